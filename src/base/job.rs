@@ -1,0 +1,161 @@
+//! The life of a job as a value: its states, and the rules a script may choose.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Where a job stands. `Queued` and `Running` are open; the others are final.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JobState {
+    /// Accepted and durable; no process yet.
+    Queued,
+    /// Claimed by a worker.
+    Running,
+    /// Ended with exit code 0.
+    Succeeded,
+    /// Ended in any other way of its own, or could not be started.
+    Failed,
+    /// Stopped by a person, or by the bot's own orderly stop.
+    Cancelled,
+    /// Stopped because its time was up.
+    TimedOut,
+    /// The bot died while it ran; what became of it is not known.
+    Lost,
+}
+
+impl JobState {
+    /// Every state, for tables and tests.
+    pub const ALL: [JobState; 7] = [
+        JobState::Queued,
+        JobState::Running,
+        JobState::Succeeded,
+        JobState::Failed,
+        JobState::Cancelled,
+        JobState::TimedOut,
+        JobState::Lost,
+    ];
+
+    /// The whole state machine: whether a job in this state may go to `next`.
+    ///
+    /// `Running` may return to `Queued` only by the crash rule [`AfterCrash::Retry`].
+    #[must_use]
+    pub fn may_become(self, next: JobState) -> bool {
+        use JobState::{Cancelled, Failed, Lost, Queued, Running, Succeeded, TimedOut};
+        match self {
+            Queued => matches!(next, Running | Cancelled),
+            Running => matches!(
+                next,
+                Succeeded | Failed | Cancelled | TimedOut | Lost | Queued
+            ),
+            Succeeded | Failed | Cancelled | TimedOut | Lost => false,
+        }
+    }
+
+    /// Whether nothing more will happen to the job.
+    #[must_use]
+    pub fn is_final(self) -> bool {
+        !matches!(self, JobState::Queued | JobState::Running)
+    }
+
+    /// The word kept in the database.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            JobState::Queued => "queued",
+            JobState::Running => "running",
+            JobState::Succeeded => "succeeded",
+            JobState::Failed => "failed",
+            JobState::Cancelled => "cancelled",
+            JobState::TimedOut => "timed_out",
+            JobState::Lost => "lost",
+        }
+    }
+
+    /// Reads the word of [`JobState::as_str`]; `None` for any other.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<JobState> {
+        JobState::ALL
+            .into_iter()
+            .find(|state| state.as_str() == word)
+    }
+}
+
+/// How a job's output reaches the chat.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OutputMode {
+    /// One message, edited while the job runs; long output follows as messages or a file.
+    #[default]
+    Card,
+    /// Messages follow as the program prints.
+    Stream,
+    /// Always a file.
+    File,
+    /// Only a failure is told.
+    Silent,
+}
+
+/// What happens to a job that was running when the bot died.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum AfterCrash {
+    /// It is reported as lost, with a button to run it again.
+    #[default]
+    Report,
+    /// It runs again by itself.
+    Retry,
+}
+
+/// What happens to a start when the script already runs as often as it may.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OnBusy {
+    /// It waits for its turn.
+    #[default]
+    Queue,
+    /// It is refused with the id of the running job.
+    Refuse,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::JobState::{self, *};
+
+    #[test]
+    fn the_state_machine_is_exactly_this_table() {
+        let legal = [
+            (Queued, Running),
+            (Queued, Cancelled),
+            (Running, Succeeded),
+            (Running, Failed),
+            (Running, Cancelled),
+            (Running, TimedOut),
+            (Running, Lost),
+            (Running, Queued),
+        ];
+        for from in JobState::ALL {
+            for to in JobState::ALL {
+                assert_eq!(
+                    from.may_become(to),
+                    legal.contains(&(from, to)),
+                    "{from:?} -> {to:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_final_state_never_changes() {
+        for from in JobState::ALL.into_iter().filter(|s| s.is_final()) {
+            assert!(JobState::ALL.into_iter().all(|to| !from.may_become(to)));
+        }
+    }
+
+    #[test]
+    fn words_read_back() {
+        for state in JobState::ALL {
+            assert_eq!(JobState::parse(state.as_str()), Some(state));
+        }
+        assert_eq!(JobState::parse("done"), None);
+    }
+}

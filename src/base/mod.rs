@@ -1,0 +1,10 @@
+//! Values that every layer speaks in: ids, states, errors, time and text.
+
+pub mod error;
+pub mod ids;
+pub mod job;
+pub mod name;
+pub mod role;
+pub mod secret;
+pub mod text;
+pub mod time;
