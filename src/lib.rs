@@ -6,3 +6,6 @@
 
 // Layer 0: values. No async, no I/O, no framework.
 pub mod base;
+
+// Layer 2: the database.
+pub mod store;

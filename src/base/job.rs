@@ -95,6 +95,31 @@ pub enum OutputMode {
     Silent,
 }
 
+impl OutputMode {
+    /// The word kept in the database.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            OutputMode::Card => "card",
+            OutputMode::Stream => "stream",
+            OutputMode::File => "file",
+            OutputMode::Silent => "silent",
+        }
+    }
+
+    /// Reads the word of [`OutputMode::as_str`]; `None` for any other.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<OutputMode> {
+        Some(match word {
+            "card" => OutputMode::Card,
+            "stream" => OutputMode::Stream,
+            "file" => OutputMode::File,
+            "silent" => OutputMode::Silent,
+            _ => return None,
+        })
+    }
+}
+
 /// What happens to a job that was running when the bot died.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -106,6 +131,27 @@ pub enum AfterCrash {
     Retry,
 }
 
+impl AfterCrash {
+    /// The word kept in the database.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            AfterCrash::Report => "report",
+            AfterCrash::Retry => "retry",
+        }
+    }
+
+    /// Reads the word of [`AfterCrash::as_str`]; `None` for any other.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<AfterCrash> {
+        Some(match word {
+            "report" => AfterCrash::Report,
+            "retry" => AfterCrash::Retry,
+            _ => return None,
+        })
+    }
+}
+
 /// What happens to a start when the script already runs as often as it may.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -115,6 +161,39 @@ pub enum OnBusy {
     Queue,
     /// It is refused with the id of the running job.
     Refuse,
+}
+
+/// How a job ended, as far as it is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// The program ended by itself with this code; 0 is success.
+    Exited(i32),
+    /// A signal that we did not send ended the program.
+    Signaled(i32),
+    /// It could not be started, or its result could not be kept; the words say why.
+    Broken(String),
+    /// Its time was up.
+    TimedOut,
+    /// Somebody stopped it: who, as shown to people.
+    Cancelled(String),
+    /// The bot was stopped in an orderly way while it ran.
+    Stopped,
+    /// The bot died while it ran.
+    Lost,
+}
+
+impl Ending {
+    /// The final state that this ending leads to.
+    #[must_use]
+    pub fn state(&self) -> JobState {
+        match self {
+            Ending::Exited(0) => JobState::Succeeded,
+            Ending::Exited(_) | Ending::Signaled(_) | Ending::Broken(_) => JobState::Failed,
+            Ending::TimedOut => JobState::TimedOut,
+            Ending::Cancelled(_) | Ending::Stopped => JobState::Cancelled,
+            Ending::Lost => JobState::Lost,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,416 @@
+//! One chat's lane: what waits for it, and the step that sends the next thing.
+
+use super::limits::Urgency;
+use super::message::Outgoing;
+use super::retry::{self, Decision};
+use super::send::{self, Manner};
+use super::{Answer, Outbox, locked};
+use crate::base::ids::{ChatId, MessageId};
+use crate::base::time::Millis;
+use crate::store;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+use tokio::sync::Notify;
+
+/// Pause between two live edits of one message in a private chat.
+const LIVE_PRIVATE: Duration = Duration::from_millis(1500);
+/// The same in a group, whose budget is shared by its members.
+const LIVE_GROUP: Duration = Duration::from_millis(3000);
+/// Pause after the database refused.
+const STORE_PAUSE: Duration = Duration::from_secs(1);
+
+/// What a step did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Something was sent or closed.
+    Sent,
+    /// Nothing may go before this time is over.
+    Wait(Duration),
+    /// Nothing waits.
+    Idle,
+}
+
+pub(super) struct Lane {
+    chat: ChatId,
+    state: Mutex<State>,
+    rows: AtomicBool,
+    looping: AtomicBool,
+    woken: Notify,
+    idle: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    answers: VecDeque<Answer>,
+    live: HashMap<String, Outgoing>,
+    /// When each slot's message was last touched, to pace its edits.
+    touched: HashMap<String, Instant>,
+    /// How often the row at the head failed, and in which manner it goes now.
+    head: Option<(i64, Manner)>,
+}
+
+impl Lane {
+    pub(super) fn new(chat: ChatId) -> Self {
+        Self {
+            chat,
+            state: Mutex::default(),
+            rows: AtomicBool::new(true),
+            looping: AtomicBool::new(false),
+            woken: Notify::new(),
+            idle: Notify::new(),
+        }
+    }
+
+    pub(super) fn push_answer(&self, answer: Answer) {
+        locked(&self.state).answers.push_back(answer);
+    }
+
+    pub(super) fn offer(&self, message: Outgoing) {
+        if let Some(slot) = message.slot.clone() {
+            locked(&self.state).live.insert(slot, message);
+        }
+    }
+
+    pub(super) fn withdraw(&self, slot: &str) {
+        let mut state = locked(&self.state);
+        state.live.remove(slot);
+        state.touched.remove(slot);
+    }
+
+    pub(super) fn rows_waiting(&self) {
+        self.rows.store(true, Ordering::SeqCst);
+    }
+
+    pub(super) fn wake(&self) {
+        self.woken.notify_one();
+    }
+
+    pub(super) fn claim_loop(&self) -> bool {
+        !self.looping.swap(true, Ordering::SeqCst)
+    }
+
+    /// Whether anything but live edits waits or is on its way.
+    pub(super) fn is_busy(&self) -> bool {
+        self.rows.load(Ordering::SeqCst) || !locked(&self.state).answers.is_empty()
+    }
+
+    /// Resolves when nothing but live edits waits.
+    pub(super) async fn drained(&self) {
+        loop {
+            let idle = self.idle.notified();
+            if !self.is_busy() {
+                return;
+            }
+            idle.await;
+        }
+    }
+}
+
+/// The lane's loop: steps until nothing waits. A wake-up that comes in between starts it anew.
+pub(super) async fn run(outbox: &Outbox, lane: &Lane) {
+    loop {
+        let pause = match step(outbox, lane).await {
+            Ok(Step::Sent) => continue,
+            Ok(Step::Wait(pause)) => pause,
+            Ok(Step::Idle) => {
+                lane.idle.notify_waiters();
+                lane.looping.store(false, Ordering::SeqCst);
+                let more = lane.is_busy() || !locked(&lane.state).live.is_empty();
+                if more && lane.claim_loop() {
+                    continue;
+                }
+                return;
+            }
+            Err(error) => {
+                tracing::error!(%error, chat = %lane.chat, "the outbox cannot reach its database");
+                STORE_PAUSE
+            }
+        };
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = lane.woken.notified() => {}
+            () = outbox.inner.stop.cancelled() => return,
+        }
+        if outbox.inner.stop.is_cancelled() {
+            return;
+        }
+    }
+}
+
+/// Sends the next thing of the lane: rows first, then answers, then live edits.
+pub(super) async fn step(outbox: &Outbox, lane: &Lane) -> store::Result<Step> {
+    if lane.rows.load(Ordering::SeqCst) {
+        // Cleared before the look, so that a row added after it sets the flag again.
+        lane.rows.store(false, Ordering::SeqCst);
+        let next = async {
+            let mut db = outbox.inner.store.read().await?;
+            store::outbox::next(&mut db, lane.chat).await
+        };
+        match next.await {
+            Ok(None) => {}
+            Ok(Some(row)) => {
+                lane.rows.store(true, Ordering::SeqCst);
+                return send_row(outbox, lane, row).await;
+            }
+            Err(error) => {
+                lane.rows.store(true, Ordering::SeqCst);
+                return Err(error);
+            }
+        }
+    }
+    let answers = !locked(&lane.state).answers.is_empty();
+    if answers {
+        return send_answer(outbox, lane).await;
+    }
+    send_live(outbox, lane).await
+}
+
+async fn send_row(
+    outbox: &Outbox,
+    lane: &Lane,
+    row: store::outbox::Pending,
+) -> store::Result<Step> {
+    if locked(&outbox.inner.gone).contains(&lane.chat) {
+        let mut tx = outbox.inner.store.begin().await?;
+        store::outbox::mark_failed(&mut tx, row.id, "the chat cannot be reached", Millis::now())
+            .await?;
+        outbox.inner.store.commit(tx).await?;
+        return Ok(Step::Sent);
+    }
+    let wait = wait(outbox, lane, Urgency::Result);
+    if !wait.is_zero() {
+        return Ok(Step::Wait(wait));
+    }
+    let message: Outgoing = match serde_json::from_str(&row.payload) {
+        Ok(message) => message,
+        Err(error) => return close_row(outbox, row.id, &error.to_string()).await,
+    };
+    let slot_target = match &row.slot {
+        Some(slot) => {
+            let mut db = outbox.inner.store.read().await?;
+            store::outbox::slot(&mut db, slot, lane.chat).await?
+        }
+        None => None,
+    };
+    let target = slot_target.or(message.edits);
+    let manner = match locked(&lane.state).head {
+        Some((id, manner)) if id == row.id => manner,
+        _ => Manner::default(),
+    };
+    match call(outbox, lane, &message, target, manner).await {
+        Ok(sent) => {
+            touch(lane, row.slot.as_deref());
+            let mut tx = outbox.inner.store.begin().await?;
+            let slot = row.slot.as_deref();
+            store::outbox::mark_sent(&mut tx, row.id, lane.chat, slot, sent, Millis::now()).await?;
+            outbox.inner.store.commit(tx).await?;
+            Ok(Step::Sent)
+        }
+        Err(error) => {
+            let decision = retry::decide(&error, row.attempts, manner.plain);
+            tracing::warn!(chat = %lane.chat, row = row.id, %error, ?decision, "a message did not go");
+            follow(outbox, lane, &row, target, manner, decision, &error.to_string()).await
+        }
+    }
+}
+
+/// Carries out what was decided about a row that did not go.
+async fn follow(
+    outbox: &Outbox,
+    lane: &Lane,
+    row: &store::outbox::Pending,
+    target: Option<MessageId>,
+    manner: Manner,
+    decision: Decision,
+    error: &str,
+) -> store::Result<Step> {
+    let mut tx = outbox.inner.store.begin().await?;
+    let step = match decision {
+        Decision::Done => {
+            let message = target.unwrap_or(MessageId(0));
+            let slot = row.slot.as_deref().filter(|_| target.is_some());
+            store::outbox::mark_sent(&mut tx, row.id, lane.chat, slot, message, Millis::now())
+                .await?;
+            Step::Sent
+        }
+        Decision::Pause(pause) => {
+            store::outbox::mark_attempt(&mut tx, row.id, error).await?;
+            locked(&outbox.inner.limits).close(lane.chat, pause, Instant::now());
+            Step::Wait(pause)
+        }
+        Decision::Again(pause) => {
+            store::outbox::mark_attempt(&mut tx, row.id, error).await?;
+            locked(&outbox.inner.limits).close(lane.chat, pause, Instant::now());
+            Step::Wait(pause)
+        }
+        Decision::Moved(to) => {
+            drop(tx);
+            outbox.chat_moved(lane.chat, to).await?;
+            return Ok(Step::Sent);
+        }
+        Decision::Gone(reason) => {
+            drop(tx);
+            outbox.chat_gone(lane.chat, &reason).await?;
+            return Ok(Step::Sent);
+        }
+        Decision::SendNew => {
+            return send_anew(outbox, lane, row, tx).await;
+        }
+        Decision::LeaveTopic | Decision::Plain => {
+            let manner = Manner {
+                plain: manner.plain || decision == Decision::Plain,
+                leave_topic: manner.leave_topic || decision == Decision::LeaveTopic,
+            };
+            locked(&lane.state).head = Some((row.id, manner));
+            store::outbox::mark_attempt(&mut tx, row.id, error).await?;
+            Step::Sent
+        }
+        Decision::GiveUp(reason) => {
+            store::outbox::mark_failed(&mut tx, row.id, &reason, Millis::now()).await?;
+            Step::Sent
+        }
+    };
+    outbox.inner.store.commit(tx).await?;
+    Ok(step)
+}
+
+/// The message to edit is gone: forget it, so that the next try sends a new one.
+async fn send_anew(
+    outbox: &Outbox,
+    lane: &Lane,
+    row: &store::outbox::Pending,
+    mut tx: store::Tx,
+) -> store::Result<Step> {
+    if let Some(slot) = &row.slot {
+        store::outbox::forget_slot(&mut tx, slot).await?;
+    }
+    if let Ok(mut message) = serde_json::from_str::<Outgoing>(&row.payload) {
+        message.edits = None;
+        let payload = serde_json::to_string(&message)
+            .map_err(|error| store::Error::Corrupt(error.to_string()))?;
+        store::outbox::rewrite(&mut tx, row.id, &payload).await?;
+    }
+    outbox.inner.store.commit(tx).await?;
+    tracing::debug!(chat = %lane.chat, row = row.id, "the message to edit is gone; a new one follows");
+    Ok(Step::Sent)
+}
+
+async fn send_answer(outbox: &Outbox, lane: &Lane) -> store::Result<Step> {
+    let wait = wait(outbox, lane, Urgency::Result);
+    if !wait.is_zero() {
+        return Ok(Step::Wait(wait));
+    }
+    let Some(answer) = locked(&lane.state).answers.pop_front() else {
+        return Ok(Step::Sent);
+    };
+    let message = &answer.message;
+    match call(outbox, lane, message, message.edits, Manner::default()).await {
+        Ok(_) => {}
+        Err(error) => match retry::decide(&error, 0, false) {
+            Decision::Done => {}
+            Decision::Gone(reason) => outbox.chat_gone(lane.chat, &reason).await?,
+            // Whatever else went wrong is the business of rows: they retry, in order, over restarts.
+            decision @ (Decision::Pause(_)
+            | Decision::Again(_)
+            | Decision::Moved(_)
+            | Decision::SendNew
+            | Decision::LeaveTopic
+            | Decision::Plain
+            | Decision::GiveUp(_)) => {
+                tracing::warn!(chat = %lane.chat, %error, ?decision, "an answer did not go at once");
+                if let Decision::Pause(pause) = decision {
+                    locked(&outbox.inner.limits).close(lane.chat, pause, Instant::now());
+                }
+                if let Err(error) = outbox.post(message).await {
+                    locked(&lane.state).answers.push_front(answer);
+                    return Err(error);
+                }
+            }
+        },
+    }
+    (answer.afterwards)().await;
+    Ok(Step::Sent)
+}
+
+async fn send_live(outbox: &Outbox, lane: &Lane) -> store::Result<Step> {
+    let now = Instant::now();
+    let strained = locked(&outbox.inner.limits).is_strained(lane.chat, now);
+    let pace = match lane.chat.is_private() {
+        true => LIVE_PRIVATE,
+        false => LIVE_GROUP,
+    } * if strained { 2 } else { 1 };
+    let due = {
+        let state = locked(&lane.state);
+        state
+            .live
+            .keys()
+            .map(|slot| {
+                let ready = state.touched.get(slot).map_or(now, |at| *at + pace);
+                (ready, slot.clone())
+            })
+            .min()
+    };
+    let Some((ready, slot)) = due else {
+        return Ok(Step::Idle);
+    };
+    let wait = wait(outbox, lane, Urgency::Live).max(ready.saturating_duration_since(now));
+    if !wait.is_zero() {
+        return Ok(Step::Wait(wait));
+    }
+    let target = {
+        let mut db = outbox.inner.store.read().await?;
+        store::outbox::slot(&mut db, &slot, lane.chat).await?
+    };
+    let Some(message) = locked(&lane.state).live.remove(&slot) else {
+        return Ok(Step::Sent);
+    };
+    // Without a message to edit there is nothing live to show: its first form is a promise, not an offer.
+    let Some(target) = target else {
+        return Ok(Step::Sent);
+    };
+    touch(lane, Some(&slot));
+    if let Err(error) = call(outbox, lane, &message, Some(target), Manner::default()).await {
+        let decision = retry::decide(&error, 0, true);
+        tracing::debug!(chat = %lane.chat, %error, ?decision, "a live edit was skipped");
+        if let Decision::Pause(pause) | Decision::Again(pause) = decision {
+            locked(&outbox.inner.limits).close(lane.chat, pause, Instant::now());
+        }
+    }
+    Ok(Step::Sent)
+}
+
+async fn call(
+    outbox: &Outbox,
+    lane: &Lane,
+    message: &Outgoing,
+    target: Option<MessageId>,
+    manner: Manner,
+) -> Result<MessageId, teloxide::RequestError> {
+    locked(&outbox.inner.limits).take(lane.chat, Instant::now());
+    let attachments = &*outbox.inner.attachments;
+    send::send(&outbox.inner.bots, attachments, lane.chat, message, target, manner).await
+}
+
+async fn close_row(outbox: &Outbox, id: i64, reason: &str) -> store::Result<Step> {
+    let mut tx = outbox.inner.store.begin().await?;
+    store::outbox::mark_failed(&mut tx, id, reason, Millis::now()).await?;
+    outbox.inner.store.commit(tx).await?;
+    Ok(Step::Sent)
+}
+
+fn wait(outbox: &Outbox, lane: &Lane, urgency: Urgency) -> Duration {
+    locked(&outbox.inner.limits).wait(lane.chat, urgency, Instant::now())
+}
+
+fn touch(lane: &Lane, slot: Option<&str>) {
+    if let Some(slot) = slot {
+        let mut state = locked(&lane.state);
+        let now = Instant::now();
+        state
+            .touched
+            .retain(|_, at| now.duration_since(*at) < Duration::from_secs(60));
+        state.touched.insert(slot.to_owned(), now);
+    }
+}

@@ -1,0 +1,307 @@
+//! The durable outbox: what was promised to a chat arrives, in order, at Telegram's pace.
+//!
+//! Three kinds of message leave here. *Promised* ones are rows, written in the transaction that made the promise,
+//! and stay pending until Telegram has them. *Answers* to an update need no row of their own: the stored update
+//! is their promise, marked handled once the answer is out. *Live* edits are kept in memory, newest only, and go
+//! when nothing else waits.
+
+pub mod card;
+mod lane;
+mod limits;
+mod message;
+pub mod render;
+mod retry;
+mod send;
+
+pub use lane::Step;
+pub use limits::Limits;
+pub use message::{Body, Button, Buttons, Outgoing};
+pub use send::Bots;
+
+use crate::base::ids::{ChatId, UpdateId};
+use crate::base::time::Millis;
+use crate::store::{self, Store, Tx};
+use futures::future::BoxFuture;
+use lane::Lane;
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// A file ready to be sent.
+#[derive(Clone, Debug)]
+pub struct Attachment {
+    /// Where its bytes are.
+    pub path: PathBuf,
+    /// Its name as people see it.
+    pub name: String,
+    /// A remark for the text under it, such as that it was compressed.
+    pub note: Option<String>,
+}
+
+/// Finds the files that messages name by key.
+pub trait Attachments: Send + Sync {
+    /// The file for a key, under the name that was promised; the error is a sentence for the chat.
+    fn open<'a>(&'a self, key: &'a str, name: &'a str)
+    -> BoxFuture<'a, Result<Attachment, String>>;
+}
+
+/// What to do once an answer is out (or can never be): mark its update as handled.
+pub type Afterwards = Box<dyn FnOnce() -> BoxFuture<'static, ()> + Send>;
+
+/// An answer to an update, promised by the stored update itself.
+pub struct Answer {
+    /// What to say.
+    pub message: Outgoing,
+    /// What follows.
+    pub afterwards: Afterwards,
+}
+
+/// The outbox. Cheap to clone.
+#[derive(Clone)]
+pub struct Outbox {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Store,
+    bots: Bots,
+    attachments: Arc<dyn Attachments>,
+    limits: Mutex<Limits>,
+    lanes: Mutex<HashMap<ChatId, Arc<Lane>>>,
+    gone: Mutex<HashSet<ChatId>>,
+    moved: Mutex<HashMap<ChatId, ChatId>>,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Outbox {
+    /// An outbox over this database and these clients. Nothing is sent before [`Outbox::start`].
+    #[must_use]
+    pub fn new(
+        store: Store,
+        bots: Bots,
+        attachments: Arc<dyn Attachments>,
+        limits: Limits,
+    ) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                store,
+                bots,
+                attachments,
+                limits: Mutex::new(limits),
+                lanes: Mutex::default(),
+                gone: Mutex::default(),
+                moved: Mutex::default(),
+                stop: CancellationToken::new(),
+                tasks: TaskTracker::new(),
+            }),
+        }
+    }
+
+    /// Reads what is known of chats and begins to send what an earlier run left pending.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn start(&self) -> store::Result<()> {
+        let mut db = self.inner.store.read().await?;
+        locked(&self.inner.gone).extend(store::chats::gone(&mut db).await?);
+        locked(&self.inner.moved).extend(store::chats::moves(&mut db).await?);
+        for chat in store::outbox::chats_waiting(&mut db).await? {
+            self.kick(chat);
+        }
+        Ok(())
+    }
+
+    /// Writes a promise into the transaction; after the commit call [`Outbox::kick`] for its chat.
+    /// `false` when its source had promised before.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn promise(&self, tx: &mut Tx, message: &Outgoing) -> store::Result<bool> {
+        let new = store::outbox::NewRow {
+            chat: self.current_id(message.place.chat),
+            payload: serde_json::to_string(message)
+                .map_err(|error| store::Error::Corrupt(error.to_string()))?,
+            slot: message.slot.clone(),
+            source: message.source.clone(),
+        };
+        store::outbox::add(tx, &new, Millis::now()).await
+    }
+
+    /// Writes a promise in a transaction of its own and begins to send it.
+    ///
+    /// # Errors
+    /// When the database refuses; then nothing was promised.
+    pub async fn post(&self, message: &Outgoing) -> store::Result<()> {
+        let mut tx = self.inner.store.begin().await?;
+        self.promise(&mut tx, message).await?;
+        self.inner.store.commit(tx).await?;
+        self.kick(message.place.chat);
+        Ok(())
+    }
+
+    /// Sends an answer to an update, without a row.
+    pub fn answer(&self, answer: Answer) {
+        let chat = self.current_id(answer.message.place.chat);
+        let lane = self.lane(chat);
+        lane.push_answer(answer);
+        self.run_lane(lane);
+    }
+
+    /// Offers a live edit of the slot's message; it replaces an older offer and goes when nothing else waits.
+    pub fn offer(&self, message: Outgoing) {
+        let lane = self.lane(self.current_id(message.place.chat));
+        lane.offer(message);
+        self.run_lane(lane);
+    }
+
+    /// Takes back the live edit of a slot, because something final follows.
+    pub fn withdraw(&self, chat: ChatId, slot: &str) {
+        let chat = self.current_id(chat);
+        if let Some(lane) = locked(&self.inner.lanes).get(&chat) {
+            lane.withdraw(slot);
+        }
+    }
+
+    /// Whether a message to this chat would go at once: nothing waits and the rates allow it.
+    #[must_use]
+    pub fn is_clear(&self, chat: ChatId) -> bool {
+        let chat = self.current_id(chat);
+        let waiting = locked(&self.inner.lanes)
+            .get(&chat)
+            .is_some_and(|lane| lane.is_busy());
+        !waiting
+            && locked(&self.inner.limits)
+                .wait(chat, limits::Urgency::Live, std::time::Instant::now())
+                .is_zero()
+    }
+
+    /// Begins to send the chat's pending rows.
+    pub fn kick(&self, chat: ChatId) {
+        let lane = self.lane(self.current_id(chat));
+        lane.rows_waiting();
+        self.run_lane(lane);
+    }
+
+    /// Does the next thing for a chat, as its loop does.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn step(&self, chat: ChatId) -> store::Result<Step> {
+        let lane = self.lane(self.current_id(chat));
+        lane::step(self, &lane).await
+    }
+
+    /// The id that a migrated group has now.
+    #[must_use]
+    pub fn current_id(&self, chat: ChatId) -> ChatId {
+        let moved = locked(&self.inner.moved);
+        let mut id = chat;
+        // A group can migrate only from a basic group to a supergroup; the bound guards against a cycle.
+        for _ in 0..4 {
+            match moved.get(&id) {
+                Some(next) => id = *next,
+                None => break,
+            }
+        }
+        id
+    }
+
+    /// The group that had this id before it migrated; access given to the old id holds for the new one.
+    #[must_use]
+    pub fn former_id(&self, chat: ChatId) -> Option<ChatId> {
+        locked(&self.inner.moved)
+            .iter()
+            .find(|(_, now)| **now == chat)
+            .map(|(before, _)| *before)
+    }
+
+    /// Notes that a group moved: everything that waits goes to the new id.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn chat_moved(&self, from: ChatId, to: ChatId) -> store::Result<()> {
+        let mut tx = self.inner.store.begin().await?;
+        store::chats::migrate(&mut tx, from, to, Millis::now()).await?;
+        self.inner.store.commit(tx).await?;
+        locked(&self.inner.moved).insert(from, to);
+        tracing::info!(%from, %to, "the group has a new id");
+        self.kick(to);
+        Ok(())
+    }
+
+    /// Notes that a chat can be reached again: somebody there wrote, or unblocked the bot.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn chat_back(&self, chat: ChatId) -> store::Result<()> {
+        if !locked(&self.inner.gone).remove(&chat) {
+            return Ok(());
+        }
+        let mut tx = self.inner.store.begin().await?;
+        store::chats::mark_back(&mut tx, chat, Millis::now()).await?;
+        self.inner.store.commit(tx).await?;
+        tracing::info!(%chat, "the chat can be reached again");
+        Ok(())
+    }
+
+    /// Notes that a chat cannot be reached; what waits for it is closed, other chats are not touched.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn chat_gone(&self, chat: ChatId, reason: &str) -> store::Result<()> {
+        let mut tx = self.inner.store.begin().await?;
+        store::chats::mark_gone(&mut tx, chat, reason, Millis::now()).await?;
+        self.inner.store.commit(tx).await?;
+        locked(&self.inner.gone).insert(chat);
+        tracing::warn!(%chat, reason, "the chat cannot be reached");
+        Ok(())
+    }
+
+    /// Sends what can be sent within `limit`, then stops. What is left is sent by the next run.
+    pub async fn stop(&self, limit: Duration) {
+        let deadline = tokio::time::Instant::now() + limit;
+        let lanes: Vec<_> = locked(&self.inner.lanes).values().cloned().collect();
+        for lane in lanes {
+            if tokio::time::timeout_at(deadline, lane.drained()).await.is_err() {
+                break;
+            }
+        }
+        self.inner.stop.cancel();
+        self.inner.tasks.close();
+        self.inner.tasks.wait().await;
+    }
+
+    fn lane(&self, chat: ChatId) -> Arc<Lane> {
+        Arc::clone(
+            locked(&self.inner.lanes)
+                .entry(chat)
+                .or_insert_with(|| Arc::new(Lane::new(chat))),
+        )
+    }
+
+    /// Starts the lane's loop unless it runs already.
+    fn run_lane(&self, lane: Arc<Lane>) {
+        lane.wake();
+        if self.inner.stop.is_cancelled() || !lane.claim_loop() {
+            return;
+        }
+        let outbox = self.clone();
+        self.inner.tasks.spawn(async move {
+            lane::run(&outbox, &lane).await;
+        });
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The name of an update as the source of a message.
+#[must_use]
+pub fn source_of(update: UpdateId) -> String {
+    format!("update:{update}")
+}

@@ -1,0 +1,143 @@
+//! What a failed call means and what follows from it, as a function of values.
+
+use crate::base::ids::ChatId;
+use std::time::Duration;
+use teloxide::RequestError;
+
+/// Pauses after the first, second, … failed attempt, in seconds; the last one repeats.
+const PAUSES: [u64; 6] = [1, 2, 5, 10, 30, 60];
+/// Attempts after which a message that the server itself chokes on is given up, so that it does not block its chat for ever.
+const SERVER_ATTEMPTS: u32 = 30;
+/// Pause when the token is refused: nothing helps but a person.
+const TOKEN_PAUSE: Duration = Duration::from_secs(60);
+
+/// What to do after a failed call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// The message already is as it should be.
+    Done,
+    /// Telegram said for how long to be silent in this chat.
+    Pause(Duration),
+    /// Try again after this time; it is not known whether the message arrived.
+    Again(Duration),
+    /// The group has a new id.
+    Moved(ChatId),
+    /// Nobody there can be reached; the words say why.
+    Gone(String),
+    /// The message to edit is gone: send a new one.
+    SendNew,
+    /// The topic is gone: send to the chat itself.
+    LeaveTopic,
+    /// The markup was refused: send as plain text without buttons.
+    Plain,
+    /// It cannot be sent; the words say why.
+    GiveUp(String),
+}
+
+/// Decides what follows from an error. `attempts` counts the failed attempts before this one; `plain` says that plain text was tried.
+#[must_use]
+pub fn decide(error: &RequestError, attempts: u32, plain: bool) -> Decision {
+    match error {
+        RequestError::RetryAfter(seconds) => Decision::Pause(seconds.duration()),
+        RequestError::MigrateToChatId(chat) => Decision::Moved(ChatId(chat.0)),
+        RequestError::Network(_) => Decision::Again(pause(attempts)),
+        RequestError::InvalidJson { raw, .. } => {
+            server_error(attempts, &format!("unreadable answer: {:.60}", &**raw))
+        }
+        RequestError::Io(error) => Decision::GiveUp(format!("reading the file: {error}")),
+        RequestError::Api(error) => decide_api(&error.to_string(), attempts, plain),
+    }
+}
+
+fn decide_api(text: &str, attempts: u32, plain: bool) -> Decision {
+    let lower = text.to_lowercase();
+    let says = |part: &str| lower.contains(part);
+    if says("message is not modified") {
+        Decision::Done
+    } else if says("forbidden:")
+        || says("bot was kicked")
+        || says("chat not found")
+        || says("group is deactivated")
+        || says("bot can't initiate conversation")
+        || says("bot can't send messages to bots")
+    {
+        Decision::Gone(text.to_owned())
+    } else if says("message to edit not found")
+        || says("message can't be edited")
+        || says("message_id_invalid")
+    {
+        Decision::SendNew
+    } else if says("message thread not found") || says("topic_closed") || says("topic_deleted") {
+        Decision::LeaveTopic
+    } else if says("invalid bot token") || says("unauthorized") || says("not found\"") {
+        Decision::Again(TOKEN_PAUSE)
+    } else if says("internal server error") || says("bad gateway") || says("gateway timeout") {
+        server_error(attempts, text)
+    } else if plain {
+        Decision::GiveUp(text.to_owned())
+    } else {
+        Decision::Plain
+    }
+}
+
+fn server_error(attempts: u32, text: &str) -> Decision {
+    if attempts >= SERVER_ATTEMPTS {
+        Decision::GiveUp(text.to_owned())
+    } else {
+        Decision::Again(pause(attempts))
+    }
+}
+
+fn pause(attempts: u32) -> Duration {
+    let at = (attempts as usize).min(PAUSES.len() - 1);
+    Duration::from_secs(PAUSES[at])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use teloxide::ApiError;
+
+    fn api(text: &str) -> Decision {
+        decide(&RequestError::Api(ApiError::Unknown(text.to_owned())), 0, false)
+    }
+
+    #[test]
+    fn every_known_answer_has_its_decision() {
+        assert_eq!(api("Bad Request: message is not modified: specified …"), Decision::Done);
+        for gone in [
+            "Forbidden: bot was blocked by the user",
+            "Forbidden: user is deactivated",
+            "Forbidden: bot was kicked from the supergroup chat",
+            "Forbidden: bot can't initiate conversation with a user",
+            "Bad Request: chat not found",
+            "Bad Request: group is deactivated",
+        ] {
+            assert!(matches!(api(gone), Decision::Gone(_)), "{gone}");
+        }
+        assert_eq!(api("Bad Request: message to edit not found"), Decision::SendNew);
+        assert_eq!(api("Bad Request: message thread not found"), Decision::LeaveTopic);
+        assert_eq!(api("Bad Request: can't parse entities: …"), Decision::Plain);
+        assert_eq!(api("Bad Request: message is too long"), Decision::Plain);
+        assert_eq!(api("Bad Gateway"), Decision::Again(Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn a_token_that_is_refused_waits_for_a_person() {
+        let error = RequestError::Api(ApiError::InvalidToken);
+        assert_eq!(decide(&error, 500, false), Decision::Again(TOKEN_PAUSE));
+    }
+
+    #[test]
+    fn plain_text_that_is_refused_is_given_up() {
+        let error = RequestError::Api(ApiError::Unknown("Bad Request: strange".into()));
+        assert!(matches!(decide(&error, 0, true), Decision::GiveUp(_)));
+    }
+
+    #[test]
+    fn an_outage_is_waited_out_and_a_poisoned_message_is_not() {
+        let error = RequestError::Api(ApiError::Unknown("Internal Server Error".into()));
+        assert_eq!(decide(&error, 3, false), Decision::Again(Duration::from_secs(10)));
+        assert!(matches!(decide(&error, SERVER_ATTEMPTS, false), Decision::GiveUp(_)));
+    }
+}

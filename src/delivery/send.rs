@@ -1,0 +1,191 @@
+//! One call to Telegram for one message: new, or in place of an older one.
+
+use super::message::{Body, Buttons, Outgoing};
+use super::{Attachment, Attachments};
+use crate::base::ids::{ChatId, MessageId, ThreadId};
+use crate::base::text;
+use teloxide::payloads::{EditMessageTextSetters, SendDocumentSetters, SendMessageSetters};
+use teloxide::prelude::{Bot, Requester};
+use teloxide::types::{
+    InlineKeyboardButton, InlineKeyboardMarkup, InputFile, LinkPreviewOptions, ParseMode,
+    ReplyParameters,
+};
+use teloxide::{ApiError, RequestError};
+
+/// How a message is to be sent, as it narrows down over failed attempts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Manner {
+    /// Plain text, no buttons: the markup was refused.
+    pub plain: bool,
+    /// To the chat itself: the topic is gone.
+    pub leave_topic: bool,
+}
+
+/// The two clients: calls with small bodies end soon, uploads may take minutes.
+#[derive(Clone)]
+pub struct Bots {
+    /// For texts and edits.
+    pub quick: Bot,
+    /// For files.
+    pub upload: Bot,
+}
+
+/// Sends the message, or edits `target` into it, and returns which message it is now.
+pub(super) async fn send(
+    bots: &Bots,
+    attachments: &dyn Attachments,
+    chat: ChatId,
+    message: &Outgoing,
+    target: Option<MessageId>,
+    manner: Manner,
+) -> Result<MessageId, RequestError> {
+    match (&message.body, target) {
+        (Body::Text { html, buttons }, Some(target)) => {
+            edit(&bots.quick, chat, target, html, buttons, manner).await
+        }
+        (Body::Text { html, buttons }, None) => {
+            send_text(&bots.quick, chat, message, html, buttons, manner).await
+        }
+        (
+            Body::Document {
+                key,
+                name,
+                html,
+                buttons,
+            },
+            _,
+        ) => match attachments.open(key, name).await {
+            Ok(file) => send_file(&bots.upload, chat, message, file, html, buttons, manner).await,
+            Err(why) => {
+                let note = format!("{html}\n{}", text::escape(&why));
+                send_text(&bots.quick, chat, message, &note, buttons, manner).await
+            }
+        },
+    }
+}
+
+async fn edit(
+    bot: &Bot,
+    chat: ChatId,
+    target: MessageId,
+    html: &str,
+    buttons: &Buttons,
+    manner: Manner,
+) -> Result<MessageId, RequestError> {
+    let (words, mode) = words(html, text::MESSAGE_UNITS, manner);
+    let mut call = bot
+        .edit_message_text(
+            teloxide::types::ChatId(chat.0),
+            teloxide::types::MessageId(target.0),
+            words,
+        )
+        .link_preview_options(no_preview())
+        .reply_markup(keyboard(buttons, manner));
+    if let Some(mode) = mode {
+        call = call.parse_mode(mode);
+    }
+    match call.await {
+        Ok(message) => Ok(MessageId(message.id.0)),
+        Err(RequestError::Api(ApiError::MessageNotModified)) => Ok(target),
+        Err(error) => Err(error),
+    }
+}
+
+async fn send_text(
+    bot: &Bot,
+    chat: ChatId,
+    message: &Outgoing,
+    html: &str,
+    buttons: &Buttons,
+    manner: Manner,
+) -> Result<MessageId, RequestError> {
+    let (words, mode) = words(html, text::MESSAGE_UNITS, manner);
+    let mut call = bot
+        .send_message(teloxide::types::ChatId(chat.0), words)
+        .link_preview_options(no_preview());
+    if let Some(mode) = mode {
+        call = call.parse_mode(mode);
+    }
+    if let Some(thread) = thread(message, manner) {
+        call = call.message_thread_id(thread);
+    }
+    if let Some(reply) = reply(message) {
+        call = call.reply_parameters(reply);
+    }
+    if !buttons.is_empty() && !manner.plain {
+        call = call.reply_markup(keyboard(buttons, manner));
+    }
+    Ok(MessageId(call.await?.id.0))
+}
+
+async fn send_file(
+    bot: &Bot,
+    chat: ChatId,
+    message: &Outgoing,
+    file: Attachment,
+    html: &str,
+    buttons: &Buttons,
+    manner: Manner,
+) -> Result<MessageId, RequestError> {
+    let html = match &file.note {
+        Some(note) => format!("{html}\n{}", text::escape(note)),
+        None => html.to_owned(),
+    };
+    let (words, mode) = words(&html, text::CAPTION_UNITS, manner);
+    let document = InputFile::file(file.path).file_name(file.name);
+    let mut call = bot
+        .send_document(teloxide::types::ChatId(chat.0), document)
+        .caption(words);
+    if let Some(mode) = mode {
+        call = call.parse_mode(mode);
+    }
+    if let Some(thread) = thread(message, manner) {
+        call = call.message_thread_id(thread);
+    }
+    if let Some(reply) = reply(message) {
+        call = call.reply_parameters(reply);
+    }
+    if !buttons.is_empty() && !manner.plain {
+        call = call.reply_markup(keyboard(buttons, manner));
+    }
+    Ok(MessageId(call.await?.id.0))
+}
+
+/// The text as it goes over the wire, and how it is to be parsed.
+fn words(html: &str, units: usize, manner: Manner) -> (String, Option<ParseMode>) {
+    if manner.plain {
+        let plain = text::plain_of_html(html);
+        (text::head_units(&plain, units).to_owned(), None)
+    } else {
+        (html.to_owned(), Some(ParseMode::Html))
+    }
+}
+
+fn thread(message: &Outgoing, manner: Manner) -> Option<teloxide::types::ThreadId> {
+    let ThreadId(id) = message.place.thread.filter(|_| !manner.leave_topic)?;
+    Some(teloxide::types::ThreadId(teloxide::types::MessageId(id)))
+}
+
+fn reply(message: &Outgoing) -> Option<ReplyParameters> {
+    let MessageId(id) = message.reply_to?;
+    Some(ReplyParameters::new(teloxide::types::MessageId(id)).allow_sending_without_reply())
+}
+
+fn keyboard(buttons: &Buttons, manner: Manner) -> InlineKeyboardMarkup {
+    let rows = if manner.plain { &[] } else { &buttons[..] };
+    InlineKeyboardMarkup::new(rows.iter().map(|row| {
+        row.iter()
+            .map(|button| InlineKeyboardButton::callback(&button.label, &button.data))
+            .collect::<Vec<_>>()
+    }))
+}
+
+fn no_preview() -> LinkPreviewOptions {
+    LinkPreviewOptions {
+        is_disabled: true,
+        url: None,
+        prefer_small_media: false,
+        prefer_large_media: false,
+        show_above_text: false,
+    }
+}

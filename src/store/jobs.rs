@@ -1,0 +1,464 @@
+//! Jobs as rows: adding, claiming, ending, looking back.
+
+use super::{Connection, Error, Result};
+use crate::base::ids::{ChatId, JobId, MessageId, Place, ThreadId, UserId};
+use crate::base::job::{AfterCrash, Ending, JobState, OutputMode};
+use crate::base::role::Role;
+use crate::base::time::Millis;
+use sqlx::Row;
+use sqlx::any::AnyRow;
+
+/// A job to be added.
+#[derive(Clone, Debug)]
+pub struct NewRow {
+    /// Which [kind of work](crate::base) it is, such as `script.run`; never renamed.
+    pub kind: String,
+    /// The work's own arguments, as JSON.
+    pub payload: String,
+    /// The name shown to people.
+    pub title: String,
+    /// The lowest role that may see what it prints.
+    pub role: Role,
+    /// Who asked.
+    pub asker: UserId,
+    /// Their name.
+    pub asker_name: String,
+    /// Where the answer goes.
+    pub place: Place,
+    /// The message it answers.
+    pub reply_to: Option<MessageId>,
+    /// What it was made from, such as `update:77`; a second job from the same source is never made.
+    pub source: String,
+    /// The job that this one repeats.
+    pub retry_of: Option<JobId>,
+    /// The request it belongs to, as in the logs.
+    pub request_id: String,
+    /// Jobs of one lane share a limit.
+    pub lane: String,
+    /// How many of the lane may run at once.
+    pub lane_limit: u32,
+    /// How many of the asker's may run at once.
+    pub user_limit: u32,
+    /// The crash rule.
+    pub after_crash: AfterCrash,
+    /// How output reaches the chat.
+    pub output: OutputMode,
+    /// When it was asked for.
+    pub created_at: Millis,
+}
+
+/// A job as it stands in the database.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// Its number.
+    pub id: JobId,
+    /// What was asked.
+    pub new: NewRow,
+    /// Where it stands.
+    pub state: JobState,
+    /// When its latest start was.
+    pub started_at: Option<Millis>,
+    /// When it ended.
+    pub finished_at: Option<Millis>,
+    /// How often it was started; more than once only by the crash rule.
+    pub starts: u32,
+    /// The program's exit code.
+    pub exit_code: Option<i32>,
+    /// The signal that ended it.
+    pub signal: Option<i32>,
+    /// Why it failed, when no program could tell.
+    pub reason: Option<String>,
+    /// Who stopped it.
+    pub ended_by: Option<String>,
+    /// Bytes that it printed, those dropped from the log included.
+    pub log_bytes: u64,
+}
+
+/// What became of adding a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Added {
+    /// A new row.
+    New(JobId),
+    /// The same source had made this one before.
+    Before(JobId),
+}
+
+/// What became of a claim.
+#[derive(Clone, Debug)]
+pub enum Claim {
+    /// The job is running now, and it is ours.
+    Won(Box<Job>),
+    /// Its lane or its asker has no room; it stays queued.
+    Busy,
+    /// It is not queued: already running, ended, or unknown.
+    Gone,
+}
+
+/// Which jobs to list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Filter {
+    /// All.
+    All,
+    /// Queued or running.
+    Open,
+    /// Failed, timed out or lost.
+    Failed,
+    /// Asked for by this person.
+    Of(UserId),
+}
+
+const COLUMNS: &str = "id, kind, payload, title, state, role, asker_id, asker_name, chat_id, thread_id, reply_to, \
+     source, retry_of, request_id, lane, lane_limit, user_limit, after_crash, output, created_at, started_at, \
+     finished_at, starts, exit_code, signal, reason, ended_by, log_bytes";
+
+/// Adds a job as queued, once per source.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn add(db: &mut Connection, job: &NewRow) -> Result<Added> {
+    let row = sqlx::query(
+        "INSERT INTO jobs (kind, payload, title, state, role, asker_id, asker_name, chat_id, thread_id, reply_to,
+            source, retry_of, request_id, lane, lane_limit, user_limit, after_crash, output, created_at)
+         VALUES ($1, $2, $3, 'queued', $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+         ON CONFLICT (source) DO NOTHING RETURNING id",
+    )
+    .bind(&job.kind)
+    .bind(&job.payload)
+    .bind(&job.title)
+    .bind(job.role.as_str())
+    .bind(job.asker.0)
+    .bind(&job.asker_name)
+    .bind(job.place.chat.0)
+    .bind(job.place.thread.map(|thread| i64::from(thread.0)))
+    .bind(job.reply_to.map(|message| i64::from(message.0)))
+    .bind(&job.source)
+    .bind(job.retry_of.map(|id| id.0))
+    .bind(&job.request_id)
+    .bind(&job.lane)
+    .bind(i64::from(job.lane_limit))
+    .bind(i64::from(job.user_limit))
+    .bind(job.after_crash.as_str())
+    .bind(job.output.as_str())
+    .bind(job.created_at.0)
+    .fetch_optional(&mut *db)
+    .await?;
+    if let Some(row) = row {
+        return Ok(Added::New(JobId(row.get(0))));
+    }
+    let before = sqlx::query("SELECT id FROM jobs WHERE source = $1")
+        .bind(&job.source)
+        .fetch_one(db)
+        .await?;
+    Ok(Added::Before(JobId(before.get(0))))
+}
+
+/// Takes a queued job for running if its lane and its asker have room. Call under [`super::Store::lock_claims`].
+///
+/// # Errors
+/// When the database refuses; the job is not to be run then.
+pub async fn claim(db: &mut Connection, id: JobId, at: Millis) -> Result<Claim> {
+    let row = sqlx::query(
+        "UPDATE jobs SET state = 'running', started_at = $2, starts = starts + 1
+         WHERE id = $1 AND state = 'queued'
+           AND (SELECT COUNT(*) FROM jobs other WHERE other.state = 'running' AND other.lane = jobs.lane) < lane_limit
+           AND (SELECT COUNT(*) FROM jobs other WHERE other.state = 'running' AND other.asker_id = jobs.asker_id) < user_limit
+         RETURNING id, kind, payload, title, state, role, asker_id, asker_name, chat_id, thread_id, reply_to,
+            source, retry_of, request_id, lane, lane_limit, user_limit, after_crash, output, created_at, started_at,
+            finished_at, starts, exit_code, signal, reason, ended_by, log_bytes",
+    )
+    .bind(id.0)
+    .bind(at.0)
+    .fetch_optional(&mut *db)
+    .await?;
+    if let Some(row) = row {
+        return Ok(Claim::Won(Box::new(read(&row)?)));
+    }
+    let state = sqlx::query("SELECT state FROM jobs WHERE id = $1")
+        .bind(id.0)
+        .fetch_optional(db)
+        .await?
+        .map(|row| row.get::<String, _>(0));
+    Ok(match state.as_deref() {
+        Some("queued") => Claim::Busy,
+        _ => Claim::Gone,
+    })
+}
+
+/// Ends an open job. `false` when it had ended before: the first ending holds.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn end(
+    db: &mut Connection,
+    id: JobId,
+    ending: &Ending,
+    log_bytes: u64,
+    at: Millis,
+) -> Result<bool> {
+    let (code, signal, reason, by) = match ending {
+        Ending::Exited(code) => (Some(i64::from(*code)), None, None, None),
+        Ending::Signaled(signal) => (None, Some(i64::from(*signal)), None, None),
+        Ending::Broken(why) => (None, None, Some(why.as_str()), None),
+        Ending::Cancelled(by) => (None, None, None, Some(by.as_str())),
+        Ending::TimedOut | Ending::Stopped | Ending::Lost => (None, None, None, None),
+    };
+    let ended = sqlx::query(
+        "UPDATE jobs SET state = $2, exit_code = $3, signal = $4, reason = $5, ended_by = $6, log_bytes = $7, finished_at = $8
+         WHERE id = $1 AND state IN ('queued', 'running')",
+    )
+    .bind(id.0)
+    .bind(ending.state().as_str())
+    .bind(code)
+    .bind(signal)
+    .bind(reason)
+    .bind(by)
+    .bind(i64::try_from(log_bytes).unwrap_or(i64::MAX))
+    .bind(at.0)
+    .execute(db)
+    .await?;
+    Ok(ended.rows_affected() == 1)
+}
+
+/// Cancels a job that is still queued. `false` when it is not.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn cancel_queued(db: &mut Connection, id: JobId, by: &str, at: Millis) -> Result<bool> {
+    let ended = sqlx::query(
+        "UPDATE jobs SET state = 'cancelled', ended_by = $2, finished_at = $3 WHERE id = $1 AND state = 'queued'",
+    )
+    .bind(id.0)
+    .bind(by)
+    .bind(at.0)
+    .execute(db)
+    .await?;
+    Ok(ended.rows_affected() == 1)
+}
+
+/// Puts a running job back into the queue, by the crash rule.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn requeue(db: &mut Connection, id: JobId) -> Result<bool> {
+    let moved = sqlx::query("UPDATE jobs SET state = 'queued' WHERE id = $1 AND state = 'running'")
+        .bind(id.0)
+        .execute(db)
+        .await?;
+    Ok(moved.rows_affected() == 1)
+}
+
+/// One job.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn find(db: &mut Connection, id: JobId) -> Result<Option<Job>> {
+    let text = sqlx::AssertSqlSafe(format!("SELECT {COLUMNS} FROM jobs WHERE id = $1"));
+    let row = sqlx::query(text).bind(id.0).fetch_optional(db).await?;
+    row.as_ref().map(read).transpose()
+}
+
+/// The job made from this source, if any.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn find_by_source(db: &mut Connection, source: &str) -> Result<Option<JobId>> {
+    let row = sqlx::query("SELECT id FROM jobs WHERE source = $1")
+        .bind(source)
+        .fetch_optional(db)
+        .await?;
+    Ok(row.map(|row| JobId(row.get(0))))
+}
+
+/// The newest jobs by a filter that a person of this role may see, newest first.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn list(db: &mut Connection, filter: Filter, limit: u32, skip: u32) -> Result<Vec<Job>> {
+    let condition = match filter {
+        Filter::All => "$3 = $3",
+        Filter::Open => "state IN ('queued', 'running') AND $3 = $3",
+        Filter::Failed => "state IN ('failed', 'timed_out', 'lost') AND $3 = $3",
+        Filter::Of(_) => "asker_id = $3",
+    };
+    let who = match filter {
+        Filter::Of(user) => user.0,
+        Filter::All | Filter::Open | Filter::Failed => 0,
+    };
+    let text = sqlx::AssertSqlSafe(format!(
+        "SELECT {COLUMNS} FROM jobs WHERE {condition} ORDER BY id DESC LIMIT $1 OFFSET $2"
+    ));
+    let rows = sqlx::query(text)
+        .bind(i64::from(limit))
+        .bind(i64::from(skip))
+        .bind(who)
+        .fetch_all(db)
+        .await?;
+    rows.iter().map(read).collect()
+}
+
+/// The jobs in an open state, oldest first.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn open(db: &mut Connection, state: JobState) -> Result<Vec<Job>> {
+    let text = sqlx::AssertSqlSafe(format!(
+        "SELECT {COLUMNS} FROM jobs WHERE state = $1 AND state IN ('queued', 'running') ORDER BY id"
+    ));
+    let rows = sqlx::query(text).bind(state.as_str()).fetch_all(db).await?;
+    rows.iter().map(read).collect()
+}
+
+/// The ids of queued jobs that share the lane or the asker of a job that just ended, oldest of each first.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn waiting_for(db: &mut Connection, lane: &str, asker: UserId) -> Result<Vec<JobId>> {
+    let mut found = Vec::new();
+    for text in [
+        "SELECT id FROM jobs WHERE state = 'queued' AND lane = $1 AND $2 = $2 ORDER BY id LIMIT 1",
+        "SELECT id FROM jobs WHERE state = 'queued' AND asker_id = $2 AND $1 = $1 ORDER BY id LIMIT 1",
+    ] {
+        let row = sqlx::query(text)
+            .bind(lane)
+            .bind(asker.0)
+            .fetch_optional(&mut *db)
+            .await?;
+        found.extend(row.map(|row| JobId(row.get(0))));
+    }
+    found.dedup();
+    Ok(found)
+}
+
+/// How many jobs are queued, and how many are running.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn counts(db: &mut Connection) -> Result<(u64, u64)> {
+    let row = sqlx::query(
+        "SELECT COUNT(CASE WHEN state = 'queued' THEN 1 END), COUNT(CASE WHEN state = 'running' THEN 1 END)
+         FROM jobs WHERE state IN ('queued', 'running')",
+    )
+    .fetch_one(db)
+    .await?;
+    Ok((
+        row.get::<i64, _>(0).unsigned_abs(),
+        row.get::<i64, _>(1).unsigned_abs(),
+    ))
+}
+
+/// How many jobs stand before this one: those running or queued earlier in its lane, or else queued earlier at all.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn ahead(db: &mut Connection, id: JobId, lane: &str) -> Result<u64> {
+    let row = sqlx::query(
+        "SELECT COUNT(CASE WHEN lane = $2 THEN 1 END), COUNT(CASE WHEN state = 'queued' THEN 1 END)
+         FROM jobs WHERE state IN ('queued', 'running') AND id < $1",
+    )
+    .bind(id.0)
+    .bind(lane)
+    .fetch_one(db)
+    .await?;
+    Ok(row
+        .get::<i64, _>(0)
+        .max(row.get::<i64, _>(1))
+        .unsigned_abs())
+}
+
+/// The first job of the lane that is queued or running.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn busy_with(db: &mut Connection, lane: &str, limit: u32) -> Result<Option<JobId>> {
+    let rows = sqlx::query(
+        "SELECT id FROM jobs WHERE state IN ('queued', 'running') AND lane = $1 ORDER BY id LIMIT $2",
+    )
+    .bind(lane)
+    .bind(i64::from(limit))
+    .fetch_all(db)
+    .await?;
+    Ok(match rows.first() {
+        Some(first) if rows.len() >= limit as usize => Some(JobId(first.get(0))),
+        _ => None,
+    })
+}
+
+/// The newest repetition of a job.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn latest_retry(db: &mut Connection, of: JobId) -> Result<Option<Job>> {
+    let text = sqlx::AssertSqlSafe(format!(
+        "SELECT {COLUMNS} FROM jobs WHERE retry_of = $1 ORDER BY id DESC LIMIT 1"
+    ));
+    let row = sqlx::query(text).bind(of.0).fetch_optional(db).await?;
+    row.as_ref().map(read).transpose()
+}
+
+/// Removes up to `limit` ended jobs older than the moment and returns their ids, so that their logs can go as well.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn prune(db: &mut Connection, before: Millis, limit: u32) -> Result<Vec<JobId>> {
+    let rows = sqlx::query(
+        "DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE finished_at < $1 ORDER BY finished_at LIMIT $2) RETURNING id",
+    )
+    .bind(before.0)
+    .bind(i64::from(limit))
+    .fetch_all(db)
+    .await?;
+    Ok(rows.iter().map(|row| JobId(row.get(0))).collect())
+}
+
+fn read(row: &AnyRow) -> Result<Job> {
+    let word = |column: &str| -> Result<String> { Ok(row.try_get(column)?) };
+    let number = |column: &str| -> Result<Option<i64>> { Ok(row.try_get(column)?) };
+    let unknown = |what: &str, word: &str| Error::Corrupt(format!("the unknown {what} {word:?}"));
+    let state = word("state")?;
+    let role = word("role")?;
+    let after_crash = word("after_crash")?;
+    let output = word("output")?;
+    let small = |column: &str| -> Result<Option<i32>> {
+        Ok(number(column)?.and_then(|n| i32::try_from(n).ok()))
+    };
+    let count = |column: &str| -> Result<u32> {
+        Ok(number(column)?
+            .and_then(|n| u32::try_from(n).ok())
+            .unwrap_or(0))
+    };
+    Ok(Job {
+        id: JobId(row.try_get("id")?),
+        state: JobState::parse(&state).ok_or_else(|| unknown("state", &state))?,
+        started_at: number("started_at")?.map(Millis),
+        finished_at: number("finished_at")?.map(Millis),
+        starts: count("starts")?,
+        exit_code: small("exit_code")?,
+        signal: small("signal")?,
+        reason: row.try_get("reason")?,
+        ended_by: row.try_get("ended_by")?,
+        log_bytes: number("log_bytes")?.unwrap_or(0).unsigned_abs(),
+        new: NewRow {
+            kind: word("kind")?,
+            payload: word("payload")?,
+            title: word("title")?,
+            role: Role::parse(&role).ok_or_else(|| unknown("role", &role))?,
+            asker: UserId(row.try_get("asker_id")?),
+            asker_name: word("asker_name")?,
+            place: Place {
+                chat: ChatId(row.try_get("chat_id")?),
+                thread: small("thread_id")?.map(ThreadId),
+            },
+            reply_to: small("reply_to")?.map(MessageId),
+            source: word("source")?,
+            retry_of: number("retry_of")?.map(JobId),
+            request_id: word("request_id")?,
+            lane: word("lane")?,
+            lane_limit: count("lane_limit")?,
+            user_limit: count("user_limit")?,
+            after_crash: AfterCrash::parse(&after_crash)
+                .ok_or_else(|| unknown("crash rule", &after_crash))?,
+            output: OutputMode::parse(&output).ok_or_else(|| unknown("output mode", &output))?,
+            created_at: Millis(row.try_get("created_at")?),
+        },
+    })
+}

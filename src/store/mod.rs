@@ -1,0 +1,232 @@
+//! The database behind one door: opening, migrating, transactions. Every query is a function in the file of its table.
+//!
+//! One query text serves SQLite and PostgreSQL (`sqlx::Any`), so columns are BIGINT, TEXT or DOUBLE PRECISION only.
+//! On SQLite all writes share one connection, queued in order, so that they never meet each other's lock.
+
+pub mod audit;
+pub mod chats;
+pub mod inbox;
+pub mod intents;
+pub mod jobs;
+pub mod members;
+pub mod outbox;
+
+use sqlx::any::AnyPoolOptions;
+use sqlx::{AnyConnection, AnyPool};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// A transaction; rolled back when dropped without [`Store::commit`].
+pub type Tx = sqlx::Transaction<'static, sqlx::Any>;
+/// A connection that the query functions of the table files take; a [`Tx`] dereferences to one.
+pub type Connection = AnyConnection;
+/// The result of a query.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Table in which our migrations are recorded; apalis keeps its own in the default one.
+const MIGRATIONS_TABLE: &str = "opsgram_migrations";
+/// How long a writer waits for another process that holds SQLite's lock.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a caller waits for a free connection.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Arbitrary key of the PostgreSQL advisory lock under which jobs are claimed.
+const CLAIM_LOCK: i64 = 0x6f70_7367;
+
+/// A failed query, told apart by what a person can do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No room on the disk of the database.
+    #[error("the disk of the database is full")]
+    Full(#[source] sqlx::Error),
+    /// Another process holds the database's lock.
+    #[error("the database is locked by another process")]
+    Locked(#[source] sqlx::Error),
+    /// Anything else.
+    #[error(transparent)]
+    Other(sqlx::Error),
+    /// The schema could not be brought up to date.
+    #[error("migrating the database")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    /// A stored value that this version cannot read.
+    #[error("the database holds {0}")]
+    Corrupt(String),
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        let (code, message) = match &error {
+            sqlx::Error::Database(db) => (
+                db.code().unwrap_or_default().into_owned(),
+                db.message().to_owned(),
+            ),
+            _ => return Self::Other(error),
+        };
+        // SQLite's primary result codes are the low byte of the extended ones: 5 BUSY, 6 LOCKED, 13 FULL, 10 IOERR.
+        // PostgreSQL's 53100 is disk_full, 55P03 lock_not_available.
+        let primary = code.parse::<i64>().map(|code| code & 0xff);
+        if primary == Ok(13) || code == "53100" || message.contains("disk is full") {
+            Self::Full(error)
+        } else if matches!(primary, Ok(5 | 6)) && code.len() < 5 || code == "55P03" {
+            Self::Locked(error)
+        } else {
+            Self::Other(error)
+        }
+    }
+}
+
+impl From<Error> for crate::base::error::Error {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Full(_) => Self::refused(
+                "My disk is full, so I could not write this down and have not done it. \
+                 Free some space on the server and send it again.",
+            ),
+            Error::Locked(_) => Self::refused(
+                "My database is locked by another program, so I have not done this. \
+                 Try again in a moment.",
+            ),
+            Error::Other(_) | Error::Migrate(_) | Error::Corrupt(_) => {
+                Self::Internal(anyhow::Error::new(error))
+            }
+        }
+    }
+}
+
+/// Where the database is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Location {
+    /// A file; its folder is made when missing.
+    Sqlite(PathBuf),
+    /// A PostgreSQL URL, `postgres://user@host/db`.
+    Postgres(String),
+}
+
+/// The open database. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    read: AnyPool,
+    write: AnyPool,
+    location: Location,
+}
+
+impl Store {
+    /// Opens the database, creates it when missing (SQLite), and brings its schema up to date.
+    ///
+    /// # Errors
+    /// When it cannot be opened or migrated; nothing is left half-migrated.
+    pub async fn open(location: Location) -> Result<Self> {
+        sqlx::any::install_default_drivers();
+        let (read, write) = match &location {
+            Location::Sqlite(path) => open_sqlite(path).await?,
+            Location::Postgres(url) => {
+                let pool = options(8).connect(url).await?;
+                (pool.clone(), pool)
+            }
+        };
+        let store = Self {
+            read,
+            write,
+            location,
+        };
+        store.migrate().await?;
+        Ok(store)
+    }
+
+    /// Where this database is.
+    #[must_use]
+    pub fn location(&self) -> &Location {
+        &self.location
+    }
+
+    /// A connection for reading.
+    ///
+    /// # Errors
+    /// When none is free in time or the database is away.
+    pub async fn read(&self) -> Result<sqlx::pool::PoolConnection<sqlx::Any>> {
+        Ok(self.read.acquire().await?)
+    }
+
+    /// A transaction for writing, durable once committed (`synchronous=FULL` on SQLite).
+    ///
+    /// # Errors
+    /// When none can be had in time or the database is away.
+    pub async fn begin(&self) -> Result<Tx> {
+        let start = match self.location {
+            // IMMEDIATE takes the write lock now, so that a later statement cannot fail half-way for want of it.
+            Location::Sqlite(_) => "BEGIN IMMEDIATE",
+            Location::Postgres(_) => "BEGIN",
+        };
+        Ok(self.write.begin_with(start).await?)
+    }
+
+    /// Makes the transaction's changes durable.
+    ///
+    /// # Errors
+    /// When the database refuses; then nothing of the transaction holds.
+    pub async fn commit(&self, tx: Tx) -> Result<()> {
+        Ok(tx.commit().await?)
+    }
+
+    /// Holds back other claims of jobs until the transaction ends, so that counting and claiming are one step.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn lock_claims(&self, tx: &mut Tx) -> Result<()> {
+        if let Location::Postgres(_) = self.location {
+            sqlx::query("SELECT pg_advisory_xact_lock($1)")
+                .bind(CLAIM_LOCK)
+                .execute(&mut **tx)
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Closes all connections; on SQLite the write-ahead log is folded into the file.
+    pub async fn close(&self) {
+        self.read.close().await;
+        self.write.close().await;
+    }
+
+    async fn migrate(&self) -> Result<()> {
+        let mut migrator = match self.location {
+            Location::Sqlite(_) => sqlx::migrate!("migrations/sqlite"),
+            Location::Postgres(_) => sqlx::migrate!("migrations/postgres"),
+        };
+        migrator.dangerous_set_table_name(MIGRATIONS_TABLE);
+        Ok(migrator.run(&self.write).await?)
+    }
+}
+
+fn options(connections: u32) -> AnyPoolOptions {
+    AnyPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+}
+
+async fn open_sqlite(path: &Path) -> Result<(AnyPool, AnyPool)> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(|error| Error::Other(sqlx::Error::Io(error)))?;
+    }
+    let url = format!("sqlite://{}?mode=rwc", path.display());
+    let sqlite = |connections: u32| {
+        options(connections).after_connect(|connection, _| {
+            Box::pin(async move {
+                for pragma in [
+                    "PRAGMA journal_mode = WAL",
+                    "PRAGMA synchronous = FULL",
+                    "PRAGMA foreign_keys = ON",
+                ] {
+                    sqlx::query(pragma).execute(&mut *connection).await?;
+                }
+                let wait = format!("PRAGMA busy_timeout = {}", BUSY_TIMEOUT.as_millis());
+                sqlx::query(sqlx::AssertSqlSafe(wait))
+                    .execute(&mut *connection)
+                    .await?;
+                Ok(())
+            })
+        })
+    };
+    let write = sqlite(1).connect(&url).await?;
+    let read = sqlite(3).connect(&url).await?;
+    Ok((read, write))
+}

@@ -1,0 +1,234 @@
+//! What must reach a chat: rows that stay pending until Telegram has them.
+
+use super::{Connection, Result};
+use crate::base::ids::{ChatId, MessageId};
+use crate::base::time::Millis;
+use sqlx::Row;
+
+/// A message to be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewRow {
+    /// To which chat.
+    pub chat: ChatId,
+    /// What, as JSON.
+    pub payload: String,
+    /// The message that this one becomes or edits; a newer row of the same slot replaces a pending older one.
+    pub slot: Option<String>,
+    /// What it was made from; a second row from the same source is never made.
+    pub source: Option<String>,
+}
+
+/// A pending message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pending {
+    /// Its number; a chat's messages go in this order.
+    pub id: i64,
+    /// What, as JSON.
+    pub payload: String,
+    /// The message that it becomes or edits.
+    pub slot: Option<String>,
+    /// How often sending failed.
+    pub attempts: u32,
+}
+
+/// Adds a message and replaces a pending one of the same slot; `false` when the source made one before.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn add(db: &mut Connection, new: &NewRow, at: Millis) -> Result<bool> {
+    let added = sqlx::query(
+        "INSERT INTO outbox (chat_id, payload, slot, state, source, created_at)
+         VALUES ($1, $2, $3, 'pending', $4, $5) ON CONFLICT (source) DO NOTHING RETURNING id",
+    )
+    .bind(new.chat.0)
+    .bind(&new.payload)
+    .bind(&new.slot)
+    .bind(&new.source)
+    .bind(at.0)
+    .fetch_optional(&mut *db)
+    .await?;
+    let Some(row) = added else { return Ok(false) };
+    if new.slot.is_some() {
+        sqlx::query(
+            "UPDATE outbox SET state = 'replaced', done_at = $4
+             WHERE chat_id = $1 AND state = 'pending' AND slot = $2 AND id < $3",
+        )
+        .bind(new.chat.0)
+        .bind(&new.slot)
+        .bind(row.get::<i64, _>(0))
+        .bind(at.0)
+        .execute(db)
+        .await?;
+    }
+    Ok(true)
+}
+
+/// The oldest pending message of a chat.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn next(db: &mut Connection, chat: ChatId) -> Result<Option<Pending>> {
+    let row = sqlx::query(
+        "SELECT id, payload, slot, attempts FROM outbox WHERE chat_id = $1 AND state = 'pending' ORDER BY id LIMIT 1",
+    )
+    .bind(chat.0)
+    .fetch_optional(db)
+    .await?;
+    Ok(row.map(|row| Pending {
+        id: row.get(0),
+        payload: row.get(1),
+        slot: row.get(2),
+        attempts: u32::try_from(row.get::<i64, _>(3)).unwrap_or(u32::MAX),
+    }))
+}
+
+/// The chats that have pending messages.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn chats_waiting(db: &mut Connection) -> Result<Vec<ChatId>> {
+    let rows = sqlx::query("SELECT DISTINCT chat_id FROM outbox WHERE state = 'pending'")
+        .fetch_all(db)
+        .await?;
+    Ok(rows.iter().map(|row| ChatId(row.get(0))).collect())
+}
+
+/// Marks a message as sent and remembers which message its slot is.
+///
+/// # Errors
+/// When the database refuses; the message may then be sent a second time.
+pub async fn mark_sent(
+    db: &mut Connection,
+    id: i64,
+    chat: ChatId,
+    slot: Option<&str>,
+    message: MessageId,
+    at: Millis,
+) -> Result<()> {
+    sqlx::query("UPDATE outbox SET state = 'sent', message_id = $2, done_at = $3 WHERE id = $1")
+        .bind(id)
+        .bind(i64::from(message.0))
+        .bind(at.0)
+        .execute(&mut *db)
+        .await?;
+    if let Some(slot) = slot {
+        put_slot(db, slot, chat, message, at).await?;
+    }
+    Ok(())
+}
+
+/// Closes a message that cannot be sent, and says why.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn mark_failed(db: &mut Connection, id: i64, reason: &str, at: Millis) -> Result<()> {
+    sqlx::query("UPDATE outbox SET state = 'failed', reason = $2, done_at = $3 WHERE id = $1")
+        .bind(id)
+        .bind(reason)
+        .bind(at.0)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// Notes a failed attempt; the message stays pending.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn mark_attempt(db: &mut Connection, id: i64, reason: &str) -> Result<()> {
+    sqlx::query("UPDATE outbox SET attempts = attempts + 1, reason = $2 WHERE id = $1")
+        .bind(id)
+        .bind(reason)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// Remembers which message a slot is.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn put_slot(
+    db: &mut Connection,
+    slot: &str,
+    chat: ChatId,
+    message: MessageId,
+    at: Millis,
+) -> Result<()> {
+    sqlx::query(
+        "INSERT INTO slots (slot, chat_id, message_id, updated_at) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (slot) DO UPDATE SET chat_id = $2, message_id = $3, updated_at = $4",
+    )
+    .bind(slot)
+    .bind(chat.0)
+    .bind(i64::from(message.0))
+    .bind(at.0)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// The message that a slot is, if it has one in this chat.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn slot(db: &mut Connection, slot: &str, chat: ChatId) -> Result<Option<MessageId>> {
+    let row = sqlx::query("SELECT message_id FROM slots WHERE slot = $1 AND chat_id = $2")
+        .bind(slot)
+        .bind(chat.0)
+        .fetch_optional(db)
+        .await?;
+    Ok(row.and_then(|row| i32::try_from(row.get::<i64, _>(0)).ok().map(MessageId)))
+}
+
+/// How many messages are pending.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn pending(db: &mut Connection) -> Result<u64> {
+    let row = sqlx::query("SELECT COUNT(*) FROM outbox WHERE state = 'pending'")
+        .fetch_one(db)
+        .await?;
+    Ok(row.get::<i64, _>(0).unsigned_abs())
+}
+
+/// Forgets messages that were done, and slots that were not touched, since the moment.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn prune(db: &mut Connection, before: Millis) -> Result<u64> {
+    let gone = sqlx::query("DELETE FROM outbox WHERE done_at < $1")
+        .bind(before.0)
+        .execute(&mut *db)
+        .await?;
+    sqlx::query("DELETE FROM slots WHERE updated_at < $1")
+        .bind(before.0)
+        .execute(db)
+        .await?;
+    Ok(gone.rows_affected())
+}
+
+/// Forgets which message a slot is, because that message is gone.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn forget_slot(db: &mut Connection, slot: &str) -> Result<()> {
+    sqlx::query("DELETE FROM slots WHERE slot = $1")
+        .bind(slot)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// Replaces what a pending message says.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn rewrite(db: &mut Connection, id: i64, payload: &str) -> Result<()> {
+    sqlx::query("UPDATE outbox SET payload = $2, attempts = attempts + 1 WHERE id = $1")
+        .bind(id)
+        .bind(payload)
+        .execute(db)
+        .await?;
+    Ok(())
+}
