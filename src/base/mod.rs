@@ -6,5 +6,7 @@ pub mod job;
 pub mod name;
 pub mod role;
 pub mod secret;
+pub mod suggest;
 pub mod text;
 pub mod time;
+pub mod words;
