@@ -7,5 +7,8 @@
 // Layer 0: values. No async, no I/O, no framework.
 pub mod base;
 
-// Layer 2: the database.
+// Layer 2: file, database, outside systems.
 pub mod store;
+
+// Layer 3: who may; what leaves for the chat.
+pub mod delivery;

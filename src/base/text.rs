@@ -234,6 +234,40 @@ fn entity(text: &str) -> Option<(char, usize)> {
     Some((c, end + 1))
 }
 
+/// A number of bytes as people read it, in powers of 1000: `812 B`, `35 kB`, `1.6 MB`, `12 GB`.
+#[must_use]
+pub fn bytes(count: u64) -> String {
+    let mut unit = 1;
+    for name in ["B", "kB", "MB", "GB"] {
+        if count < unit * 1000 || name == "GB" {
+            let tenths = count * 10 / unit;
+            return match unit {
+                1 => format!("{count} B"),
+                _ if tenths < 100 && !tenths.is_multiple_of(10) => {
+                    format!("{}.{} {name}", tenths / 10, tenths % 10)
+                }
+                _ => format!("{} {name}", tenths / 10),
+            };
+        }
+        unit *= 1000;
+    }
+    format!("{count} B")
+}
+
+/// A number with commas between its thousands: `20,000`.
+#[must_use]
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

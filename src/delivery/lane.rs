@@ -211,7 +211,16 @@ async fn send_row(
         Err(error) => {
             let decision = retry::decide(&error, row.attempts, manner.plain);
             tracing::warn!(chat = %lane.chat, row = row.id, %error, ?decision, "a message did not go");
-            follow(outbox, lane, &row, target, manner, decision, &error.to_string()).await
+            follow(
+                outbox,
+                lane,
+                &row,
+                target,
+                manner,
+                decision,
+                &error.to_string(),
+            )
+            .await
         }
     }
 }
@@ -390,7 +399,15 @@ async fn call(
 ) -> Result<MessageId, teloxide::RequestError> {
     locked(&outbox.inner.limits).take(lane.chat, Instant::now());
     let attachments = &*outbox.inner.attachments;
-    send::send(&outbox.inner.bots, attachments, lane.chat, message, target, manner).await
+    send::send(
+        &outbox.inner.bots,
+        attachments,
+        lane.chat,
+        message,
+        target,
+        manner,
+    )
+    .await
 }
 
 async fn close_row(outbox: &Outbox, id: i64, reason: &str) -> store::Result<Step> {

@@ -102,7 +102,11 @@ impl Limits {
             closed_until: None,
             recent: VecDeque::new(),
         });
-        budget.closed_until = Some(budget.closed_until.map_or(now + pause, |t| t.max(now + pause)));
+        budget.closed_until = Some(
+            budget
+                .closed_until
+                .map_or(now + pause, |t| t.max(now + pause)),
+        );
     }
 
     /// Whether the chat was told to slow down within the last minute; live edits take twice the time then.
@@ -145,7 +149,10 @@ impl Budget {
             && self
                 .closed_until
                 .is_none_or(|until| until + Duration::from_secs(60) <= now)
-            && self.recent.back().is_none_or(|at| *at + GROUP_WINDOW <= now)
+            && self
+                .recent
+                .back()
+                .is_none_or(|at| *at + GROUP_WINDOW <= now)
     }
 }
 
@@ -230,7 +237,10 @@ mod tests {
         let mut limits = Limits::default();
         let now = Instant::now();
         limits.close(PERSON, Duration::from_secs(17), now);
-        assert_eq!(limits.wait(PERSON, Urgency::Result, now), Duration::from_secs(17));
+        assert_eq!(
+            limits.wait(PERSON, Urgency::Result, now),
+            Duration::from_secs(17)
+        );
         assert_eq!(limits.wait(ChatId(8), Urgency::Result, now), Duration::ZERO);
         let later = now + Duration::from_secs(17);
         assert_eq!(limits.wait(PERSON, Urgency::Result, later), Duration::ZERO);

@@ -9,7 +9,6 @@ pub mod card;
 mod lane;
 mod limits;
 mod message;
-pub mod render;
 mod retry;
 mod send;
 
@@ -266,7 +265,10 @@ impl Outbox {
         let deadline = tokio::time::Instant::now() + limit;
         let lanes: Vec<_> = locked(&self.inner.lanes).values().cloned().collect();
         for lane in lanes {
-            if tokio::time::timeout_at(deadline, lane.drained()).await.is_err() {
+            if tokio::time::timeout_at(deadline, lane.drained())
+                .await
+                .is_err()
+            {
                 break;
             }
         }

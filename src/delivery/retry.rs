@@ -99,12 +99,19 @@ mod tests {
     use teloxide::ApiError;
 
     fn api(text: &str) -> Decision {
-        decide(&RequestError::Api(ApiError::Unknown(text.to_owned())), 0, false)
+        decide(
+            &RequestError::Api(ApiError::Unknown(text.to_owned())),
+            0,
+            false,
+        )
     }
 
     #[test]
     fn every_known_answer_has_its_decision() {
-        assert_eq!(api("Bad Request: message is not modified: specified …"), Decision::Done);
+        assert_eq!(
+            api("Bad Request: message is not modified: specified …"),
+            Decision::Done
+        );
         for gone in [
             "Forbidden: bot was blocked by the user",
             "Forbidden: user is deactivated",
@@ -115,8 +122,14 @@ mod tests {
         ] {
             assert!(matches!(api(gone), Decision::Gone(_)), "{gone}");
         }
-        assert_eq!(api("Bad Request: message to edit not found"), Decision::SendNew);
-        assert_eq!(api("Bad Request: message thread not found"), Decision::LeaveTopic);
+        assert_eq!(
+            api("Bad Request: message to edit not found"),
+            Decision::SendNew
+        );
+        assert_eq!(
+            api("Bad Request: message thread not found"),
+            Decision::LeaveTopic
+        );
         assert_eq!(api("Bad Request: can't parse entities: …"), Decision::Plain);
         assert_eq!(api("Bad Request: message is too long"), Decision::Plain);
         assert_eq!(api("Bad Gateway"), Decision::Again(Duration::from_secs(1)));
@@ -137,7 +150,13 @@ mod tests {
     #[test]
     fn an_outage_is_waited_out_and_a_poisoned_message_is_not() {
         let error = RequestError::Api(ApiError::Unknown("Internal Server Error".into()));
-        assert_eq!(decide(&error, 3, false), Decision::Again(Duration::from_secs(10)));
-        assert!(matches!(decide(&error, SERVER_ATTEMPTS, false), Decision::GiveUp(_)));
+        assert_eq!(
+            decide(&error, 3, false),
+            Decision::Again(Duration::from_secs(10))
+        );
+        assert!(matches!(
+            decide(&error, SERVER_ATTEMPTS, false),
+            Decision::GiveUp(_)
+        ));
     }
 }

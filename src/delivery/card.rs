@@ -1,0 +1,506 @@
+//! The card of a job: one message over its life, and what follows it at the end. Pure: values in, messages out.
+
+use super::message::{Body, Button, Buttons, Outgoing};
+use crate::base::ids::{JobId, MessageId, Place};
+use crate::base::job::{Ending, OutputMode};
+use crate::base::text;
+use crate::base::time::human;
+use std::time::Duration;
+
+/// Of a live card, the most that its tail may take, in UTF-16 units: a phone's screen, not a wall.
+const LIVE_UNITS: usize = 1500;
+/// Pieces of output that may follow a card as messages; more goes as a file.
+const PIECES: usize = 3;
+/// Room kept beside the output in a message for its header and notes, in UTF-16 units.
+const MARGIN: usize = 16;
+
+/// Where a job stands, as its card says it.
+#[derive(Clone, Debug)]
+pub enum Phase<'a> {
+    /// It waits; so many stand before it.
+    Queued {
+        /// Jobs before it.
+        ahead: u64,
+    },
+    /// It runs since this long.
+    Running {
+        /// Time since its start.
+        since: Duration,
+    },
+    /// It ended.
+    Ended {
+        /// How.
+        ending: &'a Ending,
+        /// How long it ran; `None` when it never started.
+        took: Option<Duration>,
+    },
+}
+
+/// Whose card it is and where it hangs.
+#[derive(Clone, Debug)]
+pub struct Subject<'a> {
+    /// The job.
+    pub id: JobId,
+    /// Its name.
+    pub title: &'a str,
+    /// The chat.
+    pub place: Place,
+    /// The command it answers.
+    pub reply_to: Option<MessageId>,
+}
+
+/// What a job printed, as far as it matters for the chat.
+#[derive(Clone, Debug, Default)]
+pub struct Printed<'a> {
+    /// The end of the output, as a terminal shows it.
+    pub tail: &'a str,
+    /// Whether `tail` is the whole output.
+    pub whole: bool,
+    /// Bytes printed.
+    pub bytes: u64,
+    /// Lines printed.
+    pub lines: u64,
+}
+
+/// What the chat has seen of a job before its end.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    /// Its card was sent.
+    pub card: bool,
+    /// So many pieces of a stream were sent.
+    pub pieces: usize,
+    /// Something of the stream was left out.
+    pub skipped: bool,
+    /// The rest of the stream, not yet sent, as HTML messages.
+    pub rest: Vec<String>,
+}
+
+/// The name of a job's card among the outbox's slots.
+#[must_use]
+pub fn slot(id: JobId) -> String {
+    format!("job:{id}")
+}
+
+/// The one line that says where the job stands.
+#[must_use]
+pub fn header(title: &str, id: JobId, phase: &Phase<'_>) -> String {
+    let name = format!("<b>{}</b> · #{id}", text::escape(title));
+    match phase {
+        Phase::Queued { ahead: 0 } => format!("⏳ {name} · queued"),
+        Phase::Queued { ahead } => format!("⏳ {name} · queued ({ahead} ahead)"),
+        Phase::Running { since } => format!("▶️ {name} · {}", human(*since)),
+        Phase::Ended { ending, took } => {
+            let took = took.map(human);
+            let after = |words: String| match &took {
+                Some(took) => format!("{words} · {took}"),
+                None => words,
+            };
+            match ending {
+                Ending::Exited(0) => format!("✅ {name} · {}", after("exit 0".into())),
+                Ending::Exited(code) => format!("❌ {name} · {}", after(format!("exit {code}"))),
+                Ending::Signaled(signal) => {
+                    format!("❌ {name} · {}", after(format!("ended by signal {signal}")))
+                }
+                Ending::Broken(why) => {
+                    format!(
+                        "❌ {name} · {}\n{}",
+                        after("failed".into()),
+                        text::escape(why)
+                    )
+                }
+                Ending::TimedOut => match &took {
+                    Some(took) => format!("⏱ {name} · timed out after {took}"),
+                    None => format!("⏱ {name} · timed out"),
+                },
+                Ending::Cancelled(by) => format!(
+                    "🚫 {name} · {}",
+                    after(format!("cancelled by {}", text::escape(by)))
+                ),
+                Ending::Stopped => {
+                    format!(
+                        "🚫 {name} · {}",
+                        after("stopped, because the bot was".into())
+                    )
+                }
+                Ending::Lost => format!("💥 {name} · lost: the bot was stopped while it ran"),
+            }
+        }
+    }
+}
+
+/// The card of a job that has not ended, with the last lines of what it printed.
+#[must_use]
+pub fn open(subject: &Subject<'_>, phase: &Phase<'_>, tail: &str) -> Outgoing {
+    let mut html = header(subject.title, subject.id, phase);
+    let (last, skipped) = text::tail_lines(tail, LIVE_UNITS);
+    if !last.trim().is_empty() {
+        if skipped > 0 {
+            html.push_str("\n…");
+        }
+        html.push_str(&format!("\n{}", text::pre(last)));
+    }
+    let cancel = Button::new("Cancel", format!("cancel:{}", subject.id));
+    message(subject, html, vec![vec![cancel]])
+}
+
+/// Everything that tells the end of a job, in order.
+#[must_use]
+pub fn ended(
+    subject: &Subject<'_>,
+    phase: &Phase<'_>,
+    mode: OutputMode,
+    printed: &Printed<'_>,
+    seen: &Seen,
+) -> Vec<Outgoing> {
+    let good = matches!(
+        phase,
+        Phase::Ended {
+            ending: Ending::Exited(0),
+            ..
+        }
+    );
+    match mode {
+        OutputMode::Silent if good && !seen.card => Vec::new(),
+        OutputMode::Silent | OutputMode::Card => card(subject, phase, printed),
+        OutputMode::Stream if seen.pieces == 0 && seen.rest.len() <= 1 && !seen.skipped => {
+            card(subject, phase, printed)
+        }
+        OutputMode::Stream => stream(subject, phase, printed, seen),
+        OutputMode::File => file(subject, phase, printed, seen),
+    }
+}
+
+/// Buttons under an ended job.
+#[must_use]
+pub fn ended_buttons(id: JobId, has_log: bool) -> Buttons {
+    let mut row = vec![Button::new("Run again", format!("again:{id}"))];
+    if has_log {
+        row.push(Button::new("Full log", format!("log:{id}")));
+    }
+    vec![row]
+}
+
+/// The file of a job's whole output.
+#[must_use]
+pub fn log_file(
+    place: Place,
+    reply_to: Option<MessageId>,
+    title: &str,
+    id: JobId,
+    html: String,
+) -> Outgoing {
+    Outgoing::new(
+        place,
+        Body::Document {
+            key: format!("log:{id}"),
+            name: format!("{title}-{id}.log"),
+            html,
+            buttons: Vec::new(),
+        },
+    )
+    .reply_to(reply_to)
+}
+
+fn card(subject: &Subject<'_>, phase: &Phase<'_>, printed: &Printed<'_>) -> Vec<Outgoing> {
+    let head = header(subject.title, subject.id, phase);
+    let buttons = ended_buttons(subject.id, printed.bytes > 0);
+    if printed.tail.trim().is_empty() && printed.whole {
+        let note = if printed.bytes == 0 {
+            "\nNo output."
+        } else {
+            ""
+        };
+        return vec![message(subject, format!("{head}{note}"), buttons)];
+    }
+    let room = text::MESSAGE_UNITS - text::visible_len(&head) - MARGIN;
+    if printed.whole && text::utf16_len(printed.tail) <= room {
+        let html = format!("{head}\n{}", text::pre(printed.tail));
+        return vec![message(subject, html, buttons)];
+    }
+    let (last, _) = text::tail_lines(printed.tail, LIVE_UNITS);
+    let card = format!("{head}\n… the last lines:\n{}", text::pre(last));
+    let mut messages = vec![message(subject, card, buttons)];
+    let pieces = match printed.whole {
+        true => text::split(printed.tail, text::MESSAGE_UNITS),
+        false => Vec::new(),
+    };
+    if (1..=PIECES).contains(&pieces.len()) {
+        let follow = |piece: &&str| Outgoing::text(subject.place, text::pre(piece), Vec::new());
+        messages.extend(pieces.iter().map(follow));
+    } else {
+        messages.push(attached(subject, phase, printed));
+    }
+    messages
+}
+
+fn stream(
+    subject: &Subject<'_>,
+    phase: &Phase<'_>,
+    printed: &Printed<'_>,
+    seen: &Seen,
+) -> Vec<Outgoing> {
+    let head = header(subject.title, subject.id, phase);
+    let buttons = ended_buttons(subject.id, printed.bytes > 0);
+    let mut messages: Vec<_> = seen
+        .rest
+        .iter()
+        .map(|html| Outgoing::text(subject.place, html, Vec::new()))
+        .collect();
+    if seen.skipped || seen.pieces + seen.rest.len() > PIECES {
+        messages.push(attached(subject, phase, printed));
+    }
+    messages.push(message(subject, head, buttons));
+    messages
+}
+
+fn file(
+    subject: &Subject<'_>,
+    phase: &Phase<'_>,
+    printed: &Printed<'_>,
+    seen: &Seen,
+) -> Vec<Outgoing> {
+    let head = header(subject.title, subject.id, phase);
+    if printed.bytes == 0 {
+        let html = format!("{head}\nNo output.");
+        return vec![message(subject, html, ended_buttons(subject.id, false))];
+    }
+    let again = vec![vec![Button::new(
+        "Run again",
+        format!("again:{}", subject.id),
+    )]];
+    if seen.card {
+        return vec![
+            message(subject, head, again),
+            attached(subject, phase, printed),
+        ];
+    }
+    let mut only = attached(subject, phase, printed);
+    if let Body::Document { buttons, .. } = &mut only.body {
+        *buttons = again;
+    }
+    vec![only]
+}
+
+/// The whole output as a file that answers the command.
+fn attached(subject: &Subject<'_>, phase: &Phase<'_>, printed: &Printed<'_>) -> Outgoing {
+    let head = header(subject.title, subject.id, phase);
+    let first_line = head.lines().next().unwrap_or_default();
+    let html = format!(
+        "{first_line}\nThe whole output: {}",
+        amount(printed.bytes, printed.lines)
+    );
+    log_file(
+        subject.place,
+        subject.reply_to,
+        subject.title,
+        subject.id,
+        html,
+    )
+}
+
+fn message(subject: &Subject<'_>, html: String, buttons: Buttons) -> Outgoing {
+    Outgoing::text(subject.place, html, buttons)
+        .reply_to(subject.reply_to)
+        .slot(slot(subject.id))
+}
+
+/// An amount of output in words: `1.6 MB in 20,000 lines`.
+#[must_use]
+pub fn amount(bytes: u64, lines: u64) -> String {
+    let size = text::bytes(bytes);
+    match lines {
+        0 => size,
+        1 => format!("{size} in one line"),
+        _ => format!("{size} in {} lines", text::grouped(lines)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::ids::ChatId;
+
+    const SUBJECT: Subject<'static> = Subject {
+        id: JobId(12),
+        title: "deploy",
+        place: Place {
+            chat: ChatId(7),
+            thread: None,
+        },
+        reply_to: Some(MessageId(3)),
+    };
+
+    fn plain(message: &Outgoing) -> String {
+        match &message.body {
+            Body::Text { html, .. } | Body::Document { html, .. } => text::plain_of_html(html),
+        }
+    }
+
+    fn end(mode: OutputMode, ending: &Ending, output: &str, seen: &Seen) -> Vec<Outgoing> {
+        let printed = Printed {
+            tail: output,
+            whole: true,
+            bytes: output.len() as u64,
+            lines: output.lines().count() as u64,
+        };
+        let took = Some(Duration::from_secs(41));
+        ended(
+            &SUBJECT,
+            &Phase::Ended { ending, took },
+            mode,
+            &printed,
+            seen,
+        )
+    }
+
+    #[test]
+    fn each_ending_has_its_line() {
+        let took = Some(Duration::from_secs(41));
+        let cases = [
+            (Ending::Exited(0), "✅ deploy · #12 · exit 0 · 41 s"),
+            (Ending::Exited(3), "❌ deploy · #12 · exit 3 · 41 s"),
+            (
+                Ending::Signaled(11),
+                "❌ deploy · #12 · ended by signal 11 · 41 s",
+            ),
+            (Ending::TimedOut, "⏱ deploy · #12 · timed out after 41 s"),
+            (
+                Ending::Cancelled("ann".into()),
+                "🚫 deploy · #12 · cancelled by ann · 41 s",
+            ),
+            (
+                Ending::Stopped,
+                "🚫 deploy · #12 · stopped, because the bot was · 41 s",
+            ),
+            (
+                Ending::Lost,
+                "💥 deploy · #12 · lost: the bot was stopped while it ran",
+            ),
+            (
+                Ending::Broken("gone <x>".into()),
+                "❌ deploy · #12 · failed · 41 s\ngone <x>",
+            ),
+        ];
+        for (ending, line) in cases {
+            let phase = Phase::Ended {
+                ending: &ending,
+                took,
+            };
+            let html = header("deploy", JobId(12), &phase);
+            assert_eq!(text::plain_of_html(&html), line);
+        }
+        let queued = header("deploy", JobId(12), &Phase::Queued { ahead: 2 });
+        assert_eq!(
+            text::plain_of_html(&queued),
+            "⏳ deploy · #12 · queued (2 ahead)"
+        );
+        let since = Duration::from_secs(14);
+        let running = header("deploy", JobId(12), &Phase::Running { since });
+        assert_eq!(text::plain_of_html(&running), "▶️ deploy · #12 · 14 s");
+    }
+
+    #[test]
+    fn only_exit_0_looks_like_success() {
+        for ending in [
+            Ending::Exited(1),
+            Ending::Signaled(9),
+            Ending::TimedOut,
+            Ending::Lost,
+        ] {
+            let phase = Phase::Ended {
+                ending: &ending,
+                took: None,
+            };
+            assert!(!header("x", JobId(1), &phase).contains('✅'));
+        }
+    }
+
+    #[test]
+    fn short_output_is_one_message() {
+        let messages = end(
+            OutputMode::Card,
+            &Ending::Exited(0),
+            "hello <b>\n",
+            &Seen::default(),
+        );
+        assert_eq!(messages.len(), 1);
+        assert!(plain(&messages[0]).contains("hello <b>"));
+    }
+
+    #[test]
+    fn every_message_fits_telegram() {
+        for size in [0, 1, 3900, 4050, 4096, 5000, 12_000, 12_300, 60_000] {
+            let output = "😀 line of output\n".repeat(size / 18 + 1);
+            for mode in [OutputMode::Card, OutputMode::File, OutputMode::Silent] {
+                for message in end(mode, &Ending::Exited(1), &output, &Seen::default()) {
+                    let limit = match message.body {
+                        Body::Text { .. } => text::MESSAGE_UNITS,
+                        Body::Document { .. } => text::CAPTION_UNITS,
+                    };
+                    assert!(text::utf16_len(&plain(&message)) <= limit);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn long_output_is_pieces_then_a_file() {
+        let pieces = end(
+            OutputMode::Card,
+            &Ending::Exited(0),
+            &"a line\n".repeat(1200),
+            &Seen::default(),
+        );
+        assert_eq!(pieces.len(), 4);
+        let file = end(
+            OutputMode::Card,
+            &Ending::Exited(0),
+            &"a line\n".repeat(5000),
+            &Seen::default(),
+        );
+        assert_eq!(file.len(), 2);
+        assert!(matches!(&file[1].body, Body::Document { name, .. } if name == "deploy-12.log"));
+        assert!(
+            plain(&file[1]).contains("35 kB in 5,000 lines"),
+            "{}",
+            plain(&file[1])
+        );
+    }
+
+    #[test]
+    fn a_silent_job_tells_only_a_failure() {
+        assert!(
+            end(
+                OutputMode::Silent,
+                &Ending::Exited(0),
+                "x",
+                &Seen::default()
+            )
+            .is_empty()
+        );
+        assert_eq!(
+            end(
+                OutputMode::Silent,
+                &Ending::Exited(2),
+                "x",
+                &Seen::default()
+            )
+            .len(),
+            1
+        );
+    }
+
+    #[test]
+    fn a_stream_ends_with_its_rest_and_the_card() {
+        let seen = Seen {
+            card: true,
+            pieces: 9,
+            skipped: true,
+            rest: vec!["<pre>rest</pre>".into()],
+        };
+        let messages = end(OutputMode::Stream, &Ending::Exited(0), "…", &seen);
+        assert_eq!(messages.len(), 3);
+        assert!(matches!(messages[1].body, Body::Document { .. }));
+        assert_eq!(messages[2].slot.as_deref(), Some("job:12"));
+    }
+}
