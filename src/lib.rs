@@ -11,4 +11,8 @@ pub mod base;
 pub mod store;
 
 // Layer 3: who may; what leaves for the chat.
+pub mod access;
 pub mod delivery;
+
+// Layer 4: the engine.
+pub mod jobs;

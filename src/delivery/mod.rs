@@ -23,21 +23,60 @@ use crate::store::{self, Store, Tx};
 use futures::future::BoxFuture;
 use lane::Lane;
 use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+/// A file that is removed when it is no longer needed.
+#[derive(Debug)]
+pub struct Scratch(PathBuf);
+
+impl Scratch {
+    /// A file at this path, made by the caller.
+    #[must_use]
+    pub fn new(path: PathBuf) -> Self {
+        Self(path)
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_file(&self.0)
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            tracing::warn!(path = %self.0.display(), %error, "a file that was sent stays behind");
+        }
+    }
+}
+
 /// A file ready to be sent.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Attachment {
-    /// Where its bytes are.
-    pub path: PathBuf,
+    /// Its bytes.
+    pub file: Scratch,
     /// Its name as people see it.
     pub name: String,
     /// A remark for the text under it, such as that it was compressed.
     pub note: Option<String>,
+}
+
+impl Attachment {
+    /// A file under a name, without a remark.
+    pub fn new(file: Scratch, name: impl Into<String>) -> Self {
+        Self {
+            file,
+            name: name.into(),
+            note: None,
+        }
+    }
 }
 
 /// Finds the files that messages name by key.
@@ -165,17 +204,21 @@ impl Outbox {
         }
     }
 
-    /// Whether a message to this chat would go at once: nothing waits and the rates allow it.
-    #[must_use]
-    pub fn is_clear(&self, chat: ChatId) -> bool {
-        let chat = self.current_id(chat);
-        let waiting = locked(&self.inner.lanes)
-            .get(&chat)
-            .is_some_and(|lane| lane.is_busy());
-        !waiting
-            && locked(&self.inner.limits)
-                .wait(chat, limits::Urgency::Live, std::time::Instant::now())
-                .is_zero()
+    /// Resolves when a message to this chat would go at once.
+    pub async fn clear(&self, chat: ChatId) {
+        loop {
+            let chat = self.current_id(chat);
+            let lane = locked(&self.inner.lanes).get(&chat).cloned();
+            if let Some(lane) = lane {
+                lane.drained().await;
+            }
+            let now = std::time::Instant::now();
+            let wait = locked(&self.inner.limits).wait(chat, limits::Urgency::Live, now);
+            if wait.is_zero() {
+                return;
+            }
+            tokio::time::sleep(wait).await;
+        }
     }
 
     /// Begins to send the chat's pending rows.

@@ -132,7 +132,7 @@ async fn send_file(
         None => html.to_owned(),
     };
     let (words, mode) = words(&html, text::CAPTION_UNITS, manner);
-    let document = InputFile::file(file.path).file_name(file.name);
+    let document = InputFile::file(file.file.path()).file_name(file.name.clone());
     let mut call = bot
         .send_document(teloxide::types::ChatId(chat.0), document)
         .caption(words);

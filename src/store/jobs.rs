@@ -7,6 +7,7 @@ use crate::base::role::Role;
 use crate::base::time::Millis;
 use sqlx::Row;
 use sqlx::any::AnyRow;
+use std::time::Duration;
 
 /// A job to be added.
 #[derive(Clone, Debug)]
@@ -72,6 +73,34 @@ pub struct Job {
     pub ended_by: Option<String>,
     /// Bytes that it printed, those dropped from the log included.
     pub log_bytes: u64,
+}
+
+impl Job {
+    /// How it ended; `None` while it is open.
+    #[must_use]
+    pub fn ending(&self) -> Option<Ending> {
+        Some(match self.state {
+            JobState::Queued | JobState::Running => return None,
+            JobState::Succeeded => Ending::Exited(0),
+            JobState::Failed => match (self.exit_code, self.signal) {
+                (Some(code), _) => Ending::Exited(code),
+                (None, Some(signal)) => Ending::Signaled(signal),
+                (None, None) => Ending::Broken(self.reason.clone().unwrap_or_default()),
+            },
+            JobState::TimedOut => Ending::TimedOut,
+            JobState::Cancelled => match &self.ended_by {
+                Some(by) => Ending::Cancelled(by.clone()),
+                None => Ending::Stopped,
+            },
+            JobState::Lost => Ending::Lost,
+        })
+    }
+
+    /// How long its latest start ran; `None` when it never started or has not ended.
+    #[must_use]
+    pub fn took(&self) -> Option<Duration> {
+        Some(self.finished_at?.since(self.started_at?))
+    }
 }
 
 /// What became of adding a job.
@@ -255,18 +284,6 @@ pub async fn find(db: &mut Connection, id: JobId) -> Result<Option<Job>> {
     let text = sqlx::AssertSqlSafe(format!("SELECT {COLUMNS} FROM jobs WHERE id = $1"));
     let row = sqlx::query(text).bind(id.0).fetch_optional(db).await?;
     row.as_ref().map(read).transpose()
-}
-
-/// The job made from this source, if any.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn find_by_source(db: &mut Connection, source: &str) -> Result<Option<JobId>> {
-    let row = sqlx::query("SELECT id FROM jobs WHERE source = $1")
-        .bind(source)
-        .fetch_optional(db)
-        .await?;
-    Ok(row.map(|row| JobId(row.get(0))))
 }
 
 /// The newest jobs by a filter that a person of this role may see, newest first.

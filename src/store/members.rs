@@ -54,34 +54,3 @@ pub async fn claim(db: &mut Connection, id: UserId, name: &str, at: Millis) -> R
     .await?;
     Ok(made.rows_affected() == 1)
 }
-
-/// Adds a member, or gives an existing one this name and role.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn put(db: &mut Connection, member: &Member, by: UserId, at: Millis) -> Result<()> {
-    sqlx::query(
-        "INSERT INTO members (user_id, name, role, added_by, added_at) VALUES ($1, $2, $3, $4, $5)
-         ON CONFLICT (user_id) DO UPDATE SET name = $2, role = $3, added_by = $4, added_at = $5",
-    )
-    .bind(member.id.0)
-    .bind(&member.name)
-    .bind(member.role.as_str())
-    .bind(by.0)
-    .bind(at.0)
-    .execute(db)
-    .await?;
-    Ok(())
-}
-
-/// Removes a member. `false` when there was none with this id.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn remove(db: &mut Connection, id: UserId) -> Result<bool> {
-    let gone = sqlx::query("DELETE FROM members WHERE user_id = $1")
-        .bind(id.0)
-        .execute(db)
-        .await?;
-    Ok(gone.rows_affected() == 1)
-}

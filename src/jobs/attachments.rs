@@ -1,0 +1,68 @@
+//! The logs of jobs as files that can be sent.
+
+use super::output::LogReader;
+use crate::base::ids::JobId;
+use crate::base::text;
+use crate::delivery::{Attachment, Attachments, Scratch};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use futures::future::BoxFuture;
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+/// Finds logs by the key `log:<job>`.
+#[derive(Clone, Debug)]
+pub struct Logs {
+    folder: PathBuf,
+}
+
+impl Logs {
+    /// The logs in a folder.
+    #[must_use]
+    pub fn new(folder: PathBuf) -> Self {
+        Self { folder }
+    }
+
+    fn compose(&self, key: &str, name: &str) -> Result<Attachment, String> {
+        let id = key.strip_prefix("log:").and_then(|id| id.parse().ok());
+        let id = JobId(id.ok_or_else(|| format!("There is no file {key}."))?);
+        let log = LogReader::open(&self.folder, id)
+            .map_err(|_| "The log is no longer kept.".to_owned())?;
+        if log.len() == 0 {
+            return Err("It printed nothing.".to_owned());
+        }
+        self.write_out(&log, id, name)
+            .map_err(|error| format!("The log cannot be read: {error}."))
+    }
+
+    fn write_out(&self, log: &LogReader, id: JobId, name: &str) -> io::Result<Attachment> {
+        let scratch = Scratch::new(self.folder.join(format!("send-{id}-{}", ulid::Ulid::generate())));
+        let mut file = File::create(scratch.path())?;
+        if log.len() <= text::DOCUMENT_BYTES {
+            log.copy_to(&mut file)?;
+            return Ok(Attachment::new(scratch, name));
+        }
+        let mut gzip = GzEncoder::new(file, Compression::default());
+        log.copy_to(&mut gzip)?;
+        gzip.finish()?.flush()?;
+        let mut attachment = Attachment::new(scratch, format!("{name}.gz"));
+        attachment.note = Some(format!("Compressed from {}.", text::bytes(log.len())));
+        Ok(attachment)
+    }
+}
+
+impl Attachments for Logs {
+    fn open<'a>(
+        &'a self,
+        key: &'a str,
+        name: &'a str,
+    ) -> BoxFuture<'a, Result<Attachment, String>> {
+        let (logs, key, name) = (self.clone(), key.to_owned(), name.to_owned());
+        Box::pin(async move {
+            tokio::task::spawn_blocking(move || logs.compose(&key, &name))
+                .await
+                .map_err(|_| "The log cannot be read.".to_owned())?
+        })
+    }
+}

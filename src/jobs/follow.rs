@@ -1,0 +1,168 @@
+//! Shows an open job in its chat while it lasts: the first card, live edits, pieces of a stream.
+
+use super::live::{Active, Phase, Shown};
+use super::{Jobs, subject};
+use crate::base::job::OutputMode;
+use crate::delivery::{Outgoing, card};
+use crate::store;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::MutexGuard;
+
+/// A job that ends within this time makes exactly one message.
+const FIRST_CARD: Duration = Duration::from_millis(300);
+/// The card is composed at most this often, and less often the longer the job runs.
+const REFRESH: Duration = Duration::from_secs(1);
+/// A card whose job prints nothing still shows that time passes.
+const QUIET_REFRESH: Duration = Duration::from_secs(5);
+/// The longest pause between two forms of a card.
+const SLOWEST: Duration = Duration::from_secs(30);
+
+/// Follows a job until its ending is written.
+pub(super) async fn follow(jobs: Jobs, active: Arc<Active>) {
+    let mut phase = active.phase.subscribe();
+    let ended = phase.wait_for(|phase| *phase == Phase::Ended);
+    let early = tokio::time::timeout(FIRST_CARD, ended).await.is_ok();
+    if early || active.new.output == OutputMode::Silent {
+        return;
+    }
+    show_card(&jobs, &active, true).await;
+    loop {
+        let now = *phase.borrow_and_update();
+        let pause = match now {
+            Phase::Ended => return,
+            Phase::Queued => QUIET_REFRESH,
+            Phase::Running(since) => pause_after(since.elapsed()),
+        };
+        tokio::select! {
+            changed = phase.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+            }
+            () = next_news(&jobs, &active, pause) => {
+                show_pieces(&jobs, &active).await;
+            }
+        }
+        show_card(&jobs, &active, false).await;
+    }
+}
+
+/// Live edits slow down with the age of a job, so that an hour is not thousands of edits.
+fn pause_after(age: Duration) -> Duration {
+    (age / 60).clamp(REFRESH, SLOWEST)
+}
+
+/// Resolves when the chat should hear of the job again.
+async fn next_news(jobs: &Jobs, active: &Active, pause: Duration) {
+    let quiet = QUIET_REFRESH.max(pause);
+    let Some(output) = active.output() else {
+        return tokio::time::sleep(quiet).await;
+    };
+    if active.new.output == OutputMode::Stream {
+        let due = output.with_stream(|stream| stream.due()).flatten();
+        return match due {
+            Some(due) => {
+                tokio::time::sleep_until(due.into()).await;
+                jobs.inner.outbox.clear(active.new.place.chat).await;
+            }
+            None => {
+                tokio::select! {
+                    () = output.changed() => {}
+                    () = tokio::time::sleep(SLOWEST) => {}
+                }
+            }
+        };
+    }
+    tokio::time::sleep(pause).await;
+    tokio::select! {
+        () = output.changed() => {}
+        () = tokio::time::sleep(quiet.saturating_sub(pause)) => {}
+    }
+}
+
+/// Shows the card as it is now: the first time as a promise, later as an offer.
+async fn show_card(jobs: &Jobs, active: &Active, first: bool) {
+    let mut shown = active.shown.lock().await;
+    if shown.closed {
+        return;
+    }
+    let card = match compose(jobs, active).await {
+        Ok(card) => card,
+        Err(error) => {
+            tracing::warn!(job = %active.id, %error, "the card cannot be composed");
+            return;
+        }
+    };
+    if !first {
+        jobs.inner.outbox.offer(card);
+        return;
+    }
+    match jobs.inner.outbox.post(&card).await {
+        Ok(()) => shown.seen.card = true,
+        Err(error) => tracing::warn!(job = %active.id, %error, "the card cannot be sent yet"),
+    }
+}
+
+async fn compose(jobs: &Jobs, active: &Active) -> store::Result<Outgoing> {
+    let subject = subject(active.id, &active.new);
+    let phase = match *active.phase.borrow() {
+        Phase::Running(since) => card::Phase::Running {
+            since: whole_seconds(since),
+        },
+        Phase::Queued | Phase::Ended => card::Phase::Queued { ahead: 0 },
+    };
+    if let card::Phase::Running { .. } = phase {
+        let tail = match (active.output(), active.new.output) {
+            (Some(output), OutputMode::Card | OutputMode::Silent) => output.end().text,
+            (Some(_) | None, _) => String::new(),
+        };
+        return Ok(card::open(&subject, &phase, &tail));
+    }
+    let mut db = jobs.inner.store.read().await?;
+    let ahead = store::jobs::ahead(&mut db, active.id, &active.new.lane).await?;
+    Ok(card::open(&subject, &card::Phase::Queued { ahead }, ""))
+}
+
+/// A running card counts whole seconds: tenths would be stale before they are read.
+fn whole_seconds(since: Instant) -> Duration {
+    Duration::from_secs(since.elapsed().as_secs())
+}
+
+/// Promises the pieces of a stream that are due.
+async fn show_pieces(jobs: &Jobs, active: &Active) {
+    let shown = active.shown.lock().await;
+    if shown.closed {
+        return;
+    }
+    let due = active.output().and_then(|output| {
+        output.with_stream(|stream| {
+            let due = stream.due().is_some_and(|due| due <= Instant::now());
+            due.then(|| stream.take(false))
+        })?
+    });
+    if let Some(pieces) = due {
+        post_pieces(jobs, active, shown, pieces.html, pieces.skipped).await;
+    }
+}
+
+async fn post_pieces(
+    jobs: &Jobs,
+    active: &Active,
+    mut shown: MutexGuard<'_, Shown>,
+    pieces: Vec<String>,
+    skipped: bool,
+) {
+    shown.seen.skipped |= skipped;
+    for html in pieces {
+        let piece = Outgoing::text(active.new.place, html, Vec::new());
+        match jobs.inner.outbox.post(&piece).await {
+            Ok(()) => shown.seen.pieces += 1,
+            Err(error) => {
+                // What the chat misses, the file at the end has.
+                shown.seen.skipped = true;
+                tracing::warn!(job = %active.id, %error, "a piece of output cannot be sent");
+            }
+        }
+    }
+}

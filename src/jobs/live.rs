@@ -1,0 +1,224 @@
+//! A job while it is open in this process: who may stop it, and where its output goes.
+
+use super::action::Reading;
+use super::output::{LogWriter, Tail};
+use super::redact::Redactor;
+use super::stream::Stream;
+use crate::base::ids::JobId;
+use crate::base::job::OutputMode;
+use crate::delivery::card::{Printed, Seen};
+use crate::delivery::render::{Size, render};
+use crate::store::jobs::NewRow;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Instant;
+use tokio::sync::{Mutex as AsyncMutex, Notify, watch};
+use tokio_util::sync::CancellationToken;
+
+/// Why a running job was told to stop.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StopReason {
+    /// A person asked for it; their name.
+    Cancelled(String),
+    /// The bot is being stopped.
+    Shutdown,
+}
+
+/// Where an open job stands in this process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// It waits for its turn.
+    Queued,
+    /// It runs since this moment.
+    Running(Instant),
+    /// Its ending is written.
+    Ended,
+}
+
+/// What the chat has seen, and whether there is nothing more to show.
+#[derive(Debug, Default)]
+pub struct Shown {
+    /// The card and the pieces so far.
+    pub seen: Seen,
+    /// The ending is composed: nothing live may follow.
+    pub closed: bool,
+}
+
+/// An open job.
+pub struct Active {
+    /// Its number.
+    pub id: JobId,
+    /// What was asked.
+    pub new: NewRow,
+    /// Fires when it must stop.
+    pub stop: CancellationToken,
+    /// Where it stands.
+    pub phase: watch::Sender<Phase>,
+    /// What the chat has seen; held while something is shown, so that nothing live follows the ending.
+    pub shown: AsyncMutex<Shown>,
+    output: OnceLock<Arc<Output>>,
+    reason: Mutex<Option<StopReason>>,
+}
+
+impl Active {
+    /// A job that waits for its turn.
+    #[must_use]
+    pub fn new(id: JobId, new: NewRow) -> Self {
+        Self {
+            id,
+            new,
+            stop: CancellationToken::new(),
+            phase: watch::Sender::new(Phase::Queued),
+            shown: AsyncMutex::default(),
+            output: OnceLock::new(),
+            reason: Mutex::default(),
+        }
+    }
+
+    /// Tells the job to stop; the first reason holds.
+    pub fn stop(&self, reason: StopReason) {
+        locked(&self.reason).get_or_insert(reason);
+        self.stop.cancel();
+    }
+
+    /// Why it was told to stop.
+    #[must_use]
+    pub fn stop_reason(&self) -> Option<StopReason> {
+        locked(&self.reason).clone()
+    }
+
+    /// What it prints; `None` before it runs.
+    #[must_use]
+    pub fn output(&self) -> Option<&Arc<Output>> {
+        self.output.get()
+    }
+
+    /// Opens the output at the start of the run.
+    pub fn open_output(&self, folder: &Path, max_log: u64, reading: &Reading) -> Arc<Output> {
+        let output = || Arc::new(Output::open(folder, self.id, self.new.output, max_log, reading));
+        Arc::clone(self.output.get_or_init(output))
+    }
+}
+
+/// The end of a job's output.
+#[derive(Clone, Debug, Default)]
+pub struct End {
+    /// As a terminal shows it.
+    pub text: String,
+    /// Whether that is all there is.
+    pub whole: bool,
+    /// Bytes printed.
+    pub bytes: u64,
+    /// Lines printed.
+    pub lines: u64,
+}
+
+impl End {
+    /// The same for the card.
+    #[must_use]
+    pub fn printed(&self) -> Printed<'_> {
+        Printed {
+            tail: &self.text,
+            whole: self.whole,
+            bytes: self.bytes,
+            lines: self.lines,
+        }
+    }
+}
+
+/// Takes what a job prints: masks it, writes the log, keeps the end for the card and the news for a stream.
+pub struct Output {
+    state: Mutex<State>,
+    changed: Notify,
+    size: Size,
+}
+
+struct State {
+    redactor: Redactor,
+    log: LogWriter,
+    tail: Tail,
+    stream: Option<Stream>,
+}
+
+impl Output {
+    fn open(
+        folder: &Path,
+        id: JobId,
+        mode: OutputMode,
+        max_log: u64,
+        reading: &Reading,
+    ) -> Self {
+        Self {
+            state: Mutex::new(State {
+                redactor: Redactor::new(reading.secrets.iter().map(String::as_str)),
+                log: LogWriter::create(folder, id, max_log),
+                tail: Tail::default(),
+                stream: (mode == OutputMode::Stream).then(|| Stream::new(reading.size)),
+            }),
+            size: reading.size,
+            changed: Notify::new(),
+        }
+    }
+
+    /// Takes some bytes. A full disk is the log's trouble, not the program's.
+    pub fn write(&self, bytes: &[u8]) {
+        let mut state = locked(&self.state);
+        let masked = state.redactor.push(bytes);
+        state.take(&masked);
+        drop(state);
+        self.changed.notify_one();
+    }
+
+    /// Takes what the masking held back; after this nothing more comes.
+    pub fn finish(&self) {
+        let mut state = locked(&self.state);
+        let masked = state.redactor.finish();
+        state.take(&masked);
+        drop(state);
+        self.changed.notify_one();
+    }
+
+    /// Resolves when something was printed since the last time.
+    pub async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    /// The end of the output as text, and how much there is of it.
+    #[must_use]
+    pub fn end(&self) -> End {
+        let (bytes, total, lines) = {
+            let state = locked(&self.state);
+            (state.tail.bytes(), state.tail.total_bytes(), state.tail.total_lines())
+        };
+        End {
+            whole: bytes.len() as u64 == total,
+            text: render(&bytes, self.size),
+            bytes: total,
+            lines,
+        }
+    }
+
+    /// The news for a stream; `None` in other output modes.
+    pub fn with_stream<T>(&self, take: impl FnOnce(&mut Stream) -> T) -> Option<T> {
+        locked(&self.state).stream.as_mut().map(take)
+    }
+}
+
+impl State {
+    fn take(&mut self, masked: &[u8]) {
+        if masked.is_empty() {
+            return;
+        }
+        if let Err(error) = self.log.write(masked) {
+            tracing::error!(%error, "a job's log cannot be written; its output goes on to the chat");
+        }
+        self.tail.push(masked);
+        if let Some(stream) = &mut self.stream {
+            stream.push(masked);
+        }
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

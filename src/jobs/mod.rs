@@ -1,0 +1,415 @@
+//! The engine: submit, run, follow, cancel, recover. It knows jobs, not what kind of work they are.
+//!
+//! The row comes first, then the queue: a job exists from the moment its row is committed, and whatever the queue
+//! forgets or delivers twice, a row is run only while it is `queued`.
+
+pub mod action;
+pub mod apalis;
+mod attachments;
+mod follow;
+pub mod live;
+pub mod output;
+mod recovery;
+pub mod redact;
+mod runner;
+mod stream;
+pub mod transport;
+
+pub use attachments::Logs;
+
+use crate::access::Grant;
+use crate::base::error::{Error, Result};
+use crate::base::ids::{JobId, MessageId, UpdateId};
+use crate::base::job::{AfterCrash, Ending, JobState, OnBusy, OutputMode};
+use crate::base::role::Role;
+use crate::base::time::Millis;
+use crate::delivery::card::{self, Seen};
+use crate::delivery::{Outbox, Outgoing};
+use crate::store::jobs::{Added, Job, NewRow};
+use crate::store::{self, Store};
+use action::Registry;
+use live::{Active, StopReason};
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use transport::Transport;
+
+/// What the engine is told by the configuration.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Jobs that run at once.
+    pub workers: usize,
+    /// Jobs of one person that run at once.
+    pub per_user: u32,
+    /// Jobs that may wait, over all persons.
+    pub max_queued: u64,
+    /// Time that running jobs get to finish when the bot is stopped.
+    pub grace: Duration,
+    /// Bytes of a job's log that are kept.
+    pub max_log: u64,
+    /// Where logs are.
+    pub log_dir: PathBuf,
+    /// Begins the marker of every process, so that this bot's processes are told from another's.
+    pub marker: String,
+}
+
+/// A job to be submitted.
+#[derive(Clone, Debug)]
+pub struct NewJob {
+    /// The kind of work.
+    pub kind: &'static str,
+    /// Its arguments as JSON.
+    pub payload: String,
+    /// The name shown to people.
+    pub title: String,
+    /// The lowest role that may see what it prints.
+    pub role: Role,
+    /// Jobs of one lane share a limit.
+    pub lane: String,
+    /// How many of the lane may run at once.
+    pub lane_limit: u32,
+    /// What happens when that many run.
+    pub on_busy: OnBusy,
+    /// What happens when the bot dies while it runs.
+    pub after_crash: AfterCrash,
+    /// How output reaches the chat.
+    pub output: OutputMode,
+    /// The job that it repeats.
+    pub retry_of: Option<JobId>,
+}
+
+/// Where a job comes from and where its card goes.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// What it is made from, such as `update:77`; the same source never makes a second job.
+    pub source: String,
+    /// The message that its card answers.
+    pub reply_to: Option<MessageId>,
+    /// An own message that becomes its card.
+    pub card: Option<MessageId>,
+    /// The update that is handled by submitting it.
+    pub update: Option<UpdateId>,
+}
+
+/// What became of a submission.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Submitted {
+    /// Accepted: it will run, or be reported as lost.
+    New(JobId),
+    /// The same source had made this job before.
+    Before(JobId),
+}
+
+/// What became of a request to cancel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cancelled {
+    /// It had not started and never will.
+    Dequeued,
+    /// It is being stopped.
+    Stopping,
+    /// It had ended before.
+    Over(JobState),
+    /// There is no such job.
+    Unknown,
+}
+
+/// The engine. Cheap to clone.
+#[derive(Clone)]
+pub struct Jobs {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Store,
+    outbox: Outbox,
+    transport: Arc<dyn Transport>,
+    registry: Registry,
+    settings: Settings,
+    active: Mutex<HashMap<JobId, Arc<Active>>>,
+    closing: CancellationToken,
+    followers: TaskTracker,
+}
+
+impl Jobs {
+    /// An engine over these parts. Nothing runs before [`Jobs::recover`] and [`Jobs::run`].
+    #[must_use]
+    pub fn new(
+        store: Store,
+        outbox: Outbox,
+        transport: Arc<dyn Transport>,
+        registry: Registry,
+        settings: Settings,
+    ) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                store,
+                outbox,
+                transport,
+                registry,
+                settings,
+                active: Mutex::default(),
+                closing: CancellationToken::new(),
+                followers: TaskTracker::new(),
+            }),
+        }
+    }
+
+    /// Accepts a job: from here on it is durable.
+    ///
+    /// # Errors
+    /// Refused when too many wait, or when it is busy and may not wait; nothing is kept then.
+    pub async fn submit(&self, grant: &Grant, job: NewJob, origin: Origin) -> Result<Submitted> {
+        let row = self.row(grant, &job, &origin);
+        let mut tx = self.inner.store.begin().await?;
+        self.check_room(&mut tx, &job).await?;
+        let added = store::jobs::add(&mut tx, &row).await?;
+        grant.record(&mut tx).await?;
+        if let Some(update) = origin.update {
+            store::inbox::mark_handled(&mut tx, update, row.created_at).await?;
+        }
+        if let (Added::New(id), Some(message)) = (added, origin.card) {
+            let (slot, chat) = (card::slot(id), row.place.chat);
+            store::outbox::put_slot(&mut tx, &slot, chat, message, row.created_at).await?;
+        }
+        self.inner.store.commit(tx).await?;
+        let id = match added {
+            Added::Before(id) => return Ok(Submitted::Before(id)),
+            Added::New(id) => id,
+        };
+        tracing::info!(job = %id, title = row.title, asker = %row.asker, "submitted");
+        let active = Arc::new(Active::new(id, row));
+        active.shown.lock().await.seen.card = origin.card.is_some();
+        self.open(&active);
+        self.push(id).await;
+        Ok(Submitted::New(id))
+    }
+
+    /// Stops a job, or takes it out of the queue. `by` is the name that its card shows.
+    ///
+    /// # Errors
+    /// When the database refuses; the job goes on then.
+    pub async fn cancel(&self, grant: &Grant, id: JobId, by: &str) -> Result<Cancelled> {
+        let mut tx = self.inner.store.begin().await?;
+        grant.record(&mut tx).await?;
+        let Some(job) = store::jobs::find(&mut tx, id).await? else {
+            return Ok(Cancelled::Unknown);
+        };
+        if job.state.is_final() {
+            self.inner.store.commit(tx).await?;
+            return Ok(Cancelled::Over(job.state));
+        }
+        if store::jobs::cancel_queued(&mut tx, id, by, Millis::now()).await? {
+            let ending = Ending::Cancelled(by.to_owned());
+            let active = self.find(id);
+            let mut shown = match &active {
+                Some(active) => Some(active.shown.lock().await),
+                None => None,
+            };
+            let seen = Seen {
+                card: true,
+                ..Seen::default()
+            };
+            for message in self.last_words(&job, &ending, None, &live::End::default(), &seen) {
+                self.inner.outbox.promise(&mut tx, &message).await?;
+            }
+            self.inner.store.commit(tx).await?;
+            if let Some(shown) = &mut shown {
+                shown.closed = true;
+            }
+            drop(shown);
+            self.close(&job);
+            return Ok(Cancelled::Dequeued);
+        }
+        self.inner.store.commit(tx).await?;
+        match self.find(id) {
+            Some(active) => {
+                active.stop(StopReason::Cancelled(by.to_owned()));
+                Ok(Cancelled::Stopping)
+            }
+            // Running by the database and not here: it ended in this very moment.
+            None => Ok(Cancelled::Over(job.state)),
+        }
+    }
+
+    /// What an open job of this process has printed so far.
+    #[must_use]
+    pub fn printed(&self, id: JobId) -> Option<live::End> {
+        Some(self.find(id)?.output()?.end())
+    }
+
+    /// Feeds the workers until `stop` fires.
+    ///
+    /// # Errors
+    /// When the queue's engine fails; it may be run again.
+    pub async fn run(&self, stop: CancellationToken) -> anyhow::Result<()> {
+        let worker = Arc::new(runner::Runner { jobs: self.clone() });
+        let workers = self.inner.settings.workers;
+        self.inner.transport.run(worker, workers, stop).await
+    }
+
+    /// Stops in good order: nothing new starts, what runs gets the grace time, then the signal, then ends as stopped.
+    pub async fn shut_down(&self) {
+        self.inner.closing.cancel();
+        let ended = tokio::time::timeout(self.inner.settings.grace, self.all_ended());
+        if ended.await.is_err() {
+            for active in self.all() {
+                active.stop(StopReason::Shutdown);
+            }
+            self.all_ended().await;
+        }
+        self.inner.followers.close();
+        self.inner.followers.wait().await;
+    }
+
+    /// Pushes every queued job again: those that the queue forgot, and those that no wake-up reached.
+    ///
+    /// # Errors
+    /// When the database or the queue refuses.
+    pub async fn sweep(&self) -> Result<()> {
+        let queued = {
+            let mut db = self.inner.store.read().await?;
+            store::jobs::open(&mut db, JobState::Queued).await?
+        };
+        for job in queued {
+            self.push(job.id).await;
+        }
+        Ok(())
+    }
+
+    /// Removes up to a thousand ended jobs older than the moment, their logs included, and the queue's own leftovers.
+    ///
+    /// # Errors
+    /// When the database or the queue refuses.
+    pub async fn prune(&self, before: Millis) -> Result<usize> {
+        let mut tx = self.inner.store.begin().await?;
+        let gone = store::jobs::prune(&mut tx, before, 1000).await?;
+        self.inner.store.commit(tx).await?;
+        for id in &gone {
+            if let Err(error) = output::remove(&self.inner.settings.log_dir, *id) {
+                tracing::warn!(job = %id, %error, "the log of a removed job stays");
+            }
+        }
+        self.inner.transport.prune().await?;
+        Ok(gone.len())
+    }
+
+    fn row(&self, grant: &Grant, job: &NewJob, origin: &Origin) -> NewRow {
+        let actor = grant.actor();
+        NewRow {
+            kind: job.kind.to_owned(),
+            payload: job.payload.clone(),
+            title: job.title.clone(),
+            role: job.role,
+            asker: actor.id,
+            asker_name: actor.name.clone(),
+            place: actor.place,
+            reply_to: origin.reply_to,
+            source: origin.source.clone(),
+            retry_of: job.retry_of,
+            request_id: actor.request_id.clone(),
+            lane: job.lane.clone(),
+            lane_limit: job.lane_limit,
+            user_limit: self.inner.settings.per_user,
+            after_crash: job.after_crash,
+            output: job.output,
+            created_at: Millis::now(),
+        }
+    }
+
+    async fn check_room(&self, tx: &mut store::Tx, job: &NewJob) -> Result<()> {
+        let (queued, _) = store::jobs::counts(tx).await?;
+        if queued >= self.inner.settings.max_queued {
+            return Err(Error::refused(format!(
+                "{queued} jobs are waiting already, which is the limit (jobs.max_queued). \
+                 Try again when some are done: /jobs running",
+            )));
+        }
+        if job.on_busy == OnBusy::Refuse
+            && let Some(id) = store::jobs::busy_with(tx, &job.lane, job.lane_limit).await?
+        {
+            return Err(Error::refused(format!(
+                "{} is running already as #{id}, and it is set not to wait. Stop it with /cancel {id}, or wait for its end.",
+                job.title
+            )));
+        }
+        Ok(())
+    }
+
+    async fn push(&self, id: JobId) {
+        if let Err(error) = self.inner.transport.push(id).await {
+            tracing::error!(job = %id, %error, "the queue did not take a job; the sweep will push it again");
+        }
+    }
+
+    /// The messages that tell the end of a job.
+    fn last_words(
+        &self,
+        job: &Job,
+        ending: &Ending,
+        took: Option<Duration>,
+        end: &live::End,
+        seen: &Seen,
+    ) -> Vec<Outgoing> {
+        let subject = subject(job.id, &job.new);
+        let phase = card::Phase::Ended { ending, took };
+        card::ended(&subject, &phase, job.new.output, &end.printed(), seen)
+    }
+
+    fn find(&self, id: JobId) -> Option<Arc<Active>> {
+        locked(&self.inner.active).get(&id).cloned()
+    }
+
+    fn all(&self) -> Vec<Arc<Active>> {
+        locked(&self.inner.active).values().cloned().collect()
+    }
+
+    /// Makes a job known as open, and follows it.
+    fn open(&self, active: &Arc<Active>) {
+        locked(&self.inner.active).insert(active.id, Arc::clone(active));
+        let follow = follow::follow(self.clone(), Arc::clone(active));
+        self.inner.followers.spawn(follow);
+    }
+
+    /// Ends what is known of an open job, and sends what its end promised.
+    fn close(&self, job: &Job) {
+        if let Some(active) = locked(&self.inner.active).remove(&job.id) {
+            active.phase.send_replace(live::Phase::Ended);
+        }
+        let chat = job.new.place.chat;
+        self.inner.outbox.withdraw(chat, &card::slot(job.id));
+        self.inner.outbox.kick(chat);
+    }
+
+    /// Resolves when no job runs here.
+    async fn all_ended(&self) {
+        loop {
+            let running = |active: &Arc<Active>| {
+                matches!(*active.phase.borrow(), live::Phase::Running(_))
+            };
+            let Some(active) = self.all().into_iter().find(running) else {
+                return;
+            };
+            let mut phase = active.phase.subscribe();
+            let ended = |phase: &live::Phase| !matches!(phase, live::Phase::Running(_));
+            if phase.wait_for(ended).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+fn subject(id: JobId, new: &NewRow) -> card::Subject<'_> {
+    card::Subject {
+        id,
+        title: &new.title,
+        place: new.place,
+        reply_to: new.reply_to,
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

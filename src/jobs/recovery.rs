@@ -1,0 +1,112 @@
+//! After a start: what an earlier run of the bot left open is told as lost, run again by rule, or queued anew.
+
+use super::{Jobs, live, output};
+use crate::base::error::Result;
+use crate::base::job::{AfterCrash, Ending, JobState, OutputMode};
+use crate::base::time::Millis;
+use crate::delivery::card::{self, Seen};
+use crate::delivery::render::{Size, render};
+use crate::drivers::process;
+use crate::store::{self, jobs::Job};
+use std::time::Duration;
+
+/// How often a job is started at the most, however often the bot dies under it.
+const MAX_STARTS: u32 = 3;
+/// Time that leftover processes get between TERM and KILL.
+const LEFTOVER_GRACE: Duration = Duration::from_secs(2);
+/// Bytes of a lost job's log that are read for its card.
+const TAIL: u64 = 64 * 1024;
+
+/// What a recovery did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// Jobs told as lost.
+    pub lost: usize,
+    /// Jobs put back into the queue by their rule.
+    pub again: usize,
+    /// Jobs that waited and go on waiting.
+    pub queued: usize,
+}
+
+impl Jobs {
+    /// Settles what an earlier run left open. Call once, before anything runs.
+    ///
+    /// # Errors
+    /// When the database refuses; call again then.
+    pub async fn recover(&self) -> Result<Recovered> {
+        let mut done = Recovered::default();
+        let (running, queued) = {
+            let mut db = self.inner.store.read().await?;
+            (
+                store::jobs::open(&mut db, JobState::Running).await?,
+                store::jobs::open(&mut db, JobState::Queued).await?,
+            )
+        };
+        for job in running {
+            // Its processes may have outlived the bot: they end before anything of it is told or started again.
+            process::end_all(&self.marker(&job), LEFTOVER_GRACE).await;
+            if job.new.after_crash == AfterCrash::Retry && job.starts < MAX_STARTS {
+                self.requeue(&job).await?;
+                done.again += 1;
+            } else {
+                self.tell_lost(&job).await?;
+                done.lost += 1;
+            }
+        }
+        done.queued = queued.len();
+        self.sweep().await?;
+        Ok(done)
+    }
+
+    async fn requeue(&self, job: &Job) -> Result<()> {
+        let mut tx = self.inner.store.begin().await?;
+        store::jobs::requeue(&mut tx, job.id).await?;
+        self.inner.store.commit(tx).await?;
+        tracing::warn!(job = %job.id, "was running when the bot died; runs again by its rule");
+        Ok(())
+    }
+
+    async fn tell_lost(&self, job: &Job) -> Result<()> {
+        let end = self.end_of_log(job);
+        let mut tx = self.inner.store.begin().await?;
+        let now = Millis::now();
+        if store::jobs::end(&mut tx, job.id, &Ending::Lost, end.bytes, now).await? {
+            let mut job = job.clone();
+            // What of a stream the chat has seen is not known: the card and the file say it all.
+            job.new.output = match job.new.output {
+                OutputMode::Stream | OutputMode::Card => OutputMode::Card,
+                mode @ (OutputMode::File | OutputMode::Silent) => mode,
+            };
+            let slot = card::slot(job.id);
+            let card = store::outbox::slot(&mut tx, &slot, job.new.place.chat).await?;
+            let seen = Seen {
+                card: card.is_some(),
+                ..Seen::default()
+            };
+            for message in self.last_words(&job, &Ending::Lost, None, &end, &seen) {
+                self.inner.outbox.promise(&mut tx, &message).await?;
+            }
+        }
+        self.inner.store.commit(tx).await?;
+        self.inner.outbox.kick(job.new.place.chat);
+        tracing::warn!(job = %job.id, "was running when the bot died; told as lost");
+        Ok(())
+    }
+
+    /// The end of an ended job's output, read from its log.
+    #[must_use]
+    pub fn end_of_log(&self, job: &Job) -> live::End {
+        match output::LogReader::open(&self.inner.settings.log_dir, job.id) {
+            Ok(log) => live::End {
+                text: render(&log.tail(TAIL).unwrap_or_default(), Size::Pipe),
+                whole: log.len() <= TAIL && log.dropped() == 0,
+                bytes: log.len() + log.dropped(),
+                lines: 0,
+            },
+            Err(_) => live::End {
+                whole: true,
+                ..live::End::default()
+            },
+        }
+    }
+}

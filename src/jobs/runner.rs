@@ -1,0 +1,185 @@
+//! Runs one job from its claim to its ending. The ending and the messages that tell it are one transaction.
+
+use super::action::{ActionCx, Reading};
+use super::live::{Active, Phase, StopReason};
+use super::transport::Worker;
+use super::{Jobs, live};
+use crate::base::ids::JobId;
+use crate::base::job::{AfterCrash, Ending};
+use crate::base::time::Millis;
+use crate::delivery::card;
+use crate::delivery::render::Size;
+use crate::store;
+use crate::store::jobs::{Claim, Job};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tracing::Instrument;
+
+/// Pauses while the database refuses an ending, longest last, which repeats.
+const STORE_PAUSES: [Duration; 4] = [
+    Duration::from_millis(200),
+    Duration::from_secs(1),
+    Duration::from_secs(5),
+    Duration::from_secs(15),
+];
+
+/// What the queue feeds.
+pub(super) struct Runner {
+    pub jobs: Jobs,
+}
+
+impl Worker for Runner {
+    fn work(&self, id: JobId) -> BoxFuture<'_, ()> {
+        Box::pin(self.jobs.work(id))
+    }
+}
+
+impl Jobs {
+    /// Works on a job if it is queued and has room; the one step of the workers.
+    pub async fn work(&self, id: JobId) {
+        if self.inner.closing.is_cancelled() {
+            return;
+        }
+        match self.claim(id).await {
+            Ok(Claim::Won(job)) => {
+                let span = tracing::info_span!("job", %id, request = job.new.request_id);
+                self.run_claimed(Arc::new(*job)).instrument(span).await;
+            }
+            Ok(Claim::Busy | Claim::Gone) => {}
+            Err(error) => {
+                tracing::error!(job = %id, %error, "a job could not be claimed; the sweep will push it again");
+            }
+        }
+    }
+
+    async fn claim(&self, id: JobId) -> store::Result<Claim> {
+        let mut tx = self.inner.store.begin().await?;
+        self.inner.store.lock_claims(&mut tx).await?;
+        let claim = store::jobs::claim(&mut tx, id, Millis::now()).await?;
+        self.inner.store.commit(tx).await?;
+        Ok(claim)
+    }
+
+    async fn run_claimed(&self, job: Arc<Job>) {
+        let active = self.activate(&job).await;
+        let started = Instant::now();
+        active.phase.send_replace(Phase::Running(started));
+        let reading = self.inner.registry.reading(&job).unwrap_or(Reading {
+            secrets: Vec::new(),
+            size: Size::Pipe,
+        });
+        let settings = &self.inner.settings;
+        let output = active.open_output(&settings.log_dir, settings.max_log, &reading);
+        let cx = ActionCx {
+            job: Arc::clone(&job),
+            output: Arc::clone(&output),
+            stop: active.stop.clone(),
+            marker: self.marker(&job),
+        };
+        tracing::info!(title = job.new.title, start = job.starts, "started");
+        let result = AssertUnwindSafe(self.inner.registry.run(cx)).catch_unwind().await;
+        output.finish();
+        let ending = match result {
+            Ok(Ok(ending)) => ending,
+            Ok(Err(_)) => match active.stop_reason() {
+                Some(StopReason::Cancelled(by)) => Ending::Cancelled(by),
+                Some(StopReason::Shutdown) | None => Ending::Stopped,
+            },
+            Err(_) => Ending::Broken(format!(
+                "Something went wrong inside the bot. The log has it under {}.",
+                job.new.request_id
+            )),
+        };
+        tracing::info!(?ending, took = ?started.elapsed(), "ended");
+        self.conclude(&job, &active, &ending, started.elapsed()).await;
+        self.wake_waiting(&job).await;
+    }
+
+    /// The open job of this process; one that waited over a restart is opened now.
+    async fn activate(&self, job: &Job) -> Arc<Active> {
+        if let Some(active) = self.find(job.id) {
+            return active;
+        }
+        let active = Arc::new(Active::new(job.id, job.new.clone()));
+        let slot = async {
+            let mut db = self.inner.store.read().await?;
+            store::outbox::slot(&mut db, &card::slot(job.id), job.new.place.chat).await
+        };
+        active.shown.lock().await.seen.card = slot.await.is_ok_and(|slot| slot.is_some());
+        self.open(&active);
+        active
+    }
+
+    /// Writes the ending, and tries until the database takes it: what ran must not look as if it still did.
+    async fn conclude(&self, job: &Job, active: &Active, ending: &Ending, took: Duration) {
+        let end = active.output().map(|output| output.end()).unwrap_or_default();
+        let mut shown = active.shown.lock().await;
+        shown.closed = true;
+        let rest = active.output().and_then(|o| o.with_stream(|s| s.take(true)));
+        if let Some(rest) = rest {
+            shown.seen.skipped |= rest.skipped;
+            shown.seen.rest = rest.html;
+        }
+        for attempt in 0.. {
+            match self.write_ending(job, ending, took, &end, &shown.seen).await {
+                Ok(()) => break,
+                Err(error) => {
+                    tracing::error!(%error, "the ending of a job cannot be written; trying again");
+                    if self.inner.closing.is_cancelled() && attempt >= STORE_PAUSES.len() {
+                        break;
+                    }
+                    let pause = STORE_PAUSES[attempt.min(STORE_PAUSES.len() - 1)];
+                    tokio::time::sleep(pause).await;
+                }
+            }
+        }
+        drop(shown);
+        self.close(job);
+    }
+
+    async fn write_ending(
+        &self,
+        job: &Job,
+        ending: &Ending,
+        took: Duration,
+        end: &live::End,
+        seen: &card::Seen,
+    ) -> store::Result<()> {
+        let mut tx = self.inner.store.begin().await?;
+        let again = *ending == Ending::Stopped && job.new.after_crash == AfterCrash::Retry;
+        if again {
+            store::jobs::requeue(&mut tx, job.id).await?;
+        } else if store::jobs::end(&mut tx, job.id, ending, end.bytes, Millis::now()).await? {
+            for message in self.last_words(job, ending, Some(took), end, seen) {
+                self.inner.outbox.promise(&mut tx, &message).await?;
+            }
+        }
+        self.inner.store.commit(tx).await
+    }
+
+    /// Pushes the jobs that waited for this one's lane or asker.
+    async fn wake_waiting(&self, job: &Job) {
+        let waiting = async {
+            let mut db = self.inner.store.read().await?;
+            store::jobs::waiting_for(&mut db, &job.new.lane, job.new.asker).await
+        };
+        match waiting.await {
+            Ok(ids) => {
+                for id in ids {
+                    self.push(id).await;
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, "waiting jobs cannot be looked up; the sweep will find them");
+            }
+        }
+    }
+
+    /// What marks the processes of one start of a job.
+    pub(super) fn marker(&self, job: &Job) -> String {
+        format!("{}:{}:{}", self.inner.settings.marker, job.id, job.starts)
+    }
+}
