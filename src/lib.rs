@@ -6,3 +6,6 @@
 
 // Layer 0: values. No async, no I/O, no framework.
 pub mod base;
+
+// Layer 2: the outside: file, database, systems, and the Telegram stand-in.
+pub mod config;
