@@ -91,15 +91,15 @@ fn member<'a>(
         }
     };
     let name = match map.get("name") {
-        Some(node) => display_name(node, &map.name("name"), report)?,
-        None => id.map(|id| id.to_string()).unwrap_or_default(),
+        Some(node) => display_name(node, &map.name("name"), report),
+        None => id.map(|id| id.to_string()),
     };
     if map.get("role").is_none() {
         map.missing("role", report);
     }
     let role = map.word("role", &Role::ALL.map(|role| (role.as_str(), role)), report);
     map.finish(report);
-    Some((id?, name, role?))
+    Some((id?, name?, role?))
 }
 
 fn id<'a>(

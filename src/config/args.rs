@@ -93,6 +93,7 @@ fn argument(node: &Node, path: &str, report: &mut Report) -> Option<Arg> {
             format!("`{path}` has both `choices` and `pattern`; keep one"),
         );
     }
+    map.finish(report);
     let mut arg = Arg {
         name: name?,
         description,
@@ -111,13 +112,12 @@ fn argument(node: &Node, path: &str, report: &mut Report) -> Option<Arg> {
                 format!("`{path}` has a default and is `optional`; keep one"),
             );
         }
-        let value = text(node, &map.name("default"), report)?;
+        let value = text(node, &format!("{path}.default"), report)?;
         if let Err(wrong) = arg.check(value) {
             report.fault(&node.at, format!("the default is not allowed: {wrong}"));
         }
         arg.default = Some(value.to_owned());
     }
-    map.finish(report);
     Some(arg)
 }
 

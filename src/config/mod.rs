@@ -12,10 +12,13 @@ mod octopus;
 mod program;
 mod read;
 mod resolve;
+pub mod schema;
 mod scripts;
 mod size;
 mod telegram;
 mod template;
+#[cfg(test)]
+mod tests;
 mod token;
 mod tree;
 
@@ -41,6 +44,7 @@ pub use nearest::nearest;
 pub use octopus::{Periodic, When};
 pub use program::check_program;
 pub use resolve::{ArgError, ResolvedArgs};
+pub use schema::{schema, schema_text};
 pub use scripts::Script;
 pub use telegram::Telegram;
 pub use template::ArgTemplate;
