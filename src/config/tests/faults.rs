@@ -22,7 +22,7 @@ const SINGLE: &[(&str, &str)] = &[
     ),
     ("{}\n---\n{}", "a second document starts here"),
     (
-        "jobs: !include x.yaml",
+        "data_dir: !include x",
         "the tag `!include` means nothing here; remove it",
     ),
     (
