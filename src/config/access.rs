@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::fault::{At, Report};
-use super::read::{Map, is_plain, text};
+use super::map::Map;
+use super::read::{is_plain, text};
 use super::tree::Node;
 use crate::base::ids::{ChatId, UserId};
 use crate::base::role::Role;

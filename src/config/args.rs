@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use regex::Regex;
 
 use super::fault::{At, Report};
-use super::read::{Map, text, texts};
+use super::map::Map;
+use super::read::{text, texts};
 use super::tree::Node;
 use crate::base::name::Name;
 

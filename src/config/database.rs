@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use url::Url;
 
 use super::fault::Report;
-use super::read::{Map, absolute, text};
+use super::map::Map;
+use super::read::{absolute, text};
 use crate::base::secret::SecretString;
 
 /// Where the state is kept.

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::fault::Report;
-use super::read::{Map, absolute, is_plain, text};
+use super::map::Map;
+use super::read::{absolute, is_plain, text};
 use super::tree::Node;
 
 /// A disk that is watched.

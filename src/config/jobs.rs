@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::YEAR;
 use super::fault::Report;
-use super::read::Map;
+use super::map::Map;
 
 /// The limits of the job engine.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,6 +7,7 @@ mod devices;
 mod env;
 mod fault;
 mod jobs;
+mod map;
 mod nearest;
 mod octopus;
 mod program;
@@ -31,7 +32,8 @@ use std::time::Duration;
 
 use crate::base::name::Name;
 use fault::{At, Report};
-use read::{Map, absolute, text};
+use map::Map;
+use read::{absolute, text};
 
 pub use access::{Access, Chat, User};
 pub use args::Arg;

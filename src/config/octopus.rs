@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::fault::{At, Report};
-use super::read::{Map, duration, integer, is_plain, text};
+use super::map::Map;
+use super::read::{duration, integer, is_plain, text};
 use super::scripts::{Catalog, Script, program};
 use super::tree::Node;
 use super::{Paths, YEAR};

@@ -102,6 +102,9 @@ fn suggestion(choices: &[String], nearest: Option<&str>) -> String {
     }
 }
 
+/// Values by argument, and the words that were not given by name.
+type Assigned<'w> = (Vec<Option<String>>, Vec<&'w str>);
+
 impl Script {
     /// Checks what a person gave against the declared arguments and builds the argv.
     ///
@@ -127,51 +130,49 @@ impl Script {
 
     /// The value of each declared argument.
     fn assign(&self, given: &[String]) -> Result<Vec<Option<String>>, ArgError> {
-        let mut values: Vec<Option<String>> = vec![None; self.args.len()];
-        let mut unnamed = Vec::new();
-        for word in given {
-            let Some((index, value)) = self.named(word) else {
-                unnamed.push(word);
-                continue;
-            };
-            let arg = &self.args[index];
-            arg.check(value)?;
-            if values[index].replace(value.to_owned()).is_some() {
-                let arg = arg.name.clone();
-                return Err(ArgError::Twice {
-                    arg,
-                    usage: self.usage(),
-                });
+        let (mut values, unnamed) = self.assign_named(given)?;
+        let mut unnamed = unnamed.into_iter();
+        for (arg, value) in self.args.iter().zip(&mut values) {
+            if value.is_none()
+                && let Some(word) = unnamed.next()
+            {
+                arg.check(word)?;
+                *value = Some(word.to_owned());
             }
         }
-        let mut open = (0..values.len())
-            .filter(|index| values[*index].is_none())
-            .collect::<Vec<_>>()
-            .into_iter();
-        for word in unnamed {
-            let Some(index) = open.next() else {
-                let value = word.clone();
-                return Err(ArgError::Surplus {
-                    value,
-                    usage: self.usage(),
-                });
-            };
-            self.args[index].check(word)?;
-            values[index] = Some(word.clone());
+        if let Some(word) = unnamed.next() {
+            let (value, usage) = (word.to_owned(), self.usage());
+            return Err(ArgError::Surplus { value, usage });
         }
         for (arg, value) in self.args.iter().zip(&mut values) {
             if value.is_none() && arg.required() {
-                let arg = arg.name.clone();
-                return Err(ArgError::Missing {
-                    arg,
-                    usage: self.usage(),
-                });
+                let (arg, usage) = (arg.name.clone(), self.usage());
+                return Err(ArgError::Missing { arg, usage });
             }
             if value.is_none() {
                 value.clone_from(&arg.default);
             }
         }
         Ok(values)
+    }
+
+    /// The values given by name, and the words that go by place.
+    fn assign_named<'w>(&self, given: &'w [String]) -> Result<Assigned<'w>, ArgError> {
+        let mut values = vec![None; self.args.len()];
+        let mut unnamed = Vec::new();
+        for word in given {
+            let Some((index, value)) = self.named(word) else {
+                unnamed.push(word.as_str());
+                continue;
+            };
+            let arg = &self.args[index];
+            arg.check(value)?;
+            if values[index].replace(value.to_owned()).is_some() {
+                let (arg, usage) = (arg.name.clone(), self.usage());
+                return Err(ArgError::Twice { arg, usage });
+            }
+        }
+        Ok((values, unnamed))
     }
 
     /// Splits `name=value` when the name is declared.

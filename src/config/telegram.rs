@@ -5,7 +5,8 @@ use std::time::Duration;
 use url::Url;
 
 use super::fault::{At, Report};
-use super::read::{Map, one_of, text};
+use super::map::Map;
+use super::read::{one_of, text};
 use super::token::{self, TokenSource};
 use super::{Paths, YEAR};
 use crate::base::secret::SecretString;

@@ -98,7 +98,7 @@ impl From<ScanError> for Stop {
         Self {
             at: At::Line(marker.line(), marker.col() + 1),
             message: format!(
-                "this is not YAML ({}); check the indentation, quotes and brackets here and in the line above",
+                "this is not YAML ({}); check the indentation, quotes and brackets here and in the lines around",
                 error.info()
             ),
         }
