@@ -7,7 +7,8 @@
 // Layer 0: values. No async, no I/O, no framework.
 pub mod base;
 
-// Layer 2: file, database, outside systems.
+// Layer 2: file, database, outside systems, the Telegram stand-in.
+pub mod config;
 pub mod store;
 
 // Layer 3: who may; what leaves for the chat.

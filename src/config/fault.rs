@@ -1,0 +1,213 @@
+//! What is wrong with a configuration: every fault with its place, its line and a caret.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+/// Where a value came from.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum At {
+    /// The file as a whole.
+    File,
+    /// A place in the file, both counted from 1; columns are characters.
+    Line(usize, usize),
+    /// An environment variable.
+    Variable(String),
+}
+
+/// Collects faults and warnings while the sections are read, so that all are told at once.
+#[derive(Default)]
+pub(super) struct Report {
+    faults: Vec<(At, String)>,
+    warnings: Vec<(At, String)>,
+}
+
+impl Report {
+    /// Notes a fault: the configuration will not be used.
+    pub(super) fn fault(&mut self, at: &At, message: impl Into<String>) {
+        self.faults.push((at.clone(), message.into()));
+    }
+
+    /// Notes something that the person should know, but that does not stop the start.
+    pub(super) fn warn(&mut self, at: &At, message: impl Into<String>) {
+        self.warnings.push((at.clone(), message.into()));
+    }
+
+    /// Gives each finding its file and snippet: the faults, then the warnings, both in the order of the file.
+    pub(super) fn finish(self, file: &Path, text: &str) -> (Vec<Fault>, Vec<Fault>) {
+        let place = |mut found: Vec<(At, String)>| {
+            found.sort();
+            found.dedup();
+            found
+                .into_iter()
+                .map(|(at, message)| Fault::new(file, text, at, message))
+                .collect()
+        };
+        (place(self.faults), place(self.warnings))
+    }
+}
+
+/// One thing that is wrong, or worth knowing, in a configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The file.
+    pub file: PathBuf,
+    /// The environment variable the value came from, when it did not come from the file.
+    pub variable: Option<String>,
+    /// The line, counted from 1; 0 when no single line is meant.
+    pub line: usize,
+    /// The column in characters, counted from 1; 0 when no single line is meant.
+    pub column: usize,
+    /// What is wrong, and what would be right.
+    pub message: String,
+    /// The line itself, tokens and passwords masked; empty when no single line is meant.
+    pub snippet: String,
+    caret: usize,
+}
+
+impl Fault {
+    fn new(file: &Path, text: &str, at: At, message: String) -> Self {
+        let (line, column, variable) = match at {
+            At::File => (0, 0, None),
+            At::Line(line, column) => (line, column, None),
+            At::Variable(name) => (0, 0, Some(name)),
+        };
+        let whole = match line {
+            0 => "",
+            _ => text.lines().nth(line - 1).unwrap_or_default(),
+        };
+        let (snippet, caret) = window(whole, column.saturating_sub(1));
+        Self {
+            file: file.to_owned(),
+            variable,
+            line,
+            column,
+            message: mask(&message),
+            snippet,
+            caret,
+        }
+    }
+}
+
+/// The widest snippet, in characters: a terminal's usual width, less the line number.
+const WIDTH: usize = 100;
+
+/// Cuts a long line down to the part around the caret, and makes it safe to print.
+fn window(line: &str, caret: usize) -> (String, usize) {
+    let before: String = line.chars().take(caret).collect();
+    let masked_before = mask(&before).chars().count();
+    let after: String = line.chars().skip(caret).collect();
+    let whole = if masked_before == before.chars().count() && mask(line).starts_with(&before) {
+        mask(line)
+    } else {
+        format!("{}{}", mask(&before), mask(&after))
+    };
+    let start = masked_before.saturating_sub(WIDTH / 2);
+    let shown = whole
+        .chars()
+        .skip(start)
+        .take(WIDTH)
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    (shown, masked_before - start)
+}
+
+/// Hides bot tokens and the passwords of addresses.
+fn mask(text: &str) -> String {
+    static SECRET: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(r"(://[^/\s:@]*:)[^/\s]+@|\b[0-9]{5,}:[A-Za-z0-9_-]{20,}").ok()
+    });
+    match SECRET.as_ref() {
+        Some(secret) => secret
+            .replace_all(text, |found: &regex::Captures<'_>| match found.get(1) {
+                Some(lead) => format!("{}***@", lead.as_str()),
+                None => "***".to_owned(),
+            })
+            .into_owned(),
+        None => "***".to_owned(),
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(variable) = &self.variable {
+            return write!(f, "{variable}: {}", self.message);
+        }
+        write!(f, "{}", self.file.display())?;
+        if self.line == 0 {
+            return write!(f, ": {}", self.message);
+        }
+        writeln!(f, ":{}:{}: {}", self.line, self.column, self.message)?;
+        let number = self.line.to_string();
+        let gap = " ".repeat(number.len());
+        writeln!(f, "{gap} |")?;
+        writeln!(f, "{number} | {}", self.snippet)?;
+        write!(f, "{gap} | {}^", " ".repeat(self.caret))
+    }
+}
+
+/// Every fault of a configuration, in the order of the file; never empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Faults(pub(super) Vec<Fault>);
+
+impl Faults {
+    /// The faults one by one.
+    pub fn iter(&self) -> std::slice::Iter<'_, Fault> {
+        self.0.iter()
+    }
+}
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, fault) in self.0.iter().enumerate() {
+            if index > 0 {
+                f.write_str("\n\n")?;
+            }
+            write!(f, "{fault}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Faults {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one(text: &str, line: usize, column: usize) -> String {
+        let mut report = Report::default();
+        report.fault(&At::Line(line, column), "wrong; do right");
+        let (faults, _) = report.finish(Path::new("c.yaml"), text);
+        Faults(faults).to_string()
+    }
+
+    #[test]
+    fn a_fault_points_at_its_column() {
+        assert_eq!(
+            one("a: 1\nbé: 2\n", 2, 5),
+            "c.yaml:2:5: wrong; do right\n  |\n2 | bé: 2\n  |     ^"
+        );
+    }
+
+    #[test]
+    fn a_long_line_is_cut_around_the_caret() {
+        let text = format!("{}X{}", "a".repeat(500), "b".repeat(500));
+        let shown = one(&text, 1, 501);
+        let lines: Vec<&str> = shown.lines().collect();
+        assert_eq!(lines[2].len(), "1 | ".len() + WIDTH);
+        assert_eq!(lines[2].find('X'), lines[3].find('^'));
+    }
+
+    #[test]
+    fn no_snippet_shows_a_token_or_a_password() {
+        let shown = one("token: 123456:AAAAAAAAAAAAAAAAAAAAAAAAA", 1, 8);
+        assert!(shown.contains("token: ***"), "{shown}");
+        let shown = one("database: postgres://u:p@ss@host/db", 1, 11);
+        assert!(shown.contains("postgres://u:***@host/db"), "{shown}");
+        let shown = one("{proxy: 'http://u:secret@h', x: 1}", 1, 30);
+        assert!(!shown.contains("secret"), "{shown}");
+    }
+}

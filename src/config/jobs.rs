@@ -1,0 +1,78 @@
+//! The section `jobs`: how many run, how long, and what is kept of them.
+
+use std::time::Duration;
+
+use super::YEAR;
+use super::fault::Report;
+use super::map::Map;
+
+/// The limits of the job engine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Jobs {
+    /// How many jobs run at a time.
+    pub workers: usize,
+    /// How long a job may run, unless its script says otherwise.
+    pub timeout: Duration,
+    /// How long a job may take to end after TERM, before KILL; also how long a stopping bot waits for its jobs.
+    pub grace: Duration,
+    /// How long finished jobs and their logs are kept.
+    pub keep: Duration,
+    /// The most of a job's log that is kept, in bytes.
+    pub max_log: u64,
+    /// How many jobs one person may have open.
+    pub per_user: usize,
+    /// How many jobs may wait in all.
+    pub max_queued: usize,
+}
+
+impl Default for Jobs {
+    fn default() -> Self {
+        Self {
+            workers: 4,
+            timeout: Duration::from_secs(10 * 60),
+            grace: Duration::from_secs(20),
+            keep: Duration::from_secs(30 * 24 * 3600),
+            max_log: 64 << 20,
+            per_user: 4,
+            max_queued: 200,
+        }
+    }
+}
+
+/// The longest time between TERM and KILL.
+pub(super) const MAX_GRACE: Duration = Duration::from_secs(3600);
+
+pub(super) fn read(root: &mut Map<'_>, report: &mut Report) -> Jobs {
+    let mut jobs = Jobs::default();
+    let Some(mut map) = root.section("jobs", report) else {
+        return jobs;
+    };
+    if let Some(workers) = count(&mut map, "workers", 64, report) {
+        jobs.workers = workers;
+    }
+    if let Some(timeout) = map.duration("timeout", YEAR, report) {
+        jobs.timeout = timeout;
+    }
+    if let Some(grace) = map.duration("grace", MAX_GRACE, report) {
+        jobs.grace = grace;
+    }
+    if let Some(keep) = map.duration("keep", YEAR * 10, report) {
+        jobs.keep = keep;
+    }
+    if let Some(max_log) = map.size("max_log", 1 << 10..=1 << 40, report) {
+        jobs.max_log = max_log;
+    }
+    if let Some(per_user) = count(&mut map, "per_user", 1000, report) {
+        jobs.per_user = per_user;
+    }
+    if let Some(max_queued) = count(&mut map, "max_queued", 100_000, report) {
+        jobs.max_queued = max_queued;
+    }
+    map.finish(report);
+    jobs
+}
+
+fn count(map: &mut Map<'_>, key: &'static str, most: i64, report: &mut Report) -> Option<usize> {
+    let number = map.integer(key, 1..=most, report)?;
+    usize::try_from(number).ok()
+}

@@ -1,0 +1,248 @@
+//! The configuration: one YAML file plus the environment, checked whole before anything starts.
+
+mod access;
+mod args;
+mod database;
+mod devices;
+mod env;
+mod fault;
+mod jobs;
+mod map;
+mod nearest;
+mod octopus;
+mod program;
+mod read;
+mod resolve;
+pub mod schema;
+mod scripts;
+mod size;
+mod telegram;
+mod template;
+#[cfg(test)]
+mod tests;
+mod token;
+mod tree;
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::base::name::Name;
+use fault::{At, Report};
+use map::Map;
+use read::{absolute, text};
+
+pub use access::{Access, Chat, User};
+pub use args::Arg;
+pub use database::Database;
+pub use devices::Device;
+pub use env::Env;
+pub use fault::{Fault, Faults};
+pub use jobs::Jobs;
+pub use nearest::nearest;
+pub use octopus::{Periodic, When};
+pub use program::check_program;
+pub use resolve::{ArgError, ResolvedArgs};
+pub use schema::{schema, schema_text};
+pub use scripts::Script;
+pub use telegram::Telegram;
+pub use template::ArgTemplate;
+pub use token::TokenSource;
+
+/// Everything the file and the environment say. Deliberately without `Debug`: it holds secrets.
+#[derive(Clone)]
+pub struct Config {
+    /// How Telegram is reached.
+    pub telegram: Telegram,
+    /// Where the state is kept.
+    pub database: Database,
+    /// Logs, uploads and work directories; absolute, and not yet created.
+    pub data_dir: PathBuf,
+    /// What relative paths start from; absolute.
+    pub base_dir: PathBuf,
+    /// Who may.
+    pub access: Access,
+    /// The limits of the job engine.
+    pub jobs: Jobs,
+    /// What may be run, by name; those of Octopus lists included.
+    pub scripts: BTreeMap<Name, Script>,
+    /// The disks that are watched.
+    pub monitored_devices: Vec<Device>,
+    /// Scripts that are to run by themselves; they are in `scripts` too.
+    pub periodic: Vec<Periodic>,
+}
+
+/// A configuration that was read without a fault.
+pub struct Loaded {
+    /// The configuration.
+    pub config: Config,
+    /// What the person should know all the same.
+    pub warnings: Vec<Fault>,
+    /// The file, absolute.
+    pub file: PathBuf,
+    /// The file's content, to see whether it changed.
+    pub hash: ContentHash,
+}
+
+/// Tells one content of the file from another, within one run of the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ContentHash(u64);
+
+impl ContentHash {
+    fn of(bytes: &[u8]) -> Self {
+        let mut hasher = DefaultHasher::new();
+        bytes.hash(&mut hasher);
+        Self(hasher.finish())
+    }
+}
+
+/// What the sections need to know of the outside.
+struct Paths<'a> {
+    base: &'a Path,
+    env: &'a Env,
+}
+
+const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
+/// The largest file that is read, in bytes; more is surely the wrong file.
+const MAX_FILE: u64 = 1 << 20;
+
+/// The configuration file when none is named: `OPSGRAM_CONFIG`, else `config/opsgram.yaml`.
+#[must_use]
+pub fn default_path(env: &Env) -> PathBuf {
+    let named = env.get("OPSGRAM_CONFIG").filter(|path| !path.is_empty());
+    PathBuf::from(named.unwrap_or("config/opsgram.yaml"))
+}
+
+/// Reads and checks the file and the variables that override it.
+///
+/// Nothing is created or changed. An empty file is a valid one, with every key at its default.
+///
+/// # Errors
+/// All [`Faults`] at once; then there is no configuration, not even a partial one.
+pub fn load(path: &Path, env: &Env) -> Result<Loaded, Faults> {
+    let mut report = Report::default();
+    let mut content = String::new();
+    let mut hash = ContentHash::of(&[]);
+    let mut config = None;
+    match read_file(path) {
+        Ok(bytes) => {
+            hash = ContentHash::of(&bytes);
+            content = decode(bytes, &mut report);
+            let file = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+            config = build(&content, &file, env, &mut report).map(|config| (config, file));
+        }
+        Err(wrong) => report.fault(&At::File, wrong),
+    }
+    let (faults, warnings) = report.finish(path, &content);
+    match config {
+        Some((config, file)) if faults.is_empty() => Ok(Loaded {
+            config,
+            warnings,
+            file,
+            hash,
+        }),
+        Some(_) | None => Err(Faults(faults)),
+    }
+}
+
+/// The hash of the file as it is now, to compare with [`Loaded::hash`].
+///
+/// # Errors
+/// Why the file cannot be read.
+pub fn content_hash(path: &Path) -> Result<ContentHash, String> {
+    read_file(path).map(|bytes| ContentHash::of(&bytes))
+}
+
+fn read_file(path: &Path) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut bytes))
+        .map_err(|error| {
+            format!("the file cannot be read ({error}); name another with --config, or write one with `opsgram init`")
+        })?;
+    if bytes.len() as u64 > MAX_FILE {
+        return Err(
+            "the file is larger than 1 MiB; name the configuration with --config".to_owned(),
+        );
+    }
+    Ok(bytes)
+}
+
+/// The text of the file; a byte that is not UTF-8 is a fault.
+fn decode(bytes: Vec<u8>, report: &mut Report) -> String {
+    let text = String::from_utf8(bytes).unwrap_or_else(|error| {
+        let good = String::from_utf8_lossy(&error.as_bytes()[..error.utf8_error().valid_up_to()]);
+        let line = good.matches('\n').count() + 1;
+        let column = good.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        report.fault(
+            &At::Line(line, column),
+            "this byte is not UTF-8; save the file as UTF-8",
+        );
+        String::from_utf8_lossy(error.as_bytes()).into_owned()
+    });
+    match text.strip_prefix('\u{feff}') {
+        Some(rest) => rest.to_owned(),
+        None => text,
+    }
+}
+
+fn build(content: &str, file: &Path, env: &Env, report: &mut Report) -> Option<Config> {
+    let mut tree = tree::parse(content, report)?;
+    env::apply(env, &mut tree, report);
+    let mut root = Map::open(&tree, "", report)?;
+    let base_dir = base_dir(&mut root, file, report);
+    let paths = Paths {
+        base: &base_dir,
+        env,
+    };
+    let telegram = telegram::read(&mut root, &paths, report);
+    let database = database::read(&mut root, &base_dir, report);
+    let data_dir = root.text("data_dir", report).unwrap_or("data");
+    let data_dir = absolute(&base_dir, data_dir);
+    let access = access::read(&mut root, report);
+    let jobs = jobs::read(&mut root, report);
+    let mut catalog = scripts::Catalog::default();
+    scripts::read(&mut root, &paths, &mut catalog, report);
+    let periodic = octopus::read(&mut root, &paths, &mut catalog, report);
+    let monitored_devices = devices::read(&mut root, &base_dir, report);
+    root.finish(report);
+    Some(Config {
+        telegram,
+        database,
+        data_dir,
+        base_dir,
+        access,
+        jobs,
+        scripts: catalog.scripts,
+        monitored_devices,
+        periodic,
+    })
+}
+
+/// The named folder, which starts from the file's own; else the file's folder, or its parent when that is called `config`.
+fn base_dir(root: &mut Map<'_>, file: &Path, report: &mut Report) -> PathBuf {
+    let folder = file.parent().unwrap_or(Path::new("/"));
+    if let Some(node) = root.optional("base_dir")
+        && let Some(written) = text(node, "base_dir", report)
+    {
+        let base = absolute(folder, written);
+        if !base.is_dir() {
+            report.fault(
+                &node.at,
+                format!(
+                    "the folder {} does not exist; create it, or name another",
+                    base.display()
+                ),
+            );
+        }
+        return base;
+    }
+    let named_config = folder.file_name().is_some_and(|name| name == "config");
+    match folder.parent() {
+        Some(parent) if named_config => parent.to_owned(),
+        Some(_) | None => folder.to_owned(),
+    }
+}

@@ -1,0 +1,383 @@
+//! The section `scripts`: what may be run, by whom, and how.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::args::{self, Arg};
+use super::fault::{At, Report};
+use super::jobs::MAX_GRACE;
+use super::map::Map;
+use super::program::{check_program, find_in_path};
+use super::read::{absolute, parse_name, text, texts};
+use super::template::ArgTemplate;
+use super::tree::{Node, Value};
+use super::{Paths, YEAR, token};
+use crate::base::job::{AfterCrash, OnBusy, OutputMode};
+use crate::base::name::Name;
+use crate::base::role::Role;
+
+/// A script that may be run from the chat.
+#[derive(Clone, Debug)]
+pub struct Script {
+    /// Its name, unique in the configuration.
+    pub name: Name,
+    /// What it does, shown in help.
+    pub description: Option<String>,
+    /// The argv with its placeholders; the first element is the program, absolute and without placeholders.
+    pub run: Vec<ArgTemplate>,
+    /// The declared arguments, required ones first.
+    pub args: Vec<Arg>,
+    /// The lowest role that may run it.
+    pub role: Role,
+    /// Whether the resolved argv is shown and confirmed first.
+    pub confirm: bool,
+    /// How long it may run; `None`: as `jobs.timeout` says.
+    pub timeout: Option<Duration>,
+    /// How long it may take to end after TERM; `None`: as `jobs.grace` says.
+    pub grace: Option<Duration>,
+    /// How often it may run at the same time.
+    pub concurrency: u32,
+    /// What happens to a start beyond that.
+    pub on_busy: OnBusy,
+    /// What happens when the bot died while it ran.
+    pub on_crash: AfterCrash,
+    /// How its output reaches the chat.
+    pub output: OutputMode,
+    /// Whether it gets a pseudo-terminal.
+    pub tty: bool,
+    /// Variables set for it.
+    pub env: BTreeMap<String, String>,
+    /// Variables passed on from the bot's environment.
+    pub env_pass: Vec<String>,
+    /// Variables passed on and masked wherever they would be shown or stored.
+    pub secrets: Vec<String>,
+    /// Its working directory, absolute; `None`: the base directory.
+    pub cwd: Option<PathBuf>,
+}
+
+impl Script {
+    /// The program, absolute.
+    #[must_use]
+    pub fn program(&self) -> &Path {
+        let first = self.run.first().and_then(ArgTemplate::as_literal);
+        Path::new(first.unwrap_or_default())
+    }
+
+    /// A script with every setting at its default.
+    pub(super) fn new(name: Name, run: Vec<ArgTemplate>) -> Self {
+        Self {
+            name,
+            description: None,
+            run,
+            args: Vec::new(),
+            role: Role::Operator,
+            confirm: false,
+            timeout: None,
+            grace: None,
+            concurrency: 1,
+            on_busy: OnBusy::default(),
+            on_crash: AfterCrash::default(),
+            output: OutputMode::default(),
+            tty: false,
+            env: BTreeMap::new(),
+            env_pass: Vec::new(),
+            secrets: Vec::new(),
+            cwd: None,
+        }
+    }
+}
+
+/// The scripts read so far, from whichever section, so that no two share a name.
+#[derive(Default)]
+pub(super) struct Catalog {
+    pub(super) scripts: BTreeMap<Name, Script>,
+    places: BTreeMap<Name, At>,
+}
+
+impl Catalog {
+    /// Takes a name for a script; `false`, and a fault, when it is taken.
+    pub(super) fn claim(&mut self, name: &Name, at: &At, report: &mut Report) -> bool {
+        match self.places.get(name) {
+            None => {
+                self.places.insert(name.clone(), at.clone());
+                true
+            }
+            Some(first) => {
+                let line = match first {
+                    At::Line(line, _) => *line,
+                    At::File | At::Variable(_) => 0,
+                };
+                report.fault(at, format!("a script named `{name}` already stands in line {line}; give each its own name"));
+                false
+            }
+        }
+    }
+
+    /// Adds a script whose name was claimed.
+    pub(super) fn add(&mut self, script: Script) {
+        self.scripts.insert(script.name.clone(), script);
+    }
+}
+
+pub(super) fn read(
+    root: &mut Map<'_>,
+    paths: &Paths<'_>,
+    catalog: &mut Catalog,
+    report: &mut Report,
+) {
+    let Some(map) = root.section("scripts", report) else {
+        return;
+    };
+    for entry in map.entries() {
+        let Some(name) = parse_name(&entry.key, &entry.at, report) else {
+            continue;
+        };
+        let free = catalog.claim(&name, &entry.at, report);
+        if let Some(script) = script(name, &entry.node, paths, report).filter(|_| free) {
+            catalog.add(script);
+        }
+    }
+}
+
+fn script(name: Name, node: &Node, paths: &Paths<'_>, report: &mut Report) -> Option<Script> {
+    let path = format!("scripts.{name}");
+    let mut map = Map::open(node, path.clone(), report)?;
+    let mut script = Script::new(name, Vec::new());
+    script.description = map.text("description", report).map(str::to_owned);
+    script.args = args::read(map.list("args", report), &format!("{path}.args"), report);
+    match map.get("run") {
+        Some(node) => script.run = run(node, &map.name("run"), &script.args, paths, report),
+        None => map.missing("run", report),
+    }
+    read_rules(&mut script, &mut map, report);
+    read_process(&mut script, &mut map, paths, report);
+    map.finish(report);
+    Some(script)
+}
+
+/// Who may run it, how often, how long, and what is told.
+fn read_rules(script: &mut Script, map: &mut Map<'_>, report: &mut Report) {
+    let roles = Role::ALL.map(|role| (role.as_str(), role));
+    script.role = map.word("role", &roles, report).unwrap_or(script.role);
+    script.confirm = map.flag("confirm", report).unwrap_or_default();
+    script.timeout = optional_duration(map, "timeout", YEAR, report);
+    script.grace = optional_duration(map, "grace", MAX_GRACE, report);
+    let concurrency = map.integer("concurrency", 1..=64, report);
+    script.concurrency = concurrency
+        .and_then(|number| u32::try_from(number).ok())
+        .unwrap_or(1);
+    let busy = [("queue", OnBusy::Queue), ("refuse", OnBusy::Refuse)];
+    script.on_busy = map.word("on_busy", &busy, report).unwrap_or_default();
+    let crash = [("report", AfterCrash::Report), ("retry", AfterCrash::Retry)];
+    script.on_crash = map.word("on_crash", &crash, report).unwrap_or_default();
+    let output = [
+        ("card", OutputMode::Card),
+        ("stream", OutputMode::Stream),
+        ("file", OutputMode::File),
+        ("silent", OutputMode::Silent),
+    ];
+    script.output = map.word("output", &output, report).unwrap_or_default();
+    script.tty = map.flag("tty", report).unwrap_or_default();
+}
+
+fn optional_duration(
+    map: &mut Map<'_>,
+    key: &'static str,
+    most: Duration,
+    report: &mut Report,
+) -> Option<Duration> {
+    map.optional(key)?;
+    map.duration(key, most, report)
+}
+
+/// Its environment and working directory.
+fn read_process(script: &mut Script, map: &mut Map<'_>, paths: &Paths<'_>, report: &mut Report) {
+    if let Some(env) = map.section("env", report) {
+        for entry in env.entries() {
+            let value = text(&entry.node, &env.name(&entry.key), report);
+            if variable_name(&entry.key, &entry.at, report)
+                && let Some(value) = value
+            {
+                script.env.insert(entry.key.clone(), value.to_owned());
+            }
+        }
+    }
+    script.env_pass = variables(map, "env_pass", report)
+        .into_iter()
+        .map(|(name, _)| name.to_owned())
+        .collect();
+    for (name, at) in variables(map, "secrets", report) {
+        if script.env.contains_key(name) {
+            report.fault(at, format!("`{name}` is set under `env` and listed under `secrets`; keep it under `secrets` only"));
+        }
+        match paths.env.get(name) {
+            None => report.warn(
+                at,
+                format!(
+                    "the secret {name} is not in the bot's environment; the script will not get it"
+                ),
+            ),
+            Some(value) if value.chars().count() < 4 => {
+                report.warn(
+                    at,
+                    format!("the secret {name} is shorter than 4 characters; it cannot be masked"),
+                );
+            }
+            Some(_) => {}
+        }
+        script.secrets.push(name.to_owned());
+    }
+    if let Some(node) = map.optional("cwd")
+        && let Some(written) = text(node, &map.name("cwd"), report)
+    {
+        let cwd = absolute(paths.base, written);
+        if !cwd.is_dir() {
+            report.fault(
+                &node.at,
+                format!(
+                    "the working directory {} does not exist; create it, or name another",
+                    cwd.display()
+                ),
+            );
+        }
+        script.cwd = Some(cwd);
+    }
+}
+
+/// A list of names of environment variables.
+fn variables<'a>(
+    map: &mut Map<'a>,
+    key: &'static str,
+    report: &mut Report,
+) -> Vec<(&'a str, &'a At)> {
+    let Some(node) = map.get(key) else {
+        return Vec::new();
+    };
+    let mut names = texts(node, &map.name(key), report);
+    names.retain(|(name, at)| variable_name(name, at, report));
+    names
+}
+
+/// Whether a text is the name of a variable that a script may have.
+fn variable_name(name: &str, at: &At, report: &mut Report) -> bool {
+    let shape = !name.is_empty()
+        && !name.starts_with(|c: char| c.is_ascii_digit())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    if !shape {
+        report.fault(
+            at,
+            format!(
+                "`{name}` is not the name of an environment variable; use letters, digits and `_`"
+            ),
+        );
+    } else if token::VARIABLES.contains(&name) {
+        report.fault(
+            at,
+            format!("{name} holds the bot's own token, which no script gets; remove it"),
+        );
+        return false;
+    }
+    shape
+}
+
+/// The argv: a path followed by all arguments, or a list with placeholders.
+fn run(
+    node: &Node,
+    name: &str,
+    args: &[Arg],
+    paths: &Paths<'_>,
+    report: &mut Report,
+) -> Vec<ArgTemplate> {
+    if !matches!(node.value, Value::Seq(_)) {
+        let Some(written) = text(node, name, report) else {
+            return Vec::new();
+        };
+        let program = program(written, &node.at, paths, report);
+        let rest = (0..args.len()).map(ArgTemplate::argument);
+        return program.into_iter().chain(rest).collect();
+    }
+    let elements = texts(node, name, report);
+    let Some(((first, first_at), rest)) = elements.split_first() else {
+        report.fault(
+            &node.at,
+            format!("`{name}` is empty; write a path, or a list that starts with one"),
+        );
+        return Vec::new();
+    };
+    let mut argv = Vec::new();
+    match ArgTemplate::parse(first, &[]) {
+        Ok(template) => argv.extend(
+            template
+                .as_literal()
+                .and_then(|first| program(first, first_at, paths, report)),
+        ),
+        Err(_) => report.fault(
+            first_at,
+            "the program itself cannot hold placeholders; write its path",
+        ),
+    }
+    let names: Vec<&str> = args.iter().map(|arg| arg.name.as_str()).collect();
+    for (element, at) in rest {
+        match ArgTemplate::parse(element, &names) {
+            Ok(template) => argv.push(template),
+            Err(wrong) => report.fault(at, wrong),
+        }
+    }
+    let used: Vec<usize> = argv.iter().flat_map(ArgTemplate::arguments).collect();
+    for (index, arg) in args.iter().enumerate() {
+        if !used.contains(&index) {
+            report.fault(&node.at, format!("the argument `{0}` is declared but not used in `run`; add \"{{{0}}}\" to the list", arg.name));
+        }
+    }
+    argv
+}
+
+/// The program as an absolute path, checked; a bare name is looked up in `PATH`.
+pub(super) fn program(
+    written: &str,
+    at: &At,
+    paths: &Paths<'_>,
+    report: &mut Report,
+) -> Option<ArgTemplate> {
+    let path = if written.contains('/') {
+        absolute(paths.base, written)
+    } else {
+        let found = find_in_path(written, paths.env.get("PATH").unwrap_or_default());
+        let Some(path) = found else {
+            report.fault(
+                at,
+                format!(
+                    "`{written}` is not found in PATH; {}",
+                    path_hint(written, paths.base)
+                ),
+            );
+            return None;
+        };
+        path
+    };
+    if let Err(wrong) = check_program(&path) {
+        let hint = if !path.exists() && written.contains(' ') {
+            "; a text is one path, so write options as a list: [./script.sh, --option]"
+        } else {
+            ""
+        };
+        report.fault(at, format!("{wrong}{hint}"));
+        return None;
+    }
+    let Some(text) = path.to_str() else {
+        report.fault(at, "the path is not UTF-8; rename the folder");
+        return None;
+    };
+    Some(ArgTemplate::literal(text))
+}
+
+fn path_hint(written: &str, base: &Path) -> String {
+    if base.join(written).is_file() {
+        format!("for the file in {}, write ./{written}", base.display())
+    } else if written.contains(' ') {
+        "a text is one program, so write options as a list: [program, --option]".to_owned()
+    } else {
+        "install it, or write a path such as ./script.sh".to_owned()
+    }
+}

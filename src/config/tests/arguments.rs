@@ -1,0 +1,130 @@
+//! What a person types reaches the program verbatim as one element, or not at all.
+
+use proptest::prelude::{ProptestConfig, any, prop_assert, prop_assert_eq, prop_assume, proptest};
+
+use super::super::{ArgError, Script};
+use super::Home;
+use crate::base::name::Name;
+
+fn script(args: &str, run: &str) -> Script {
+    let yaml = format!("scripts:\n  s:\n    run: {run}\n    args: {args}\n");
+    let mut config = Home::new().good(&yaml).config;
+    config.scripts.remove(&Name::new("s").unwrap()).unwrap()
+}
+
+fn deploy() -> Script {
+    script(
+        "[{name: service, choices: [api, web, -all]}, {name: tag, pattern: 'v[0-9]+|latest', default: v1}, {name: note, optional: true, max_len: 5}]",
+        "[./run.sh, '{service}', '--tag={tag}', '{note}']",
+    )
+}
+
+fn resolve(script: &Script, given: &[&str]) -> Result<Vec<String>, String> {
+    let given: Vec<String> = given.iter().map(|word| (*word).to_owned()).collect();
+    let resolved = script.resolve(&given).map_err(|wrong| wrong.to_string())?;
+    Ok(resolved.argv[1..].to_vec())
+}
+
+#[test]
+fn values_go_by_place_or_by_name() {
+    let deploy = deploy();
+    let argv = |words: &[&str]| Ok(words.iter().map(|word| (*word).to_owned()).collect());
+    assert_eq!(resolve(&deploy, &["api"]), argv(&["api", "--tag=v1"]));
+    assert_eq!(
+        resolve(&deploy, &["api", "v2", "hi"]),
+        argv(&["api", "--tag=v2", "hi"])
+    );
+    assert_eq!(
+        resolve(&deploy, &["tag=latest", "web"]),
+        argv(&["web", "--tag=latest"])
+    );
+    assert_eq!(
+        resolve(&deploy, &["-all", "note=--"]).unwrap_err(),
+        "`--` for `note` starts with a dash, which this script does not take; write a value without it"
+    );
+    assert_eq!(
+        resolve(&deploy, &["-all", "v3", "a=b"]),
+        argv(&["-all", "--tag=v3", "a=b"])
+    );
+    assert_eq!(
+        resolve(&deploy, &["api", "v3", ""]),
+        argv(&["api", "--tag=v3", ""])
+    );
+}
+
+#[test]
+fn each_refusal_says_what_would_be_right() {
+    let deploy = deploy();
+    let usage = "s <service: api|web|-all> [tag=v1] [note]";
+    let cases: [(&[&str], String); 9] = [
+        (&[], format!("`service` is missing; write {usage}")),
+        (&["api", "v1", "a", "b"], format!("`b` is one argument too many; write {usage}")),
+        (&["service=api", "service=web"], format!("`service` is given twice; write {usage}")),
+        (&["apo"], "`apo` is not a value of `service`; did you mean api? It takes api, web or -all".to_owned()),
+        (&["database"], "`database` is not a value of `service`; write api, web or -all".to_owned()),
+        (&["api", "v1; rm -rf /"], "`v1; rm -rf /` does not fit `tag`; it must match v[0-9]+|latest".to_owned()),
+        (&["-x"], "`-x` for `service` starts with a dash, which this script does not take; write a value without it".to_owned()),
+        (&["api", "v1\n"], "the value of `tag` holds a line break or a control character; write it in one plain line".to_owned()),
+        (&["api", "v1", "ñandúes"], "the value of `note` has 7 characters; at most 5 are taken".to_owned()),
+    ];
+    for (given, expected) in cases {
+        assert_eq!(resolve(&deploy, given), Err(expected), "{given:?}");
+    }
+}
+
+#[test]
+fn an_alternative_in_a_pattern_does_not_open_its_ends() {
+    let open = script("[{name: a, pattern: 'x|y'}]", "./run.sh");
+    for bad in ["xz", "zy", "xy", ""] {
+        let wrong = open.resolve(&[bad.to_owned()]).unwrap_err();
+        assert!(matches!(wrong, ArgError::NoMatch { .. }), "{bad}");
+    }
+}
+
+#[test]
+fn a_script_without_arguments_takes_none() {
+    let plain = script("[]", "./run.sh");
+    assert_eq!(
+        resolve(&plain, &["x"]).unwrap_err(),
+        "`x` is one argument too many; write s"
+    );
+    assert_eq!(resolve(&plain, &[]), Ok(Vec::new()));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_value_is_one_element_verbatim_or_refused(first in any::<String>(), second in any::<String>()) {
+        let named = |word: &str| word.starts_with("a=") || word.starts_with("b=");
+        prop_assume!(!named(&first) && !named(&second));
+        let refused = |word: &str| {
+            word.starts_with('-') || word.chars().any(char::is_control) || word.chars().count() > 256
+        };
+        match free().resolve(&[first.clone(), second.clone()]) {
+            Ok(resolved) => {
+                prop_assert_eq!(&resolved.argv[1..], &["--", first.as_str(), &format!("--b={second}x")]);
+                prop_assert!(!refused(&first) && !refused(&second));
+            }
+            Err(_) => prop_assert!(refused(&first) || refused(&second)),
+        }
+    }
+
+    #[test]
+    fn whatever_is_typed_the_argv_keeps_its_shape(given in proptest::collection::vec("(a=|b=|-|\\{a\\}|\\$\\(x\\))?.{0,8}", 0..5)) {
+        if let Ok(resolved) = free().resolve(&given) {
+            prop_assert_eq!(resolved.argv.len(), 4);
+            prop_assert_eq!(given.len(), 2);
+            for (_, value) in resolved.values {
+                prop_assert!(given.iter().any(|word| word.ends_with(&value)));
+            }
+        }
+    }
+}
+
+fn free() -> Script {
+    thread_local! {
+        static FREE: Script = script("[{name: a}, {name: b}]", "[./run.sh, --, '{a}', '--b={b}x']");
+    }
+    FREE.with(Clone::clone)
+}
