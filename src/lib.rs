@@ -6,3 +6,6 @@
 
 // Layer 0: values. No async, no I/O, no framework.
 pub mod base;
+
+// Layer 3: who may, and what leaves for the chat.
+pub mod delivery;

@@ -1,0 +1,3 @@
+//! What leaves for the chat.
+
+pub mod render;
