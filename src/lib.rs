@@ -9,3 +9,6 @@ pub mod base;
 
 // Layer 3: who may, and what leaves for the chat.
 pub mod delivery;
+
+// Layer 4: the job engine.
+pub mod jobs;

@@ -1,0 +1,3 @@
+//! The engine that runs jobs; it knows no kind of work.
+
+pub mod redact;
