@@ -9,6 +9,7 @@ pub mod card;
 mod lane;
 mod limits;
 mod message;
+pub mod render;
 mod retry;
 mod send;
 
