@@ -9,6 +9,7 @@ pub mod base;
 
 // Layer 2: file, database, outside systems, the Telegram stand-in.
 pub mod config;
+pub mod drivers;
 pub mod store;
 
 // Layer 3: who may; what leaves for the chat.

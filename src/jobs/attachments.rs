@@ -37,7 +37,10 @@ impl Logs {
     }
 
     fn write_out(&self, log: &LogReader, id: JobId, name: &str) -> io::Result<Attachment> {
-        let scratch = Scratch::new(self.folder.join(format!("send-{id}-{}", ulid::Ulid::generate())));
+        let scratch = Scratch::new(
+            self.folder
+                .join(format!("send-{id}-{}", ulid::Ulid::generate())),
+        );
         let mut file = File::create(scratch.path())?;
         if log.len() <= text::DOCUMENT_BYTES {
             log.copy_to(&mut file)?;

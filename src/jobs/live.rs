@@ -95,7 +95,15 @@ impl Active {
 
     /// Opens the output at the start of the run.
     pub fn open_output(&self, folder: &Path, max_log: u64, reading: &Reading) -> Arc<Output> {
-        let output = || Arc::new(Output::open(folder, self.id, self.new.output, max_log, reading));
+        let output = || {
+            Arc::new(Output::open(
+                folder,
+                self.id,
+                self.new.output,
+                max_log,
+                reading,
+            ))
+        };
         Arc::clone(self.output.get_or_init(output))
     }
 }
@@ -135,23 +143,21 @@ pub struct Output {
 
 struct State {
     redactor: Redactor,
-    log: LogWriter,
+    /// `None` when it cannot be made: the job runs all the same.
+    log: Option<LogWriter>,
     tail: Tail,
     stream: Option<Stream>,
 }
 
 impl Output {
-    fn open(
-        folder: &Path,
-        id: JobId,
-        mode: OutputMode,
-        max_log: u64,
-        reading: &Reading,
-    ) -> Self {
+    fn open(folder: &Path, id: JobId, mode: OutputMode, max_log: u64, reading: &Reading) -> Self {
+        let log = LogWriter::create(folder, id, max_log)
+            .inspect_err(|error| tracing::error!(%error, "a job's log cannot be made"))
+            .ok();
         Self {
             state: Mutex::new(State {
                 redactor: Redactor::new(reading.secrets.iter().map(String::as_str)),
-                log: LogWriter::create(folder, id, max_log),
+                log,
                 tail: Tail::default(),
                 stream: (mode == OutputMode::Stream).then(|| Stream::new(reading.size)),
             }),
@@ -188,7 +194,8 @@ impl Output {
     pub fn end(&self) -> End {
         let (bytes, total, lines) = {
             let state = locked(&self.state);
-            (state.tail.bytes(), state.tail.total_bytes(), state.tail.total_lines())
+            let tail = &state.tail;
+            (tail.bytes().to_vec(), tail.total(), tail.lines())
         };
         End {
             whole: bytes.len() as u64 == total,
@@ -209,7 +216,7 @@ impl State {
         if masked.is_empty() {
             return;
         }
-        if let Err(error) = self.log.write(masked) {
+        if let Some(Err(error)) = self.log.as_mut().map(|log| log.write(masked)) {
             tracing::error!(%error, "a job's log cannot be written; its output goes on to the chat");
         }
         self.tail.push(masked);

@@ -386,9 +386,8 @@ impl Jobs {
     /// Resolves when no job runs here.
     async fn all_ended(&self) {
         loop {
-            let running = |active: &Arc<Active>| {
-                matches!(*active.phase.borrow(), live::Phase::Running(_))
-            };
+            let running =
+                |active: &Arc<Active>| matches!(*active.phase.borrow(), live::Phase::Running(_));
             let Some(active) = self.all().into_iter().find(running) else {
                 return;
             };

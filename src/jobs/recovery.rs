@@ -15,7 +15,7 @@ const MAX_STARTS: u32 = 3;
 /// Time that leftover processes get between TERM and KILL.
 const LEFTOVER_GRACE: Duration = Duration::from_secs(2);
 /// Bytes of a lost job's log that are read for its card.
-const TAIL: u64 = 64 * 1024;
+const TAIL: usize = 64 * 1024;
 
 /// What a recovery did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -99,7 +99,7 @@ impl Jobs {
         match output::LogReader::open(&self.inner.settings.log_dir, job.id) {
             Ok(log) => live::End {
                 text: render(&log.tail(TAIL).unwrap_or_default(), Size::Pipe),
-                whole: log.len() <= TAIL && log.dropped() == 0,
+                whole: log.len() <= TAIL as u64 && log.dropped() == 0,
                 bytes: log.len() + log.dropped(),
                 lines: 0,
             },

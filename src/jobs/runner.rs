@@ -80,7 +80,9 @@ impl Jobs {
             marker: self.marker(&job),
         };
         tracing::info!(title = job.new.title, start = job.starts, "started");
-        let result = AssertUnwindSafe(self.inner.registry.run(cx)).catch_unwind().await;
+        let result = AssertUnwindSafe(self.inner.registry.run(cx))
+            .catch_unwind()
+            .await;
         output.finish();
         let ending = match result {
             Ok(Ok(ending)) => ending,
@@ -94,7 +96,8 @@ impl Jobs {
             )),
         };
         tracing::info!(?ending, took = ?started.elapsed(), "ended");
-        self.conclude(&job, &active, &ending, started.elapsed()).await;
+        self.conclude(&job, &active, &ending, started.elapsed())
+            .await;
         self.wake_waiting(&job).await;
     }
 
@@ -115,16 +118,24 @@ impl Jobs {
 
     /// Writes the ending, and tries until the database takes it: what ran must not look as if it still did.
     async fn conclude(&self, job: &Job, active: &Active, ending: &Ending, took: Duration) {
-        let end = active.output().map(|output| output.end()).unwrap_or_default();
+        let end = active
+            .output()
+            .map(|output| output.end())
+            .unwrap_or_default();
         let mut shown = active.shown.lock().await;
         shown.closed = true;
-        let rest = active.output().and_then(|o| o.with_stream(|s| s.take(true)));
+        let rest = active
+            .output()
+            .and_then(|o| o.with_stream(|s| s.take(true)));
         if let Some(rest) = rest {
             shown.seen.skipped |= rest.skipped;
             shown.seen.rest = rest.html;
         }
         for attempt in 0.. {
-            match self.write_ending(job, ending, took, &end, &shown.seen).await {
+            match self
+                .write_ending(job, ending, took, &end, &shown.seen)
+                .await
+            {
                 Ok(()) => break,
                 Err(error) => {
                     tracing::error!(%error, "the ending of a job cannot be written; trying again");

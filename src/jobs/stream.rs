@@ -111,7 +111,10 @@ fn pieces(shown: &str, dropped: u64) -> Pieces {
         if dropped == 0 {
             html.push(text::pre(parts.remove(0)));
         }
-        left_out += parts.iter().map(|part| part.lines().count() as u64).sum::<u64>();
+        left_out += parts
+            .iter()
+            .map(|part| part.lines().count() as u64)
+            .sum::<u64>();
         parts = last.into_iter().collect();
     }
     let note = (left_out > 0).then(|| {
