@@ -1,0 +1,3 @@
+//! The kinds of work.
+
+pub mod script;

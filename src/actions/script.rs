@@ -1,0 +1,194 @@
+//! Runs a configured script: its argv, never a shell; its declared environment, nothing else.
+
+use crate::base::error::{Error, Result};
+use crate::base::ids::JobId;
+use crate::base::job::{Ending, OutputMode};
+use crate::base::secret::ExposeSecret;
+use crate::base::time::human;
+use crate::config::{self, Config, Env, Live, Script, check_program};
+use crate::delivery::render::Size;
+use crate::drivers::process::{self, End, Spec};
+use crate::jobs::NewJob;
+use crate::jobs::action::{Action, ActionCx, Reading, Stopped};
+use crate::jobs::redact::{MIN_SECRET_BYTES, Redactor};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+use std::time::Duration;
+
+/// Of the bot's environment, what every script gets.
+const PASSED: [&str; 4] = ["PATH", "HOME", "LANG", "TZ"];
+/// Time between TERM and KILL when the script does not say.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// The stored arguments of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    /// The script's name.
+    pub script: String,
+    /// What the person gave, to run it again by.
+    pub given: Vec<String>,
+    /// What is executed, element by element.
+    pub argv: Vec<String>,
+}
+
+/// The configured scripts as a kind of work. Cheap to clone.
+#[derive(Clone)]
+pub struct Scripts {
+    live: Live,
+    env: Env,
+}
+
+impl Scripts {
+    /// The scripts of the configuration in force, in this environment.
+    #[must_use]
+    pub fn new(live: Live, env: Env) -> Self {
+        Self { live, env }
+    }
+
+    /// Makes a job of a script and the arguments that a person gave.
+    ///
+    /// # Errors
+    /// Refused with which argument is wrong and what would be right.
+    pub fn job(
+        &self,
+        script: &Script,
+        given: &[String],
+        output: Option<OutputMode>,
+        retry_of: Option<JobId>,
+    ) -> Result<NewJob> {
+        let resolved = script
+            .resolve(given)
+            .map_err(|error| Error::refused(error.to_string()))?;
+        self.refuse_secrets(script, given)?;
+        let run = Run {
+            script: script.name.to_string(),
+            given: given.to_vec(),
+            argv: resolved.argv,
+        };
+        let payload = serde_json::to_string(&run).map_err(anyhow::Error::new)?;
+        Ok(NewJob {
+            kind: Self::KIND,
+            payload,
+            title: script.name.to_string(),
+            role: script.role,
+            lane: format!("script:{}", script.name),
+            lane_limit: script.concurrency,
+            on_busy: script.on_busy,
+            after_crash: script.on_crash,
+            output: output.unwrap_or(script.output),
+            retry_of,
+        })
+    }
+
+    /// A secret that came in as an argument would stand in the database and the chat.
+    fn refuse_secrets(&self, script: &Script, given: &[String]) -> Result<()> {
+        for name in &script.secrets {
+            let secret = self.env.get(name).unwrap_or_default();
+            let told = |value: &String| secret.len() >= MIN_SECRET_BYTES && value.contains(secret);
+            if given.iter().any(told) {
+                return Err(Error::refused(format!(
+                    "An argument holds the value of {name}. Leave it out: the script gets {name} from the environment."
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    fn secrets(&self, config: &Config, script: &Script) -> Vec<String> {
+        let mut secrets: Vec<String> = script
+            .secrets
+            .iter()
+            .filter_map(|name| self.env.get(name))
+            .map(str::to_owned)
+            .collect();
+        // A script cannot read the bot's token from its environment, but it may find the file that holds it.
+        if let Some(token) = &config.telegram.token {
+            secrets.push(token.expose_secret().to_owned());
+        }
+        secrets
+    }
+
+    /// Masks the script's secrets in a text for people.
+    #[must_use]
+    pub fn mask(&self, script: &Script, text: &str) -> String {
+        let secrets = self.secrets(&self.live.current(), script);
+        Redactor::new(secrets.iter().map(String::as_str)).mask(text)
+    }
+
+    fn spec(&self, config: &Config, script: &Script, argv: Vec<String>, cx: &ActionCx) -> Spec {
+        Spec {
+            argv,
+            cwd: script.cwd.clone().unwrap_or_else(|| config.base_dir.clone()),
+            env: self.environment(script, cx),
+            tty: script.tty,
+            marker: cx.marker.clone(),
+            timeout: script.timeout.unwrap_or(config.jobs.timeout),
+            grace: script.grace.unwrap_or(GRACE),
+        }
+    }
+
+    fn environment(&self, script: &Script, cx: &ActionCx) -> Vec<(String, String)> {
+        let pass = |name: &str| Some((name.to_owned(), self.env.get(name)?.to_owned()));
+        let mut env: Vec<_> = PASSED.into_iter().filter_map(pass).collect();
+        env.extend(script.env_pass.iter().filter_map(|name| pass(name)));
+        env.extend(script.secrets.iter().filter_map(|name| pass(name)));
+        env.extend(script.env.iter().map(|(name, value)| (name.clone(), value.clone())));
+        env.push(("OPSGRAM_JOB".to_owned(), cx.job.id.to_string()));
+        env.push(("OPSGRAM_REQUEST".to_owned(), cx.job.new.request_id.clone()));
+        env
+    }
+}
+
+impl Action for Scripts {
+    type Args = Run;
+    const KIND: &'static str = "script.run";
+
+    fn reading(&self, run: &Run) -> Reading {
+        let config = self.live.current();
+        let script = find(&config, &run.script);
+        Reading {
+            secrets: script.map_or_else(Vec::new, |script| self.secrets(&config, script)),
+            size: match script {
+                Some(script) if script.tty => Size::Terminal {
+                    cols: process::TTY_COLS,
+                    rows: process::TTY_ROWS,
+                },
+                _ => Size::Pipe,
+            },
+        }
+    }
+
+    async fn run(&self, run: Run, cx: ActionCx) -> Result<Ending, Stopped> {
+        let config = self.live.current();
+        let Some(script) = find(&config, &run.script) else {
+            return Ok(Ending::Broken(
+                "The script is no longer in the configuration.".to_owned(),
+            ));
+        };
+        let program = run.argv.first().map_or("", String::as_str);
+        if let Err(why) = check_program(Path::new(program)) {
+            return Ok(Ending::Broken(format!("Not started: {why}.")));
+        }
+        let spec = self.spec(&config, script, run.argv, &cx);
+        let limit = spec.timeout;
+        let output = &cx.output;
+        match process::run(spec, cx.stop.clone(), |bytes| output.write(bytes)).await {
+            Ok(finished) => match finished.end {
+                End::Exited(code) => Ok(Ending::Exited(code)),
+                End::Signaled(signal) => Ok(Ending::Signaled(signal)),
+                End::TimedOut => {
+                    tracing::warn!(limit = human(limit), "stopped, because its time was up");
+                    Ok(Ending::TimedOut)
+                }
+                End::Cancelled => Err(Stopped),
+            },
+            Err(error) => Ok(Ending::Broken(format!("Not started: {error}"))),
+        }
+    }
+}
+
+/// The script of this name, if there is one.
+#[must_use]
+pub fn find<'a>(config: &'a config::Config, name: &str) -> Option<&'a Script> {
+    config.scripts.values().find(|script| script.name.as_str() == name)
+}

@@ -1,0 +1,223 @@
+//! The commands: one file each. A new one is a line here and its file.
+
+pub mod cancel;
+pub mod help;
+pub mod job;
+pub mod jobs;
+pub mod output;
+pub mod retry;
+pub mod run;
+pub mod start;
+pub mod status;
+pub mod stream;
+pub mod whoami;
+
+use super::reply::Reply;
+use super::request::Request;
+use crate::base::error::Result;
+use crate::base::ids::JobId;
+use crate::base::role::Role;
+use crate::base::suggest;
+
+/// What a command is called, and what the help says of it.
+#[derive(Clone, Copy, Debug)]
+pub struct About {
+    /// Its name, without the slash.
+    pub name: &'static str,
+    /// The form of its arguments; empty for none.
+    pub form: &'static str,
+    /// What it does, in a few words.
+    pub does: &'static str,
+    /// An example, as typed, and what it does.
+    pub example: (&'static str, &'static str),
+    /// The lowest role that may use it; `None` for everybody, strangers included.
+    pub role: Option<Role>,
+    /// Whether it changes something: then it is not run late without asking.
+    pub acts: bool,
+}
+
+/// A command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Runs a script.
+    Run,
+    /// Runs a script and streams what it prints.
+    Stream,
+    /// Shows the server's state.
+    Status,
+    /// Lists jobs.
+    Jobs,
+    /// Shows one job.
+    Job,
+    /// Stops a job.
+    Cancel,
+    /// Runs a job once more.
+    Retry,
+    /// Gives a job's output.
+    Output,
+    /// Explains the commands.
+    Help,
+    /// Says who you are here.
+    Whoami,
+    /// Greets.
+    Start,
+}
+
+impl Command {
+    /// All commands, in the order of the help.
+    pub const ALL: [Command; 11] = [
+        Command::Run,
+        Command::Stream,
+        Command::Status,
+        Command::Jobs,
+        Command::Job,
+        Command::Cancel,
+        Command::Retry,
+        Command::Output,
+        Command::Help,
+        Command::Whoami,
+        Command::Start,
+    ];
+
+    /// What the help says of it.
+    #[must_use]
+    pub fn about(self) -> &'static About {
+        match self {
+            Command::Run => &run::ABOUT,
+            Command::Stream => &stream::ABOUT,
+            Command::Status => &status::ABOUT,
+            Command::Jobs => &jobs::ABOUT,
+            Command::Job => &job::ABOUT,
+            Command::Cancel => &cancel::ABOUT,
+            Command::Retry => &retry::ABOUT,
+            Command::Output => &output::ABOUT,
+            Command::Help => &help::ABOUT,
+            Command::Whoami => &whoami::ABOUT,
+            Command::Start => &start::ABOUT,
+        }
+    }
+
+    /// Carries it out. `rest` is what was typed after it.
+    ///
+    /// # Errors
+    /// The refusal in words, or a failure of ours.
+    pub async fn handle(self, request: &Request, rest: &str) -> Result<Reply> {
+        match self {
+            Command::Run => run::handle(request, rest).await,
+            Command::Stream => stream::handle(request, rest).await,
+            Command::Status => status::handle(request, rest).await,
+            Command::Jobs => jobs::handle(request, rest).await,
+            Command::Job => job::handle(request, rest).await,
+            Command::Cancel => cancel::handle(request, rest).await,
+            Command::Retry => retry::handle(request, rest).await,
+            Command::Output => output::handle(request, rest).await,
+            Command::Help => help::handle(request, rest),
+            Command::Whoami => Ok(whoami::handle(request)),
+            Command::Start => start::handle(request, rest).await,
+        }
+    }
+
+    /// The command of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Command> {
+        Command::ALL
+            .into_iter()
+            .find(|command| command.about().name == name)
+    }
+
+    /// The commands that a role may use, in the order of the help; `None` for a stranger's.
+    pub fn of(role: Option<Role>) -> impl Iterator<Item = Command> {
+        Command::ALL
+            .into_iter()
+            .filter(move |command| command.about().role <= role)
+    }
+}
+
+/// A command line as typed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line<'a> {
+    /// The command's name in lower case, without slash and bot.
+    pub name: String,
+    /// The bot that it is meant for, if it says so.
+    pub bot: Option<&'a str>,
+    /// What follows.
+    pub rest: &'a str,
+}
+
+/// Reads a command line; `None` when the text does not begin with a slash.
+#[must_use]
+pub fn read_line(text: &str) -> Option<Line<'_>> {
+    let text = text.strip_prefix('/')?;
+    let end = text.find(char::is_whitespace).unwrap_or(text.len());
+    let (word, rest) = text.split_at(end);
+    let (name, bot) = match word.split_once('@') {
+        Some((name, bot)) => (name, Some(bot)),
+        None => (word, None),
+    };
+    Some(Line {
+        name: name.to_lowercase(),
+        bot,
+        rest: rest.trim(),
+    })
+}
+
+/// What an unknown command is answered with.
+#[must_use]
+pub fn unknown(name: &str, role: Option<Role>) -> Reply {
+    let known: Vec<_> = Command::of(role).map(|command| command.about().name).collect();
+    let near = suggest::nearest(name, known);
+    let near: Vec<_> = near.iter().map(|name| format!("/{name}")).collect();
+    if near.is_empty() {
+        Reply::plain(&format!("There is no command /{name}. /help lists what there is."))
+    } else {
+        Reply::plain(&format!(
+            "There is no command /{name}. Did you mean {}?",
+            near.join(" or ")
+        ))
+    }
+}
+
+/// Reads a job's number, with or without `#`.
+pub(super) fn job_id(word: &str) -> Option<JobId> {
+    let digits = word.strip_prefix('#').unwrap_or(word);
+    digits.parse().ok().filter(|id| *id > 0).map(JobId)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_read_as_typed() {
+        let line = read_line("/Run@opsgram_bot  deploy “api v1”").unwrap();
+        assert_eq!((line.name.as_str(), line.bot), ("run", Some("opsgram_bot")));
+        assert_eq!(line.rest, "deploy “api v1”");
+        assert_eq!(read_line("/run\nx").unwrap().rest, "x");
+        assert_eq!(read_line("run"), None);
+    }
+
+    #[test]
+    fn a_typo_is_answered_with_the_nearest() {
+        let reply = unknown("jbos", Some(Role::Viewer));
+        assert!(reply.html.contains("/jobs"), "{}", reply.html);
+        let strange = unknown("<b>", None);
+        assert!(strange.html.contains("&lt;b&gt;"));
+    }
+
+    #[test]
+    fn a_stranger_sees_only_what_everybody_may() {
+        let names: Vec<_> = Command::of(None).map(|c| c.about().name).collect();
+        assert_eq!(names, ["help", "whoami", "start"]);
+    }
+
+    #[test]
+    fn the_menu_keeps_telegrams_limits() {
+        for command in Command::ALL {
+            let about = command.about();
+            assert!((1..=32).contains(&about.name.len()));
+            assert!(about.name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'));
+            assert!((1..=256).contains(&about.does.chars().count()));
+            assert!(about.example.0.starts_with(&format!("/{}", about.name)));
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! `/run`: starts a script, asks before a dangerous one, or offers those that the caller may run.
+
+use super::About;
+use crate::access::{Asked, Grant};
+use crate::actions::script;
+use crate::base::error::{Error, Result};
+use crate::base::ids::JobId;
+use crate::base::job::OutputMode;
+use crate::base::role::Role;
+use crate::base::text::{self, escape, utf16_len};
+use crate::base::{suggest, words};
+use crate::chat::keyboards::{PAGE, Press, in_pairs};
+use crate::chat::offers::{self, Offer, RunOffer};
+use crate::chat::reply::Reply;
+use crate::chat::request::Request;
+use crate::config::{Config, Script};
+use crate::jobs::{NewJob, Origin, Submitted};
+use std::sync::Arc;
+
+/// What the help says.
+pub const ABOUT: About = About {
+    name: "run",
+    form: "<script> [arguments]",
+    does: "Run a script",
+    example: (
+        "/run deploy api v1.2",
+        "runs the script deploy with two arguments; without a script, /run shows buttons",
+    ),
+    role: Some(Role::Viewer),
+    acts: true,
+};
+
+/// Of a confirmation, the most that the argv may take, in UTF-16 units.
+const ARGV_UNITS: usize = 3000;
+
+/// Starts a script, or offers those that there are.
+///
+/// # Errors
+/// The refusal in words, or a failure of ours.
+pub async fn handle(request: &Request, rest: &str) -> Result<Reply> {
+    start(request, rest, None).await
+}
+
+/// The same with another output mode than the script's own.
+///
+/// # Errors
+/// The refusal in words, or a failure of ours.
+pub async fn start(request: &Request, rest: &str, output: Option<OutputMode>) -> Result<Reply> {
+    let mut typed = words::words(rest).map_err(|error| Error::refused(error.to_string()))?;
+    if typed.is_empty() {
+        return list(request, 0).await;
+    }
+    let name = typed.remove(0);
+    let asked = Wanted {
+        script: name,
+        given: typed,
+        output,
+        retry_of: None,
+    };
+    begin(request, asked, request.origin()).await
+}
+
+/// What is to be run.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// The script's name as typed.
+    pub script: String,
+    /// Its arguments as typed.
+    pub given: Vec<String>,
+    /// Another output mode than the script's own.
+    pub output: Option<OutputMode>,
+    /// The job that it repeats.
+    pub retry_of: Option<JobId>,
+}
+
+/// Checks what is wanted; then asks, if the script wants that, or submits.
+///
+/// # Errors
+/// The refusal in words, or a failure of ours.
+pub async fn begin(request: &Request, wanted: Wanted, origin: Origin) -> Result<Reply> {
+    let config = request.services.live.current();
+    let (script, grant) = permit(request, &config, &wanted).await?;
+    let scripts = &request.services.scripts;
+    let job = scripts.job(script, &wanted.given, wanted.output, wanted.retry_of)?;
+    if !script.confirm {
+        return submit(request, &grant, job, origin).await;
+    }
+    let argv = argv(&job)?;
+    let offer = RunOffer {
+        script: script.name.to_string(),
+        given: wanted.given,
+        argv: argv.clone(),
+        output: wanted.output,
+        retry_of: wanted.retry_of,
+        reply_to: origin.reply_to,
+    };
+    let shown = scripts.mask(script, &shell_words(&argv));
+    let intent = offers::keep(request, &Offer::Run(offer), offers::CONFIRM_WITHIN).await?;
+    let shown = text::head_units(&shown, ARGV_UNITS);
+    Ok(Reply::html(format!(
+        "Run <b>{}</b>? This is what will be executed:\n{}",
+        escape(script.name.as_str()),
+        text::pre(shown)
+    ))
+    .buttons(vec![vec![
+        Press::Confirm(intent.clone()).button("Run"),
+        Press::Drop(intent).button("Drop"),
+    ]]))
+}
+
+/// Runs what was confirmed, if the asker still may and it still is what was shown.
+///
+/// # Errors
+/// The refusal in words, or a failure of ours.
+pub async fn confirmed(request: &Request, intent: &str, offer: RunOffer) -> Result<Reply> {
+    let config = request.services.live.current();
+    let wanted = Wanted {
+        script: offer.script,
+        given: offer.given,
+        output: offer.output,
+        retry_of: offer.retry_of,
+    };
+    let (script, grant) = permit(request, &config, &wanted).await?;
+    let scripts = &request.services.scripts;
+    let job = scripts.job(script, &wanted.given, wanted.output, wanted.retry_of)?;
+    if argv(&job)? != offer.argv {
+        return Err(Error::refused(format!(
+            "The configuration of {} has changed since you asked. Send /run again to see what it does now.",
+            script.name
+        )));
+    }
+    let origin = Origin {
+        source: format!("intent:{intent}"),
+        reply_to: offer.reply_to,
+        card: request.pressed(),
+        update: Some(request.update),
+    };
+    submit(request, &grant, job, origin).await
+}
+
+/// A page of the scripts that the caller may run, as buttons.
+///
+/// # Errors
+/// The refusal, for strangers and unlisted groups.
+pub async fn list(request: &Request, page: usize) -> Result<Reply> {
+    let asked = Asked::new("script.list", "", Role::Viewer);
+    let role = request.allow(asked).await?.role();
+    let config = request.services.live.current();
+    let mine: Vec<&Script> = config.scripts.values().filter(|s| s.role <= role).collect();
+    if mine.is_empty() {
+        let why = match config.scripts.is_empty() {
+            true => "No scripts are configured yet. Add some under scripts: in the configuration.",
+            false => "There is no script that your role may run. An owner can change that.",
+        };
+        return Ok(Reply::plain(why));
+    }
+    let pages = mine.len().div_ceil(PAGE);
+    let page = page.min(pages - 1);
+    let shown = &mine[page * PAGE..mine.len().min((page + 1) * PAGE)];
+    let lines: Vec<_> = shown.iter().map(|script| describe(script)).collect();
+    let mut html = lines.join("\n");
+    if utf16_len(&html) > text::MESSAGE_UNITS / 2 {
+        html = "Which script?".to_owned();
+    }
+    let button = |script: &&Script| {
+        let mark = if script.confirm { " …" } else { "" };
+        Press::Run(script.name.to_string()).button(format!("{}{mark}", script.name))
+    };
+    let mut rows = in_pairs(shown.iter().map(button).collect());
+    let mut turn = Vec::new();
+    if page > 0 {
+        turn.push(Press::Scripts(page - 1).button("‹ Back"));
+    }
+    if page + 1 < pages {
+        turn.push(Press::Scripts(page + 1).button("More ›"));
+    }
+    if !turn.is_empty() {
+        rows.push(turn);
+    }
+    Ok(Reply::html(html).buttons(rows))
+}
+
+/// Finds the script and asks whether the caller may run it. Of a script that the caller may not run, nothing but that is told.
+async fn permit<'a>(
+    request: &Request,
+    config: &'a Arc<Config>,
+    wanted: &Wanted,
+) -> Result<(&'a Script, Grant)> {
+    let Some(script) = script::find(config, &wanted.script) else {
+        let asked = Asked::new("script.list", "", Role::Viewer);
+        let role = request.allow(asked).await?.role();
+        return Err(unknown(config, role, &wanted.script));
+    };
+    let arguments = request
+        .services
+        .scripts
+        .mask(script, &shell_words(&wanted.given));
+    let asked = Asked {
+        action: "script.run",
+        target: script.name.to_string(),
+        arguments,
+        need: script.role,
+    };
+    Ok((script, request.allow(asked).await?))
+}
+
+fn unknown(config: &Config, role: Role, name: &str) -> Error {
+    let mine = config.scripts.values().filter(|s| s.role <= role);
+    let near = suggest::nearest(name, mine.map(|script| script.name.as_str()));
+    let name = text::head_units(name, 60);
+    Error::refused(if near.is_empty() {
+        format!("There is no script “{name}”. /run shows those that you may run.")
+    } else {
+        format!("There is no script “{name}”. Did you mean {}?", near.join(" or "))
+    })
+}
+
+async fn submit(request: &Request, grant: &Grant, job: NewJob, origin: Origin) -> Result<Reply> {
+    let jobs = &request.services.jobs;
+    Ok(match jobs.submit(grant, job, origin).await? {
+        Submitted::New(id) => Reply::follow(id),
+        Submitted::Before(id) => Reply {
+            toast: Some(format!("Started already, as #{id}.")),
+            follow: Some(id),
+            ..Reply::default()
+        },
+    })
+}
+
+fn argv(job: &NewJob) -> Result<Vec<String>> {
+    let run: script::Run = serde_json::from_str(&job.payload).map_err(anyhow::Error::new)?;
+    Ok(run.argv)
+}
+
+fn describe(script: &Script) -> String {
+    let usage = escape(&script.usage());
+    match &script.description {
+        Some(words) => format!("<b>{usage}</b> — {}", escape(words)),
+        None => format!("<b>{usage}</b>"),
+    }
+}
+
+/// Elements as one line that shows where each begins and ends; for reading, never for a shell.
+fn shell_words(argv: &[String]) -> String {
+    let quoted = argv.iter().map(|element| {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+%".contains(c);
+        if !element.is_empty() && element.chars().all(plain) {
+            element.clone()
+        } else {
+            format!("'{}'", element.replace('\'', r"'\''"))
+        }
+    });
+    quoted.collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shell_words;
+
+    #[test]
+    fn elements_stay_apart_for_the_eye() {
+        let argv = ["./x", "a b", "it's", ""].map(str::to_owned);
+        assert_eq!(shell_words(&argv), r"./x 'a b' 'it'\''s' ''");
+    }
+}

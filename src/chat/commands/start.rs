@@ -1,0 +1,66 @@
+//! `/start`: greets, says what the caller may do; with the claim code it makes the first owner.
+
+use super::{About, Command};
+use crate::access::Standing;
+use crate::base::error::Result;
+use crate::base::role::Role;
+use crate::base::text::escape;
+use crate::chat::reply::Reply;
+use crate::chat::request::Request;
+
+/// What the help says.
+pub const ABOUT: About = About {
+    name: "start",
+    form: "",
+    does: "Say hello and what you may do",
+    example: ("/start", "greets you and lists what you may do"),
+    role: None,
+    acts: false,
+};
+
+/// Greets.
+///
+/// # Errors
+/// A failure of the database while claiming.
+pub async fn handle(request: &Request, rest: &str) -> Result<Reply> {
+    let access = request.access();
+    if !rest.is_empty() && access.claim(&request.actor, rest).await? {
+        return Ok(Reply::html(format!(
+            "Welcome, {}. You are the owner of this bot now, and nobody else can claim it.\n\n{}",
+            escape(&request.actor.name),
+            what_next(Role::Owner)
+        )));
+    }
+    let name = escape(&request.actor.name);
+    Ok(match access.standing(request.actor.id, request.actor.place.chat) {
+        Standing::Known(role) => Reply::html(format!(
+            "Hello {name}. You are <b>{role}</b> here.\n\n{}",
+            what_next(role)
+        )),
+        Standing::UnlistedChat => Reply::html(format!(
+            "Hello {name}. This group is not on my list, so I do nothing here. \
+             The owner can add it under <code>access.chats</code> with the id <code>{}</code>.",
+            request.actor.place.chat
+        )),
+        Standing::Unknown => stranger(request),
+    })
+}
+
+/// What a stranger is told: how to ask, and nothing else.
+#[must_use]
+pub fn stranger(request: &Request) -> Reply {
+    Reply::html(format!(
+        "Hello {}. I do not know you, so I do nothing for you.\n\
+         If you should have access, give the owner of this bot your id: <code>{}</code>",
+        escape(&request.actor.name),
+        request.actor.id
+    ))
+}
+
+fn what_next(role: Role) -> String {
+    let may: Vec<_> = Command::of(Some(role))
+        .filter(|command| command.about().role.is_some())
+        .map(|command| format!("/{}", command.about().name))
+        .collect();
+    format!("You may use {}. /help explains them.", may.join(" "))
+}

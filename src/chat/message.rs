@@ -1,0 +1,88 @@
+//! A Telegram message as what it means to us: a command of a person, or why it is none.
+
+use crate::base::ids::{ChatId, MessageId, Place, ThreadId, UserId};
+use crate::base::time::Millis;
+use teloxide::types::{Message, MessageKind};
+
+/// Telegram's stand-in sender for anonymous group admins.
+const ANONYMOUS_ADMIN: u64 = 1_087_968_824;
+
+/// Who wrote, as Telegram says it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Author {
+    /// A person.
+    Person {
+        /// Their id, the only thing that rights hang on.
+        id: UserId,
+        /// Their first name.
+        name: String,
+    },
+    /// An admin who hides who they are.
+    AnonymousAdmin,
+    /// A bot, a channel, or nobody.
+    Nobody,
+}
+
+/// A message, reduced.
+#[derive(Clone, Debug)]
+pub struct Incoming {
+    /// Who wrote.
+    pub author: Author,
+    /// Where; the topic included.
+    pub place: Place,
+    /// Which message.
+    pub message: MessageId,
+    /// Its text.
+    pub text: String,
+    /// When it was written.
+    pub date: Millis,
+    /// It was written by somebody else, elsewhere, or through another bot.
+    pub second_hand: bool,
+}
+
+impl Incoming {
+    /// Reduces a message; `None` for one without text.
+    #[must_use]
+    pub fn of(message: &Message) -> Option<Self> {
+        let text = message.text()?.to_owned();
+        Some(Self {
+            author: author(message),
+            place: place(message),
+            message: MessageId(message.id.0),
+            text,
+            date: Millis(message.date.timestamp_millis()),
+            second_hand: message.forward_origin().is_some() || message.via_bot.is_some(),
+        })
+    }
+
+    /// Whether the text is meant as a command.
+    #[must_use]
+    pub fn is_command(&self) -> bool {
+        self.text.starts_with('/')
+    }
+}
+
+/// Where a message stands. *General* of a forum is addressed without a topic.
+#[must_use]
+pub fn place(message: &Message) -> Place {
+    let topic = match &message.kind {
+        MessageKind::Common(common) if common.is_topic_message => message.thread_id,
+        _ => None,
+    };
+    Place {
+        chat: ChatId(message.chat.id.0),
+        thread: topic.map(|id| ThreadId(id.0.0)).filter(|id| id.0 != 1),
+    }
+}
+
+fn author(message: &Message) -> Author {
+    match &message.from {
+        Some(user) if user.id.0 == ANONYMOUS_ADMIN => Author::AnonymousAdmin,
+        Some(_) if message.sender_chat.is_some() => Author::Nobody,
+        Some(user) if !user.is_bot => Author::Person {
+            id: UserId(i64::try_from(user.id.0).unwrap_or(0)),
+            name: user.first_name.clone(),
+        },
+        Some(_) | None => Author::Nobody,
+    }
+}

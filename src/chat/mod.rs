@@ -1,0 +1,15 @@
+//! The Telegram surface: words in, words out.
+
+pub mod commands;
+mod dispatch;
+pub mod intake;
+mod keyboards;
+pub mod menu;
+mod message;
+mod offers;
+mod press;
+mod reply;
+mod request;
+
+pub use dispatch::schema;
+pub use reply::Reply;

@@ -1,0 +1,123 @@
+//! What a person was asked to confirm, kept under a random id; the button carries the id alone.
+
+use super::request::Request;
+use crate::base::error::{Error, Result};
+use crate::base::ids::{JobId, MessageId};
+use crate::base::job::OutputMode;
+use crate::base::time::Millis;
+use crate::store::intents::{self, Found, Intent};
+use rand::RngExt;
+use rand::distr::Alphanumeric;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// How long a question stands.
+pub const CONFIRM_WITHIN: Duration = Duration::from_secs(10 * 60);
+/// How long an offer to run a late command stands.
+pub const LATE_WITHIN: Duration = Duration::from_secs(24 * 3600);
+/// Letters of an id; 62^20 is more than anybody can try.
+const ID_LETTERS: usize = 20;
+
+/// Something to confirm.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Offer {
+    /// Run this script.
+    Run(RunOffer),
+    /// Run this command, which came while the bot was away.
+    Late {
+        /// The command as typed.
+        text: String,
+        /// The message it stood in.
+        message: Option<MessageId>,
+    },
+    /// Do what this button says, which was pressed while the bot was away.
+    LatePress {
+        /// The button's data.
+        data: String,
+    },
+}
+
+/// A script to be run, as it was shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunOffer {
+    /// Its name.
+    pub script: String,
+    /// Its arguments as typed.
+    pub given: Vec<String>,
+    /// What was shown.
+    pub argv: Vec<String>,
+    /// Another output mode than the script's own.
+    pub output: Option<OutputMode>,
+    /// The job that it repeats.
+    pub retry_of: Option<JobId>,
+    /// The message that the card answers.
+    pub reply_to: Option<MessageId>,
+}
+
+/// Keeps an offer and returns its id.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn keep(request: &Request, offer: &Offer, within: Duration) -> Result<String> {
+    let id: String = rand::rng()
+        .sample_iter(Alphanumeric)
+        .take(ID_LETTERS)
+        .map(char::from)
+        .collect();
+    let now = Millis::now();
+    let intent = Intent {
+        id: id.clone(),
+        payload: serde_json::to_string(offer).map_err(anyhow::Error::new)?,
+        chat: request.actor.place.chat,
+        asker: request.actor.id,
+        expires_at: now.plus(within),
+    };
+    let store = &request.services.store;
+    let mut tx = store.begin().await?;
+    intents::add(&mut tx, &intent, now).await?;
+    store.commit(tx).await?;
+    Ok(id)
+}
+
+/// Looks up an offer that the presser may answer.
+///
+/// # Errors
+/// Refused when it is unknown, not theirs, answered, or too old.
+pub async fn open(request: &Request, id: &str) -> Result<Offer> {
+    let found = {
+        let mut db = request.services.store.read().await?;
+        intents::find(&mut db, id).await?
+    };
+    let intent = match found {
+        None => return Err(Error::refused("This button no longer stands for anything.")),
+        Some(Found::Open(intent)) => intent,
+        Some(Found::Used(intent)) if intent.asker == request.actor.id => {
+            return Err(Error::refused("This was answered already."));
+        }
+        Some(Found::Used(intent)) => intent,
+    };
+    if intent.asker != request.actor.id {
+        let name = request
+            .access()
+            .name_of(intent.asker)
+            .unwrap_or_else(|| "the one who asked".to_owned());
+        return Err(Error::refused(format!("Only {name} can answer this.")));
+    }
+    if intent.expires_at < Millis::now() {
+        return Err(Error::refused("This is too old. Send the command again."));
+    }
+    Ok(serde_json::from_str(&intent.payload).map_err(anyhow::Error::new)?)
+}
+
+/// Marks an offer as answered. `false` when it was before.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn take(request: &Request, id: &str) -> Result<bool> {
+    let store = &request.services.store;
+    let mut tx = store.begin().await?;
+    let taken = intents::take(&mut tx, id, Millis::now()).await?;
+    store.commit(tx).await?;
+    Ok(taken)
+}

@@ -1,0 +1,84 @@
+//! What a handler says: data, sent by the dispatcher.
+
+use crate::base::ids::JobId;
+use crate::base::text;
+use crate::delivery::{Buttons, Outgoing};
+
+/// An answer to a message or a press.
+#[derive(Clone, Debug, Default)]
+pub struct Reply {
+    /// The text, in Telegram's HTML; empty for none.
+    pub html: String,
+    /// The buttons under it.
+    pub buttons: Buttons,
+    /// A file to send instead of the text.
+    pub file: Option<Outgoing>,
+    /// Words shown on the pressed button's screen, at most 200 units; for presses only.
+    pub toast: Option<String>,
+    /// Whether the text replaces the message whose button was pressed.
+    pub in_place: bool,
+    /// The job whose card answers instead; its update is handled already.
+    pub follow: Option<JobId>,
+}
+
+impl Reply {
+    /// A text in HTML.
+    pub fn html(html: impl Into<String>) -> Self {
+        Self {
+            html: html.into(),
+            ..Self::default()
+        }
+    }
+
+    /// A plain text.
+    #[must_use]
+    pub fn plain(words: &str) -> Self {
+        Self::html(text::escape(words))
+    }
+
+    /// Nothing but words at the pressed button.
+    pub fn toast(words: impl Into<String>) -> Self {
+        Self {
+            toast: Some(words.into()),
+            ..Self::default()
+        }
+    }
+
+    /// The card of a job answers.
+    #[must_use]
+    pub fn follow(job: JobId) -> Self {
+        Self {
+            follow: Some(job),
+            ..Self::default()
+        }
+    }
+
+    /// A file answers.
+    #[must_use]
+    pub fn file(file: Outgoing) -> Self {
+        Self {
+            file: Some(file),
+            ..Self::default()
+        }
+    }
+
+    /// Nothing is said.
+    #[must_use]
+    pub fn nothing() -> Self {
+        Self::default()
+    }
+
+    /// The same with buttons.
+    #[must_use]
+    pub fn buttons(mut self, buttons: Buttons) -> Self {
+        self.buttons = buttons;
+        self
+    }
+
+    /// The same, in place of the message whose button was pressed.
+    #[must_use]
+    pub fn in_place(mut self) -> Self {
+        self.in_place = true;
+        self
+    }
+}

@@ -1,0 +1,115 @@
+//! One request of one person: who, where, when, and the handles to serve it.
+
+use crate::access::{Access, Actor, Asked, Grant, Standing};
+use crate::base::error::Result;
+use crate::base::ids::{MessageId, UpdateId};
+use crate::base::role::Role;
+use crate::jobs::Origin;
+use crate::services::Services;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// What a request came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum From {
+    /// A message with a command.
+    Message,
+    /// A press of a button under one of our messages.
+    Press {
+        /// Telegram's id of the press.
+        query: String,
+    },
+}
+
+/// A request.
+#[derive(Clone)]
+pub struct Request {
+    /// The handles.
+    pub services: Services,
+    /// Who asks, and where.
+    pub actor: Actor,
+    /// The update it came in.
+    pub update: UpdateId,
+    /// The message with the command, or with the pressed button.
+    pub message: Option<MessageId>,
+    /// What it came from.
+    pub from: From,
+    grants: Arc<Mutex<Vec<Grant>>>,
+}
+
+impl Request {
+    /// A request by this person.
+    #[must_use]
+    pub fn new(
+        services: Services,
+        actor: Actor,
+        update: UpdateId,
+        message: Option<MessageId>,
+        from: From,
+    ) -> Self {
+        Self {
+            services,
+            actor,
+            update,
+            message,
+            from,
+            grants: Arc::default(),
+        }
+    }
+
+    /// Decides whether the asker may; what was allowed is audited with the answer at the latest.
+    ///
+    /// # Errors
+    /// The refusal, in words for the asker.
+    pub async fn allow(&self, asked: Asked) -> Result<Grant> {
+        let grant = self.services.access.allow(&self.actor, asked).await?;
+        self.grants
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(grant.clone());
+        Ok(grant)
+    }
+
+    /// The grants that were given so far.
+    #[must_use]
+    pub fn grants(&self) -> Vec<Grant> {
+        self.grants
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// The asker's role here; `None` for unknown persons and unlisted groups.
+    #[must_use]
+    pub fn role(&self) -> Option<Role> {
+        match self.access().standing(self.actor.id, self.actor.place.chat) {
+            Standing::Known(role) => Some(role),
+            Standing::Unknown | Standing::UnlistedChat => None,
+        }
+    }
+
+    /// Who may.
+    #[must_use]
+    pub fn access(&self) -> &Access {
+        &self.services.access
+    }
+
+    /// The origin of a job that this request makes.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        Origin {
+            source: format!("update:{}", self.update),
+            reply_to: match self.from {
+                From::Message => self.message,
+                From::Press { .. } => None,
+            },
+            card: None,
+            update: Some(self.update),
+        }
+    }
+
+    /// The pressed message, which an answer may replace.
+    #[must_use]
+    pub fn pressed(&self) -> Option<MessageId> {
+        self.message.filter(|_| self.from != From::Message)
+    }
+}

@@ -1,0 +1,29 @@
+//! The handles that the surfaces hold. No logic.
+
+use crate::access::Access;
+use crate::actions::script::Scripts;
+use crate::config::Live;
+use crate::delivery::Outbox;
+use crate::jobs::Jobs;
+use crate::store::Store;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Everything that a surface may call. Cheap to clone.
+#[derive(Clone)]
+pub struct Services {
+    /// The configuration in force.
+    pub live: Live,
+    /// The database.
+    pub store: Store,
+    /// Who may.
+    pub access: Access,
+    /// What leaves for the chat.
+    pub outbox: Outbox,
+    /// The engine.
+    pub jobs: Jobs,
+    /// The configured scripts.
+    pub scripts: Scripts,
+    /// Where logs of jobs are.
+    pub log_dir: Arc<PathBuf>,
+}
