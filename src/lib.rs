@@ -6,3 +6,6 @@
 
 // Layer 0: values. No async, no I/O, no framework.
 pub mod base;
+
+// Layer 2: the world around the bot, played inside the process.
+pub mod sandbox;
