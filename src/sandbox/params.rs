@@ -17,7 +17,7 @@ pub(super) struct Upload {
 }
 
 /// Parameters by name; after [`super::spec::Method::check`] each has its type.
-#[derive(Default)]
+#[derive(Default, Debug)]
 pub(super) struct Params {
     values: BTreeMap<String, Value>,
     files: HashMap<String, Upload>,

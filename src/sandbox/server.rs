@@ -65,7 +65,7 @@ async fn route(shared: &Arc<Shared>, request: Request) -> Result<Response, ()> {
     if shared.is_away() {
         return Err(());
     }
-    let path = request.uri().path().replace("%3A", ":");
+    let path = plain_path(request.uri().path());
     if let Some(rest) = path.strip_prefix("/file/bot") {
         return Ok(download(shared, rest));
     }
@@ -94,6 +94,23 @@ async fn route(shared: &Arc<Shared>, request: Request) -> Result<Response, ()> {
         Outcome::Raw(code, body) => Ok(write(status(code), "text/html", Body::from(body))),
         Outcome::Cut => Err(()),
     }
+}
+
+/// A path without its percent signs; clients differ in what they escape.
+fn plain_path(path: &str) -> String {
+    let mut parts = path.split('%');
+    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        let code = part
+            .get(..2)
+            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        match code {
+            Some(byte) => bytes.push(byte),
+            None => bytes.push(b'%'),
+        }
+        bytes.extend_from_slice(&part.as_bytes()[if code.is_some() { 2 } else { 0 }..]);
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 const JSON: &str = "application/json";
