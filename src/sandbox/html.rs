@@ -546,4 +546,23 @@ mod tests {
             EntityKind::TextLink("https://e.org/?a=1&b=2".to_owned())
         );
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_input_is_parsed_or_refused_and_entities_stay_inside(
+            parts in proptest::collection::vec(
+                proptest::sample::select(vec![
+                    "<", ">", "</", "<b>", "</b>", "<pre>", "</pre>", "<code class=\"language-x\">", "</code>",
+                    "<a href='", "'>", "</a>", "&", "&lt;", "&#x1F600;", "&#", "=", "\"", " ", "\n", "é", "😀", "x",
+                ]),
+                0..30,
+            )
+        ) {
+            let source = parts.concat();
+            if let Ok(parsed) = parse(&source) {
+                let units = parsed.text.encode_utf16().count();
+                proptest::prop_assert!(parsed.entities.iter().all(|e| e.length > 0 && e.offset + e.length <= units));
+            }
+        }
+    }
 }

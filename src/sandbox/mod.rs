@@ -23,6 +23,7 @@ mod text;
 mod view;
 mod wire;
 
+use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
@@ -85,6 +86,14 @@ struct Inner {
     shared: Arc<Shared>,
     address: SocketAddr,
     task: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl fmt::Debug for Sandbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sandbox")
+            .field("address", &self.inner.address)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Drop for Inner {
@@ -153,6 +162,17 @@ impl Sandbox {
     /// The bot's token.
     pub fn token(&self) -> &str {
         &self.inner.shared.token
+    }
+
+    /// The bot's identifier.
+    pub fn bot_id(&self) -> i64 {
+        self.shared().with(|state| state.bot.id)
+    }
+
+    /// The bot's name without the `@`.
+    pub fn bot_username(&self) -> String {
+        self.shared()
+            .with(|state| state.bot.username.clone().unwrap_or_default())
     }
 
     /// Closes every connection and frees the port. What happened can still be read.

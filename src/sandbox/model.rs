@@ -98,6 +98,8 @@ pub struct Button {
     pub url: Option<String>,
     /// The text it copies.
     pub copy: Option<String>,
+    /// Its colour: `danger`, `success` or `primary`.
+    pub style: Option<String>,
 }
 
 /// A file in a message.

@@ -6,11 +6,9 @@ use std::time::Instant;
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::multipart::Field;
-use axum::extract::{
-    ConnectInfo, DefaultBodyLimit, FromRequest, Multipart, Query, RawForm, Request, State,
-};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, FromRequest, Multipart, Request, State};
 use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderValue, StatusCode, Uri};
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use serde_json::{Value, json};
 
@@ -65,7 +63,7 @@ async fn route(shared: &Arc<Shared>, request: Request) -> Result<Response, ()> {
     if shared.is_away() {
         return Err(());
     }
-    let path = plain_path(request.uri().path());
+    let path = unescape(request.uri().path());
     if let Some(rest) = path.strip_prefix("/file/bot") {
         return Ok(download(shared, rest));
     }
@@ -94,23 +92,6 @@ async fn route(shared: &Arc<Shared>, request: Request) -> Result<Response, ()> {
         Outcome::Raw(code, body) => Ok(write(status(code), "text/html", Body::from(body))),
         Outcome::Cut => Err(()),
     }
-}
-
-/// A path without its percent signs; clients differ in what they escape.
-fn plain_path(path: &str) -> String {
-    let mut parts = path.split('%');
-    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
-    for part in parts {
-        let code = part
-            .get(..2)
-            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        match code {
-            Some(byte) => bytes.push(byte),
-            None => bytes.push(b'%'),
-        }
-        bytes.extend_from_slice(&part.as_bytes()[if code.is_some() { 2 } else { 0 }..]);
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 const JSON: &str = "application/json";
@@ -264,7 +245,7 @@ async fn read(request: Request) -> Result<Params, Refusal> {
         .get(CONTENT_TYPE)
         .and_then(|kind| kind.to_str().ok());
     let kind = kind.unwrap_or_default().to_ascii_lowercase();
-    let query = pairs(request.uri())?;
+    let query = pairs(request.uri().query().unwrap_or_default());
     let mut params = if kind.starts_with("multipart/form-data") {
         read_multipart(request).await?
     } else if kind.starts_with(JSON) {
@@ -273,7 +254,11 @@ async fn read(request: Request) -> Result<Params, Refusal> {
             .map_err(too_large)?;
         read_json(&body)?
     } else if kind.starts_with("application/x-www-form-urlencoded") {
-        read_form(request).await?
+        read_form(
+            &to_bytes(request.into_body(), MAX_BODY)
+                .await
+                .map_err(too_large)?,
+        )
     } else {
         Params::default()
     };
@@ -287,10 +272,41 @@ fn too_large<E>(_: E) -> Refusal {
     Refusal::new(413, "Request Entity Too Large")
 }
 
-fn pairs(uri: &Uri) -> Result<Vec<(String, String)>, Refusal> {
-    let Query(pairs) =
-        Query::try_from_uri(uri).map_err(|e| Refusal::bad(format!("can't parse query: {e}")))?;
-    Ok(pairs)
+/// The pairs of a query or a form.
+fn pairs(text: &str) -> Vec<(String, String)> {
+    let pair = |pair: &str| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        (
+            unescape(&name.replace('+', " ")),
+            unescape(&value.replace('+', " ")),
+        )
+    };
+    text.split('&')
+        .filter(|text| !text.is_empty())
+        .map(pair)
+        .collect()
+}
+
+/// A text without its percent signs; clients differ in what they escape.
+fn unescape(text: &str) -> String {
+    let mut parts = text.split('%');
+    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        match part
+            .get(..2)
+            .and_then(|hex| u8::from_str_radix(hex, 16).ok())
+        {
+            Some(byte) => {
+                bytes.push(byte);
+                bytes.extend_from_slice(&part.as_bytes()[2..]);
+            }
+            None => {
+                bytes.push(b'%');
+                bytes.extend_from_slice(part.as_bytes());
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 fn read_json(body: &[u8]) -> Result<Params, Refusal> {
@@ -302,19 +318,12 @@ fn read_json(body: &[u8]) -> Result<Params, Refusal> {
     Params::from_json(json).map_err(Refusal::bad)
 }
 
-/// A form body is read as a query is; Telegram's own server does the same.
-async fn read_form(request: Request) -> Result<Params, Refusal> {
-    let RawForm(body) = RawForm::from_request(request, &())
-        .await
-        .map_err(too_large)?;
-    let query = String::from_utf8_lossy(&body);
-    let uri = Uri::builder().path_and_query(format!("/?{query}")).build();
-    let uri = uri.map_err(|e| Refusal::bad(format!("can't parse form: {e}")))?;
+fn read_form(body: &[u8]) -> Params {
     let mut params = Params::default();
-    for (name, value) in pairs(&uri)? {
+    for (name, value) in pairs(&String::from_utf8_lossy(body)) {
         params.put(&name, Value::String(value));
     }
-    Ok(params)
+    params
 }
 
 async fn read_multipart(request: Request) -> Result<Params, Refusal> {
@@ -358,4 +367,23 @@ async fn read_field(
         }
     }
     Ok(Bytes::from(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_are_read_as_forms_write_them() {
+        assert_eq!(
+            unescape("/documents%2Fa.log%C3%A9%zz%"),
+            "/documents/a.logé%zz%"
+        );
+        let read = pairs("a=1+2&b=%26%3D&c&&d=x=y");
+        let want = [("a", "1 2"), ("b", "&="), ("c", ""), ("d", "x=y")];
+        assert!(
+            read.iter().map(|(k, v)| (k.as_str(), v.as_str())).eq(want),
+            "{read:?}"
+        );
+    }
 }

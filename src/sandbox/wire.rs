@@ -196,7 +196,11 @@ pub(super) fn unique(document: &Document) -> String {
 fn keyboard(rows: &[Vec<Button>]) -> Value {
     let button = |button: &Button| {
         let mut json = json!({"text": button.text});
-        for (key, value) in [("callback_data", &button.data), ("url", &button.url)] {
+        for (key, value) in [
+            ("callback_data", &button.data),
+            ("url", &button.url),
+            ("style", &button.style),
+        ] {
             if let Some(value) = value {
                 json[key] = json!(value);
             }

@@ -9,6 +9,20 @@ use crate::sandbox::refusal::Refusal;
 /// The most buttons under one message.
 const MAX_BUTTONS: usize = 100;
 
+/// The colours a button may have.
+const STYLES: [&str; 3] = ["danger", "success", "primary"];
+
+/// Actions of buttons that nothing here plays.
+const NOT_MODELLED: [&str; 7] = [
+    "web_app",
+    "login_url",
+    "switch_inline_query",
+    "switch_inline_query_current_chat",
+    "switch_inline_query_chosen_chat",
+    "callback_game",
+    "pay",
+];
+
 /// What stands under a message.
 #[derive(Default)]
 pub(super) struct Markup {
@@ -62,6 +76,11 @@ pub(super) fn read_inline(params: &Params) -> Result<Vec<Vec<Button>>, Refusal> 
 }
 
 fn read_button(json: &Value) -> Result<Button, Refusal> {
+    if let Some(key) = NOT_MODELLED.iter().find(|key| json.get(key).is_some()) {
+        return Err(Refusal::bad(format!(
+            "the sandbox does not model buttons with {key}"
+        )));
+    }
     let text = |key: &str| json.get(key).and_then(Value::as_str).map(str::to_owned);
     let copy = json
         .get("copy_text")
@@ -72,6 +91,7 @@ fn read_button(json: &Value) -> Result<Button, Refusal> {
         data: text("callback_data"),
         url: text("url"),
         copy: copy.map(str::to_owned),
+        style: text("style"),
     };
     check(&button).map_err(Refusal::bad)?;
     Ok(button)
@@ -86,6 +106,13 @@ fn check(button: &Button) -> Result<(), &'static str> {
         .count();
     if button.text.trim().is_empty() {
         return Err("inline keyboard button text must be non-empty");
+    }
+    if !button
+        .style
+        .as_deref()
+        .is_none_or(|style| STYLES.contains(&style))
+    {
+        return Err("can't parse inline keyboard button: invalid button style specified");
     }
     match actions {
         0 => Err(

@@ -12,6 +12,13 @@ use crate::sandbox::refusal::Refusal;
 use crate::sandbox::state::{Chat, ChatKind, Standing, State, unix_now};
 use crate::sandbox::text::{self, Content, MAX_TEXT};
 
+/// Parameters that would change where a message goes, and that nothing here follows.
+const NOT_MODELLED: [&str; 3] = [
+    "business_connection_id",
+    "direct_messages_topic_id",
+    "suggested_post_parameters",
+];
+
 /// Where a message goes and what stands around it.
 pub(super) struct Envelope {
     pub(super) chat: i64,
@@ -41,6 +48,9 @@ pub(super) fn message(state: &mut State, params: &Params) -> Reply {
 /// # Errors
 /// What Telegram says of a wrong chat, topic, reply or keyboard.
 pub(super) fn envelope(state: &State, params: &Params) -> Result<Envelope, Refusal> {
+    if let Some(name) = NOT_MODELLED.iter().find(|name| params.json(name).is_some()) {
+        return Err(Refusal::bad(format!("the sandbox does not model {name}")));
+    }
     let id = chat_id(params)?;
     let chat = state.writable(id)?;
     if chat.kind == ChatKind::Channel && !is_admin(chat) {

@@ -92,6 +92,14 @@ async fn keyboards_are_checked() {
         ),
         (keyboard(json!({"text": "a"})), "Text buttons are unallowed"),
         (
+            keyboard(json!({"text": "a", "pay": true})),
+            "does not model buttons with pay",
+        ),
+        (
+            keyboard(json!({"text": "a", "callback_data": "d", "style": "pink"})),
+            "invalid button style",
+        ),
+        (
             keyboard(json!({"text": "a", "url": "nonsense"})),
             "BUTTON_URL_INVALID",
         ),
