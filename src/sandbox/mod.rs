@@ -6,6 +6,7 @@
 //! [`Sandbox::wait`], [`Sandbox::fault`].
 
 mod connection;
+mod decode;
 mod faults;
 mod files;
 mod html;
@@ -18,10 +19,12 @@ mod refusal;
 mod server;
 mod shared;
 mod spec;
+mod speech;
 mod state;
 mod text;
 mod view;
 mod wire;
+mod world;
 
 use std::fmt;
 use std::io;
@@ -37,8 +40,9 @@ pub use model::{
     Answer, Button, Call, Document, Entity, EntityKind, Event, MenuEntry, Message, Sent, Version,
     What,
 };
-pub use people::Speech;
+
 pub use rates::{Limits, Rates};
+pub use speech::Speech;
 pub use state::Standing;
 pub use view::View;
 
