@@ -10,6 +10,7 @@ pub mod base;
 // Layer 2: file, database, outside systems, the Telegram stand-in.
 pub mod config;
 pub mod drivers;
+pub mod sandbox;
 pub mod store;
 
 // Layer 3: who may; what leaves for the chat.
@@ -18,3 +19,12 @@ pub mod delivery;
 
 // Layer 4: the engine.
 pub mod jobs;
+
+// Layer 5: features.
+pub mod actions;
+
+// Layer 6: the handles of both surfaces.
+pub mod services;
+
+// Layer 7: surfaces.
+pub mod chat;

@@ -1,0 +1,233 @@
+//! HTTP: finds the method, plays the faults, writes the answer.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{ConnectInfo, DefaultBodyLimit, Request, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::Response;
+use serde_json::{Value, json};
+
+use super::connection::Cutter;
+use super::decode::{read, unescape};
+use super::faults::FaultKind;
+use super::methods;
+use super::model::Call;
+use super::params::Params;
+use super::refusal::Refusal;
+use super::shared::Shared;
+use super::spec;
+
+/// What becomes of a call.
+enum Outcome {
+    Answer(Result<Value, Refusal>),
+    Raw(u16, &'static str),
+    Cut,
+}
+
+/// The whole server as a service.
+pub(super) fn router(shared: Arc<Shared>) -> Router {
+    Router::new()
+        .fallback(handle)
+        .layer(DefaultBodyLimit::disable())
+        .with_state(shared)
+}
+
+async fn handle(
+    State(shared): State<Arc<Shared>>,
+    ConnectInfo(cutter): ConnectInfo<Cutter>,
+    request: Request,
+) -> Response {
+    let outcome = route(&shared, request).await;
+    if shared.is_away() {
+        cutter.0.now();
+    }
+    match outcome {
+        Ok(response) => response,
+        Err(()) => {
+            cutter.0.now();
+            write(StatusCode::OK, "", Body::empty())
+        }
+    }
+}
+
+/// The response, or an error when the connection is to be cut.
+async fn route(shared: &Arc<Shared>, request: Request) -> Result<Response, ()> {
+    if shared.is_away() {
+        return Err(());
+    }
+    let path = unescape(request.uri().path());
+    if let Some(rest) = path.strip_prefix("/file/bot") {
+        return Ok(download(shared, rest));
+    }
+    let found = path
+        .strip_prefix("/bot")
+        .and_then(|rest| rest.split_once('/'));
+    let Some((token, name)) = found else {
+        return Ok(refuse(&Refusal::new(404, "Not Found")));
+    };
+    if token != shared.token {
+        return Ok(refuse(&wrong_token(token)));
+    }
+    let Some(method) = spec::method(name) else {
+        return Ok(refuse(&Refusal::new(404, "Not Found: method not found")));
+    };
+    let params = match read(request).await {
+        Ok(mut params) => method.check(&mut params).map(|()| params),
+        Err(refusal) => Err(refusal),
+    };
+    match call(shared, method.name, params).await {
+        Outcome::Answer(Ok(result)) => {
+            let body = json!({"ok": true, "result": result}).to_string();
+            Ok(write(StatusCode::OK, JSON, Body::from(body)))
+        }
+        Outcome::Answer(Err(refusal)) => Ok(refuse(&refusal)),
+        Outcome::Raw(code, body) => Ok(write(status(code), "text/html", Body::from(body))),
+        Outcome::Cut => Err(()),
+    }
+}
+
+const JSON: &str = "application/json";
+
+fn write(status: StatusCode, kind: &'static str, body: Body) -> Response {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    response
+}
+
+fn status(code: u16) -> StatusCode {
+    StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+fn refuse(refusal: &Refusal) -> Response {
+    write(
+        status(refusal.code),
+        JSON,
+        Body::from(refusal.body().to_string()),
+    )
+}
+
+/// A token of the right form is unknown; anything else is no address at all.
+fn wrong_token(token: &str) -> Refusal {
+    let formed = token.split_once(':').is_some_and(|(id, secret)| {
+        !secret.is_empty() && !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit())
+    });
+    if formed {
+        Refusal::new(401, "Unauthorized")
+    } else {
+        Refusal::new(404, "Not Found")
+    }
+}
+
+fn download(shared: &Shared, rest: &str) -> Response {
+    let Some((token, path)) = rest.split_once('/') else {
+        return refuse(&Refusal::new(404, "Not Found"));
+    };
+    if token != shared.token {
+        return refuse(&wrong_token(token));
+    }
+    match shared.with(|state| state.files.at(path).map(|document| document.bytes.clone())) {
+        Some(bytes) => write(
+            StatusCode::OK,
+            "application/octet-stream",
+            Body::from(bytes),
+        ),
+        None => refuse(&Refusal::new(404, "Not Found")),
+    }
+}
+
+/// Plays the faults around the method and records the call.
+async fn call(
+    shared: &Arc<Shared>,
+    method: &'static str,
+    params: Result<Params, Refusal>,
+) -> Outcome {
+    let chat = params
+        .as_ref()
+        .ok()
+        .and_then(|params| params.int("chat_id"));
+    let outcome = match params {
+        Ok(params) => play(shared, method, chat, &params).await,
+        Err(refusal) => Outcome::Answer(Err(refusal)),
+    };
+    let (code, error) = match &outcome {
+        Outcome::Answer(Ok(_)) => (200, None),
+        Outcome::Answer(Err(refusal)) => (refusal.code, Some(refusal.description.clone())),
+        Outcome::Raw(code, body) => (*code, Some((*body).to_owned())),
+        Outcome::Cut => (0, Some("the connection was closed".to_owned())),
+    };
+    shared.with(|state| {
+        state.called(Call {
+            method,
+            chat,
+            code,
+            error,
+            at: Instant::now(),
+        })
+    });
+    outcome
+}
+
+/// Answers a call, by the fault that fits it or by the method itself.
+async fn play(
+    shared: &Arc<Shared>,
+    method: &'static str,
+    chat: Option<i64>,
+    params: &Params,
+) -> Outcome {
+    let paced = chat.filter(|_| methods::is_paced(method));
+    let fault = shared.with(|state| {
+        let waits = paced.and_then(|chat| state.meter.still_waiting(chat, Instant::now()));
+        waits.map_or_else(|| Ok(state.faults.take(method, chat)), Err)
+    });
+    match fault {
+        Err(seconds) => return Outcome::Answer(Err(Refusal::too_many(seconds))),
+        Ok(None) => {}
+        Ok(Some(FaultKind::Delay(time))) => tokio::time::sleep(time).await,
+        Ok(Some(FaultKind::DropAfter)) => {
+            act(shared, method, params).await;
+            return Outcome::Cut;
+        }
+        Ok(Some(FaultKind::Migrate(to))) => {
+            if let Some(chat) = chat {
+                shared.with(|state| state.migrate(chat, to));
+            }
+        }
+        Ok(Some(FaultKind::TooManyRequests(seconds))) => {
+            return punish(shared, paced, seconds.max(1));
+        }
+        Ok(Some(FaultKind::DropBefore)) => return Outcome::Cut,
+        Ok(Some(FaultKind::Garbage)) => return Outcome::Raw(200, "<html>Oops</html>"),
+        Ok(Some(FaultKind::ServerError(500))) => {
+            return Outcome::Answer(Err(Refusal::new(500, "Internal Server Error")));
+        }
+        Ok(Some(FaultKind::ServerError(code))) => {
+            return Outcome::Raw(code, "<html><h1>Bad Gateway</h1></html>");
+        }
+        Ok(Some(FaultKind::Forbidden(why))) => {
+            return Outcome::Answer(Err(Refusal::forbidden(why.words())));
+        }
+    }
+    act(shared, method, params).await
+}
+
+/// 429 on demand; the chat is held to it.
+fn punish(shared: &Shared, chat: Option<i64>, seconds: u64) -> Outcome {
+    if let Some(chat) = chat {
+        shared.with(|state| state.meter.punish(chat, seconds, Instant::now()));
+    }
+    Outcome::Answer(Err(Refusal::too_many(seconds)))
+}
+
+async fn act(shared: &Arc<Shared>, method: &'static str, params: &Params) -> Outcome {
+    if method == "getUpdates" {
+        return Outcome::Answer(methods::get_updates(shared, params).await);
+    }
+    Outcome::Answer(shared.with(|state| methods::run(state, method, params)))
+}
