@@ -7,6 +7,9 @@
 // Layer 0: values. No async, no I/O, no framework.
 pub mod base;
 
+// Layer 2: the file, the database and the systems outside.
+pub mod drivers;
+
 // Layer 3: who may, and what leaves for the chat.
 pub mod delivery;
 

@@ -1,0 +1,3 @@
+//! Outside systems, one a file: the narrow thing that we need of each.
+
+pub mod process;
