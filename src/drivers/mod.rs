@@ -1,3 +1,4 @@
 //! Outside systems, one a file: the narrow thing that we need of each.
 
+pub mod host;
 pub mod process;

@@ -891,11 +891,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_run_may_be_cancelled_before_it_starts() {
+    async fn a_run_may_be_a_task_and_cancelled_before_it_starts() {
         let spec = spec(&["sleep", "1000"]);
         let cancel = CancellationToken::new();
         cancel.cancel();
-        let finished = run(&spec, &cancel, &mut |_: &[u8]| ()).await.unwrap();
+        let task = tokio::spawn(async move { run(&spec, &cancel, &mut |_: &[u8]| ()).await });
+        let finished = task.await.unwrap().unwrap();
         assert_eq!(finished.end, End::Cancelled);
     }
 }
