@@ -7,6 +7,9 @@
 // Layer 0: values. No async, no I/O, no framework.
 pub mod base;
 
+// Layer 1: logs.
+pub mod telemetry;
+
 // Layer 2: file, database, outside systems, the Telegram stand-in.
 pub mod config;
 pub mod drivers;
@@ -28,3 +31,6 @@ pub mod services;
 
 // Layer 7: surfaces.
 pub mod chat;
+
+// Layer 8: builds and supervises everything.
+pub mod app;

@@ -1,1 +1,9 @@
-fn main() {}
+//! The `opsgram` program.
+
+use clap::Parser;
+use opsgram::app::cli::Cli;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    Cli::parse().run()
+}

@@ -118,7 +118,10 @@ impl Scripts {
     fn spec(&self, config: &Config, script: &Script, argv: Vec<String>, cx: &ActionCx) -> Spec {
         Spec {
             argv,
-            cwd: script.cwd.clone().unwrap_or_else(|| config.base_dir.clone()),
+            cwd: script
+                .cwd
+                .clone()
+                .unwrap_or_else(|| config.base_dir.clone()),
             env: self.environment(script, cx),
             tty: script.tty,
             marker: cx.marker.clone(),
@@ -132,7 +135,12 @@ impl Scripts {
         let mut env: Vec<_> = PASSED.into_iter().filter_map(pass).collect();
         env.extend(script.env_pass.iter().filter_map(|name| pass(name)));
         env.extend(script.secrets.iter().filter_map(|name| pass(name)));
-        env.extend(script.env.iter().map(|(name, value)| (name.clone(), value.clone())));
+        env.extend(
+            script
+                .env
+                .iter()
+                .map(|(name, value)| (name.clone(), value.clone())),
+        );
         env.push(("OPSGRAM_JOB".to_owned(), cx.job.id.to_string()));
         env.push(("OPSGRAM_REQUEST".to_owned(), cx.job.new.request_id.clone()));
         env
@@ -149,10 +157,10 @@ impl Action for Scripts {
         Reading {
             secrets: script.map_or_else(Vec::new, |script| self.secrets(&config, script)),
             size: match script {
-                Some(script) if script.tty => Size::Terminal {
-                    cols: process::TTY_COLS,
-                    rows: process::TTY_ROWS,
-                },
+                Some(script) if script.tty => {
+                    let (cols, rows) = process::TERMINAL_SIZE;
+                    Size::Terminal { cols, rows }
+                }
                 _ => Size::Pipe,
             },
         }
@@ -172,7 +180,8 @@ impl Action for Scripts {
         let spec = self.spec(&config, script, run.argv, &cx);
         let limit = spec.timeout;
         let output = &cx.output;
-        match process::run(spec, cx.stop.clone(), |bytes| output.write(bytes)).await {
+        let mut sink = |bytes: &[u8]| output.write(bytes);
+        match process::run(&spec, &cx.stop, &mut sink).await {
             Ok(finished) => match finished.end {
                 End::Exited(code) => Ok(Ending::Exited(code)),
                 End::Signaled(signal) => Ok(Ending::Signaled(signal)),
@@ -190,5 +199,8 @@ impl Action for Scripts {
 /// The script of this name, if there is one.
 #[must_use]
 pub fn find<'a>(config: &'a config::Config, name: &str) -> Option<&'a Script> {
-    config.scripts.values().find(|script| script.name.as_str() == name)
+    config
+        .scripts
+        .values()
+        .find(|script| script.name.as_str() == name)
 }

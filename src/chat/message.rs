@@ -2,7 +2,7 @@
 
 use crate::base::ids::{ChatId, MessageId, Place, ThreadId, UserId};
 use crate::base::time::Millis;
-use teloxide::types::{Message, MessageKind};
+use teloxide::types::Message;
 
 /// Telegram's stand-in sender for anonymous group admins.
 const ANONYMOUS_ADMIN: u64 = 1_087_968_824;
@@ -65,10 +65,7 @@ impl Incoming {
 /// Where a message stands. *General* of a forum is addressed without a topic.
 #[must_use]
 pub fn place(message: &Message) -> Place {
-    let topic = match &message.kind {
-        MessageKind::Common(common) if common.is_topic_message => message.thread_id,
-        _ => None,
-    };
+    let topic = message.thread_id.filter(|_| message.is_topic_message);
     Place {
         chat: ChatId(message.chat.id.0),
         thread: topic.map(|id| ThreadId(id.0.0)).filter(|id| id.0 != 1),

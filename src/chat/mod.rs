@@ -11,5 +11,5 @@ mod press;
 mod reply;
 mod request;
 
-pub use dispatch::schema;
+pub use dispatch::{on_other, schema};
 pub use reply::Reply;

@@ -146,8 +146,10 @@ impl Outbox {
     /// When the database refuses.
     pub async fn start(&self) -> store::Result<()> {
         let mut db = self.inner.store.read().await?;
-        locked(&self.inner.gone).extend(store::chats::gone(&mut db).await?);
-        locked(&self.inner.moved).extend(store::chats::moves(&mut db).await?);
+        let gone = store::chats::gone(&mut db).await?;
+        let moves = store::chats::moves(&mut db).await?;
+        locked(&self.inner.gone).extend(gone);
+        locked(&self.inner.moved).extend(moves);
         for chat in store::outbox::chats_waiting(&mut db).await? {
             self.kick(chat);
         }

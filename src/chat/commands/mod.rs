@@ -164,11 +164,15 @@ pub fn read_line(text: &str) -> Option<Line<'_>> {
 /// What an unknown command is answered with.
 #[must_use]
 pub fn unknown(name: &str, role: Option<Role>) -> Reply {
-    let known: Vec<_> = Command::of(role).map(|command| command.about().name).collect();
+    let known: Vec<_> = Command::of(role)
+        .map(|command| command.about().name)
+        .collect();
     let near = suggest::nearest(name, known);
     let near: Vec<_> = near.iter().map(|name| format!("/{name}")).collect();
     if near.is_empty() {
-        Reply::plain(&format!("There is no command /{name}. /help lists what there is."))
+        Reply::plain(&format!(
+            "There is no command /{name}. /help lists what there is."
+        ))
     } else {
         Reply::plain(&format!(
             "There is no command /{name}. Did you mean {}?",
@@ -215,7 +219,12 @@ mod tests {
         for command in Command::ALL {
             let about = command.about();
             assert!((1..=32).contains(&about.name.len()));
-            assert!(about.name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'));
+            assert!(
+                about
+                    .name
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || b == b'_')
+            );
             assert!((1..=256).contains(&about.does.chars().count()));
             assert!(about.example.0.starts_with(&format!("/{}", about.name)));
         }

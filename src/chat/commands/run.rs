@@ -211,7 +211,10 @@ fn unknown(config: &Config, role: Role, name: &str) -> Error {
     Error::refused(if near.is_empty() {
         format!("There is no script “{name}”. /run shows those that you may run.")
     } else {
-        format!("There is no script “{name}”. Did you mean {}?", near.join(" or "))
+        format!(
+            "There is no script “{name}”. Did you mean {}?",
+            near.join(" or ")
+        )
     })
 }
 

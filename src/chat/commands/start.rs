@@ -32,18 +32,20 @@ pub async fn handle(request: &Request, rest: &str) -> Result<Reply> {
         )));
     }
     let name = escape(&request.actor.name);
-    Ok(match access.standing(request.actor.id, request.actor.place.chat) {
-        Standing::Known(role) => Reply::html(format!(
-            "Hello {name}. You are <b>{role}</b> here.\n\n{}",
-            what_next(role)
-        )),
-        Standing::UnlistedChat => Reply::html(format!(
-            "Hello {name}. This group is not on my list, so I do nothing here. \
+    Ok(
+        match access.standing(request.actor.id, request.actor.place.chat) {
+            Standing::Known(role) => Reply::html(format!(
+                "Hello {name}. You are <b>{role}</b> here.\n\n{}",
+                what_next(role)
+            )),
+            Standing::UnlistedChat => Reply::html(format!(
+                "Hello {name}. This group is not on my list, so I do nothing here. \
              The owner can add it under <code>access.chats</code> with the id <code>{}</code>.",
-            request.actor.place.chat
-        )),
-        Standing::Unknown => stranger(request),
-    })
+                request.actor.place.chat
+            )),
+            Standing::Unknown => stranger(request),
+        },
+    )
 }
 
 /// What a stranger is told: how to ask, and nothing else.

@@ -12,7 +12,10 @@ pub const ABOUT: About = About {
     name: "stream",
     form: "<script> [arguments]",
     does: "Run a script and follow what it prints",
-    example: ("/stream deploy api v1.2", "runs deploy and sends what it prints as it comes"),
+    example: (
+        "/stream deploy api v1.2",
+        "runs deploy and sends what it prints as it comes",
+    ),
     role: Some(Role::Viewer),
     acts: true,
 };

@@ -1,0 +1,164 @@
+//! Builds the bot from its configuration and runs it until it is told to stop.
+
+pub mod cli;
+mod clients;
+mod lock;
+mod tasks;
+mod terminal;
+mod trial;
+mod wire;
+
+pub use wire::Options;
+
+use crate::chat::{self, intake};
+use crate::config::{Config, Env};
+use crate::jobs::Jobs;
+use crate::services::Services;
+use crate::store::Store;
+use anyhow::{Context, Result};
+use std::sync::Arc;
+use std::time::Duration;
+use teloxide::dispatching::Dispatcher;
+use teloxide::prelude::Bot;
+use teloxide::update_listeners::Polling;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Telegram may hold a poll open this long; longer than most proxies is of no use.
+const POLL: Duration = Duration::from_secs(30);
+/// Pause after Telegram could not be reached at the start; it doubles up to [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+/// The longest such pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// Time for the last poll to end when the bot is stopped.
+const INTAKE_STOP: Duration = Duration::from_secs(3);
+/// Time for pending messages to leave when the bot is stopped; the rest leaves after the next start.
+const FLUSH: Duration = Duration::from_secs(5);
+
+/// A bot that is built and not yet running.
+pub struct App {
+    services: Services,
+    poller: Bot,
+    bot: Bot,
+    // Held as long as the bot lives: a second one on the same file is refused.
+    _lock: Option<lock::Lock>,
+}
+
+impl App {
+    /// Opens everything that the configuration names. Nothing is asked of Telegram yet.
+    ///
+    /// # Errors
+    /// What could not be opened, and why.
+    pub async fn build(config: Config, env: Env, options: Options) -> Result<Self> {
+        wire::build(config, env, options).await
+    }
+
+    /// The handles, for whoever runs the bot inside their own process.
+    #[must_use]
+    pub fn services(&self) -> &Services {
+        &self.services
+    }
+
+    /// Runs until `stop` fires, then stops in order: intake, jobs, outbox, database.
+    ///
+    /// # Errors
+    /// When the state of an earlier run cannot be read.
+    pub async fn run_until(self, stop: CancellationToken) -> Result<()> {
+        let Services {
+            outbox,
+            jobs,
+            store,
+            access,
+            ..
+        } = self.services.clone();
+        if let Some(code) = access.open_claim() {
+            tracing::warn!(
+                "nobody may use this bot yet; to become its owner, send it: /start {code}"
+            );
+        }
+        outbox.start().await.context("reading what is to be sent")?;
+        let recovered = jobs
+            .recover()
+            .await
+            .context("settling what an earlier run left open")?;
+        tracing::info!(?recovered, "ready");
+        let working = CancellationToken::new();
+        let tasks = TaskTracker::new();
+        tasks.spawn(tasks::feed(jobs.clone(), working.clone()));
+        tasks.spawn(tasks::sweep(jobs.clone(), working.clone()));
+        tasks.spawn(tasks::tidy(self.services.clone(), working.clone()));
+        tasks.spawn(tasks::menus(self.bot.clone(), access, working.clone()));
+        self.take_updates(&stop).await;
+        tracing::info!("stopping");
+        shut_down(&jobs, &working).await;
+        outbox.stop(FLUSH).await;
+        tasks.close();
+        tasks.wait().await;
+        close(store).await;
+        tracing::info!("stopped");
+        Ok(())
+    }
+
+    /// Takes updates until `stop` fires, through outages of Telegram.
+    async fn take_updates(&self, stop: &CancellationToken) {
+        let mut pause = FIRST_PAUSE;
+        while !stop.is_cancelled() {
+            let mut dispatcher = self.dispatcher();
+            let token = dispatcher.shutdown_token();
+            let polling = Polling::builder(self.poller.clone())
+                .timeout(POLL)
+                .allowed_updates(intake::wanted())
+                .build();
+            let intake = intake::Intake::new(
+                polling,
+                self.services.store.clone(),
+                self.services.outbox.clone(),
+            );
+            let errors = Arc::new(tasks::PollErrors::default());
+            let run = dispatcher.try_dispatch_with_listener(intake, errors);
+            tokio::pin!(run);
+            let ended = tokio::select! {
+                ended = &mut run => ended,
+                () = stop.cancelled() => {
+                    // Not running yet means that there is nothing to shut down.
+                    if token.shutdown().is_ok() {
+                        let _ = tokio::time::timeout(INTAKE_STOP, run).await;
+                    }
+                    return;
+                }
+            };
+            if let Err(error) = ended {
+                tracing::warn!(%error, ?pause, "Telegram cannot be reached; trying again");
+            }
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = stop.cancelled() => {}
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    fn dispatcher(
+        &self,
+    ) -> Dispatcher<Bot, std::convert::Infallible, teloxide::dispatching::DefaultKey> {
+        let services = self.services.clone();
+        Dispatcher::builder(self.poller.clone(), chat::schema())
+            .dependencies(teloxide::dptree::deps![
+                self.services.clone(),
+                self.bot.clone()
+            ])
+            .default_handler(move |update| chat::on_other(services.clone(), update))
+            .build()
+    }
+}
+
+async fn shut_down(jobs: &Jobs, working: &CancellationToken) {
+    jobs.shut_down().await;
+    working.cancel();
+}
+
+async fn close(store: Store) {
+    if tokio::time::timeout(FLUSH, store.close()).await.is_err() {
+        tracing::warn!("the database did not close in time");
+    }
+}

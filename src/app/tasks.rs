@@ -1,0 +1,122 @@
+//! The loops beside the conversation: feeding the workers, sweeping, tidying up, setting the menus.
+
+use crate::access::Access;
+use crate::base::time::Millis;
+use crate::chat::menu;
+use crate::jobs::Jobs;
+use crate::services::Services;
+use crate::store;
+use futures::future::BoxFuture;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::time::{Duration, Instant};
+use teloxide::RequestError;
+use teloxide::error_handlers::ErrorHandler;
+use teloxide::prelude::Bot;
+use tokio_util::sync::CancellationToken;
+
+/// How often queued jobs are pushed again.
+const SWEEP: Duration = Duration::from_secs(30);
+/// How often old things are removed.
+const TIDY: Duration = Duration::from_secs(3600);
+/// Handled updates are kept longer than Telegram keeps them (24 hours), so that none is taken in twice.
+const KEEP_UPDATES: Duration = Duration::from_secs(48 * 3600);
+/// The audit trail is kept for a year.
+const KEEP_AUDIT: Duration = Duration::from_secs(365 * 24 * 3600);
+/// Pause after a loop's part failed.
+const PAUSE: Duration = Duration::from_secs(2);
+/// Pause between tries to set the menus.
+const MENU_PAUSE: Duration = Duration::from_secs(30);
+/// An outage is written into the log at most this often.
+const SAY_EVERY: Duration = Duration::from_secs(60);
+
+/// Feeds the workers; the queue's engine is started again when it fails.
+pub(super) async fn feed(jobs: Jobs, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        if let Err(error) = jobs.run(stop.clone()).await {
+            tracing::error!(%error, "the queue failed; starting it again");
+            pause(PAUSE, &stop).await;
+        }
+    }
+}
+
+/// Pushes queued jobs that no wake-up reached.
+pub(super) async fn sweep(jobs: Jobs, stop: CancellationToken) {
+    while pause(SWEEP, &stop).await {
+        if let Err(error) = jobs.sweep().await {
+            tracing::error!(%error, "queued jobs could not be pushed again");
+        }
+    }
+}
+
+/// Removes what is older than it is kept.
+pub(super) async fn tidy(services: Services, stop: CancellationToken) {
+    while pause(TIDY, &stop).await {
+        if let Err(error) = tidy_once(&services).await {
+            tracing::error!(%error, "old things could not be removed");
+        }
+    }
+}
+
+async fn tidy_once(services: &Services) -> crate::base::error::Result<()> {
+    let now = Millis::now();
+    let keep = now.minus(services.live.current().jobs.keep);
+    while services.jobs.prune(keep).await? > 0 {}
+    let mut tx = services.store.begin().await?;
+    store::inbox::prune(&mut tx, now.minus(KEEP_UPDATES)).await?;
+    store::outbox::prune(&mut tx, keep).await?;
+    store::intents::prune(&mut tx, now).await?;
+    store::audit::prune(&mut tx, now.minus(KEEP_AUDIT)).await?;
+    services.store.commit(tx).await?;
+    Ok(())
+}
+
+/// Sets the command menus once Telegram can be reached.
+pub(super) async fn menus(bot: Bot, access: Access, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        tokio::select! {
+            set = menu::publish(&bot, &access) => match set {
+                Ok(()) => return,
+                Err(error) => tracing::warn!(%error, "the command menus could not be set yet"),
+            },
+            () = stop.cancelled() => return,
+        }
+        pause(MENU_PAUSE, &stop).await;
+    }
+}
+
+/// `false` when the stop came first.
+async fn pause(time: Duration, stop: &CancellationToken) -> bool {
+    tokio::select! {
+        () = tokio::time::sleep(time) => true,
+        () = stop.cancelled() => false,
+    }
+}
+
+/// Says why polling fails, without filling the log.
+#[derive(Default)]
+pub(super) struct PollErrors {
+    said: Mutex<Option<(String, Instant)>>,
+}
+
+impl ErrorHandler<RequestError> for PollErrors {
+    fn handle_error(self: Arc<Self>, error: RequestError) -> BoxFuture<'static, ()> {
+        let words = error.to_string();
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        let repeated = said
+            .as_ref()
+            .is_some_and(|(before, at)| *before == words && at.elapsed() < SAY_EVERY);
+        if !repeated {
+            if words.contains("terminated by other getUpdates") {
+                tracing::warn!(
+                    "another program polls with this bot's token; only one may. Trying again"
+                );
+            } else {
+                tracing::warn!(error = words, "polling failed; trying again");
+            }
+            *said = Some((words, Instant::now()));
+        }
+        Box::pin(async {})
+    }
+}

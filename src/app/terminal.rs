@@ -1,0 +1,67 @@
+//! The conversation as it changes, printed in a terminal.
+
+use crate::sandbox::{Document, Message, Sandbox, What};
+
+/// Prints what is new since the last look.
+pub(super) struct Screen {
+    sandbox: Sandbox,
+    seen: u64,
+}
+
+impl Screen {
+    /// Begins with an empty screen.
+    pub(super) fn new(sandbox: Sandbox) -> Self {
+        let seen = sandbox.seq();
+        Self { sandbox, seen }
+    }
+
+    /// Prints what a person typed.
+    pub(super) fn typed(&self, line: &str) {
+        println!("\n> {line}\n");
+    }
+
+    /// Prints what happened since the last time.
+    pub(super) fn update(&mut self) {
+        for event in self.sandbox.events_since(self.seen) {
+            self.seen = event.seq;
+            match &event.what {
+                What::Sent { chat, message_id } => self.message(*chat, *message_id, ""),
+                What::Edited { chat, message_id } => self.message(*chat, *message_id, "✎ "),
+                What::Answered {
+                    text: Some(text), ..
+                } => println!("  ( {text} )\n"),
+                _ => {}
+            }
+        }
+    }
+
+    fn message(&self, chat: i64, id: i32, mark: &str) {
+        let messages = self.sandbox.from_bot(chat);
+        if let Some(message) = messages.iter().find(|message| message.id == id) {
+            println!("{}", shown(message, mark));
+        }
+    }
+}
+
+fn shown(message: &Message, mark: &str) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for (i, line) in message.text.lines().enumerate() {
+        let mark = if i == 0 { mark } else { "" };
+        lines.push(format!("  {mark}{line}"));
+    }
+    lines.extend(message.document.iter().map(|document| file(document)));
+    for row in &message.buttons {
+        let row: Vec<_> = row
+            .iter()
+            .map(|button| format!("[{}]", button.text))
+            .collect();
+        lines.push(format!("  {}", row.join(" ")));
+    }
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+fn file(document: &Document) -> String {
+    let size = crate::base::text::bytes(document.bytes.len() as u64);
+    format!("  📎 {} · {size}", document.name)
+}

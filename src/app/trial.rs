@@ -1,0 +1,321 @@
+//! `opsgram sandbox`: the bot and a Telegram in one process, to be tried in a terminal.
+
+use super::cli::{runtime, start_logging, stop_on_signal};
+use super::terminal::Screen;
+use super::{App, Options};
+use crate::config::{self, Env};
+use crate::sandbox::{Rates, Sandbox};
+use crate::services::Services;
+use crate::store;
+use anyhow::{Context, Result, anyhow, bail};
+use std::collections::HashMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+/// The sample configuration, as it is in the repository.
+const CONFIG: &str = include_str!("../../config/sandbox.yaml");
+/// The scripts that it runs.
+const SCRIPTS: [(&str, &str); 9] = [
+    (
+        "deploy.sh",
+        include_str!("../../scripts/examples/deploy.sh"),
+    ),
+    ("fails.sh", include_str!("../../scripts/examples/fails.sh")),
+    ("hangs.sh", include_str!("../../scripts/examples/hangs.sh")),
+    (
+        "health-check.sh",
+        include_str!("../../scripts/examples/health-check.sh"),
+    ),
+    ("hello.sh", include_str!("../../scripts/examples/hello.sh")),
+    (
+        "long-log.sh",
+        include_str!("../../scripts/examples/long-log.sh"),
+    ),
+    (
+        "progress.sh",
+        include_str!("../../scripts/examples/progress.sh"),
+    ),
+    (
+        "report.sh",
+        include_str!("../../scripts/examples/report.sh"),
+    ),
+    (
+        "stream.sh",
+        include_str!("../../scripts/examples/stream.sh"),
+    ),
+];
+/// A conversation is quiet when nothing happened for this long and nothing is under way.
+const QUIET: Duration = Duration::from_millis(400);
+/// After this time the next line is said although the last one is still being worked on.
+const NEXT_LINE: Duration = Duration::from_secs(2);
+/// How often the conversation is looked at.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// How the sandbox is started.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Say this as the owner, print the conversation, and end when it is quiet. May be given again;
+    /// “[Run]” presses the newest button with these words.
+    #[arg(long, value_name = "TEXT")]
+    say: Vec<String>,
+    /// Another configuration than the sample; its token and Telegram address are replaced.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The port of the Telegram stand-in; without it any free one.
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+}
+
+/// Runs the sandbox.
+///
+/// # Errors
+/// What could not be started.
+pub fn run(args: Args, env: &Env) -> Result<()> {
+    let folder = tempfile::Builder::new()
+        .prefix("opsgram-sandbox-")
+        .tempdir()
+        .context("making a folder to try in")?;
+    let file = match &args.config {
+        Some(file) => file.clone(),
+        None => unpack(folder.path())?,
+    };
+    runtime()?.block_on(converse(args, file, folder.path(), env))
+}
+
+async fn converse(args: Args, file: PathBuf, folder: &Path, env: &Env) -> Result<()> {
+    let sandbox = Sandbox::start(crate::sandbox::Options {
+        port: args.port,
+        rates: Rates::Telegram,
+        ..crate::sandbox::Options::default()
+    })
+    .await
+    .context("starting the Telegram stand-in")?;
+    let env = sandbox_env(env, &sandbox, folder);
+    let loaded = config::load(&file, &env).map_err(|faults| anyhow!("{faults}"))?;
+    start_logging(&loaded.config, &env)?;
+    let config = loaded.config;
+    let owner = config.access.users.iter().max_by_key(|user| user.role);
+    let owner = owner.map_or(111, |user| user.id.0);
+    let mut persons = HashMap::new();
+    for user in &config.access.users {
+        sandbox.add_person(user.id.0, &user.name, None);
+        persons.insert(user.name.clone(), user.id.0);
+    }
+    sandbox.add_person(999, "stranger", None);
+    persons.insert("stranger".to_owned(), 999);
+    let stop = CancellationToken::new();
+    tokio::spawn(stop_on_signal(stop.clone()));
+    let app = App::build(config, env, Options::default()).await?;
+    let talk = Talk {
+        services: app.services().clone(),
+        sandbox,
+        speaker: owner,
+        persons,
+    };
+    let bot = tokio::spawn(app.run_until(stop.clone()));
+    let talked = match args.say.is_empty() {
+        true => talk.by_hand(&stop).await,
+        false => talk.by_script(&args.say, &stop).await,
+    };
+    stop.cancel();
+    bot.await.context("the bot broke down")??;
+    talked
+}
+
+/// The environment of the trial: the stand-in's address and token, and a data folder of its own.
+fn sandbox_env(env: &Env, sandbox: &Sandbox, folder: &Path) -> Env {
+    let mut own = env.clone();
+    own.set("OPSGRAM_TELEGRAM_API_URL", sandbox.api_url());
+    own.set("OPSGRAM_TELEGRAM_TOKEN", sandbox.token());
+    own.set(
+        "OPSGRAM_DATA_DIR",
+        folder.join("data").display().to_string(),
+    );
+    let database = folder.join("data/opsgram.db");
+    own.set(
+        "OPSGRAM_DATABASE",
+        format!("sqlite://{}", database.display()),
+    );
+    if own.get("OPSGRAM_LOG").is_none() {
+        own.set("OPSGRAM_LOG", "error");
+    }
+    own
+}
+
+/// Writes the sample configuration and its scripts, so that the program alone is enough to try it.
+fn unpack(folder: &Path) -> Result<PathBuf> {
+    let scripts = folder.join("scripts/examples");
+    fs::create_dir_all(&scripts).context("making the folder of the sample scripts")?;
+    for (name, text) in SCRIPTS {
+        let path = scripts.join(name);
+        fs::write(&path, text).context("writing a sample script")?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755))
+            .context("making a sample script executable")?;
+    }
+    let file = folder.join("config/sandbox.yaml");
+    fs::create_dir_all(folder.join("config")).context("making the folder of the sample")?;
+    fs::write(&file, CONFIG).context("writing the sample configuration")?;
+    Ok(file)
+}
+
+/// A conversation with the bot.
+struct Talk {
+    services: Services,
+    sandbox: Sandbox,
+    speaker: i64,
+    persons: HashMap<String, i64>,
+}
+
+impl Talk {
+    /// Says the lines one after another and ends when the conversation is quiet.
+    async fn by_script(mut self, lines: &[String], stop: &CancellationToken) -> Result<()> {
+        let mut screen = Screen::new(self.sandbox.clone());
+        for line in lines {
+            screen.typed(line);
+            let before = self.sandbox.seq();
+            self.take(line)?;
+            self.settle(&mut screen, stop, before, Some(NEXT_LINE))
+                .await?;
+        }
+        let before = self.sandbox.seq();
+        self.settle(&mut screen, stop, before, None).await
+    }
+
+    /// Reads lines from the terminal.
+    async fn by_hand(mut self, stop: &CancellationToken) -> Result<()> {
+        println!(
+            "A chat with the bot, as {}. Type a command, such as /run hello or /help.",
+            self.name()
+        );
+        println!(
+            "[Run] presses the newest button with these words; :as stranger changes who you are; :quit ends.\n"
+        );
+        let mut screen = Screen::new(self.sandbox.clone());
+        let mut lines = read_lines();
+        let mut open = true;
+        while open {
+            tokio::select! {
+                line = lines.recv() => match line.as_deref().map(str::trim) {
+                    None | Some(":quit" | ":q") => open = false,
+                    Some("") => {}
+                    Some(line) => if let Err(error) = self.take(line) {
+                        println!("{error}");
+                    },
+                },
+                () = tokio::time::sleep(LOOK) => {}
+                () = stop.cancelled() => open = false,
+            }
+            screen.update();
+        }
+        // What was piped in is answered before the end.
+        let before = self.sandbox.seq();
+        self.settle(&mut screen, stop, before, None).await
+    }
+
+    fn name(&self) -> &str {
+        let of = |(name, id): (&'_ String, &i64)| (*id == self.speaker).then_some(name.len());
+        let known = self
+            .persons
+            .iter()
+            .find(|(name, id)| of((name, id)).is_some());
+        known.map_or("somebody", |(name, _)| name)
+    }
+
+    fn take(&mut self, line: &str) -> Result<()> {
+        if let Some(name) = line.strip_prefix(":as ") {
+            let id = self.persons.get(name.trim());
+            self.speaker = *id.with_context(|| {
+                let mut names: Vec<_> = self.persons.keys().map(String::as_str).collect();
+                names.sort_unstable();
+                format!(
+                    "there is no “{}” here; there are {}",
+                    name.trim(),
+                    names.join(", ")
+                )
+            })?;
+            println!("You are {} now.", self.name());
+            return Ok(());
+        }
+        if line.starts_with(':') {
+            bail!("there is :as NAME and :quit");
+        }
+        match line
+            .strip_prefix('[')
+            .and_then(|line| line.strip_suffix(']'))
+        {
+            Some(label) => self.press(label),
+            None => {
+                self.sandbox.say(self.speaker, self.speaker, line);
+                Ok(())
+            }
+        }
+    }
+
+    fn press(&self, label: &str) -> Result<()> {
+        let messages = self.sandbox.from_bot(self.speaker);
+        let newest = messages.iter().rev().find(|m| m.button(label).is_some());
+        let message = newest.with_context(|| format!("no message has a button [{label}]"))?;
+        self.sandbox
+            .press(self.speaker, self.speaker, message.id, label)
+            .map_err(|error| anyhow!(error))?;
+        Ok(())
+    }
+
+    /// Shows what happens until nothing more is under way, or until `limit` after the first reaction.
+    async fn settle(
+        &self,
+        screen: &mut Screen,
+        stop: &CancellationToken,
+        before: u64,
+        limit: Option<Duration>,
+    ) -> Result<()> {
+        let begun = tokio::time::Instant::now();
+        let mut last = (before, begun);
+        while !stop.is_cancelled() {
+            screen.update();
+            let now = tokio::time::Instant::now();
+            if self.sandbox.seq() != last.0 {
+                last = (self.sandbox.seq(), now);
+            }
+            let silent = now - last.1 >= QUIET;
+            if silent && !self.is_busy().await? {
+                screen.update();
+                return Ok(());
+            }
+            if limit.is_some_and(|limit| now - begun >= limit) {
+                return Ok(());
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        Ok(())
+    }
+
+    /// Whether anything is under way: an update, a job, a message.
+    async fn is_busy(&self) -> Result<bool> {
+        let mut db = self.services.store.read().await?;
+        let (queued, running) = store::jobs::counts(&mut db).await?;
+        let pending = store::outbox::pending(&mut db).await?;
+        let unhandled = store::inbox::unhandled(&mut db).await?;
+        Ok(queued + running + pending > 0
+            || !unhandled.is_empty()
+            || self.sandbox.pending_updates() > 0)
+    }
+}
+
+fn read_lines() -> mpsc::Receiver<String> {
+    let (sender, receiver) = mpsc::channel(16);
+    tokio::spawn(async move {
+        let mut lines = BufReader::new(tokio::io::stdin()).lines();
+        while let Ok(Some(line)) = lines.next_line().await {
+            if sender.send(line).await.is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}

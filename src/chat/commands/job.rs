@@ -1,0 +1,125 @@
+//! `/job`: one job with its times, its output's end, and what can be done with it.
+
+use super::{About, job_id, jobs};
+use crate::access::{Asked, Grant};
+use crate::base::error::{Error, Result};
+use crate::base::ids::JobId;
+use crate::base::role::Role;
+use crate::base::text::{self, escape};
+use crate::base::time::Millis;
+use crate::chat::keyboards::Press;
+use crate::chat::reply::Reply;
+use crate::chat::request::Request;
+use crate::delivery::card;
+use crate::store;
+use crate::store::jobs::Job;
+
+/// What the help says.
+pub const ABOUT: About = About {
+    name: "job",
+    form: "<number>",
+    does: "Show one job",
+    example: ("/job 12", "shows job #12 and the end of what it printed"),
+    role: Some(Role::Viewer),
+    acts: false,
+};
+
+/// Of a job's page, the most that its output may take, in UTF-16 units.
+const TAIL_UNITS: usize = 1500;
+
+/// Shows a job.
+///
+/// # Errors
+/// The refusal in words, or a failure of ours.
+pub async fn handle(request: &Request, rest: &str) -> Result<Reply> {
+    match wanted(rest, "job")? {
+        Some(id) => show(request, id).await,
+        None => jobs::list(request, "", 0).await,
+    }
+}
+
+/// Shows this job.
+///
+/// # Errors
+/// The refusal in words, or a failure of ours.
+pub async fn show(request: &Request, id: JobId) -> Result<Reply> {
+    let (job, _) = visible(request, id, "job.show", Role::Viewer).await?;
+    let mut html = jobs::line(&job);
+    let now = Millis::now();
+    html.push_str(&format!(
+        "\nAsked by {} at {}",
+        escape(&job.new.asker_name),
+        jobs::clock(job.new.created_at, now)
+    ));
+    if let Some(of) = job.new.retry_of {
+        html.push_str(&format!(", repeating #{of}"));
+    }
+    if let Some(reason) = &job.reason {
+        html.push_str(&format!("\n{}", escape(reason)));
+    }
+    let end = match request.services.jobs.printed(id) {
+        Some(end) => end,
+        None => request.services.jobs.end_of_log(&job),
+    };
+    let (tail, _) = text::tail_lines(&end.text, TAIL_UNITS);
+    if !tail.trim().is_empty() {
+        let note = if tail.len() < end.text.len() || !end.whole {
+            "\n… the last lines:"
+        } else {
+            ""
+        };
+        html.push_str(&format!("{note}\n{}", text::pre(tail)));
+    }
+    let buttons = match job.state.is_final() {
+        true => card::ended_buttons(id, end.bytes > 0),
+        false => {
+            let mut row = vec![Press::Cancel(id).button("Cancel")];
+            if end.bytes > 0 {
+                row.push(Press::Log(id).button("Log so far"));
+            }
+            vec![row]
+        }
+    };
+    Ok(Reply::html(html).buttons(buttons))
+}
+
+/// The job, if the caller's role may see it. What a role may not see is not told from what does not exist.
+///
+/// # Errors
+/// The refusal in words, or a failure of ours.
+pub async fn visible(
+    request: &Request,
+    id: JobId,
+    action: &'static str,
+    need: Role,
+) -> Result<(Job, Grant)> {
+    let grant = request
+        .allow(Asked::new(action, format!("#{id}"), need))
+        .await?;
+    let job = {
+        let mut db = request.services.store.read().await?;
+        store::jobs::find(&mut db, id).await?
+    };
+    match job {
+        Some(job) if job.new.role <= grant.role() => Ok((job, grant)),
+        Some(_) | None => Err(Error::refused(format!(
+            "There is no job #{id} that you may see. /jobs lists the newest."
+        ))),
+    }
+}
+
+/// The job that the words after a command name; `None` when there are no words.
+///
+/// # Errors
+/// Refused when they are no number.
+pub fn wanted(rest: &str, command: &str) -> Result<Option<JobId>> {
+    if rest.is_empty() {
+        return Ok(None);
+    }
+    job_id(rest).map(Some).ok_or_else(|| {
+        let shown = text::head_units(rest, 40);
+        Error::refused(format!(
+            "“{shown}” is not the number of a job. It is /{command} and a number, such as /{command} 12."
+        ))
+    })
+}

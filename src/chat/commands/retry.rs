@@ -1,0 +1,79 @@
+//! `/retry`: runs a job once more, with the same arguments and today's rights.
+
+use super::About;
+use super::job::{visible, wanted};
+use super::{jobs, run};
+use crate::actions::script;
+use crate::base::error::{Error, Result};
+use crate::base::ids::JobId;
+use crate::base::role::Role;
+use crate::base::time::Millis;
+use crate::chat::reply::Reply;
+use crate::chat::request::Request;
+use crate::jobs::Origin;
+use crate::store;
+use std::time::Duration;
+
+/// What the help says.
+pub const ABOUT: About = About {
+    name: "retry",
+    form: "<number>",
+    does: "Run a job once more",
+    example: (
+        "/retry 12",
+        "runs what job #12 ran, with the same arguments",
+    ),
+    role: Some(Role::Viewer),
+    acts: true,
+};
+
+/// Two presses of *Run again* within this time are one person's double tap.
+const DOUBLE_TAP: Duration = Duration::from_secs(3);
+
+/// Runs a job again; without a number it shows those that failed.
+///
+/// # Errors
+/// The refusal in words, or a failure of ours.
+pub async fn handle(request: &Request, rest: &str) -> Result<Reply> {
+    match wanted(rest, "retry")? {
+        Some(id) => again(request, id).await,
+        None => jobs::list(request, "failed", 0).await,
+    }
+}
+
+/// Runs this job again, unless a repetition of it runs already.
+///
+/// # Errors
+/// The refusal in words, or a failure of ours.
+pub async fn again(request: &Request, id: JobId) -> Result<Reply> {
+    let (job, _) = visible(request, id, "job.retry", Role::Viewer).await?;
+    if !job.state.is_final() {
+        return Err(Error::refused(format!("#{id} has not ended yet.")));
+    }
+    let latest = {
+        let mut db = request.services.store.read().await?;
+        store::jobs::latest_retry(&mut db, id).await?
+    };
+    if let Some(latest) = latest {
+        let just_now = Millis::now().since(latest.new.created_at) < DOUBLE_TAP;
+        let own = latest.new.source == request.origin().source;
+        if (!latest.state.is_final() || just_now) && !own {
+            return Err(Error::refused(format!(
+                "It runs again already, as #{}.",
+                latest.id
+            )));
+        }
+    }
+    let old: script::Run = serde_json::from_str(&job.new.payload).map_err(anyhow::Error::new)?;
+    let wanted = run::Wanted {
+        script: old.script,
+        given: old.given,
+        output: Some(job.new.output),
+        retry_of: Some(id),
+    };
+    let origin = Origin {
+        reply_to: request.message,
+        ..request.origin()
+    };
+    run::begin(request, wanted, origin).await
+}

@@ -1,0 +1,177 @@
+//! `/status`: the server at a glance: load, memory, disks with marks, uptime, jobs.
+
+use super::About;
+use crate::access::Asked;
+use crate::base::error::{Error, Result};
+use crate::base::role::Role;
+use crate::base::text::{bytes, escape};
+use crate::base::time::human;
+use crate::chat::keyboards::Press;
+use crate::chat::reply::Reply;
+use crate::chat::request::Request;
+use crate::config::Device;
+use crate::delivery::Buttons;
+use crate::drivers::host::{self, Disk, Host};
+use crate::store;
+
+/// What the help says.
+pub const ABOUT: About = About {
+    name: "status",
+    form: "[cpu|mem|du|jobs]",
+    does: "Show how the server is",
+    example: ("/status du", "shows the monitored disks alone"),
+    role: Some(Role::Viewer),
+    acts: false,
+};
+
+/// From this share of the memory on, its line is marked.
+const MEMORY_MARK: f64 = 90.0;
+/// A disk so many points below its threshold is marked as close to it.
+const CLOSE: u8 = 5;
+
+/// Shows the state, or a part of it.
+///
+/// # Errors
+/// The refusal in words, or a failure of ours.
+pub async fn handle(request: &Request, rest: &str) -> Result<Reply> {
+    show(request, rest).await
+}
+
+/// Shows the part of this name; all for an empty one.
+///
+/// # Errors
+/// The refusal in words, or a failure of ours.
+pub async fn show(request: &Request, part: &str) -> Result<Reply> {
+    let parts: &[Part] = match part {
+        "" | "all" => &[
+            Part::Cpu,
+            Part::Memory,
+            Part::Disks,
+            Part::Uptime,
+            Part::Jobs,
+        ],
+        "cpu" => &[Part::Cpu],
+        "mem" => &[Part::Memory],
+        "du" => &[Part::Disks],
+        "jobs" => &[Part::Jobs],
+        other => {
+            let other: String = other.chars().take(40).collect();
+            return Err(Error::refused(format!(
+                "There is no status of “{other}”. It is /status, or /status cpu, mem, du or jobs."
+            )));
+        }
+    };
+    request
+        .allow(Asked::new("status.show", part, Role::Viewer))
+        .await?;
+    let config = request.services.live.current();
+    let devices = &config.monitored_devices;
+    let paths: Vec<_> = devices.iter().map(|device| device.path.clone()).collect();
+    let host = host::snapshot(&paths).await;
+    let mut lines = vec![format!("🖥 <b>{}</b>", escape(&host.hostname))];
+    for part in parts {
+        match part {
+            Part::Cpu => lines.push(load(&host)),
+            Part::Memory => lines.extend(memory(&host)),
+            Part::Disks => lines.extend(disks(devices, &host)),
+            Part::Uptime => lines.push(format!("Up {}", human(host.uptime))),
+            Part::Jobs => lines.push(jobs(request).await?),
+        }
+    }
+    Ok(Reply::html(lines.join("\n")).buttons(buttons()))
+}
+
+enum Part {
+    Cpu,
+    Memory,
+    Disks,
+    Uptime,
+    Jobs,
+}
+
+fn load(host: &Host) -> String {
+    let [one, five, fifteen] = host.load;
+    let cores = match host.cores {
+        1 => "one core".to_owned(),
+        many => format!("{many} cores"),
+    };
+    let cores_count = u32::try_from(host.cores).unwrap_or(u32::MAX);
+    let mark = mark(five > f64::from(cores_count));
+    format!("{mark} Load {one:.2} · {five:.2} · {fifteen:.2} on {cores}")
+}
+
+fn memory(host: &Host) -> Vec<String> {
+    let share = percent(host.memory_used, host.memory_total);
+    let mut lines = vec![format!(
+        "{} Memory {share:.0} % · {} of {}",
+        mark(share >= MEMORY_MARK),
+        bytes(host.memory_used),
+        bytes(host.memory_total)
+    )];
+    if host.swap_total > 0 {
+        lines.push(format!(
+            "🟢 Swap {:.0} % · {} of {}",
+            percent(host.swap_used, host.swap_total),
+            bytes(host.swap_used),
+            bytes(host.swap_total)
+        ));
+    }
+    lines
+}
+
+fn disks(devices: &[Device], host: &Host) -> Vec<String> {
+    if devices.is_empty() {
+        return vec!["No disks are watched. Add some under monitored_devices:.".to_owned()];
+    }
+    let line = |(device, disk): (&Device, &std::result::Result<Disk, String>)| match disk {
+        Ok(disk) => {
+            let used = disk.percent;
+            let mark = match used {
+                _ if used >= device.alert_threshold => "🔴",
+                _ if used + CLOSE >= device.alert_threshold => "🟡",
+                _ => "🟢",
+            };
+            format!(
+                "{mark} {} {used} % · {} free of {}",
+                escape(&device.name),
+                bytes(disk.available),
+                bytes(disk.total)
+            )
+        }
+        Err(why) => format!(
+            "🔴 {} cannot be read: {}",
+            escape(&device.name),
+            escape(why)
+        ),
+    };
+    devices.iter().zip(&host.disks).map(line).collect()
+}
+
+async fn jobs(request: &Request) -> Result<String> {
+    let (queued, running) = {
+        let mut db = request.services.store.read().await?;
+        store::jobs::counts(&mut db).await?
+    };
+    Ok(match (queued, running) {
+        (0, 0) => "No jobs are running.".to_owned(),
+        (0, running) => format!("Jobs: {running} running"),
+        (queued, running) => format!("Jobs: {running} running, {queued} waiting"),
+    })
+}
+
+fn buttons() -> Buttons {
+    vec![vec![
+        Press::Status("all".to_owned()).button("Refresh"),
+        Press::Jobs("running".to_owned(), 0).button("Running jobs"),
+    ]]
+}
+
+fn mark(bad: bool) -> &'static str {
+    if bad { "🔴" } else { "🟢" }
+}
+
+fn percent(part: u64, whole: u64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "shown with two digits")]
+    let share = part as f64 / whole.max(1) as f64;
+    share * 100.0
+}

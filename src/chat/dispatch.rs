@@ -1,0 +1,451 @@
+//! Routes updates to handlers and sends what they say. A handler stores and returns; it never waits for work.
+
+use super::commands::{self, Command, read_line, start, whoami};
+use super::keyboards::Press;
+use super::message::{Author, Incoming, place};
+use super::offers::{self, LATE_WITHIN, Offer};
+use super::press;
+use super::reply::Reply;
+use super::request::{From, Request};
+use crate::access::{Actor, Asked, Standing};
+use crate::base::error::{Error, Result};
+use crate::base::ids::{ChatId, MessageId, Place, UpdateId, UserId};
+use crate::base::role::Role;
+use crate::base::text;
+use crate::base::time::Millis;
+use crate::delivery::{Answer, Outgoing, source_of};
+use crate::services::Services;
+use crate::store;
+use futures::FutureExt;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+use teloxide::dispatching::{UpdateFilterExt, UpdateHandler};
+use teloxide::dptree;
+use teloxide::payloads::AnswerCallbackQuerySetters;
+use teloxide::prelude::{Bot, Requester};
+use teloxide::types::{CallbackQuery, ChatMemberUpdated, Me, Message, Update};
+use teloxide::{ApiError, RequestError};
+use tracing::Instrument;
+
+/// Tries to mark an update as handled; then it is left to the next start, which finds it done by its source.
+const MARK_TRIES: u32 = 5;
+
+/// The routes.
+#[must_use]
+pub fn schema() -> UpdateHandler<std::convert::Infallible> {
+    dptree::entry()
+        .branch(Update::filter_message().endpoint(on_message))
+        .branch(Update::filter_callback_query().endpoint(on_press))
+        .branch(Update::filter_my_chat_member().endpoint(on_membership))
+}
+
+/// An update of a kind that we do not use: handled by being passed over.
+pub async fn on_other(services: Services, update: Arc<Update>) {
+    mark_handled(&services, UpdateId(i64::from(update.id.0))).await;
+}
+
+type Handled = std::result::Result<(), std::convert::Infallible>;
+
+async fn on_message(services: Services, me: Me, update: Update, message: Message) -> Handled {
+    let id = UpdateId(i64::from(update.id.0));
+    if let Some(to) = message.migrate_to_chat_id() {
+        moved(&services, ChatId(message.chat.id.0), ChatId(to.0)).await;
+    }
+    let incoming = Incoming::of(&message);
+    let Some(incoming) = incoming.filter(|incoming| is_for_us(incoming, &me)) else {
+        mark_handled(&services, id).await;
+        return Ok(());
+    };
+    let actor = actor(&services, &incoming.author, incoming.place);
+    let span = tracing::info_span!("update", %id, request = actor.request_id, asker = %actor.id);
+    let message = Some(incoming.message);
+    let request = Request::new(services, actor, id, message, From::Message);
+    async {
+        let reply = guard(&request, take_message(&request, &incoming)).await;
+        deliver(&request, reply).await;
+    }
+    .instrument(span)
+    .await;
+    Ok(())
+}
+
+async fn on_press(services: Services, bot: Bot, update: Update, query: CallbackQuery) -> Handled {
+    let id = UpdateId(i64::from(update.id.0));
+    let (Some(data), Some(message)) = (query.data.clone(), query.message.as_ref()) else {
+        mark_handled(&services, id).await;
+        return Ok(());
+    };
+    let place = match message.regular_message() {
+        Some(message) => place(message),
+        None => Place {
+            chat: ChatId(message.chat().id.0),
+            thread: None,
+        },
+    };
+    let author = Author::Person {
+        id: UserId(i64::try_from(query.from.id.0).unwrap_or(0)),
+        name: query.from.first_name.clone(),
+    };
+    let actor = actor(&services, &author, place);
+    let span = tracing::info_span!("press", %id, request = actor.request_id, asker = %actor.id);
+    let from = From::Press {
+        query: query.id.0.clone(),
+    };
+    let message = Some(MessageId(message.id().0));
+    let request = Request::new(services, actor, id, message, from);
+    async {
+        let mut pressed = Pressed {
+            bot,
+            query,
+            answered: false,
+        };
+        let reply = guard(&request, take_press(&request, &mut pressed, &data)).await;
+        pressed.answer(reply.toast.as_deref()).await;
+        deliver(&request, reply).await;
+    }
+    .instrument(span)
+    .await;
+    Ok(())
+}
+
+async fn on_membership(services: Services, update: Update, change: ChatMemberUpdated) -> Handled {
+    let chat = ChatId(change.chat.id.0);
+    let outbox = &services.outbox;
+    let noted = match change.new_chat_member.is_present() {
+        true => outbox.chat_back(chat).await,
+        false => {
+            outbox
+                .chat_gone(chat, "the bot was blocked or removed")
+                .await
+        }
+    };
+    if let Err(error) = noted {
+        tracing::error!(%chat, %error, "a change of the bot's membership could not be noted");
+    }
+    mark_handled(&services, UpdateId(i64::from(update.id.0))).await;
+    Ok(())
+}
+
+/// What a message asks for, if it may.
+async fn take_message(request: &Request, incoming: &Incoming) -> Result<Reply> {
+    request
+        .services
+        .outbox
+        .chat_back(incoming.place.chat)
+        .await?;
+    let asked = Asked::new("command", first_word(&incoming.text), Role::Viewer);
+    match incoming.author {
+        Author::Person { .. } => {}
+        Author::AnonymousAdmin => {
+            let why = "I cannot see who you are: you write as an anonymous admin. \
+                       Turn off “Remain anonymous” in your admin rights, and send it again.";
+            let access = request.access();
+            access
+                .note_refusal(&request.actor, &asked, "anonymous admin")
+                .await?;
+            return Err(Error::refused(why));
+        }
+        Author::Nobody => {
+            let access = request.access();
+            access
+                .note_refusal(&request.actor, &asked, "not a person")
+                .await?;
+            return Ok(Reply::nothing());
+        }
+    }
+    let line = read_line(&incoming.text);
+    let command = line.as_ref().and_then(|line| Command::named(&line.name));
+    if request
+        .access()
+        .standing(request.actor.id, incoming.place.chat)
+        == Standing::Unknown
+    {
+        return turn_away(request, incoming, command).await;
+    }
+    if incoming.second_hand {
+        let access = request.access();
+        access
+            .note_refusal(&request.actor, &asked, "second hand")
+            .await?;
+        return Err(Error::refused(
+            "I do not carry out forwarded messages, nor those written through another bot. Type the command yourself.",
+        ));
+    }
+    let Some(line) = line else {
+        return Ok(Reply::plain("I understand commands. /help lists them."));
+    };
+    let Some(command) = command else {
+        return Ok(commands::unknown(&line.name, request.role()));
+    };
+    if command.about().role.is_some() && is_late(request, incoming.date) {
+        return offer_late(request, incoming).await;
+    }
+    command.handle(request, line.rest).await
+}
+
+/// An unknown person: `/whoami` and the claim code work; else one refusal an hour.
+async fn turn_away(
+    request: &Request,
+    incoming: &Incoming,
+    command: Option<Command>,
+) -> Result<Reply> {
+    if command == Some(Command::Whoami) {
+        return Ok(whoami::handle(request));
+    }
+    if command == Some(Command::Start) && !incoming.second_hand {
+        let rest = read_line(&incoming.text).map_or("", |line| line.rest);
+        if !rest.is_empty() {
+            let reply = start::handle(request, rest).await?;
+            let known = request
+                .access()
+                .standing(request.actor.id, incoming.place.chat);
+            if known != Standing::Unknown {
+                return Ok(reply);
+            }
+        }
+    }
+    let what = first_word(&incoming.text);
+    Ok(
+        match request.access().turn_away(&request.actor, &what).await? {
+            true => start::stranger(request),
+            false => Reply::nothing(),
+        },
+    )
+}
+
+/// What a press asks for, if it may. Presses that act are answered first: Telegram tells by that whether they are fresh.
+async fn take_press(request: &Request, pressed: &mut Pressed, data: &str) -> Result<Reply> {
+    if request.role().is_none() {
+        let asked = Asked::new("press", data, Role::Viewer);
+        let refused = request.allow(asked).await;
+        return refused.map(|_| Reply::nothing());
+    }
+    let Some(press) = Press::read(data) else {
+        let asked = Asked::new("press", data, Role::Viewer);
+        request
+            .access()
+            .note_refusal(&request.actor, &asked, "no such button")
+            .await?;
+        return Err(Error::refused("This button no longer stands for anything."));
+    };
+    let fresh = match press::acts(&press) {
+        true => pressed.is_fresh().await,
+        false => true,
+    };
+    if !fresh && !matches!(press, Press::Confirm(_)) {
+        return press::offer_late(request, data).await;
+    }
+    if !fresh {
+        return Err(Error::refused(
+            "You pressed while I was away. Press again if you still want it.",
+        ));
+    }
+    press::handle(request, press).await
+}
+
+/// A press and whether Telegram was told that it arrived.
+struct Pressed {
+    bot: Bot,
+    query: CallbackQuery,
+    answered: bool,
+}
+
+impl Pressed {
+    /// Answers the press before the work; `false` when it is too old to be answered.
+    async fn is_fresh(&mut self) -> bool {
+        self.answered = true;
+        let answer = self.bot.answer_callback_query(self.query.id.clone()).await;
+        !matches!(answer, Err(RequestError::Api(ApiError::InvalidQueryId)))
+    }
+
+    /// Answers the press, with words if there are any.
+    async fn answer(&mut self, words: Option<&str>) {
+        if self.answered {
+            return;
+        }
+        let mut call = self.bot.answer_callback_query(self.query.id.clone());
+        if let Some(words) = words {
+            call = call.text(text::head_units(words, text::ANSWER_UNITS));
+        }
+        if let Err(error) = call.await {
+            tracing::debug!(%error, "a press could not be answered");
+        }
+    }
+}
+
+/// Runs a handler and turns its failures into words.
+async fn guard(request: &Request, handler: impl Future<Output = Result<Reply>>) -> Reply {
+    let result = match AssertUnwindSafe(handler).catch_unwind().await {
+        Ok(result) => result,
+        Err(_) => Err(Error::Internal(anyhow::anyhow!("a handler panicked"))),
+    };
+    match result {
+        Ok(reply) => reply,
+        Err(Error::Refused(refusal)) => match request.from {
+            From::Message => Reply::plain(refusal.words()),
+            From::Press { .. } => Reply {
+                html: text::escape(refusal.words()),
+                toast: Some(refusal.words().to_owned()),
+                ..Reply::default()
+            },
+        },
+        Err(Error::Internal(error)) => {
+            tracing::error!(error = format!("{error:#}"), "a request failed");
+            Reply::plain(&format!(
+                "Something went wrong on my side, and nothing was done. The log has it under {}.",
+                request.actor.request_id
+            ))
+        }
+    }
+}
+
+/// Sends what a handler said, and marks the update as handled once that is safe.
+async fn deliver(request: &Request, reply: Reply) {
+    // Words that were shown at the button need no message as well.
+    let told_at_button = reply.toast.is_some() && reply.file.is_none() && !reply.in_place;
+    if let Some(file) = reply.file {
+        promise(request, file.source(source_of(request.update))).await;
+    } else if reply.html.is_empty() || told_at_button {
+        finish(request.clone()).await;
+    } else {
+        let message = Outgoing::text(request.actor.place, reply.html, reply.buttons);
+        let message = match request.pressed().filter(|_| reply.in_place) {
+            Some(pressed) => message.edits(Some(pressed)),
+            None => message.reply_to(request.message.filter(|_| is_group(request))),
+        };
+        let after = request.clone();
+        request.services.outbox.answer(Answer {
+            message: message.source(source_of(request.update)),
+            afterwards: Box::new(|| finish(after).boxed()),
+        });
+    }
+}
+
+/// Answers that make work, such as files, are promised in the transaction that marks the update.
+async fn promise(request: &Request, message: Outgoing) {
+    let services = &request.services;
+    let written = async {
+        let mut tx = services.store.begin().await?;
+        services.outbox.promise(&mut tx, &message).await?;
+        for grant in request.grants() {
+            grant.record(&mut tx).await?;
+        }
+        store::inbox::mark_handled(&mut tx, request.update, Millis::now()).await?;
+        services.store.commit(tx).await
+    };
+    if let Err(error) = written.await {
+        tracing::error!(%error, "an answer could not be promised");
+        let refused = Error::from(error);
+        let words = match &refused {
+            Error::Refused(refusal) => refusal.words(),
+            Error::Internal(_) => "My database does not answer. Try again in a moment.",
+        };
+        let message = Outgoing::text(request.actor.place, text::escape(words), Vec::new());
+        let after = request.clone();
+        services.outbox.answer(Answer {
+            message,
+            afterwards: Box::new(|| finish(after).boxed()),
+        });
+        return;
+    }
+    services.outbox.kick(message.place.chat);
+}
+
+/// Marks the update as handled and audits what was allowed for it.
+async fn finish(request: Request) {
+    let services = &request.services;
+    for attempt in 1..=MARK_TRIES {
+        let marked = async {
+            let mut tx = services.store.begin().await?;
+            for grant in request.grants() {
+                grant.record(&mut tx).await?;
+            }
+            store::inbox::mark_handled(&mut tx, request.update, Millis::now()).await?;
+            services.store.commit(tx).await
+        };
+        match marked.await {
+            Ok(()) => return,
+            Err(error) => {
+                tracing::error!(%error, attempt, "an update could not be marked as handled");
+                tokio::time::sleep(Duration::from_secs(1) * attempt).await;
+            }
+        }
+    }
+}
+
+async fn mark_handled(services: &Services, id: UpdateId) {
+    let marked = async {
+        let mut tx = services.store.begin().await?;
+        store::inbox::mark_handled(&mut tx, id, Millis::now()).await?;
+        services.store.commit(tx).await
+    };
+    if let Err(error) = marked.await {
+        tracing::error!(%id, %error, "an update could not be marked as handled");
+    }
+}
+
+async fn moved(services: &Services, from: ChatId, to: ChatId) {
+    services.access.chat_moved(from, to);
+    if let Err(error) = services.outbox.chat_moved(from, to).await {
+        tracing::error!(%from, %to, %error, "a group's new id could not be noted");
+    }
+}
+
+async fn offer_late(request: &Request, incoming: &Incoming) -> Result<Reply> {
+    let asked = Asked::new("command.late", first_word(&incoming.text), Role::Viewer);
+    request.allow(asked).await?;
+    let offer = Offer::Late {
+        text: incoming.text.clone(),
+        message: Some(incoming.message),
+    };
+    let intent = offers::keep(request, &offer, LATE_WITHIN).await?;
+    let typed = text::shorten(&incoming.text, 200);
+    Ok(Reply::html(format!(
+        "You asked <code>{}</code> at {}, while I was away.",
+        text::escape(&typed),
+        commands::jobs::clock(incoming.date, Millis::now())
+    ))
+    .buttons(press::now_or_never(&intent)))
+}
+
+fn is_late(request: &Request, date: Millis) -> bool {
+    let after = request.services.live.current().telegram.stale_after;
+    Millis::now().since(date) > after
+}
+
+/// In groups, only commands for us, or for no bot by name, are ours to answer.
+fn is_for_us(incoming: &Incoming, me: &Me) -> bool {
+    match read_line(&incoming.text) {
+        Some(line) => line
+            .bot
+            .is_none_or(|bot| bot.eq_ignore_ascii_case(me.username())),
+        None => incoming.place.chat.is_private(),
+    }
+}
+
+fn actor(services: &Services, author: &Author, place: Place) -> Actor {
+    let (id, name) = match author {
+        Author::Person { id, name } => {
+            let own = services.access.name_of(*id);
+            (*id, own.unwrap_or_else(|| name.clone()))
+        }
+        Author::AnonymousAdmin => (UserId(0), "anonymous admin".to_owned()),
+        Author::Nobody => (UserId(0), "nobody".to_owned()),
+    };
+    Actor {
+        id,
+        name,
+        place,
+        request_id: ulid::Ulid::generate().to_string(),
+    }
+}
+
+fn is_group(request: &Request) -> bool {
+    !request.actor.place.chat.is_private()
+}
+
+fn first_word(text: &str) -> String {
+    let word = text.split_whitespace().next().unwrap_or_default();
+    text::shorten(word, 60).into_owned()
+}

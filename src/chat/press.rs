@@ -1,0 +1,129 @@
+//! What follows from a pressed button. Rights are asked for anew, at the moment of the press.
+
+use super::commands::{Command, cancel, job, jobs, output, read_line, retry, run, status};
+use super::keyboards::Press;
+use super::offers::{self, LATE_WITHIN, Offer};
+use super::reply::Reply;
+use super::request::{From, Request};
+use crate::base::error::{Error, Result};
+use crate::base::text::escape;
+
+/// Whether a press starts or stops something, so that a late one is asked about first.
+#[must_use]
+pub fn acts(press: &Press) -> bool {
+    match press {
+        Press::Cancel(_) | Press::Again(_) | Press::Run(_) | Press::Confirm(_) => true,
+        Press::Log(_)
+        | Press::Job(_)
+        | Press::Jobs(..)
+        | Press::Scripts(_)
+        | Press::Status(_)
+        | Press::Drop(_) => false,
+    }
+}
+
+/// Carries a press out.
+///
+/// # Errors
+/// The refusal in words, or a failure of ours.
+pub async fn handle(request: &Request, press: Press) -> Result<Reply> {
+    match press {
+        Press::Cancel(id) => cancel::cancel(request, id).await,
+        Press::Again(id) => retry::again(request, id).await,
+        Press::Log(id) => output::file(request, id).await,
+        Press::Job(id) => job::show(request, id).await,
+        Press::Jobs(which, skip) => Ok(jobs::list(request, &which, skip).await?.in_place()),
+        Press::Scripts(page) => Ok(run::list(request, page).await?.in_place()),
+        Press::Status(part) => Ok(status::show(request, &part).await?.in_place()),
+        Press::Run(script) => {
+            let wanted = run::Wanted {
+                script,
+                given: Vec::new(),
+                output: None,
+                retry_of: None,
+            };
+            run::begin(request, wanted, request.origin()).await
+        }
+        Press::Confirm(intent) => confirm(request, &intent).await,
+        Press::Drop(intent) => {
+            offers::open(request, &intent).await?;
+            offers::take(request, &intent).await?;
+            Ok(Reply::html("Dropped. Nothing was run.").in_place())
+        }
+    }
+}
+
+/// A press that came too late to be carried out unasked.
+///
+/// # Errors
+/// A failure of ours.
+pub async fn offer_late(request: &Request, data: &str) -> Result<Reply> {
+    let offer = Offer::LatePress {
+        data: data.to_owned(),
+    };
+    let intent = offers::keep(request, &offer, LATE_WITHIN).await?;
+    Ok(Reply::html(format!(
+        "{} pressed a button while I was away. Do it now?",
+        escape(&request.actor.name)
+    ))
+    .buttons(now_or_never(&intent)))
+}
+
+/// *Run now* and *Drop*.
+#[must_use]
+pub fn now_or_never(intent: &str) -> crate::delivery::Buttons {
+    vec![vec![
+        Press::Confirm(intent.to_owned()).button("Run now"),
+        Press::Drop(intent.to_owned()).button("Drop"),
+    ]]
+}
+
+async fn confirm(request: &Request, intent: &str) -> Result<Reply> {
+    let offer = offers::open(request, intent).await?;
+    let reply = match offer {
+        // The job's source is the intent: a second press, or a crash before the intent is marked, makes no second job.
+        Offer::Run(offer) => run::confirmed(request, intent, offer).await?,
+        Offer::Late { text, message } => {
+            if !offers::take(request, intent).await? {
+                return Err(Error::refused("This was answered already."));
+            }
+            return late_command(request, &text, message).await;
+        }
+        Offer::LatePress { data } => {
+            let press = Press::read(&data).filter(|press| !matches!(press, Press::Confirm(_)));
+            let press = press.ok_or_else(|| {
+                Error::refused("That button no longer stands for anything. Send the command again.")
+            })?;
+            offers::take(request, intent).await?;
+            return Box::pin(handle(request, press)).await;
+        }
+    };
+    offers::take(request, intent).await?;
+    Ok(reply)
+}
+
+async fn late_command(
+    request: &Request,
+    text: &str,
+    message: Option<crate::base::ids::MessageId>,
+) -> Result<Reply> {
+    let line = read_line(text);
+    let command = line.as_ref().and_then(|line| Command::named(&line.name));
+    let (Some(line), Some(command)) = (&line, command) else {
+        return Err(Error::refused("That command no longer exists."));
+    };
+    let mut as_typed = request.clone();
+    as_typed.message = message;
+    as_typed.from = From::Message;
+    let reply = Box::pin(command.handle(&as_typed, line.rest)).await?;
+    if reply.follow.is_some() {
+        let done = format!("Running <code>{}</code> now.", escape(text));
+        return Ok(Reply {
+            html: done,
+            in_place: true,
+            follow: reply.follow,
+            ..Reply::default()
+        });
+    }
+    Ok(reply)
+}
