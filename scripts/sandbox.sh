@@ -5,10 +5,10 @@
 #   scripts/sandbox.sh --say "/run hello"   sends a command, prints the conversation, and ends
 #   scripts/sandbox.sh --help               all options of `opsgram sandbox`
 #
-# The people and scripts are those of config/sandbox.yaml; what it stores goes to data/sandbox.
+# The people and scripts are those of config/sandbox.yaml, which is built in; what it stores is gone afterwards.
 set -euo pipefail
 
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 [[ ! -d ${HOME-}/.cargo/bin ]] || PATH=$HOME/.cargo/bin:$PATH
 
 fail() {
@@ -23,9 +23,8 @@ command -v cc >/dev/null || fail 'a C compiler is missing; on Debian: sudo apt-g
 for name in "${!OPSGRAM_@}" TELEGRAM_TOKEN TELEGRAM_BOT_TOKEN CREDENTIALS_DIRECTORY; do
   [[ $name == OPSGRAM_LOG* ]] || unset "$name"
 done
-export OPSGRAM_CONFIG=config/sandbox.yaml
 
-[[ -x ${CARGO_TARGET_DIR:-target}/debug/opsgram ]] ||
+[[ -x ${CARGO_TARGET_DIR:-$root/target}/debug/opsgram ]] ||
   echo 'Building opsgram in the debug profile, which builds quickest. The first time takes a few minutes.' >&2
-cargo build --locked --bin opsgram
-exec cargo run --quiet --locked --bin opsgram -- sandbox "$@"
+cargo build --manifest-path "$root/Cargo.toml" --locked --bin opsgram
+exec cargo run --quiet --manifest-path "$root/Cargo.toml" --locked --bin opsgram -- sandbox "$@"

@@ -185,5 +185,5 @@ w" x
     let texts: Vec<_> = words(source).iter().map(|word| word.text).collect();
     let expected = "a g : r < > { t :: u . . rbc x";
     assert_eq!(texts.join(" "), expected);
-    assert_eq!(words(source).last().map(|word| word.line), Some(6));
+    assert_eq!(words(source).last().map(|word| word.line), Some(5));
 }
