@@ -1,4 +1,9 @@
 //! The tests of the whole: the real program against a real Telegram stand-in, on both databases.
+//! One binary, a file for each promise or capability.
 
 mod harness;
+
+mod house;
+mod layers;
+mod source;
 mod spine;
