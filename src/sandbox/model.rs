@@ -323,6 +323,11 @@ pub enum What {
         /// How many entries it has now.
         count: usize,
     },
+    /// The bot asks for updates.
+    Polling {
+        /// The offset that it confirms.
+        offset: i64,
+    },
     /// The bot asked for updates and got an answer.
     Polled {
         /// The offset it confirmed.

@@ -83,7 +83,9 @@ fn begin(state: &mut State, params: &Params) -> Result<u64, Refusal> {
         state.allowed = Some(names);
     }
     state.poll += 1;
-    state.confirm(params.int("offset").unwrap_or_default());
+    let offset = params.int("offset").unwrap_or_default();
+    state.confirm(offset);
+    state.happened(What::Polling { offset });
     Ok(state.poll)
 }
 

@@ -220,7 +220,7 @@ impl World {
     /// Waits until a bot asks for updates.
     pub async fn polled_since(&self, before: u64) {
         let polled = |view: &sandbox::View<'_>| {
-            let poll = |event: &sandbox::Event| matches!(event.what, sandbox::What::Polled { .. });
+            let poll = |event: &sandbox::Event| matches!(event.what, sandbox::What::Polling { .. });
             view.events_since(before).any(poll).then_some(())
         };
         self.sandbox
