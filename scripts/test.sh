@@ -104,7 +104,7 @@ install_packages() {
     command -v sudo >/dev/null || fail "no sudo here; run as root: apt-get install ${missing[*]}"
     as_root=(sudo -n)
   fi
-  local -a apt=("${as_root[@]}" env "${settings[@]}" apt-get -q -o DPkg::Lock::Timeout=300)
+  local -a apt=("${as_root[@]}" env "${settings[@]}" apt-get -qq -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300)
   run "${apt[@]}" update || fail "apt-get update failed; is the package mirror reachable?"
   run "${apt[@]}" install -y --no-install-recommends "${missing[@]}" ||
     fail "could not install ${missing[*]}; run as root: apt-get install ${missing[*]}"
