@@ -39,7 +39,7 @@ pub fn words(text: &str) -> Result<Vec<String>, WordsError> {
                     open.push_str(&inside);
                     rest = behind;
                 }
-                None if quote.may_stand_alone(c) => open.push(c),
+                None if may_stand_alone(c) => open.push(c),
                 None => return Err(WordsError::Unclosed(c)),
             }
         } else {
@@ -103,11 +103,11 @@ impl Quote {
             && before.ends_with(char::is_alphanumeric)
             && behind.starts_with(char::is_alphanumeric)
     }
+}
 
-    /// Whether the opening character may be meant as itself: a typographic apostrophe, or a closing mark.
-    fn may_stand_alone(self, c: char) -> bool {
-        matches!(c, '‘' | '’' | '‚' | '”' | '»')
-    }
+/// Whether an opening quote may be meant as itself: a typographic apostrophe, or a closing mark.
+fn may_stand_alone(quote: char) -> bool {
+    matches!(quote, '‘' | '’' | '‚' | '”' | '»')
 }
 
 #[cfg(test)]

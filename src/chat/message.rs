@@ -54,12 +54,6 @@ impl Incoming {
             second_hand: message.forward_origin().is_some() || message.via_bot.is_some(),
         })
     }
-
-    /// Whether the text is meant as a command.
-    #[must_use]
-    pub fn is_command(&self) -> bool {
-        self.text.starts_with('/')
-    }
 }
 
 /// Where a message stands. *General* of a forum is addressed without a topic.

@@ -48,7 +48,8 @@ pub struct Spec {
     pub cwd: PathBuf,
     /// The whole environment; nothing of ours is passed on. The marker is added, for a terminal also `TERM`.
     pub env: Vec<(String, String)>,
-    /// Whether output goes to a pseudo-terminal instead of a pipe.
+    /// Whether output goes to a pseudo-terminal instead of a pipe. There, a script without a `#!` line is run by the C
+    /// library through `/bin/sh`, its arguments verbatim; elsewhere it is refused.
     pub tty: bool,
     /// Marks the processes of this run; a text that no other run ever has.
     pub marker: String,
@@ -691,10 +692,12 @@ mod tests {
         let mut left = std::process::Command::new("sleep")
             .arg("1000")
             .env(MARKER_VARIABLE, &marker)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
             .spawn()
             .unwrap();
         assert_eq!(survivors(&marker), [left.id().cast_signed()]);
-        assert_eq!(survivors(&marker[..marker.len() - 1]), [0; 0]);
+        assert_eq!(survivors(&marker[1..]), [0; 0]);
         assert_eq!(end_all(&marker, LONG).await, [0; 0]);
         assert_eq!(left.wait().unwrap().signal(), Some(15));
     }
@@ -812,38 +815,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn zz() {
-        let script = Script::new("echo hi\n");
-        eprintln!(
-            "noshebang {:?}",
-            run(
-                &script.spec,
-                &CancellationToken::new(),
-                &mut |b: &[u8]| eprintln!("{b:?}")
-            )
-            .await
-        );
-        for _ in 0..5 {
-            let t = Instant::now();
-            let s = survivors("x");
-            eprintln!("scan {:?} {s:?}", t.elapsed());
-        }
-        let s = Script::new("#!/bin/sh\necho hi\n");
-        for _ in 0..5 {
-            let t = Instant::now();
-            s.run().await;
-            eprintln!("run {:?}", t.elapsed());
-        }
-        let t = Instant::now();
-        std::process::Command::new(&s.spec.argv[0])
-            .output()
-            .unwrap();
-        eprintln!("std {:?}", t.elapsed());
-    }
-
-    #[tokio::test]
     async fn what_cannot_start_says_why() {
         let script = Script::new("#!/no/such/interpreter\n");
+        write_file(
+            &script.folder.path().join("bare"),
+            "echo no first line\n",
+            0o755,
+        );
         let folder = script.folder.path();
         write_file(&folder.join("plain"), "#!/bin/sh\n", 0o644);
         let in_folder = |name: &str| folder.join(name).to_str().unwrap().to_owned();
@@ -888,6 +866,16 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_script_without_a_first_line_says_so() {
+        let script = Script::new("echo hello\n");
+        let error = run(&script.spec, &CancellationToken::new(), &mut |_: &[u8]| ()).await;
+        assert!(
+            matches!(error, Err(SpawnError::BadInterpreter(_))),
+            "{error:?}"
+        );
+    }
+
+    #[tokio::test]
     async fn much_output_flows_in_bounded_pieces() {
         let spec = spec(&["head", "-c", "200000000", "/dev/zero"]);
         let mut largest = 0;
@@ -903,11 +891,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_run_may_be_cancelled_before_it_starts() {
+    async fn a_run_may_be_a_task_and_cancelled_before_it_starts() {
         let spec = spec(&["sleep", "1000"]);
         let cancel = CancellationToken::new();
         cancel.cancel();
-        let finished = run(&spec, &cancel, &mut |_: &[u8]| ()).await.unwrap();
+        let task = tokio::spawn(async move { run(&spec, &cancel, &mut |_: &[u8]| ()).await });
+        let finished = task.await.unwrap().unwrap();
         assert_eq!(finished.end, End::Cancelled);
     }
 }

@@ -1,5 +1,9 @@
-//! The integration tests: one binary, one file for each promise or capability.
+//! The tests of the whole: the real program against a real Telegram stand-in, on both databases.
+//! One binary, a file for each promise or capability.
+
+mod harness;
 
 mod house;
 mod layers;
 mod source;
+mod spine;

@@ -67,7 +67,7 @@ pub async fn show(request: &Request, part: &str) -> Result<Reply> {
     let config = request.services.live.current();
     let devices = &config.monitored_devices;
     let paths: Vec<_> = devices.iter().map(|device| device.path.clone()).collect();
-    let host = host::snapshot(&paths).await;
+    let host = host::snapshot(&paths).await.map_err(anyhow::Error::new)?;
     let mut lines = vec![format!("🖥 <b>{}</b>", escape(&host.hostname))];
     for part in parts {
         match part {
@@ -101,19 +101,19 @@ fn load(host: &Host) -> String {
 }
 
 fn memory(host: &Host) -> Vec<String> {
-    let share = percent(host.memory_used, host.memory_total);
+    let share = percent(host.memory.used, host.memory.total);
     let mut lines = vec![format!(
         "{} Memory {share:.0} % · {} of {}",
         mark(share >= MEMORY_MARK),
-        bytes(host.memory_used),
-        bytes(host.memory_total)
+        bytes(host.memory.used),
+        bytes(host.memory.total)
     )];
-    if host.swap_total > 0 {
+    if host.swap.total > 0 {
         lines.push(format!(
             "🟢 Swap {:.0} % · {} of {}",
-            percent(host.swap_used, host.swap_total),
-            bytes(host.swap_used),
-            bytes(host.swap_total)
+            percent(host.swap.used, host.swap.total),
+            bytes(host.swap.used),
+            bytes(host.swap.total)
         ));
     }
     lines

@@ -1,0 +1,70 @@
+//! The bot as a process of its own, to be killed.
+
+use super::World;
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+/// A running `opsgram serve`.
+pub struct Outside {
+    child: Child,
+    pub log: std::sync::Arc<std::sync::Mutex<Vec<String>>>,
+}
+
+impl Outside {
+    /// Starts `opsgram serve` in this world and waits until it polls.
+    pub async fn start(world: &World) -> Self {
+        let before = world.sandbox.seq();
+        let outside = Self::spawn(world);
+        world.polled_since(before).await;
+        outside
+    }
+
+    /// Starts it without waiting.
+    pub fn spawn(world: &World) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_opsgram"))
+            .args(["serve", "--config"])
+            .arg(world.config_file())
+            .env_clear()
+            .envs(world.environment())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let log = std::sync::Arc::<std::sync::Mutex<Vec<String>>>::default();
+        let lines = log.clone();
+        let mut reader = BufReader::new(child.stderr.take().unwrap()).lines();
+        tokio::spawn(async move {
+            while let Ok(Some(line)) = reader.next_line().await {
+                lines.lock().unwrap().push(line);
+            }
+        });
+        Self { child, log }
+    }
+
+    /// `kill -9`.
+    pub async fn kill(mut self) {
+        self.child.kill().await.unwrap();
+    }
+
+    /// SIGTERM; returns the exit code and how long it took.
+    pub async fn terminate(mut self) -> (Option<i32>, Duration) {
+        let begun = std::time::Instant::now();
+        let pid = i32::try_from(self.child.id().unwrap()).unwrap();
+        nix::sys::signal::kill(
+            nix::unistd::Pid::from_raw(pid),
+            nix::sys::signal::Signal::SIGTERM,
+        )
+        .unwrap();
+        let status = self.child.wait().await.unwrap();
+        (status.code(), begun.elapsed())
+    }
+
+    /// What it logged so far.
+    pub fn logged(&self) -> String {
+        self.log.lock().unwrap().join("\n")
+    }
+}
