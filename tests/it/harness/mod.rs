@@ -93,7 +93,12 @@ impl World {
         })
         .await
         .unwrap();
-        for (id, name) in [(ANN, "Ann"), (BEN, "Ben"), (CLEO, "Cleo"), (STRANGER, "Mallory")] {
+        for (id, name) in [
+            (ANN, "Ann"),
+            (BEN, "Ben"),
+            (CLEO, "Cleo"),
+            (STRANGER, "Mallory"),
+        ] {
             sandbox.add_person(id, name, None);
         }
         sandbox.add_group(OPS, "ops", false);
@@ -119,7 +124,8 @@ impl World {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
         self.scripts.push_str(&format!("  {name}:\n"));
         if !more.iter().any(|line| line.starts_with("run:")) {
-            self.scripts.push_str(&format!("    run: {}\n", path.display()));
+            self.scripts
+                .push_str(&format!("    run: {}\n", path.display()));
         }
         for line in more {
             self.scripts.push_str(&format!("    {line}\n"));
@@ -161,9 +167,18 @@ impl World {
         let path = std::env::var("PATH").unwrap();
         let mut env = vec![
             ("PATH".to_owned(), path),
-            ("OPSGRAM_TELEGRAM_API_URL".to_owned(), self.sandbox.api_url()),
-            ("OPSGRAM_TELEGRAM_TOKEN".to_owned(), self.sandbox.token().to_owned()),
-            ("OPSGRAM_DATABASE".to_owned(), self.database.url(self.dir.path())),
+            (
+                "OPSGRAM_TELEGRAM_API_URL".to_owned(),
+                self.sandbox.api_url(),
+            ),
+            (
+                "OPSGRAM_TELEGRAM_TOKEN".to_owned(),
+                self.sandbox.token().to_owned(),
+            ),
+            (
+                "OPSGRAM_DATABASE".to_owned(),
+                self.database.url(self.dir.path()),
+            ),
             (
                 "OPSGRAM_DATA_DIR".to_owned(),
                 self.dir.path().join("data").display().to_string(),
@@ -205,11 +220,13 @@ impl World {
     /// Waits until a bot asks for updates.
     pub async fn polled_since(&self, before: u64) {
         let polled = |view: &sandbox::View<'_>| {
-            let events = view.events_since(before);
             let poll = |event: &sandbox::Event| matches!(event.what, sandbox::What::Polled { .. });
-            events.iter().any(poll).then_some(())
+            view.events_since(before).any(poll).then_some(())
         };
-        self.sandbox.wait(PATIENCE, "the bot to poll", polled).await.unwrap();
+        self.sandbox
+            .wait(PATIENCE, "the bot to poll", polled)
+            .await
+            .unwrap();
     }
 
     /// The handles of the running bot.
@@ -242,8 +259,10 @@ impl World {
     pub async fn sees(&self, chat: i64, words: &str) -> Message {
         let what = format!("“{words}” in chat {chat}");
         let found = |view: &sandbox::View<'_>| {
-            let messages = view.from_bot(chat);
-            messages.into_iter().rev().find(|message| message.text.contains(words))
+            view.from_bot(chat)
+                .filter(|message| message.text.contains(words))
+                .last()
+                .cloned()
         };
         match self.sandbox.wait(PATIENCE, &what, found).await {
             Ok(message) => message,
@@ -261,8 +280,12 @@ impl World {
 
     /// Waits until a press is answered and returns the words shown, if any.
     pub async fn answer(&self, press: &str) -> Option<String> {
-        let answered = |view: &sandbox::View<'_>| view.answer(press);
-        match self.sandbox.wait(PATIENCE, "an answer to the press", answered).await {
+        let answered = |view: &sandbox::View<'_>| view.answer(press).cloned();
+        match self
+            .sandbox
+            .wait(PATIENCE, "an answer to the press", answered)
+            .await
+        {
             Ok(answer) => answer.text,
             Err(error) => panic!("{error}"),
         }
@@ -271,7 +294,10 @@ impl World {
     /// How many messages of the bot in the chat hold the words.
     pub fn count(&self, chat: i64, words: &str) -> usize {
         let messages = self.sandbox.from_bot(chat);
-        messages.iter().filter(|message| message.text.contains(words)).count()
+        messages
+            .iter()
+            .filter(|message| message.text.contains(words))
+            .count()
     }
 
     /// Waits until nothing is under way: no update, no job, no message.
@@ -284,10 +310,17 @@ impl World {
             let pending = opsgram::store::outbox::pending(&mut db).await.unwrap();
             let open = opsgram::store::inbox::unhandled(&mut db).await.unwrap();
             drop(db);
-            if queued + running + pending == 0 && open.is_empty() && self.sandbox.pending_updates() == 0 {
+            if queued + running + pending == 0
+                && open.is_empty()
+                && self.sandbox.pending_updates() == 0
+            {
                 return;
             }
-            assert!(begun.elapsed() < PATIENCE, "never quiet: {queued} queued, {running} running, {pending} to send, {} updates", open.len());
+            assert!(
+                begun.elapsed() < PATIENCE,
+                "never quiet: {queued} queued, {running} running, {pending} to send, {} updates",
+                open.len()
+            );
             // There is no event for “nothing”; this is the pace of looking, not a time that the test relies on.
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
