@@ -2,7 +2,8 @@
 # Checks everything: format, lints, documentation, and the tests on SQLite and PostgreSQL.
 #
 #   scripts/test.sh             the whole run, as CI does it
-#   scripts/test.sh FILTER ...  only the tests that match; what is given is passed to `cargo test`
+#   scripts/test.sh FILTER      only the tests whose names hold FILTER, without the lints; what is given goes to
+#                               `cargo test`, so that `--test it FILTER` and `FILTER -- --nocapture` work, too
 #   scripts/test.sh --help      this text
 #
 # Needs Debian (or one of its children) and a Rust toolchain. Packages that are missing are installed, with sudo when
