@@ -29,7 +29,7 @@ impl Logs {
         let id = JobId(id.ok_or_else(|| format!("There is no file {key}."))?);
         let log = LogReader::open(&self.folder, id)
             .map_err(|_| "The log is no longer kept.".to_owned())?;
-        if log.len() == 0 {
+        if log.is_empty() {
             return Err("It printed nothing.".to_owned());
         }
         self.write_out(&log, id, name)
