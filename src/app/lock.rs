@@ -1,5 +1,6 @@
 //! One bot per SQLite file: a second one would take the first one's running jobs for lost.
 
+use crate::store;
 use anyhow::{Context, Result, bail};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
@@ -18,16 +19,10 @@ pub struct Lock {
 pub fn take(database: &Path) -> Result<Lock> {
     let mut path = database.as_os_str().to_owned();
     path.push(".lock");
-    if let Some(folder) = database.parent() {
-        std::fs::create_dir_all(folder)
-            .with_context(|| format!("making the folder {}", folder.display()))?;
-    }
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path)
-        .with_context(|| format!("making the lock file {}", Path::new(&path).display()))?;
+    let path = Path::new(&path);
+    let file = store::make_private(path)
+        .and_then(|()| File::options().write(true).open(path))
+        .with_context(|| format!("making the lock file {}", path.display()))?;
     match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
         Ok(file) => Ok(Lock { _file: file }),
         Err((_, Errno::EWOULDBLOCK)) => bail!(

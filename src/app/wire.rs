@@ -13,6 +13,8 @@ use crate::services::Services;
 use crate::store::members::Member;
 use crate::store::{Location, Store};
 use anyhow::{Context, Result};
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -90,7 +92,10 @@ pub fn location(database: &Database) -> Location {
 
 fn log_dir(config: &Config) -> Result<PathBuf> {
     let folder = config.data_dir.join("logs");
-    std::fs::create_dir_all(&folder)
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&folder)
         .with_context(|| format!("making the folder {}", folder.display()))?;
     Ok(folder)
 }

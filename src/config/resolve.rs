@@ -1,10 +1,10 @@
 //! From what a person typed to the argv of a program, or to one sentence that says what would be right.
 
 use super::args::Arg;
-use super::nearest::nearest;
 use super::read::one_of;
 use super::scripts::Script;
 use crate::base::name::Name;
+use crate::base::suggest::closest;
 
 /// A command ready to run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -232,7 +232,7 @@ impl Arg {
             });
         }
         if !self.choices.is_empty() {
-            let near = nearest(value, self.choices.iter().map(String::as_str));
+            let near = closest(value, self.choices.iter().map(String::as_str));
             return Err(ArgError::NotAChoice {
                 arg: arg(),
                 value: value.to_owned(),

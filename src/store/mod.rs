@@ -13,6 +13,9 @@ pub mod outbox;
 
 use sqlx::any::AnyPoolOptions;
 use sqlx::{AnyConnection, AnyPool};
+use std::fs::{DirBuilder, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -203,10 +206,31 @@ fn options(connections: u32) -> AnyPoolOptions {
         .acquire_timeout(ACQUIRE_TIMEOUT)
 }
 
-async fn open_sqlite(path: &Path) -> Result<(AnyPool, AnyPool)> {
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).map_err(|error| Error::Other(sqlx::Error::Io(error)))?;
+/// Makes an empty file that nobody else can read, and its folder, unless they are there. SQLite gives the same rights
+/// to the files beside it.
+///
+/// # Errors
+/// The disk's.
+pub fn make_private(file: &Path) -> io::Result<()> {
+    if let Some(folder) = file.parent() {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)?;
     }
+    let made = OpenOptions::new()
+        .create_new(true)
+        .write(true)
+        .mode(0o600)
+        .open(file);
+    match made {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+async fn open_sqlite(path: &Path) -> Result<(AnyPool, AnyPool)> {
+    make_private(path).map_err(|error| Error::Other(sqlx::Error::Io(error)))?;
     let url = format!("sqlite://{}?mode=rwc", path.display());
     let sqlite = |connections: u32| {
         options(connections).after_connect(|connection, _| {

@@ -1,6 +1,11 @@
 //! The tests of the whole: the real program against a real Telegram stand-in, on both databases.
 //! One binary, a file for each promise or capability.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that meets something unexpected fails there"
+)]
+
 mod harness;
 
 mod house;
