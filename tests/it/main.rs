@@ -8,6 +8,8 @@
 
 mod harness;
 
+mod access;
+
 mod house;
 mod layers;
 mod source;
