@@ -6,7 +6,7 @@ use super::offers::{self, LATE_WITHIN, Offer};
 use super::reply::Reply;
 use super::request::{From, Request};
 use crate::base::error::{Error, Result};
-use crate::base::text::escape;
+use crate::base::text::{escape, shorten};
 
 /// Whether a press starts or stops something, so that a late one is asked about first.
 #[must_use]
@@ -78,24 +78,19 @@ pub fn now_or_never(intent: &str) -> crate::delivery::Buttons {
     ]]
 }
 
+/// The offer is marked as answered after what it stands for was accepted: a crash between the two leaves the press
+/// unhandled, and what is then done again has the same source, so it makes no second job.
 async fn confirm(request: &Request, intent: &str) -> Result<Reply> {
-    let offer = offers::open(request, intent).await?;
-    let reply = match offer {
-        // The job's source is the intent: a second press, or a crash before the intent is marked, makes no second job.
+    let reply = match offers::open(request, intent).await? {
         Offer::Run(offer) => run::confirmed(request, intent, offer).await?,
-        Offer::Late { text, message } => {
-            if !offers::take(request, intent).await? {
-                return Err(Error::refused("This was answered already."));
-            }
-            return late_command(request, &text, message).await;
-        }
+        Offer::Late { text, message } => late_command(request, &text, message).await?,
         Offer::LatePress { data } => {
             let press = Press::read(&data).filter(|press| !matches!(press, Press::Confirm(_)));
             let press = press.ok_or_else(|| {
                 Error::refused("That button no longer stands for anything. Send the command again.")
             })?;
-            offers::take(request, intent).await?;
-            return Box::pin(handle(request, press)).await;
+            let reply = Box::pin(handle(request, press)).await?;
+            instead_of_offer(reply, "Done, as you asked.")
         }
     };
     offers::take(request, intent).await?;
@@ -116,14 +111,18 @@ async fn late_command(
     as_typed.message = message;
     as_typed.from = From::Message;
     let reply = Box::pin(command.handle(&as_typed, line.rest)).await?;
-    if reply.follow.is_some() {
-        let done = format!("Running <code>{}</code> now.", escape(text));
-        return Ok(Reply {
-            html: done,
-            in_place: true,
-            follow: reply.follow,
-            ..Reply::default()
-        });
+    let done = format!("Running <code>{}</code> now.", escape(&shorten(text, 200)));
+    Ok(instead_of_offer(reply, &done))
+}
+
+/// The answer in place of the offer, whose buttons have done their work; `done` where a card answers.
+fn instead_of_offer(reply: Reply, done: &str) -> Reply {
+    match (&reply.file, reply.html.is_empty()) {
+        (Some(_), _) => reply,
+        (None, false) => reply.in_place(),
+        (None, true) => Reply {
+            html: done.to_owned(),
+            ..reply.in_place()
+        },
     }
-    Ok(reply)
 }

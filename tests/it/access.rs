@@ -141,7 +141,7 @@ on_both! {
         let command = claim_of(&bot).await;
         let welcome = world.asks(ANN, ANN, &command).await;
         assert!(welcome.text.contains("You are the owner"), "{}", welcome.text);
-        bot.kill().await;
+        bot.terminate().await;
         let bot = Outside::start(&world).await;
         let me = world.asks(ANN, ANN, "/whoami").await;
         assert!(me.text.ends_with("Role here: owner"), "{}", me.text);
@@ -265,6 +265,7 @@ on_both! {
             "message_id": 7, "date": 1, "edit_date": 2, "chat": channel, "sender_chat": channel,
             "text": "/run hello", "entities": command,
         }}));
+        world.quiet().await;
         for speech in [
             sandbox.speak(ANN, ANN).forwarded_from(STRANGER),
             sandbox.speak(ANN, ANN).forwarded_from(ANN),

@@ -9,8 +9,8 @@
 mod harness;
 
 mod access;
-
 mod house;
 mod layers;
+mod presses;
 mod source;
 mod spine;

@@ -4,6 +4,7 @@ use super::About;
 use crate::access::Asked;
 use crate::base::error::{Error, Result};
 use crate::base::role::Role;
+use crate::base::text;
 use crate::base::time::Millis;
 use crate::chat::keyboards::{Press, in_pairs};
 use crate::chat::reply::Reply;
@@ -48,17 +49,17 @@ pub async fn list(request: &Request, which: &str, skip: u32) -> Result<Reply> {
         "failed" => Filter::Failed,
         "mine" => Filter::Of(request.actor.id),
         other => {
+            let other = text::shorten(other, 40);
             return Err(Error::refused(format!(
                 "“{other}” is no filter. It is /jobs, /jobs running, /jobs failed or /jobs mine."
             )));
         }
     };
-    request
-        .allow(Asked::new("job.list", which, Role::Viewer))
-        .await?;
+    let asked = Asked::new("job.list", which, Role::Viewer);
+    let role = request.allow(asked).await?.role();
     let mut jobs = {
         let mut db = request.services.store.read().await?;
-        store::jobs::list(&mut db, filter, PAGE + 1, skip).await?
+        store::jobs::seen_by(&mut db, role, filter, PAGE + 1, skip).await?
     };
     let more = jobs.len() > PAGE as usize;
     jobs.truncate(PAGE as usize);

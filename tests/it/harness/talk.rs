@@ -6,6 +6,12 @@ use opsgram::store::audit::Entry;
 use opsgram::store::{audit, inbox, jobs, outbox};
 
 impl World {
+    /// The same world, with its database, folder and stand-in, before any script was configured.
+    pub fn sharing(mut world: World) -> World {
+        world.scripts.clear();
+        world
+    }
+
     /// Says something in the chat, and returns the first message of the bot that follows it.
     pub async fn asks(&self, person: i64, chat: i64, text: &str) -> Message {
         let sent = self.sandbox.say(person, chat, text);
