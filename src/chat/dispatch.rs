@@ -261,7 +261,7 @@ impl Pressed {
     async fn is_fresh(&mut self) -> bool {
         self.answered = true;
         let answer = self.bot.answer_callback_query(self.query.id.clone()).await;
-        !matches!(answer, Err(RequestError::Api(ApiError::InvalidQueryId)))
+        !answer.is_err_and(|error| is_too_old(&error))
     }
 
     /// Answers the press, with words if there are any.
@@ -273,6 +273,15 @@ impl Pressed {
         if let Err(error) = call.await {
             tracing::debug!(%error, "a press could not be answered");
         }
+    }
+}
+
+/// Whether Telegram says that a press is too old. It writes “query ID”, the library knows “query id” only.
+fn is_too_old(error: &RequestError) -> bool {
+    match error {
+        RequestError::Api(ApiError::InvalidQueryId) => true,
+        RequestError::Api(ApiError::Unknown(words)) => words.contains("query is too old"),
+        _ => false,
     }
 }
 

@@ -106,9 +106,7 @@ pub async fn open(request: &Request, id: &str) -> Result<Offer> {
     }
     let here = request.actor.place.chat;
     if request.services.outbox.current_id(intent.chat) != here {
-        return Err(Error::refused(
-            "This button no longer stands for anything.",
-        ));
+        return Err(Error::refused("This button no longer stands for anything."));
     }
     if intent.expires_at < Millis::now() {
         return Err(Error::refused("This is too old. Send the command again."));

@@ -57,7 +57,10 @@ pub enum ArgError {
         nearest: Option<String>,
     },
     /// The value does not match the pattern.
-    #[error("“{}” does not fit {arg}. It must match the pattern “{pattern}”.", short(value))]
+    #[error(
+        "“{}” does not fit {arg}. It must match the pattern “{pattern}”.",
+        short(value)
+    )]
     NoMatch {
         /// The argument.
         arg: Name,

@@ -421,7 +421,7 @@ fn endless(world: &mut World, name: &str, more: &[&str]) {
 on_both! {
     /// An operator stops their own jobs only; an admin stops anybody's.
     async fn an_operator_cannot_cancel_anothers_job_but_an_admin_can(world) {
-        endless(&mut world, "long", &[]);
+        endless(&mut world, "long", &["concurrency: 4"]);
         world.start().await;
         world.say(ANN, "/run long");
         world.sees(ANN, "▶️ long · #1").await;

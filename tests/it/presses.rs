@@ -2,14 +2,18 @@
 
 use crate::harness::{ANN, BEN, CLEO, OPS, World};
 use crate::on_both;
-use opsgram::sandbox::Message;
+use opsgram::sandbox::{Message, What};
 
 /// A script that asks first, and prints its arguments element by element.
 const ARGS: &str =
     "args: [{name: service, choices: [api, web]}, {name: note, default: none, max_len: 80}]";
 
 fn asking(world: &mut World) {
-    world.script("deploy", r#"printf '<%s>\n' "$@""#, &["confirm: true", ARGS]);
+    world.script(
+        "deploy",
+        r#"printf '<%s>\n' "$@""#,
+        &["confirm: true", ARGS],
+    );
 }
 
 /// Says when an offered command was typed: ten minutes ago.
@@ -224,7 +228,7 @@ on_both! {
         world.start().await;
         world.say(ANN, "/run payroll");
         world.sees(ANN, "✅ payroll · #1").await;
-        world.say(CLEO, "/whoami");
+        world.asks(CLEO, CLEO, "/whoami").await;
         let huge = "9".repeat(40);
         let forged = [
             "", ":", "::", "x", "run", "run:", "run:payroll", "run:nothing", "run:../../bin/sh", "run:payroll\n",
@@ -236,18 +240,27 @@ on_both! {
             "RUN:payroll", "\u{0}", "🙂🙂🙂🙂",
         ];
         for data in forged {
-            let before = world.sandbox.messages(CLEO).len();
+            let before = world.sandbox.seq();
             let shown = world.forges(CLEO, CLEO, data).await;
             world.quiet().await;
-            let said = world.sandbox.messages(CLEO).len() > before;
+            // A page that is the same as before is refused by Telegram, and stays.
+            let page = |event: &What| {
+                matches!(event, What::Sent { .. } | What::Edited { .. })
+                    || matches!(event, What::Refused { method: "editMessageText", .. })
+            };
+            let said = world.sandbox.events_since(before).iter().any(|event| page(&event.what));
             assert!(shown.is_some() || said, "{data:?} is met with silence");
             let words = shown.unwrap_or_default();
             assert!(!words.contains("wrong on my side"), "{data:?}: {words}");
         }
         assert_eq!(world.jobs().await, 1);
-        assert_eq!(world.count(CLEO, "wrong on my side"), 0);
-        assert_eq!(world.count(CLEO, "sum"), 0);
-        assert_eq!(world.count(CLEO, "payroll ·"), 0);
+        for message in world.sandbox.from_bot(CLEO) {
+            for version in &message.history {
+                for hidden in ["wrong on my side", "sum", "payroll ·"] {
+                    assert!(!version.text.contains(hidden), "{}", version.text);
+                }
+            }
+        }
         world.polite();
     }
 }
@@ -331,7 +344,8 @@ on_both! {
         let offer = says_late(&world, BEN, OPS, "/run hello").await;
         for person in [ANN, CLEO] {
             world.presses(person, &offer, "Run now").await;
-            world.presses(person, &offer, "Drop").await;
+            let shown = world.presses(person, &offer, "Drop").await;
+            assert_eq!(shown.as_deref(), Some("Only ben can answer this."));
         }
         let above = says_late(&world, BEN, BEN, "/run payroll").await;
         world.presses(BEN, &above, "Run now").await;
@@ -341,7 +355,7 @@ on_both! {
         world.sees(BEN, "“nowhere” is not a value for service. It can be api or web.").await;
         world.quiet().await;
         assert_eq!(world.jobs().await, 0);
-        assert_eq!(world.count(OPS, "Only ben can answer this."), 4);
+        assert_eq!(world.count(OPS, "Only ben can answer this."), 2);
         let asks = says_late(&world, BEN, BEN, "/run deploy api").await;
         world.presses(BEN, &asks, "Run now").await;
         let question = world.sees(BEN, "Run deploy?").await;
