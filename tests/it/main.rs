@@ -9,6 +9,7 @@
 mod harness;
 
 mod access;
+mod commands;
 mod house;
 mod layers;
 mod presses;

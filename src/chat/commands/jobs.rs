@@ -35,7 +35,7 @@ const PAGE: u32 = 10;
 /// # Errors
 /// The refusal in words, or a failure of ours.
 pub async fn handle(request: &Request, rest: &str) -> Result<Reply> {
-    list(request, rest, 0).await
+    list(request, &rest.to_lowercase(), 0).await
 }
 
 /// A page of jobs by the filter's word, after so many.

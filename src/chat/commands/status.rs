@@ -34,7 +34,7 @@ const CLOSE: u8 = 5;
 /// # Errors
 /// The refusal in words, or a failure of ours.
 pub async fn handle(request: &Request, rest: &str) -> Result<Reply> {
-    show(request, rest).await
+    show(request, &rest.to_lowercase()).await
 }
 
 /// Shows the part of this name; all for an empty one.
