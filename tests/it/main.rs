@@ -10,6 +10,7 @@ mod harness;
 
 mod access;
 mod commands;
+mod config;
 mod house;
 mod layers;
 mod presses;
