@@ -184,7 +184,7 @@ impl Access {
     pub async fn claim(&self, actor: &Actor, code: &str) -> Result<bool> {
         let right = locked(&self.inner.claim)
             .as_deref()
-            .is_some_and(|own| same(own, code.trim()));
+            .is_some_and(|own| same(&letters(own), &letters(code)));
         if !right || !actor.place.chat.is_private() {
             return Ok(false);
         }
@@ -267,15 +267,7 @@ impl Access {
                     written: Arc::default(),
                 });
             }
-            Standing::Known(role) => format!(
-                "This needs the role {} or higher{}. You are {role} here.",
-                asked.need,
-                if actor.place.chat.is_private() {
-                    ""
-                } else {
-                    ", also for this group"
-                }
-            ),
+            Standing::Known(role) => self.too_low(actor, asked.need, role),
             Standing::UnlistedChat => format!(
                 "This group is not on my list, so I do nothing here. \
                  The owner can add it to the configuration under access.chats with the id {}.",
@@ -286,6 +278,29 @@ impl Access {
         self.write(&entry(actor, &asked, "refused", Some(&refusal)))
             .await?;
         Err(Error::refused(refusal))
+    }
+
+    /// Says which role is needed, and whether it is the person's or the group's that is too low.
+    fn too_low(&self, actor: &Actor, need: Role, here: Role) -> String {
+        let needed = match need {
+            Role::Owner => "This needs the role owner".to_owned(),
+            lower => format!("This needs the role {lower} or higher"),
+        };
+        let people = locked(&self.inner.people);
+        if people.find(actor.id).is_some_and(|own| own.role >= need) {
+            format!(
+                "{needed}, and in this group nobody is more than {here}. \
+                 Send it to me in our private chat."
+            )
+        } else {
+            format!("{needed}. You are {here} here.")
+        }
+    }
+
+    /// Whether nobody owns the bot yet, so that a claim code is waited for.
+    #[must_use]
+    pub fn is_unclaimed(&self) -> bool {
+        locked(&self.inner.claim).is_some()
     }
 
     /// Turns an unknown person away: audited each time, told at most once an hour. `true` when they are to be told.
@@ -383,6 +398,13 @@ fn new_code() -> String {
     };
     let groups: Vec<_> = (0..CODE_GROUPS).map(|_| group(&mut random)).collect();
     groups.join("-")
+}
+
+/// A code as it counts: whatever a phone makes of its hyphens and of its letters' case.
+fn letters(code: &str) -> String {
+    let counts = |c: &char| c.is_ascii_alphanumeric();
+    let letters: String = code.chars().filter(counts).collect();
+    letters.to_ascii_uppercase()
 }
 
 /// Compares in a time that does not depend on where the texts differ.

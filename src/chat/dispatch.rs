@@ -189,7 +189,8 @@ async fn take_message(request: &Request, incoming: &Incoming) -> Result<Reply> {
     command.handle(request, line.rest).await
 }
 
-/// An unknown person: `/whoami` and the claim code work; else one refusal an hour.
+/// An unknown person: `/whoami` and the claim code work; else one refusal an hour. While nobody owns the bot, a mistyped
+/// code is told as such.
 async fn turn_away(
     request: &Request,
     incoming: &Incoming,
@@ -198,25 +199,25 @@ async fn turn_away(
     if command == Some(Command::Whoami) {
         return Ok(whoami::handle(request));
     }
+    let mut wrong_code = false;
     if command == Some(Command::Start) && !incoming.second_hand {
         let rest = read_line(&incoming.text).map_or("", |line| line.rest);
         if !rest.is_empty() {
             let reply = start::handle(request, rest).await?;
-            let known = request
-                .access()
-                .standing(request.actor.id, incoming.place.chat);
-            if known != Standing::Unknown {
+            let chat = incoming.place.chat;
+            if request.access().standing(request.actor.id, chat) != Standing::Unknown {
                 return Ok(reply);
             }
+            wrong_code = chat.is_private() && request.access().is_unclaimed();
         }
     }
     let what = first_word(&incoming.text);
-    Ok(
-        match request.access().turn_away(&request.actor, &what).await? {
-            true => start::stranger(request),
-            false => Reply::nothing(),
-        },
-    )
+    let tell = request.access().turn_away(&request.actor, &what).await?;
+    Ok(match tell {
+        _ if wrong_code => start::wrong_code(),
+        true => start::stranger(request),
+        false => Reply::nothing(),
+    })
 }
 
 /// What a press asks for, if it may. Presses that act are answered first: Telegram tells by that whether they are fresh.

@@ -94,7 +94,7 @@ on_both! {
         world.people("");
         world.start().await;
         let refused = world.asks(ANN, ANN, "/run hello").await;
-        assert!(refused.text.contains("I do not know you"), "{}", refused.text);
+        assert!(refused.text.contains("Nobody owns this bot yet"), "{}", refused.text);
         let old = world.services().access.open_claim().unwrap();
         let code = world.services().access.open_claim().unwrap();
         assert_ne!(old, code);
@@ -113,7 +113,9 @@ on_both! {
         world.sandbox.speak(ANN, ANN).forwarded_from(BEN).text(&format!("/start {code}"));
         world.quiet().await;
         assert_eq!(world.services().access.persons(), [], "no wrong way in");
-        let welcome = world.asks(ANN, ANN, &format!("/start {code}")).await;
+        assert_eq!(world.count(ANN, "That is not the code."), 3, "a typo is told as such");
+        let as_typed = code.to_lowercase().replace('-', "–");
+        let welcome = world.asks(ANN, ANN, &format!("/start {as_typed}")).await;
         assert!(welcome.text.contains("You are the owner of this bot now"), "{}", welcome.text);
         assert_eq!(world.audited("owner.claim", "done").await.len(), 1);
         let late = world.asks(BEN, BEN, &format!("/start {code}")).await;
@@ -174,7 +176,8 @@ on_both! {
         let refused = world.asks(ANN, OPS, "/run deploy").await;
         assert_eq!(
             refused.text,
-            "This needs the role admin or higher, also for this group. You are operator here."
+            "This needs the role admin or higher, and in this group nobody is more than operator. \
+             Send it to me in our private chat."
         );
         let forged = world.forges(ANN, OPS, "run:deploy").await;
         world.quiet().await;
