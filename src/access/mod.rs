@@ -237,6 +237,12 @@ impl Access {
         people.chats.iter().map(|(id, role)| (*id, *role)).collect()
     }
 
+    /// Whether the group is on the list.
+    #[must_use]
+    pub fn is_listed(&self, chat: ChatId) -> bool {
+        locked(&self.inner.people).ceiling(chat).is_some()
+    }
+
     /// What the person is in the chat, at this moment.
     #[must_use]
     pub fn standing(&self, user: UserId, chat: ChatId) -> Standing {
@@ -373,16 +379,21 @@ impl People {
     }
 }
 
+/// A text that every database takes: PostgreSQL knows no NUL.
+fn storable(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
+
 fn entry(actor: &Actor, asked: &Asked, result: &str, reason: Option<&str>) -> audit::Entry {
     audit::Entry {
         at: Millis::now(),
         actor: actor.id,
-        actor_name: actor.name.clone(),
+        actor_name: storable(&actor.name),
         chat: actor.place.chat,
         channel: "telegram".to_owned(),
         action: asked.action.to_owned(),
-        target: asked.target.clone(),
-        arguments: asked.arguments.clone(),
+        target: storable(&asked.target),
+        arguments: storable(&asked.arguments),
         result: result.to_owned(),
         reason: reason.map(str::to_owned),
         request_id: actor.request_id.clone(),

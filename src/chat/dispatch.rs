@@ -73,6 +73,10 @@ async fn on_message(services: Services, me: Me, update: Update, message: Message
 async fn on_press(services: Services, bot: Bot, update: Update, query: CallbackQuery) -> Handled {
     let id = UpdateId(i64::from(update.id.0));
     let (Some(data), Some(message)) = (query.data.clone(), query.message.as_ref()) else {
+        // No button of ours; it is answered, so that the presser does not wait.
+        if let Err(error) = bot.answer_callback_query(query.id.clone()).await {
+            tracing::debug!(%error, "a press could not be answered");
+        }
         mark_handled(&services, id).await;
         return Ok(());
     };
@@ -149,7 +153,10 @@ async fn take_message(request: &Request, incoming: &Incoming) -> Result<Reply> {
             access
                 .note_refusal(&request.actor, &asked, "anonymous admin")
                 .await?;
-            return Err(Error::refused(why));
+            return match access.is_listed(incoming.place.chat) {
+                true => Err(Error::refused(why)),
+                false => Ok(Reply::nothing()),
+            };
         }
         Author::Nobody => {
             let access = request.access();

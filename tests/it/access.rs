@@ -233,6 +233,11 @@ on_both! {
         assert_eq!(refused.len(), 1);
         assert_eq!(refused[0].target, "/run");
         assert_eq!(refused[0].reason.as_deref(), Some("anonymous admin"));
+        world.sandbox.add_group(ELSEWHERE, "elsewhere", false);
+        world.sandbox.say_anonymously(ELSEWHERE, "/run hello");
+        world.quiet().await;
+        assert_eq!(world.sandbox.from_bot(ELSEWHERE).len(), 0, "a group that is not listed is not talked to");
+        assert_eq!(world.audited("command", "refused").await.len(), 2);
     }
 }
 
@@ -475,6 +480,8 @@ on_both! {
             let listed = world.asks(person, person, "/jobs").await;
             assert!(!listed.text.contains("payroll"), "{}", listed.text);
         }
+        let hidden = world.audited("job.output", "refused").await;
+        assert_eq!(hidden.len(), 6, "the trail tells what the chat does not: {hidden:#?}");
         let in_group = world.asks(ANN, OPS, "/output 1").await;
         assert!(in_group.text.starts_with("There is no job #1"), "{}", in_group.text);
         world.quiet().await;

@@ -3,6 +3,7 @@
 use crate::harness::{ANN, BEN, CLEO, OPS, World};
 use crate::on_both;
 use opsgram::sandbox::{Message, What};
+use serde_json::json;
 
 /// A script that asks first, and prints its arguments element by element.
 const ARGS: &str =
@@ -104,6 +105,7 @@ on_both! {
             assert!(told, "{label}");
         }
         assert_eq!(world.jobs().await, 0);
+        assert_eq!(world.audited("press.answer", "refused").await.len(), 4);
         world.presses(BEN, &asked, "Run").await;
         world.sees(OPS, "✅ deploy · #1").await;
         world.polite();
@@ -237,7 +239,7 @@ on_both! {
             "jobs:all:0", "jobs:all:4294967295", "jobs:all:-1", "jobs:<b>:0", "jobs:all", "jobs::0",
             "scripts:0", "scripts:18446744073709551615", "scripts:x", "status:all", "status:<i>", "status:",
             "yes:", "yes:aaaaaaaaaaaaaaaaaaaa", "yes:' OR 1=1 --", "no:", "no:aaaaaaaaaaaaaaaaaaaa",
-            "RUN:payroll", "\u{0}", "🙂🙂🙂🙂",
+            "RUN:payroll", "\u{0}", "yes:\u{0}", "run:\u{0}", "🙂🙂🙂🙂",
         ];
         for data in forged {
             let before = world.sandbox.seq();
@@ -262,6 +264,33 @@ on_both! {
             }
         }
         world.polite();
+    }
+}
+
+on_both! {
+    /// A press without data, or of a message that Telegram no longer shows, is answered as well.
+    async fn odd_presses_are_answered(world) {
+        world.script("hello", "echo Hello", &[]);
+        world.start().await;
+        let ben = json!({"id": BEN, "is_bot": false, "first_name": "Ben"});
+        let chat = json!({"id": BEN, "type": "private", "first_name": "Ben"});
+        world.sandbox.inject(json!({"callback_query": {
+            "id": "1001", "from": ben, "chat_instance": "1", "inline_message_id": "abc", "data": "run:hello",
+        }}));
+        world.sandbox.inject(json!({"callback_query": {
+            "id": "1002", "from": ben, "chat_instance": "1", "game_short_name": "chess",
+            "message": {"message_id": 5, "date": 0, "chat": chat},
+        }}));
+        world.sandbox.inject(json!({"callback_query": {
+            "id": "1003", "from": ben, "chat_instance": "1", "data": "status:all",
+            "message": {"message_id": 5, "date": 0, "chat": chat},
+        }}));
+        world.quiet().await;
+        let calls = world.sandbox.calls();
+        let answers = calls.iter().filter(|call| call.method == "answerCallbackQuery").count();
+        assert_eq!(answers, 3);
+        assert_eq!(world.jobs().await, 0);
+        assert!(world.audit().await.iter().all(|line| line.actor.0 == BEN));
     }
 }
 

@@ -51,7 +51,7 @@ pub async fn list(request: &Request, which: &str, skip: u32) -> Result<Reply> {
         other => {
             let other = text::shorten(other, 40);
             return Err(Error::refused(format!(
-                "“{other}” is no filter. It is /jobs, /jobs running, /jobs failed or /jobs mine."
+                "There is no list of “{other}” jobs. Write /jobs, /jobs running, /jobs failed or /jobs mine."
             )));
         }
     };
