@@ -40,8 +40,8 @@ pub struct App {
     services: Services,
     poller: Bot,
     bot: Bot,
-    // Held as long as the bot lives: a second one on the same file is refused.
-    _lock: Option<lock::Lock>,
+    // Held as long as the bot lives: a second one on the same database is refused.
+    _lock: lock::Lock,
 }
 
 impl App {
