@@ -87,7 +87,11 @@ impl App {
         tasks.spawn(tasks::feed(jobs.clone(), working.clone()));
         tasks.spawn(tasks::sweep(jobs.clone(), working.clone()));
         tasks.spawn(tasks::tidy(self.services.clone(), working.clone()));
-        tasks.spawn(tasks::menus(self.bot.clone(), access, working.clone()));
+        tasks.spawn(tasks::menus(
+            self.bot.clone(),
+            self.services.clone(),
+            working.clone(),
+        ));
         self.take_updates(&stop).await;
         tracing::info!("stopping");
         shut_down(&jobs, &working).await;

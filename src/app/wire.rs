@@ -78,6 +78,7 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
             jobs,
             scripts,
             log_dir: Arc::new(log_dir),
+            roles_changed: Arc::default(),
         },
         poller: clients.poll,
         bot: clients.quick,

@@ -6,6 +6,7 @@ use super::offers::{self, LATE_WITHIN, Offer};
 use super::reply::Reply;
 use super::request::{From, Request};
 use crate::base::error::{Error, Result};
+use crate::base::ids::MessageId;
 use crate::base::text::escape;
 
 /// Whether a press starts or stops something, so that a late one is asked about first.
@@ -78,35 +79,28 @@ pub fn now_or_never(intent: &str) -> crate::delivery::Buttons {
     ]]
 }
 
+/// Does what was offered. The intent is the source of what it makes and is marked afterwards: a crash in between loses
+/// nothing, and a second press makes nothing.
 async fn confirm(request: &Request, intent: &str) -> Result<Reply> {
     let offer = offers::open(request, intent).await?;
+    let mut request = request.clone();
+    request.source = format!("intent:{intent}");
     let reply = match offer {
-        // The job's source is the intent: a second press, or a crash before the intent is marked, makes no second job.
-        Offer::Run(offer) => run::confirmed(request, intent, offer).await?,
-        Offer::Late { text, message } => {
-            if !offers::take(request, intent).await? {
-                return Err(Error::refused("This was answered already."));
-            }
-            return late_command(request, &text, message).await;
-        }
+        Offer::Run(offer) => run::confirmed(&request, offer).await?,
+        Offer::Late { text, message } => late_command(&request, &text, message).await?,
         Offer::LatePress { data } => {
             let press = Press::read(&data).filter(|press| !matches!(press, Press::Confirm(_)));
             let press = press.ok_or_else(|| {
                 Error::refused("That button no longer stands for anything. Send the command again.")
             })?;
-            offers::take(request, intent).await?;
-            return Box::pin(handle(request, press)).await;
+            Box::pin(handle(&request, press)).await?
         }
     };
-    offers::take(request, intent).await?;
+    offers::take(&request, intent).await?;
     Ok(reply)
 }
 
-async fn late_command(
-    request: &Request,
-    text: &str,
-    message: Option<crate::base::ids::MessageId>,
-) -> Result<Reply> {
+async fn late_command(request: &Request, text: &str, message: Option<MessageId>) -> Result<Reply> {
     let line = read_line(text);
     let command = line.as_ref().and_then(|line| Command::named(&line.name));
     let (Some(line), Some(command)) = (&line, command) else {
@@ -116,14 +110,12 @@ async fn late_command(
     as_typed.message = message;
     as_typed.from = From::Message;
     let reply = Box::pin(command.handle(&as_typed, line.rest)).await?;
-    if reply.follow.is_some() {
-        let done = format!("Running <code>{}</code> now.", escape(text));
-        return Ok(Reply {
-            html: done,
-            in_place: true,
-            follow: reply.follow,
-            ..Reply::default()
-        });
+    if reply.follow.is_none() {
+        return Ok(reply);
     }
-    Ok(reply)
+    Ok(Reply {
+        html: format!("Running <code>{}</code> now.", escape(text)),
+        in_place: true,
+        ..reply
+    })
 }

@@ -117,7 +117,7 @@ pub enum Added {
 pub enum Claim {
     /// The job is running now, and it is ours.
     Won(Box<Job>),
-    /// Its lane or its asker has no room; it stays queued.
+    /// Its lane or its asker has no room, or an older one comes first; it stays queued.
     Busy,
     /// It is not queued: already running, ended, or unknown.
     Gone,
@@ -181,7 +181,7 @@ pub async fn add(db: &mut Connection, job: &NewRow) -> Result<Added> {
     Ok(Added::Before(JobId(before.get(0))))
 }
 
-/// Takes a queued job for running if its lane and its asker have room. Call under [`super::Store::lock_claims`].
+/// Takes a queued job for running if its lane and its asker have room, and no older one of its lane could run. Call under [`super::Store::lock_claims`].
 ///
 /// # Errors
 /// When the database refuses; the job is not to be run then.
@@ -191,6 +191,11 @@ pub async fn claim(db: &mut Connection, id: JobId, at: Millis) -> Result<Claim> 
          WHERE id = $1 AND state = 'queued'
            AND (SELECT COUNT(*) FROM jobs other WHERE other.state = 'running' AND other.lane = jobs.lane) < lane_limit
            AND (SELECT COUNT(*) FROM jobs other WHERE other.state = 'running' AND other.asker_id = jobs.asker_id) < user_limit
+           AND NOT EXISTS (
+                SELECT 1 FROM jobs older
+                WHERE older.state = 'queued' AND older.lane = jobs.lane AND older.id < jobs.id
+                  AND (SELECT COUNT(*) FROM jobs busy WHERE busy.state = 'running' AND busy.asker_id = older.asker_id)
+                      < older.user_limit)
          RETURNING id, kind, payload, title, state, role, asker_id, asker_name, chat_id, thread_id, reply_to,
             source, retry_of, request_id, lane, lane_limit, user_limit, after_crash, output, created_at, started_at,
             finished_at, starts, exit_code, signal, reason, ended_by, log_bytes",
@@ -325,23 +330,24 @@ pub async fn open(db: &mut Connection, state: JobState) -> Result<Vec<Job>> {
     rows.iter().map(read).collect()
 }
 
-/// The ids of queued jobs that share the lane or the asker of a job that just ended, oldest of each first.
+/// The oldest queued jobs that share the lane or the asker of a job that just started or ended, some of each.
 ///
 /// # Errors
 /// When the database refuses.
 pub async fn waiting_for(db: &mut Connection, lane: &str, asker: UserId) -> Result<Vec<JobId>> {
     let mut found = Vec::new();
     for text in [
-        "SELECT id FROM jobs WHERE state = 'queued' AND lane = $1 AND $2 = $2 ORDER BY id LIMIT 1",
-        "SELECT id FROM jobs WHERE state = 'queued' AND asker_id = $2 AND $1 = $1 ORDER BY id LIMIT 1",
+        "SELECT id FROM jobs WHERE state = 'queued' AND lane = $1 AND $2 = $2 ORDER BY id LIMIT 8",
+        "SELECT id FROM jobs WHERE state = 'queued' AND asker_id = $2 AND $1 = $1 ORDER BY id LIMIT 8",
     ] {
-        let row = sqlx::query(text)
+        let rows = sqlx::query(text)
             .bind(lane)
             .bind(asker.0)
-            .fetch_optional(&mut *db)
+            .fetch_all(&mut *db)
             .await?;
-        found.extend(row.map(|row| JobId(row.get(0))));
+        found.extend(rows.iter().map(|row| JobId(row.get(0))));
     }
+    found.sort_unstable();
     found.dedup();
     Ok(found)
 }
