@@ -3,6 +3,7 @@
 
 mod harness;
 
+mod delivery;
 mod house;
 mod layers;
 mod source;
