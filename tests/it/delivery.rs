@@ -47,6 +47,20 @@ pub async fn ended(world: &World, id: i64) {
     }
 }
 
+/// Waits until Telegram has everything that was promised so far, and the bot knows it.
+pub async fn all_sent(world: &World) {
+    let begun = Instant::now();
+    loop {
+        let mut db = world.services().store.read().await.unwrap();
+        if opsgram::store::outbox::pending(&mut db).await.unwrap() == 0 {
+            return;
+        }
+        assert!(begun.elapsed() < PATIENCE, "the outbox was never empty");
+        drop(db);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
 /// The messages of the bot in the chat that tell an ending, in the order in which they came to tell it.
 pub fn endings(world: &World, chat: i64) -> Vec<String> {
     let mut found: Vec<(Instant, String)> = world
@@ -279,6 +293,7 @@ on_both! {
             world.say(BEN, &format!("/run wait {n}"));
             world.sees(BEN, &format!("▶️ wait · #{n}")).await;
         }
+        all_sent(&world).await;
         world.sandbox.away(true);
         for n in [2, 3, 1] {
             gates[n - 1].open().await;
@@ -304,6 +319,7 @@ on_both! {
             world.say(BEN, &format!("/run wait {n}"));
             world.sees(BEN, &format!("▶️ wait · #{n}")).await;
         }
+        all_sent(&world).await;
         world.sandbox.away(true);
         for n in [2, 1] {
             gates[n - 1].open().await;
@@ -417,4 +433,300 @@ on_both! {
         assert_eq!(rows(&world, OPS).await.pop().unwrap().0, "failed");
         assert_eq!(world.count(OPS, "✅"), 0);
     }
+}
+
+/// The id that the stand-in gives to a migrated group.
+const MOVED: i64 = -1_000_000_001_002;
+
+/// Where the job's card is to go, by the database.
+async fn chat_of(world: &World, id: i64) -> i64 {
+    let mut db = world.services().store.read().await.unwrap();
+    let job = opsgram::store::jobs::find(&mut db, JobId(id)).await;
+    job.unwrap().unwrap().new.place.chat.0
+}
+
+/// After a move: the card went on in the new chat, the job belongs there, and the group's ceiling holds there.
+async fn went_on(world: &World, moved: i64) {
+    let card = world.sees(moved, "✅ slow · #1 · exit 0").await;
+    assert!(card.text.contains("done"), "{}", card.text);
+    world.quiet().await;
+    assert_eq!(world.count(moved, "✅ slow · #1"), 1);
+    assert_eq!(world.count(OPS, "✅"), 0);
+    assert_eq!(chat_of(world, 1).await, moved);
+    for person in [ANN, BEN] {
+        let member = opsgram::sandbox::Standing::Member;
+        world.sandbox.add_member(moved, person, member);
+    }
+    world.sandbox.say(ANN, moved, "/run grave");
+    world.sees(moved, "admin").await;
+    assert_eq!(world.count(moved, "grave ·"), 0, "the ceiling is gone");
+    world.sandbox.say(BEN, moved, "/run say hello");
+    world.sees(moved, "✅ say · #2").await;
+    world.press(BEN, moved, "Run again");
+    world.sees(moved, "✅ say · #3").await;
+}
+
+fn scripts_for_a_move(world: &mut World) {
+    world.script("slow", "echo begun; read < gate; echo done", &[]);
+    world.script("say", "echo $1", &["args: [{name: what}]"]);
+    world.script("grave", "echo grave", &["role: admin"]);
+}
+
+on_both! {
+    /// A group that moves while its job runs, told by the service message.
+    async fn a_group_that_moved_gets_its_card_in_the_new_chat(world) {
+        let gate = Gate::new(&world, "gate");
+        scripts_for_a_move(&mut world);
+        world.start().await;
+        world.sandbox.say(BEN, OPS, "/run slow");
+        world.sees(OPS, "▶️ slow · #1").await;
+        all_sent(&world).await;
+        let moved = world.sandbox.migrate(OPS);
+        // The card goes on, not only its end.
+        let card = world.sees(moved, "▶️ slow · #1").await;
+        assert!(card.text.contains("begun"), "{}", card.text);
+        gate.open().await;
+        let ended = world.sees(moved, "✅ slow · #1").await;
+        assert_eq!(ended.id, card.id);
+        went_on(&world, moved).await;
+        world.stop().await;
+        world.start().await;
+        world.sandbox.say(ANN, moved, "/run grave");
+        world.quiet().await;
+        assert_eq!(world.count(moved, "grave ·"), 0, "the ceiling is gone after a restart");
+    }
+}
+
+on_both! {
+    /// A group that moves at the very call that tells the end.
+    async fn a_move_that_shows_in_an_error_loses_no_ending(world) {
+        let gate = Gate::new(&world, "gate");
+        scripts_for_a_move(&mut world);
+        world.start().await;
+        world.sandbox.say(BEN, OPS, "/run slow");
+        world.sees(OPS, "▶️ slow · #1").await;
+        all_sent(&world).await;
+        let fault = Fault::once(FaultKind::Migrate(MOVED));
+        world.sandbox.fault(fault.on("editMessageText").in_chat(OPS));
+        gate.open().await;
+        went_on(&world, MOVED).await;
+    }
+}
+
+on_both! {
+    /// An answer that needs no row is not lost in a move either.
+    async fn an_answer_to_a_group_that_moves_comes_in_the_new_chat(world) {
+        world.start().await;
+        let fault = Fault::once(FaultKind::Migrate(MOVED));
+        world.sandbox.fault(fault.on("sendMessage").in_chat(OPS));
+        world.sandbox.say(BEN, OPS, "/whoami");
+        world.sees(MOVED, "operator").await;
+    }
+}
+
+on_both! {
+    /// Somebody deletes the card: its end comes as a new message.
+    async fn a_deleted_card_does_not_swallow_the_ending(world) {
+        let gate = Gate::new(&world, "gate");
+        world.script("slow", "echo begun; read < gate; echo done", &[]);
+        world.start().await;
+        world.say(ANN, "/run slow");
+        let card = world.sees(ANN, "▶️ slow · #1").await;
+        all_sent(&world).await;
+        world.sandbox.delete_said(ANN, card.id);
+        gate.open().await;
+        let ended = world.sees(ANN, "✅ slow · #1 · exit 0").await;
+        assert_ne!(ended.id, card.id);
+        world.quiet().await;
+        assert_eq!(world.sandbox.from_bot(ANN).len(), 1);
+    }
+}
+
+/// A group with topics, in which the four people are.
+const FORUM: i64 = -1_000_000_000_077;
+
+fn forum(world: &mut World) {
+    world.people(
+        "access:\n  users: [{id: 222, name: ben, role: operator}]\n  chats: [{id: -1000000000077, name: f, role: operator}]\n",
+    );
+    world.sandbox.add_group(FORUM, "forum", true);
+    let member = opsgram::sandbox::Standing::Member;
+    world.sandbox.add_member(FORUM, BEN, member);
+}
+
+on_both! {
+    /// A card stays in the topic of its command.
+    async fn a_card_goes_to_the_topic_of_its_command(world) {
+        forum(&mut world);
+        let topic = world.sandbox.add_topic(FORUM, "builds");
+        world.script("say", "seq 2000", &[]);
+        world.start().await;
+        world.sandbox.speak(BEN, FORUM).topic(topic).text("/run say");
+        world.sees(FORUM, "✅ say · #1").await;
+        world.quiet().await;
+        let messages = world.sandbox.from_bot(FORUM);
+        assert!(messages.len() > 1);
+        assert!(messages.iter().all(|message| message.thread == Some(topic)));
+    }
+}
+
+on_both! {
+    /// The topic is deleted while the job runs: the rest goes to the chat itself, no piece is lost.
+    async fn a_deleted_topic_does_not_swallow_the_ending(world) {
+        forum(&mut world);
+        let topic = world.sandbox.add_topic(FORUM, "builds");
+        let gate = Gate::new(&world, "gate");
+        world.script("slow", "echo begun; read < gate; seq 2000", &[]);
+        world.start().await;
+        world.sandbox.speak(BEN, FORUM).topic(topic).text("/run slow");
+        let card = world.sees(FORUM, "▶️ slow · #1").await;
+        all_sent(&world).await;
+        world.sandbox.delete_topic(FORUM, topic);
+        world.sandbox.delete_said(FORUM, card.id);
+        world.sandbox.delete_said(FORUM, card.reply_to.unwrap());
+        gate.open().await;
+        let ended = world.sees(FORUM, "✅ slow · #1 · exit 0").await;
+        assert_eq!(ended.thread, None);
+        world.quiet().await;
+        assert!(world.count(FORUM, "1000") >= 1, "the pieces are missing");
+        assert!(rows(&world, FORUM).await.iter().all(|(state, _)| state != "failed"));
+    }
+}
+
+on_both! {
+    /// Markup that Telegram refuses goes as plain text, and what follows it is not held up.
+    async fn refused_markup_goes_as_plain_text(world) {
+        world.start().await;
+        world.sandbox.open_private(ANN);
+        let outbox = &world.services().outbox;
+        let broken = Outgoing::text(place(ANN), "<b>left open &lt;here", Vec::new());
+        outbox.post(&broken).await.unwrap();
+        let next = Outgoing::text(place(ANN), "<b>next</b>", Vec::new());
+        outbox.post(&next).await.unwrap();
+        world.sees(ANN, "next").await;
+        let texts: Vec<_> = world.sandbox.from_bot(ANN).into_iter().map(|m| m.text).collect();
+        assert_eq!(texts, ["left open <here", "next"]);
+    }
+}
+
+on_both! {
+    /// A chat that does not exist is closed with the reason; it does not block the others.
+    async fn a_chat_that_does_not_exist_is_closed_with_the_reason(world) {
+        world.start().await;
+        world.sandbox.open_private(ANN);
+        let outbox = &world.services().outbox;
+        for chat in [-4_242, ANN] {
+            let message = Outgoing::text(place(chat), "hello", Vec::new());
+            outbox.post(&message).await.unwrap();
+        }
+        world.sees(ANN, "hello").await;
+        world.quiet().await;
+        let (state, reason) = rows(&world, -4_242).await.pop().unwrap();
+        assert_eq!(state, "failed");
+        assert!(reason.unwrap().contains("chat not found"));
+    }
+}
+
+/// A burst of jobs in a private chat at Telegram's rates: no 429 is earned, and all ends come in their order.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_burst_in_a_private_chat_never_earns_a_429() {
+    let mut world = World::new(Database::sqlite()).await;
+    world.sandbox.set_rates(Rates::Telegram);
+    world.script(
+        "say",
+        "sleep 0.$1; echo done $1",
+        &["args: [{name: what}]", "concurrency: 4"],
+    );
+    world.start_paced().await;
+    for n in 0..10 {
+        world.say(BEN, &format!("/run say {}", n % 10));
+    }
+    for n in 1..=10 {
+        ended(&world, n).await;
+    }
+    world.quiet().await;
+    assert_eq!(
+        numbers(&endings(&world, BEN)),
+        in_order_of_end(&world).await
+    );
+    assert_eq!(world.sandbox.floods_earned(), 0);
+    world.finish().await;
+}
+
+/// The jobs that ended, in the order in which their ends were promised.
+async fn in_order_of_end(world: &World) -> Vec<i64> {
+    let mut db = world.services().store.read().await.unwrap();
+    let rows = sqlx::query("SELECT slot, payload FROM outbox WHERE slot IS NOT NULL ORDER BY id")
+        .fetch_all(&mut *db)
+        .await
+        .unwrap();
+    let end = |row: &sqlx::any::AnyRow| {
+        let payload: String = row.get(1);
+        let slot: String = row.get(0);
+        let told = payload.contains("again:");
+        told.then(|| slot.trim_start_matches("job:").parse().unwrap())
+    };
+    rows.iter().filter_map(end).collect()
+}
+
+/// The same in a group, whose minute holds twenty: what is over waits for the next minute.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_burst_in_a_group_never_earns_a_429() {
+    let mut world = World::new(Database::sqlite()).await;
+    world.sandbox.set_rates(Rates::Telegram);
+    world.script(
+        "say",
+        "echo done $1",
+        &["args: [{name: what}]", "concurrency: 4"],
+    );
+    world.start_paced().await;
+    for n in 1..=23 {
+        world.sandbox.say(BEN, OPS, &format!("/run say {n}"));
+    }
+    for n in 1..=23 {
+        ended(&world, n).await;
+    }
+    let all = |view: &opsgram::sandbox::View<'_>| {
+        let ended = view.from_bot(OPS).filter(|m| m.text.starts_with('✅'));
+        (ended.count() == 23).then_some(())
+    };
+    let minutes = Duration::from_secs(120);
+    world
+        .sandbox
+        .wait(minutes, "23 endings", all)
+        .await
+        .unwrap();
+    world.quiet().await;
+    assert_eq!(
+        numbers(&endings(&world, OPS)),
+        in_order_of_end(&world).await
+    );
+    world.finish().await;
+}
+
+/// Many chats at once stay under the rate of the whole bot.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_chats_at_once_never_earn_a_429() {
+    let mut world = World::new(Database::sqlite()).await;
+    world.sandbox.set_rates(Rates::Telegram);
+    world.start_paced().await;
+    let outbox = &world.services().outbox;
+    for chat in 5_000..5_080 {
+        world.sandbox.open_private(chat);
+        for words in ["one", "two"] {
+            let message = Outgoing::text(place(chat), words, Vec::new());
+            outbox.post(&message).await.unwrap();
+        }
+    }
+    world.quiet().await;
+    for chat in 5_000..5_080 {
+        let texts: Vec<_> = world
+            .sandbox
+            .from_bot(chat)
+            .into_iter()
+            .map(|m| m.text)
+            .collect();
+        assert_eq!(texts, ["one", "two"]);
+    }
+    world.finish().await;
 }
