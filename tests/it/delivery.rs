@@ -348,6 +348,8 @@ on_both! {
         world.sees(BEN, "▶️ slow · #1").await;
         world.sandbox.block(BEN);
         gone(&world, BEN).await;
+        // A live edit is due by now: none may be tried.
+        let before = calls_to(&world, BEN);
         gate.open().await;
         ended(&world, 1).await;
         world.say(ANN, "/run say hello");
@@ -357,11 +359,18 @@ on_both! {
         assert_eq!(state, "failed");
         assert_eq!(reason.as_deref(), Some("the chat cannot be reached"));
         assert_eq!(world.count(BEN, "✅"), 0);
+        assert_eq!(calls_to(&world, BEN), before);
 
         world.sandbox.unblock(BEN);
         world.say(BEN, "/run say again");
         world.sees(BEN, "✅ say · #3").await;
     }
+}
+
+/// How many calls were made for a chat.
+fn calls_to(world: &World, chat: i64) -> usize {
+    let calls = world.sandbox.calls().into_iter();
+    calls.filter(|call| call.chat == Some(chat)).count()
 }
 
 /// Waits until the bot knows that a chat cannot be reached.
