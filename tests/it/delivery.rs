@@ -6,7 +6,7 @@ use opsgram::base::ids::{ChatId, JobId, Place};
 use opsgram::delivery::Outgoing;
 use opsgram::sandbox::{Call, Fault, FaultKind, Forbidden, Message, Rates};
 use sqlx::Row;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// Holds a script until it is opened.

@@ -3,6 +3,7 @@
 
 mod harness;
 
+mod cards;
 mod delivery;
 mod house;
 mod layers;
