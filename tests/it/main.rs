@@ -8,6 +8,8 @@
 
 mod harness;
 
+mod cards;
+mod delivery;
 mod house;
 mod layers;
 mod source;
