@@ -100,8 +100,13 @@ async fn on_press(services: Services, bot: Bot, update: Update, query: CallbackQ
             query,
             answered: false,
         };
-        let reply = guard(&request, take_press(&request, &mut pressed, &data)).await;
-        pressed.answer(reply.toast.as_deref()).await;
+        let mut reply = guard(&request, take_press(&request, &mut pressed, &data)).await;
+        if pressed.answered {
+            // Too late for words at the button: they go as a message.
+            reply.toast = None;
+        } else {
+            pressed.answer(reply.toast.as_deref()).await;
+        }
         deliver(&request, reply).await;
     }
     .instrument(span)
@@ -260,10 +265,7 @@ impl Pressed {
     }
 
     /// Answers the press, with words if there are any.
-    async fn answer(&mut self, words: Option<&str>) {
-        if self.answered {
-            return;
-        }
+    async fn answer(&self, words: Option<&str>) {
         let mut call = self.bot.answer_callback_query(self.query.id.clone());
         if let Some(words) = words {
             call = call.text(text::head_units(words, text::ANSWER_UNITS));
@@ -282,14 +284,15 @@ async fn guard(request: &Request, handler: impl Future<Output = Result<Reply>>) 
     };
     match result {
         Ok(reply) => reply,
-        Err(Error::Refused(refusal)) => match request.from {
-            From::Message => Reply::plain(refusal.words()),
-            From::Press { .. } => Reply {
-                html: text::escape(refusal.words()),
-                toast: Some(refusal.words().to_owned()),
-                ..Reply::default()
-            },
-        },
+        Err(Error::Refused(refusal)) => {
+            let words = text::shorten(refusal.words(), text::MESSAGE_UNITS);
+            let fits = text::utf16_len(&words) <= text::ANSWER_UNITS;
+            let toast = (fits && request.from != From::Message).then(|| words.to_string());
+            Reply {
+                toast,
+                ..Reply::plain(&words)
+            }
+        }
         Err(Error::Internal(error)) => {
             tracing::error!(error = format!("{error:#}"), "a request failed");
             Reply::plain(&format!(

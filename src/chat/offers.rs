@@ -104,6 +104,10 @@ pub async fn open(request: &Request, id: &str) -> Result<Offer> {
             .unwrap_or_else(|| "the one who asked".to_owned());
         return Err(Error::refused(format!("Only {name} can answer this.")));
     }
+    let here = request.actor.place.chat;
+    if request.services.outbox.current_id(intent.chat) != here {
+        return Err(Error::refused("This button no longer stands for anything."));
+    }
     if intent.expires_at < Millis::now() {
         return Err(Error::refused("This is too old. Send the command again."));
     }

@@ -7,7 +7,7 @@ use super::reply::Reply;
 use super::request::{From, Request};
 use crate::base::error::{Error, Result};
 use crate::base::ids::MessageId;
-use crate::base::text::escape;
+use crate::base::text::{escape, shorten};
 
 /// Whether a press starts or stops something, so that a late one is asked about first.
 #[must_use]
@@ -93,7 +93,8 @@ async fn confirm(request: &Request, intent: &str) -> Result<Reply> {
             let press = press.ok_or_else(|| {
                 Error::refused("That button no longer stands for anything. Send the command again.")
             })?;
-            Box::pin(handle(&request, press)).await?
+            let reply = Box::pin(handle(&request, press)).await?;
+            instead_of_offer(reply, "Done, as you asked.")
         }
     };
     offers::take(&request, intent).await?;
@@ -110,12 +111,18 @@ async fn late_command(request: &Request, text: &str, message: Option<MessageId>)
     as_typed.message = message;
     as_typed.from = From::Message;
     let reply = Box::pin(command.handle(&as_typed, line.rest)).await?;
-    if reply.follow.is_none() {
-        return Ok(reply);
+    let done = format!("Running <code>{}</code> now.", escape(&shorten(text, 200)));
+    Ok(instead_of_offer(reply, &done))
+}
+
+/// The answer in place of the offer, whose buttons have done their work; `done` where a card answers.
+fn instead_of_offer(reply: Reply, done: &str) -> Reply {
+    match (&reply.file, reply.html.is_empty()) {
+        (Some(_), _) => reply,
+        (None, false) => reply.in_place(),
+        (None, true) => Reply {
+            html: done.to_owned(),
+            ..reply.in_place()
+        },
     }
-    Ok(Reply {
-        html: format!("Running <code>{}</code> now.", escape(text)),
-        in_place: true,
-        ..reply
-    })
 }

@@ -8,9 +8,11 @@
 
 mod harness;
 
+mod access;
 mod cards;
 mod delivery;
 mod house;
 mod layers;
+mod presses;
 mod source;
 mod spine;

@@ -4,6 +4,7 @@ use super::About;
 use crate::access::Asked;
 use crate::base::error::{Error, Result};
 use crate::base::role::Role;
+use crate::base::text;
 use crate::base::time::Millis;
 use crate::chat::keyboards::{Press, in_pairs};
 use crate::chat::reply::Reply;
@@ -48,6 +49,7 @@ pub async fn list(request: &Request, which: &str, skip: u32) -> Result<Reply> {
         "failed" => Filter::Failed,
         "mine" => Filter::Of(request.actor.id),
         other => {
+            let other = text::shorten(other, 40);
             return Err(Error::refused(format!(
                 "“{other}” is no filter. It is /jobs, /jobs running, /jobs failed or /jobs mine."
             )));

@@ -155,6 +155,7 @@ fn unquoted(text: &str) -> &str {
 
 fn usage() -> Error {
     Error::refused(
-        "It is /output and the number of a job, and for a search grep and a text: /output 12 grep error",
+        "Write /output and the number of a job, such as /output 12. \
+         To search in it, add grep and a text: /output 12 grep error.",
     )
 }

@@ -2,6 +2,7 @@
 
 mod database;
 mod outside;
+mod talk;
 
 pub use database::Database;
 pub use outside::Outside;
