@@ -7,6 +7,7 @@ use super::reply::Reply;
 use super::request::{From, Request};
 use crate::access::Asked;
 use crate::base::error::{Error, Result};
+use crate::base::ids::MessageId;
 use crate::base::role::Role;
 use crate::base::text::{escape, shorten};
 
@@ -82,30 +83,29 @@ pub fn now_or_never(intent: &str) -> crate::delivery::Buttons {
     ]]
 }
 
-/// The offer is marked as answered after what it stands for was accepted: a crash between the two leaves the press
-/// unhandled, and what is then done again has the same source, so it makes no second job.
+/// Does what was offered. The intent is the source of what it makes and is marked afterwards: a crash in between loses
+/// nothing, and a second press makes nothing.
 async fn confirm(request: &Request, intent: &str) -> Result<Reply> {
-    let reply = match offers::open(request, intent).await? {
-        Offer::Run(offer) => run::confirmed(request, intent, offer).await?,
-        Offer::Late { text, message } => late_command(request, &text, message).await?,
+    let offer = offers::open(request, intent).await?;
+    let mut request = request.clone();
+    request.source = format!("intent:{intent}");
+    let reply = match offer {
+        Offer::Run(offer) => run::confirmed(&request, offer).await?,
+        Offer::Late { text, message } => late_command(&request, &text, message).await?,
         Offer::LatePress { data } => {
             let press = Press::read(&data).filter(|press| !matches!(press, Press::Confirm(_)));
             let press = press.ok_or_else(|| {
                 Error::refused("That button no longer stands for anything. Send the command again.")
             })?;
-            let reply = Box::pin(handle(request, press)).await?;
+            let reply = Box::pin(handle(&request, press)).await?;
             instead_of_offer(reply, "Done, as you asked.")
         }
     };
-    offers::take(request, intent).await?;
+    offers::take(&request, intent).await?;
     Ok(reply)
 }
 
-async fn late_command(
-    request: &Request,
-    text: &str,
-    message: Option<crate::base::ids::MessageId>,
-) -> Result<Reply> {
+async fn late_command(request: &Request, text: &str, message: Option<MessageId>) -> Result<Reply> {
     let line = read_line(text);
     let command = line.as_ref().and_then(|line| Command::named(&line.name));
     let (Some(line), Some(command)) = (&line, command) else {

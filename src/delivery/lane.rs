@@ -2,7 +2,7 @@
 
 use super::limits::Urgency;
 use super::message::Outgoing;
-use super::retry::{self, Decision};
+use super::retry::{self, Decision, Tried};
 use super::send::{self, Manner};
 use super::{Answer, Outbox, locked};
 use crate::base::ids::{ChatId, MessageId};
@@ -36,6 +36,8 @@ pub(super) struct Lane {
     chat: ChatId,
     state: Mutex<State>,
     rows: AtomicBool,
+    /// The database is being asked whether rows wait.
+    looking: AtomicBool,
     looping: AtomicBool,
     woken: Notify,
     idle: Notify,
@@ -47,8 +49,18 @@ struct State {
     live: HashMap<String, Outgoing>,
     /// When each slot's message was last touched, to pace its edits.
     touched: HashMap<String, Instant>,
-    /// How often the row at the head failed, and in which manner it goes now.
-    head: Option<(i64, Manner)>,
+    /// The row at the head, once it failed.
+    head: Option<Head>,
+}
+
+/// What was learnt of a row that failed.
+#[derive(Clone, Copy, Default)]
+struct Head {
+    row: i64,
+    /// In which manner it goes now.
+    manner: Manner,
+    /// How often the server itself failed at it.
+    choked: u32,
 }
 
 impl Lane {
@@ -57,6 +69,7 @@ impl Lane {
             chat,
             state: Mutex::default(),
             rows: AtomicBool::new(true),
+            looking: AtomicBool::new(false),
             looping: AtomicBool::new(false),
             woken: Notify::new(),
             idle: Notify::new(),
@@ -83,6 +96,11 @@ impl Lane {
         self.rows.store(true, Ordering::SeqCst);
     }
 
+    #[cfg(test)]
+    pub(super) fn rest(&self) {
+        self.rows.store(false, Ordering::SeqCst);
+    }
+
     pub(super) fn wake(&self) {
         self.woken.notify_one();
     }
@@ -93,7 +111,20 @@ impl Lane {
 
     /// Whether anything but live edits waits or is on its way.
     pub(super) fn is_busy(&self) -> bool {
-        self.rows.load(Ordering::SeqCst) || !locked(&self.state).answers.is_empty()
+        self.looking.load(Ordering::SeqCst)
+            || self.rows.load(Ordering::SeqCst)
+            || !locked(&self.state).answers.is_empty()
+    }
+
+    /// Whether the lane holds nothing that a new one would not: no loop, no message, no pace to keep.
+    pub(super) fn is_resting(&self, now: Instant) -> bool {
+        let state = locked(&self.state);
+        let paced = |at: &Instant| now.duration_since(*at) < 2 * LIVE_GROUP;
+        !self.looping.load(Ordering::SeqCst)
+            && !self.rows.load(Ordering::SeqCst)
+            && state.answers.is_empty()
+            && state.live.is_empty()
+            && !state.touched.values().any(paced)
     }
 
     /// Resolves when nothing but live edits waits.
@@ -128,6 +159,10 @@ pub(super) async fn run(outbox: &Outbox, lane: &Lane) {
                 STORE_PAUSE
             }
         };
+        if !lane.is_busy() {
+            // Only a live edit waits for its time.
+            lane.idle.notify_waiters();
+        }
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             () = lane.woken.notified() => {}
@@ -143,21 +178,19 @@ pub(super) async fn run(outbox: &Outbox, lane: &Lane) {
 pub(super) async fn step(outbox: &Outbox, lane: &Lane) -> store::Result<Step> {
     if lane.rows.load(Ordering::SeqCst) {
         // Cleared before the look, so that a row added after it sets the flag again.
+        lane.looking.store(true, Ordering::SeqCst);
         lane.rows.store(false, Ordering::SeqCst);
         let next = async {
             let mut db = outbox.inner.store.read().await?;
             store::outbox::next(&mut db, lane.chat).await
         };
-        match next.await {
-            Ok(None) => {}
-            Ok(Some(row)) => {
-                lane.rows.store(true, Ordering::SeqCst);
-                return send_row(outbox, lane, row).await;
-            }
-            Err(error) => {
-                lane.rows.store(true, Ordering::SeqCst);
-                return Err(error);
-            }
+        let next = next.await;
+        if !matches!(next, Ok(None)) {
+            lane.rows.store(true, Ordering::SeqCst);
+        }
+        lane.looking.store(false, Ordering::SeqCst);
+        if let Some(row) = next? {
+            return send_row(outbox, lane, row).await;
         }
     }
     let answers = !locked(&lane.state).answers.is_empty();
@@ -195,11 +228,14 @@ async fn send_row(
         None => None,
     };
     let target = slot_target.or(message.edits);
-    let manner = match locked(&lane.state).head {
-        Some((id, manner)) if id == row.id => manner,
-        _ => Manner::default(),
+    let mut head = match locked(&lane.state).head {
+        Some(head) if head.row == row.id => head,
+        _ => Head {
+            row: row.id,
+            ..Head::default()
+        },
     };
-    match call(outbox, lane, &message, target, manner).await {
+    match call(outbox, lane, &message, target, head.manner).await {
         Ok(sent) => {
             touch(lane, row.slot.as_deref());
             let mut tx = outbox.inner.store.begin().await?;
@@ -209,14 +245,21 @@ async fn send_row(
             Ok(Step::Sent)
         }
         Err(error) => {
-            let decision = retry::decide(&error, row.attempts, manner.plain);
+            head.choked += u32::from(retry::is_choke(&error));
+            locked(&lane.state).head = Some(head);
+            let tried = Tried {
+                attempts: row.attempts,
+                choked: head.choked,
+                plain: head.manner.plain,
+            };
+            let decision = retry::decide(&error, tried);
             tracing::warn!(chat = %lane.chat, row = row.id, %error, ?decision, "a message did not go");
             follow(
                 outbox,
                 lane,
                 &row,
                 target,
-                manner,
+                head,
                 decision,
                 &error.to_string(),
             )
@@ -231,7 +274,7 @@ async fn follow(
     lane: &Lane,
     row: &store::outbox::Pending,
     target: Option<MessageId>,
-    manner: Manner,
+    head: Head,
     decision: Decision,
     error: &str,
 ) -> store::Result<Step> {
@@ -269,10 +312,10 @@ async fn follow(
         }
         Decision::LeaveTopic | Decision::Plain => {
             let manner = Manner {
-                plain: manner.plain || decision == Decision::Plain,
-                leave_topic: manner.leave_topic || decision == Decision::LeaveTopic,
+                plain: head.manner.plain || decision == Decision::Plain,
+                leave_topic: head.manner.leave_topic || decision == Decision::LeaveTopic,
             };
-            locked(&lane.state).head = Some((row.id, manner));
+            locked(&lane.state).head = Some(Head { manner, ..head });
             store::outbox::mark_attempt(&mut tx, row.id, error).await?;
             Step::Sent
         }
@@ -317,7 +360,7 @@ async fn send_answer(outbox: &Outbox, lane: &Lane) -> store::Result<Step> {
     let message = &answer.message;
     match call(outbox, lane, message, message.edits, Manner::default()).await {
         Ok(_) => {}
-        Err(error) => match retry::decide(&error, 0, false) {
+        Err(error) => match retry::decide(&error, Tried::default()) {
             Decision::Done => {}
             Decision::Gone(reason) => outbox.chat_gone(lane.chat, &reason).await?,
             // Whatever else went wrong is the business of rows: they retry, in order, over restarts.
@@ -344,6 +387,10 @@ async fn send_answer(outbox: &Outbox, lane: &Lane) -> store::Result<Step> {
 }
 
 async fn send_live(outbox: &Outbox, lane: &Lane) -> store::Result<Step> {
+    if locked(&outbox.inner.gone).contains(&lane.chat) {
+        locked(&lane.state).live.clear();
+        return Ok(Step::Idle);
+    }
     let now = Instant::now();
     let strained = locked(&outbox.inner.limits).is_strained(lane.chat, now);
     let pace = match lane.chat.is_private() {
@@ -375,16 +422,38 @@ async fn send_live(outbox: &Outbox, lane: &Lane) -> store::Result<Step> {
     let Some(message) = locked(&lane.state).live.remove(&slot) else {
         return Ok(Step::Sent);
     };
-    // Without a message to edit there is nothing live to show: its first form is a promise, not an offer.
-    let Some(target) = target else {
+    // Without a message to edit there is nothing live to show: its first form is a promise, not an offer. Only a group
+    // that moved left its message behind, and gets a new one.
+    if target.is_none() && outbox.former_id(lane.chat).is_none() {
         return Ok(Step::Sent);
-    };
+    }
     touch(lane, Some(&slot));
-    if let Err(error) = call(outbox, lane, &message, Some(target), Manner::default()).await {
-        let decision = retry::decide(&error, 0, true);
-        tracing::debug!(chat = %lane.chat, %error, ?decision, "a live edit was skipped");
-        if let Decision::Pause(pause) | Decision::Again(pause) = decision {
-            locked(&outbox.inner.limits).close(lane.chat, pause, Instant::now());
+    match call(outbox, lane, &message, target, Manner::default()).await {
+        Ok(sent) if target.is_none() => {
+            let mut tx = outbox.inner.store.begin().await?;
+            store::outbox::put_slot(&mut tx, &slot, lane.chat, sent, Millis::now()).await?;
+            outbox.inner.store.commit(tx).await?;
+        }
+        Ok(_) => {}
+        Err(error) => {
+            let tried = Tried {
+                plain: true,
+                ..Tried::default()
+            };
+            let decision = retry::decide(&error, tried);
+            tracing::debug!(chat = %lane.chat, %error, ?decision, "a live edit was skipped");
+            match decision {
+                Decision::Pause(pause) | Decision::Again(pause) => {
+                    locked(&outbox.inner.limits).close(lane.chat, pause, Instant::now());
+                }
+                Decision::Moved(to) => outbox.chat_moved(lane.chat, to).await?,
+                Decision::Gone(reason) => outbox.chat_gone(lane.chat, &reason).await?,
+                Decision::Done
+                | Decision::SendNew
+                | Decision::LeaveTopic
+                | Decision::Plain
+                | Decision::GiveUp(_) => {}
+            }
         }
     }
     Ok(Step::Sent)

@@ -112,7 +112,7 @@ impl Active {
 }
 
 /// The end of a job's output.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct End {
     /// As a terminal shows it.
     pub text: String,
@@ -122,6 +122,18 @@ pub struct End {
     pub bytes: u64,
     /// Lines printed.
     pub lines: u64,
+}
+
+/// Of a job that printed nothing.
+impl Default for End {
+    fn default() -> Self {
+        Self {
+            text: String::new(),
+            whole: true,
+            bytes: 0,
+            lines: 0,
+        }
+    }
 }
 
 impl End {

@@ -80,6 +80,10 @@ impl Jobs {
             marker: self.marker(&job),
         };
         tracing::info!(title = job.new.title, start = job.starts, "started");
+        if job.new.lane_limit > 1 {
+            // One that came while this one was first in its lane was turned away, although there is room for both.
+            self.wake_waiting(&job).await;
+        }
         let result = AssertUnwindSafe(self.inner.registry.run(cx))
             .catch_unwind()
             .await;
@@ -124,6 +128,9 @@ impl Jobs {
             .unwrap_or_default();
         let mut shown = active.shown.lock().await;
         shown.closed = true;
+        // A live edit that still waited would go after the ending, and show the job as running for ever.
+        let chat = job.new.place.chat;
+        self.inner.outbox.withdraw(chat, &card::slot(job.id));
         let rest = active
             .output()
             .and_then(|o| o.with_stream(|s| s.take(true)));
@@ -171,7 +178,7 @@ impl Jobs {
         self.inner.store.commit(tx).await
     }
 
-    /// Pushes the jobs that waited for this one's lane or asker.
+    /// Pushes jobs that wait for this one's lane or asker.
     async fn wake_waiting(&self, job: &Job) {
         let waiting = async {
             let mut db = self.inner.store.read().await?;

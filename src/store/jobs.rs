@@ -117,7 +117,7 @@ pub enum Added {
 pub enum Claim {
     /// The job is running now, and it is ours.
     Won(Box<Job>),
-    /// Its lane or its asker has no room; it stays queued.
+    /// Its lane or its asker has no room, or an older one comes first; it stays queued.
     Busy,
     /// It is not queued: already running, ended, or unknown.
     Gone,
@@ -181,7 +181,7 @@ pub async fn add(db: &mut Connection, job: &NewRow) -> Result<Added> {
     Ok(Added::Before(JobId(before.get(0))))
 }
 
-/// Takes a queued job for running if its lane and its asker have room. Call under [`super::Store::lock_claims`].
+/// Takes a queued job for running if its lane and its asker have room, and no older one of its lane could run. Call under [`super::Store::lock_claims`].
 ///
 /// # Errors
 /// When the database refuses; the job is not to be run then.
@@ -191,6 +191,11 @@ pub async fn claim(db: &mut Connection, id: JobId, at: Millis) -> Result<Claim> 
          WHERE id = $1 AND state = 'queued'
            AND (SELECT COUNT(*) FROM jobs other WHERE other.state = 'running' AND other.lane = jobs.lane) < lane_limit
            AND (SELECT COUNT(*) FROM jobs other WHERE other.state = 'running' AND other.asker_id = jobs.asker_id) < user_limit
+           AND NOT EXISTS (
+                SELECT 1 FROM jobs older
+                WHERE older.state = 'queued' AND older.lane = jobs.lane AND older.id < jobs.id
+                  AND (SELECT COUNT(*) FROM jobs busy WHERE busy.state = 'running' AND busy.asker_id = older.asker_id)
+                      < older.user_limit)
          RETURNING id, kind, payload, title, state, role, asker_id, asker_name, chat_id, thread_id, reply_to,
             source, retry_of, request_id, lane, lane_limit, user_limit, after_crash, output, created_at, started_at,
             finished_at, starts, exit_code, signal, reason, ended_by, log_bytes",
@@ -286,22 +291,14 @@ pub async fn find(db: &mut Connection, id: JobId) -> Result<Option<Job>> {
     row.as_ref().map(read).transpose()
 }
 
-/// The newest jobs by a filter, newest first.
+/// The newest jobs by a filter that this role may see, newest first, after `skip` of them.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn list(db: &mut Connection, filter: Filter, limit: u32, skip: u32) -> Result<Vec<Job>> {
-    seen_by(db, Role::Owner, filter, limit, skip).await
-}
-
-/// The newest jobs by a filter that a person of this role may see, newest first.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn seen_by(
+pub async fn list(
     db: &mut Connection,
-    role: Role,
     filter: Filter,
+    role: Role,
     limit: u32,
     skip: u32,
 ) -> Result<Vec<Job>> {
@@ -311,18 +308,18 @@ pub async fn seen_by(
         Filter::Failed => "state IN ('failed', 'timed_out', 'lost') AND $3 = $3",
         Filter::Of(_) => "asker_id = $3",
     };
-    let who = match filter {
-        Filter::Of(user) => user.0,
-        Filter::All | Filter::Open | Filter::Failed => 0,
-    };
-    let visible = match role {
+    let seen = match role {
         Role::Viewer => "role = 'viewer'",
         Role::Operator => "role IN ('viewer', 'operator')",
         Role::Admin => "role <> 'owner'",
         Role::Owner => "1 = 1",
     };
+    let who = match filter {
+        Filter::Of(user) => user.0,
+        Filter::All | Filter::Open | Filter::Failed => 0,
+    };
     let text = sqlx::AssertSqlSafe(format!(
-        "SELECT {COLUMNS} FROM jobs WHERE {visible} AND {condition} ORDER BY id DESC LIMIT $1 OFFSET $2"
+        "SELECT {COLUMNS} FROM jobs WHERE {condition} AND {seen} ORDER BY id DESC LIMIT $1 OFFSET $2"
     ));
     let rows = sqlx::query(text)
         .bind(i64::from(limit))
@@ -345,23 +342,24 @@ pub async fn open(db: &mut Connection, state: JobState) -> Result<Vec<Job>> {
     rows.iter().map(read).collect()
 }
 
-/// The ids of queued jobs that share the lane or the asker of a job that just ended, oldest of each first.
+/// The oldest queued jobs that share the lane or the asker of a job that just started or ended, some of each.
 ///
 /// # Errors
 /// When the database refuses.
 pub async fn waiting_for(db: &mut Connection, lane: &str, asker: UserId) -> Result<Vec<JobId>> {
     let mut found = Vec::new();
     for text in [
-        "SELECT id FROM jobs WHERE state = 'queued' AND lane = $1 AND $2 = $2 ORDER BY id LIMIT 1",
-        "SELECT id FROM jobs WHERE state = 'queued' AND asker_id = $2 AND $1 = $1 ORDER BY id LIMIT 1",
+        "SELECT id FROM jobs WHERE state = 'queued' AND lane = $1 AND $2 = $2 ORDER BY id LIMIT 8",
+        "SELECT id FROM jobs WHERE state = 'queued' AND asker_id = $2 AND $1 = $1 ORDER BY id LIMIT 8",
     ] {
-        let row = sqlx::query(text)
+        let rows = sqlx::query(text)
             .bind(lane)
             .bind(asker.0)
-            .fetch_optional(&mut *db)
+            .fetch_all(&mut *db)
             .await?;
-        found.extend(row.map(|row| JobId(row.get(0))));
+        found.extend(rows.iter().map(|row| JobId(row.get(0))));
     }
+    found.sort_unstable();
     found.dedup();
     Ok(found)
 }

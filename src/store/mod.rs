@@ -12,11 +12,12 @@ pub mod members;
 pub mod outbox;
 
 use sqlx::any::AnyPoolOptions;
-use sqlx::{AnyConnection, AnyPool};
+use sqlx::{AnyConnection, AnyPool, Connection as _, Row as _};
 use std::fs::{DirBuilder, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::time::Duration;
 
 /// A transaction; rolled back when dropped without [`Store::commit`].
@@ -34,6 +35,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Arbitrary key of the PostgreSQL advisory lock under which jobs are claimed.
 const CLAIM_LOCK: i64 = 0x6f70_7367;
+/// Arbitrary key of the PostgreSQL advisory lock that a running bot holds.
+const ALONE_LOCK: i64 = 0x6f70_7368;
 
 /// A failed query, told apart by what a person can do about it.
 #[derive(Debug, thiserror::Error)]
@@ -104,6 +107,12 @@ pub enum Location {
     Postgres(String),
 }
 
+/// Held while this process is the only bot on a PostgreSQL database; the server frees it when the process ends.
+pub struct Alone {
+    // Only to be held; the mutex lets it be held by what is shared between threads.
+    _connection: Mutex<AnyConnection>,
+}
+
 /// The open database. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {
@@ -133,6 +142,27 @@ impl Store {
         };
         store.migrate().await?;
         Ok(store)
+    }
+
+    /// Makes this process the only bot on a PostgreSQL database; `None` when another one is. On SQLite a lock file does
+    /// that, and this gives nothing to hold.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn be_alone(&self) -> Result<Option<Alone>> {
+        let Location::Postgres(url) = &self.location else {
+            return Ok(None);
+        };
+        let mut connection = AnyConnection::connect(url).await?;
+        // As a number: a BOOLEAN is not among the types that both engines share.
+        let got = sqlx::query("SELECT CAST(pg_try_advisory_lock($1) AS INT)::BIGINT")
+            .bind(ALONE_LOCK)
+            .fetch_one(&mut connection)
+            .await?;
+        let alone = got.try_get::<i64, _>(0)? == 1;
+        Ok(alone.then_some(Alone {
+            _connection: Mutex::new(connection),
+        }))
     }
 
     /// Where this database is.

@@ -9,8 +9,10 @@
 mod harness;
 
 mod access;
+mod cards;
 mod commands;
 mod config;
+mod delivery;
 mod house;
 mod layers;
 mod presses;

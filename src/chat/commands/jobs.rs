@@ -59,7 +59,7 @@ pub async fn list(request: &Request, which: &str, skip: u32) -> Result<Reply> {
     let role = request.allow(asked).await?.role();
     let mut jobs = {
         let mut db = request.services.store.read().await?;
-        store::jobs::seen_by(&mut db, role, filter, PAGE + 1, skip).await?
+        store::jobs::list(&mut db, filter, role, PAGE + 1, skip).await?
     };
     let more = jobs.len() > PAGE as usize;
     jobs.truncate(PAGE as usize);

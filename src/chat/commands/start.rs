@@ -25,6 +25,7 @@ pub const ABOUT: About = About {
 pub async fn handle(request: &Request, rest: &str) -> Result<Reply> {
     let access = request.access();
     if !rest.is_empty() && access.claim(&request.actor, rest).await? {
+        request.services.roles_changed.notify_one();
         return Ok(Reply::html(format!(
             "Welcome, {}. You are the owner of this bot now, and nobody else can claim it.\n\n{}",
             escape(&request.actor.name),

@@ -67,7 +67,8 @@ pub async fn show(request: &Request, part: &str) -> Result<Reply> {
     let config = request.services.live.current();
     let devices = &config.monitored_devices;
     let paths: Vec<_> = devices.iter().map(|device| device.path.clone()).collect();
-    let host = host::snapshot(&paths).await.map_err(anyhow::Error::new)?;
+    let (host, working) = tokio::join!(host::snapshot(&paths), jobs(request));
+    let (host, working) = (host.map_err(anyhow::Error::new)?, working?);
     let mut lines = vec![format!("🖥 <b>{}</b>", escape(&host.hostname))];
     for part in parts {
         match part {
@@ -75,7 +76,7 @@ pub async fn show(request: &Request, part: &str) -> Result<Reply> {
             Part::Memory => lines.extend(memory(&host)),
             Part::Disks => lines.extend(disks(devices, &host)),
             Part::Uptime => lines.push(format!("Up {}", human(host.uptime))),
-            Part::Jobs => lines.push(jobs(request).await?),
+            Part::Jobs => lines.push(working.clone()),
         }
     }
     Ok(Reply::html(lines.join("\n")).buttons(buttons()))

@@ -1,6 +1,7 @@
 //! Short ways to ask something, and to look at what was kept of it.
 
 use super::{PATIENCE, World};
+use opsgram::base::role::Role;
 use opsgram::sandbox::{Message, View};
 use opsgram::store::audit::Entry;
 use opsgram::store::{audit, inbox, jobs, outbox};
@@ -63,7 +64,7 @@ impl World {
     /// How many jobs were ever made.
     pub async fn jobs(&self) -> usize {
         let mut db = self.services().store.read().await.unwrap();
-        let all = jobs::list(&mut db, jobs::Filter::All, 1000, 0).await;
+        let all = jobs::list(&mut db, jobs::Filter::All, Role::Owner, 1000, 0).await;
         all.unwrap().len()
     }
 
