@@ -182,22 +182,32 @@ impl Access {
     /// # Errors
     /// When the database refuses; the code stays usable then.
     pub async fn claim(&self, actor: &Actor, code: &str) -> Result<bool> {
-        let right = locked(&self.inner.claim)
-            .as_deref()
-            .is_some_and(|own| same(&letters(own), &letters(code)));
-        if !right || !actor.place.chat.is_private() {
+        if !actor.place.chat.is_private() {
             return Ok(false);
         }
+        // Taken before the database is asked: of two persons with the code only one goes on.
+        let taken = locked(&self.inner.claim).take_if(|own| same(&letters(own), &letters(code)));
+        let Some(taken) = taken else {
+            return Ok(false);
+        };
+        let made = self.make_owner(actor).await;
+        if made.is_err() {
+            *locked(&self.inner.claim) = Some(taken);
+        }
+        made
+    }
+
+    /// Makes the actor owner if there is no member yet.
+    async fn make_owner(&self, actor: &Actor) -> Result<bool> {
         let now = Millis::now();
         let mut tx = self.inner.store.begin().await?;
-        let made = store::members::claim(&mut tx, actor.id, &actor.name, now).await?;
+        let made = store::members::claim(&mut tx, actor.id, &storable(&actor.name), now).await?;
         if !made {
             return Ok(false);
         }
         let asked = Asked::new("owner.claim", actor.id.to_string(), Role::Owner);
         audit::add(&mut tx, &entry(actor, &asked, "done", None)).await?;
         self.inner.store.commit(tx).await?;
-        *locked(&self.inner.claim) = None;
         let member = Member {
             id: actor.id,
             name: actor.name.clone(),

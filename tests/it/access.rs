@@ -136,6 +136,26 @@ on_both! {
 }
 
 on_both! {
+    /// Of many who send the right code at the same moment, one becomes owner.
+    async fn the_code_does_not_make_two_owners(world) {
+        world.people("");
+        world.start().await;
+        let code = world.services().access.open_claim().unwrap();
+        let all = [ANN, BEN, CLEO, STRANGER];
+        for person in all {
+            world.say(person, &format!("/start {code}"));
+        }
+        world.quiet().await;
+        let owners = world.services().access.persons();
+        assert_eq!(owners.len(), 1, "{owners:?}");
+        let welcomed = all.iter().filter(|person| world.count(**person, "You are the owner") == 1);
+        assert_eq!(welcomed.count(), 1);
+        let refused = all.iter().filter(|person| world.count(**person, "I do not know you") == 1);
+        assert_eq!(refused.count(), 3);
+    }
+}
+
+on_both! {
     /// The code stands in the log as the command to send, and is gone from the log once somebody owns the bot.
     async fn the_claim_code_is_in_the_log_as_the_command_to_send(world) {
         world.people("");
@@ -192,6 +212,47 @@ on_both! {
         assert!(me.text.ends_with("Role here: operator"), "{}", me.text);
         let viewer = world.asks(CLEO, OPS, "/whoami").await;
         assert!(viewer.text.ends_with("Role here: viewer"), "{}", viewer.text);
+        world.polite();
+    }
+}
+
+on_both! {
+    /// A group of which nothing is to be started: everybody looks, and nobody runs or stops anything.
+    async fn in_a_viewers_group_nobody_runs_anything(world) {
+        world.people("
+access:
+  users:
+    - {id: 111, name: ann, role: owner}
+    - {id: 222, name: ben, role: operator}
+  chats: [{id: -1001, name: ops, role: viewer}]
+");
+        endless(&mut world, "long", &[]);
+        world.start().await;
+        world.say(BEN, "/run long");
+        world.sees(BEN, "▶️ long · #1").await;
+        for person in [ANN, BEN] {
+            for text in ["/run long", "/stream long", "/cancel 1"] {
+                let refused = world.asks(person, OPS, text).await;
+                assert_eq!(
+                    refused.text,
+                    "This needs the role operator or higher, and in this group nobody is more than viewer. \
+                     Send it to me in our private chat."
+                );
+            }
+            let bare = world.asks(person, OPS, "/run").await;
+            assert_eq!(bare.text, "There is no script that your role may run. An owner can change that.");
+            let before = world.sandbox.messages(OPS).len();
+            for data in ["run:long", "cancel:1"] {
+                world.forges(person, OPS, data).await;
+            }
+            world.quiet_but_for_jobs().await;
+            assert_eq!(world.sandbox.messages(OPS).len(), before + 2, "each is told");
+            let looked = world.asks(person, OPS, "/job 1").await;
+            assert!(looked.text.contains("begun"), "{}", looked.text);
+        }
+        assert_eq!(world.jobs().await, 1);
+        world.asks(BEN, BEN, "/cancel 1").await;
+        world.sees(BEN, "🚫 long · #1").await;
         world.polite();
     }
 }
@@ -331,7 +392,9 @@ access:
         world.start().await;
         for text in ["/run hello", "/run much", "/status", "/nonsense", "/run ask", "/whoami"] {
             let sent = world.sandbox.speak(BEN, FORUM).topic(topic).text(text);
-            world.after(FORUM, sent.message_id).await;
+            let answer = world.after(FORUM, sent.message_id).await;
+            assert_eq!(answer.reply_to, Some(sent.message_id), "{text}");
+            world.quiet().await;
         }
         let asked = world.sees(FORUM, "Run ask?").await;
         world.presses(BEN, &asked, "Run").await;

@@ -268,6 +268,26 @@ on_both! {
 }
 
 on_both! {
+    /// Who may look gets the whole log from its button, as an answer to the card.
+    async fn the_full_log_comes_by_its_button(world) {
+        world.script("much", "seq 3000", &[]);
+        world.start().await;
+        world.say(BEN, "/run much");
+        let card = world.sees(BEN, "✅ much · #1").await;
+        let in_group = world.asks(CLEO, OPS, "/job 1").await;
+        for (person, message) in [(BEN, &card), (CLEO, &in_group)] {
+            world.quiet().await;
+            let last = world.sandbox.from_bot(message.chat).last().map_or(0, |m| m.id);
+            world.presses(person, message, "Full log").await;
+            let file = world.after(message.chat, last).await;
+            assert_eq!(file.reply_to, Some(message.id));
+            assert!(file.document.unwrap().bytes.ends_with(b"2999\n3000\n"));
+        }
+        world.polite();
+    }
+}
+
+on_both! {
     /// A press without data, or of a message that Telegram no longer shows, is answered as well.
     async fn odd_presses_are_answered(world) {
         world.script("hello", "echo Hello", &[]);
