@@ -3,6 +3,7 @@
 
 mod harness;
 
+mod crash;
 mod house;
 mod layers;
 mod source;
