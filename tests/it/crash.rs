@@ -1,7 +1,7 @@
 //! Promises 1 to 3 under fire: whatever is killed when, no command is lost, none runs twice, all are told.
 
 use crate::harness::tools::{Gate, children, lines, until};
-use crate::harness::{ANN, BEN, Outside, PATIENCE, World};
+use crate::harness::{ANN, BEN, Database, Outside, PATIENCE, World};
 use crate::on_both;
 use opsgram::base::job::JobState;
 use opsgram::sandbox::{Fault, FaultKind, Message, Sent};
@@ -330,4 +330,149 @@ on_both! {
         db.close().await;
         bot.terminate().await;
     }
+}
+
+on_both! {
+    /// SIGTERM: what ends within the grace ends as it would have, and the chat hears of it before the bot is gone.
+    async fn a_job_that_ends_within_the_grace_is_not_cut_off_by_sigterm(world) {
+        let mut gate = Gate::new(&world, "gate");
+        world.script("work", &format!("{}; echo finished", gate.wait()), &[]);
+        let bot = Outside::start(&world).await;
+        world.say(ANN, "/run work");
+        world.sees(ANN, "▶️ work · #1").await;
+        let log = bot.log.clone();
+        let let_through = async {
+            until("the stop", || log.lock().unwrap().iter().any(|line| line.contains("stopping"))).await;
+            gate.open(1);
+        };
+        let ((code, _), ()) = tokio::join!(bot.terminate(), let_through);
+        assert_eq!(code, Some(0));
+        let card = world.sandbox.from_bot(ANN).pop().unwrap();
+        assert!(card.text.starts_with("✅ work · #1 · exit 0"), "{}", card.text);
+        assert!(card.text.contains("finished"));
+    }
+}
+
+on_both! {
+    /// SIGTERM: what does not end gets TERM, then KILL to all of its group, and is told as stopped, not as lost.
+    async fn a_job_that_does_not_end_is_stopped_by_sigterm_and_told_so(world) {
+        let pids = world.path().join("pids");
+        let body = format!(
+            "trap 'echo got TERM' TERM; (trap '' TERM; echo $BASHPID >> {0}; while :; do sleep 1000; done) & \
+             echo $$ >> {0}; while :; do sleep 1000 & wait $!; done",
+            pids.display()
+        );
+        world.script("rock", &body, &["grace: 300ms"]);
+        world.set("jobs: {grace: 200ms}");
+        let bot = Outside::start(&world).await;
+        world.say(ANN, "/run rock");
+        world.sees(ANN, "▶️ rock · #1").await;
+        until("the processes", || lines(&pids).len() == 2).await;
+        let (code, took) = bot.terminate().await;
+        assert_eq!(code, Some(0));
+        assert!(took < Duration::from_secs(8), "{took:?}");
+        assert_eq!(children(&world), [0; 0]);
+        let card = world.sandbox.from_bot(ANN).pop().unwrap();
+        assert!(card.text.starts_with("🚫 rock · #1 · stopped"), "{}", card.text);
+        assert!(card.text.contains("got TERM"), "{}", card.text);
+        let db = world.database().await;
+        assert_eq!(world.job(&db, 1).await.state, JobState::Cancelled);
+        db.close().await;
+    }
+}
+
+on_both! {
+    /// SIGTERM: what waits goes on waiting, does not hold up the end, and runs after the next start.
+    async fn queued_jobs_neither_delay_a_stop_nor_are_lost_by_it(world) {
+        let mut gate = Gate::new(&world, "gate");
+        let runs = world.path().join("runs");
+        world.script("work", &format!("echo $OPSGRAM_JOB >> {}; {}", runs.display(), gate.wait()), &["grace: 100ms"]);
+        world.set("jobs: {grace: 200ms}");
+        let bot = Outside::start(&world).await;
+        for _ in 0..3 {
+            world.say(ANN, "/run work");
+        }
+        world.sees(ANN, "⏳ work · #3 · queued (2 ahead)").await;
+        let (code, took) = bot.terminate().await;
+        assert_eq!(code, Some(0));
+        assert!(took < Duration::from_secs(8), "{took:?}");
+        let bot = Outside::start(&world).await;
+        gate.open(2);
+        world.sees(ANN, "✅ work · #3").await;
+        assert_eq!(lines(&runs), ["1", "2", "3"]);
+        world.sees(ANN, "🚫 work · #1 · stopped").await;
+        bot.terminate().await;
+    }
+}
+
+on_both! {
+    /// SIGTERM while Telegram is away, or takes calls and never answers: the bot ends all the same, and what it had to
+    /// say is said by the next.
+    async fn a_telegram_that_does_not_answer_does_not_hold_up_a_stop(world) {
+        world.script("hello", "echo hello", &[]);
+        for (round, silent) in [(1, false), (2, true)] {
+            let bot = Outside::start(&world).await;
+            match silent {
+                false => world.sandbox.fault(Fault::always(FaultKind::DropBefore)),
+                true => world.sandbox.fault(Fault::always(FaultKind::Delay(Duration::from_secs(100))).on("sendMessage")),
+            }
+            // Behind the back of the stand-in's fault, the update is already on its way.
+            if !silent {
+                world.sandbox.clear_faults();
+                world.sandbox.fault(Fault::always(FaultKind::DropBefore).on("sendMessage"));
+            }
+            world.say(ANN, "/run hello");
+            let db = world.database().await;
+            loop {
+                let mut read = db.read().await.unwrap();
+                let all = store::jobs::list(&mut read, store::jobs::Filter::All, 10, 0).await.unwrap();
+                if all.len() == round && all.iter().all(|job| job.state.is_final()) {
+                    break;
+                }
+                drop(read);
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            db.close().await;
+            if !silent {
+                world.sandbox.away(true);
+            }
+            let (code, took) = bot.terminate().await;
+            assert_eq!(code, Some(0), "silent: {silent}");
+            assert!(took < Duration::from_secs(12), "silent: {silent}: {took:?}");
+            world.sandbox.away(false);
+            world.sandbox.clear_faults();
+            let bot = Outside::start(&world).await;
+            world.sees(ANN, &format!("✅ hello · #{round}")).await;
+            bot.terminate().await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_bot_on_the_same_file_is_refused_and_disturbs_nothing() {
+    let mut world = World::new(Database::sqlite()).await;
+    let mut gate = Gate::new(&world, "gate");
+    let runs = world.path().join("runs");
+    let body = format!("echo $OPSGRAM_JOB >> {}; {}", runs.display(), gate.wait());
+    world.script("work", &body, &["on_crash: retry"]);
+    let first = Outside::start(&world).await;
+    world.say(ANN, "/run work");
+    world.sees(ANN, "▶️ work · #1").await;
+    let mut second = Outside::spawn(&world);
+    assert_eq!(second.ended().await, Some(1));
+    until("its words", || {
+        second.logged().contains("another opsgram is running on")
+    })
+    .await;
+    assert!(
+        second.logged().contains("opsgram.db"),
+        "{}",
+        second.logged()
+    );
+    gate.open(1);
+    world.sees(ANN, "✅ work · #1").await;
+    assert_eq!(lines(&runs), ["1"]);
+    let (code, _) = first.terminate().await;
+    assert_eq!(code, Some(0));
+    world.finish().await;
 }
