@@ -260,6 +260,11 @@ impl Jobs {
             }
             self.all_ended().await;
         }
+        // What is left waits for the next start; until then there is nothing to follow.
+        for active in self.all() {
+            active.shown.lock().await.closed = true;
+            active.phase.send_replace(live::Phase::Ended);
+        }
         self.inner.followers.close();
         self.inner.followers.wait().await;
     }

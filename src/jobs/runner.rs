@@ -67,6 +67,10 @@ impl Jobs {
         let active = self.activate(&job).await;
         let started = Instant::now();
         active.phase.send_replace(Phase::Running(started));
+        if self.inner.closing.is_cancelled() {
+            // Claimed in the moment of the stop: whoever waits for the running jobs may not have seen this one.
+            active.stop(StopReason::Shutdown);
+        }
         let reading = self.inner.registry.reading(&job).unwrap_or(Reading {
             secrets: Vec::new(),
             size: Size::Pipe,
