@@ -6,5 +6,6 @@ mod harness;
 mod crash;
 mod house;
 mod layers;
+mod running;
 mod source;
 mod spine;
