@@ -10,9 +10,11 @@ mod harness;
 
 mod access;
 mod cards;
+mod crash;
 mod delivery;
 mod house;
 mod layers;
 mod presses;
+mod running;
 mod source;
 mod spine;

@@ -63,6 +63,16 @@ impl Outside {
         (status.code(), begun.elapsed())
     }
 
+    /// Waits until it ends by itself; the exit code.
+    pub async fn ended(&mut self) -> Option<i32> {
+        self.child.wait().await.unwrap().code()
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id().unwrap()
+    }
+
     /// What it logged so far.
     pub fn logged(&self) -> String {
         self.log.lock().unwrap().join("\n")
