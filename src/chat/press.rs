@@ -5,8 +5,10 @@ use super::keyboards::Press;
 use super::offers::{self, LATE_WITHIN, Offer};
 use super::reply::Reply;
 use super::request::{From, Request};
+use crate::access::Asked;
 use crate::base::error::{Error, Result};
 use crate::base::ids::MessageId;
+use crate::base::role::Role;
 use crate::base::text::{escape, shorten};
 
 /// Whether a press starts or stops something, so that a late one is asked about first.
@@ -59,6 +61,8 @@ pub async fn handle(request: &Request, press: Press) -> Result<Reply> {
 /// # Errors
 /// A failure of ours.
 pub async fn offer_late(request: &Request, data: &str) -> Result<Reply> {
+    let asked = Asked::new("press.late", data, Role::Viewer);
+    request.allow(asked).await?;
     let offer = Offer::LatePress {
         data: data.to_owned(),
     };

@@ -6,6 +6,7 @@ use super::redact::Redactor;
 use super::stream::Stream;
 use crate::base::ids::JobId;
 use crate::base::job::OutputMode;
+use crate::delivery::Outgoing;
 use crate::delivery::card::{Printed, Seen};
 use crate::delivery::render::{Size, render};
 use crate::store::jobs::NewRow;
@@ -42,6 +43,8 @@ pub struct Shown {
     pub seen: Seen,
     /// The ending is composed: nothing live may follow.
     pub closed: bool,
+    /// The card as it was shown last.
+    pub card: Option<Outgoing>,
 }
 
 /// An open job.

@@ -94,7 +94,7 @@ on_both! {
         world.people("");
         world.start().await;
         let refused = world.asks(ANN, ANN, "/run hello").await;
-        assert!(refused.text.contains("I do not know you"), "{}", refused.text);
+        assert!(refused.text.contains("Nobody owns this bot yet"), "{}", refused.text);
         let old = world.services().access.open_claim().unwrap();
         let code = world.services().access.open_claim().unwrap();
         assert_ne!(old, code);
@@ -113,7 +113,9 @@ on_both! {
         world.sandbox.speak(ANN, ANN).forwarded_from(BEN).text(&format!("/start {code}"));
         world.quiet().await;
         assert_eq!(world.services().access.persons(), [], "no wrong way in");
-        let welcome = world.asks(ANN, ANN, &format!("/start {code}")).await;
+        assert_eq!(world.count(ANN, "That is not the code."), 3, "a typo is told as such");
+        let as_typed = code.to_lowercase().replace('-', "–");
+        let welcome = world.asks(ANN, ANN, &format!("/start {as_typed}")).await;
         assert!(welcome.text.contains("You are the owner of this bot now"), "{}", welcome.text);
         assert_eq!(world.audited("owner.claim", "done").await.len(), 1);
         let late = world.asks(BEN, BEN, &format!("/start {code}")).await;
@@ -130,6 +132,26 @@ on_both! {
         world.say(BEN, "/run hello");
         world.quiet().await;
         assert_eq!(world.jobs().await, 1);
+    }
+}
+
+on_both! {
+    /// Of many who send the right code at the same moment, one becomes owner.
+    async fn the_code_does_not_make_two_owners(world) {
+        world.people("");
+        world.start().await;
+        let code = world.services().access.open_claim().unwrap();
+        let all = [ANN, BEN, CLEO, STRANGER];
+        for person in all {
+            world.say(person, &format!("/start {code}"));
+        }
+        world.quiet().await;
+        let owners = world.services().access.persons();
+        assert_eq!(owners.len(), 1, "{owners:?}");
+        let welcomed = all.iter().filter(|person| world.count(**person, "You are the owner") == 1);
+        assert_eq!(welcomed.count(), 1);
+        let refused = all.iter().filter(|person| world.count(**person, "I do not know you") == 1);
+        assert_eq!(refused.count(), 3);
     }
 }
 
@@ -174,7 +196,8 @@ on_both! {
         let refused = world.asks(ANN, OPS, "/run deploy").await;
         assert_eq!(
             refused.text,
-            "This needs the role admin or higher, also for this group. You are operator here."
+            "This needs the role admin or higher, and in this group nobody is more than operator. \
+             Send it to me in our private chat."
         );
         let forged = world.forges(ANN, OPS, "run:deploy").await;
         world.quiet().await;
@@ -189,6 +212,47 @@ on_both! {
         assert!(me.text.ends_with("Role here: operator"), "{}", me.text);
         let viewer = world.asks(CLEO, OPS, "/whoami").await;
         assert!(viewer.text.ends_with("Role here: viewer"), "{}", viewer.text);
+        world.polite();
+    }
+}
+
+on_both! {
+    /// A group of which nothing is to be started: everybody looks, and nobody runs or stops anything.
+    async fn in_a_viewers_group_nobody_runs_anything(world) {
+        world.people("
+access:
+  users:
+    - {id: 111, name: ann, role: owner}
+    - {id: 222, name: ben, role: operator}
+  chats: [{id: -1001, name: ops, role: viewer}]
+");
+        endless(&mut world, "long", &[]);
+        world.start().await;
+        world.say(BEN, "/run long");
+        world.sees(BEN, "▶️ long · #1").await;
+        for person in [ANN, BEN] {
+            for text in ["/run long", "/stream long", "/cancel 1"] {
+                let refused = world.asks(person, OPS, text).await;
+                assert_eq!(
+                    refused.text,
+                    "This needs the role operator or higher, and in this group nobody is more than viewer. \
+                     Send it to me in our private chat."
+                );
+            }
+            let bare = world.asks(person, OPS, "/run").await;
+            assert_eq!(bare.text, "There is no script that your role may run. An owner can change that.");
+            let before = world.sandbox.messages(OPS).len();
+            for data in ["run:long", "cancel:1"] {
+                world.forges(person, OPS, data).await;
+            }
+            world.quiet_but_for_jobs().await;
+            assert_eq!(world.sandbox.messages(OPS).len(), before + 2, "each is told");
+            let looked = world.asks(person, OPS, "/job 1").await;
+            assert!(looked.text.contains("begun"), "{}", looked.text);
+        }
+        assert_eq!(world.jobs().await, 1);
+        world.asks(BEN, BEN, "/cancel 1").await;
+        world.sees(BEN, "🚫 long · #1").await;
         world.polite();
     }
 }
@@ -230,6 +294,11 @@ on_both! {
         assert_eq!(refused.len(), 1);
         assert_eq!(refused[0].target, "/run");
         assert_eq!(refused[0].reason.as_deref(), Some("anonymous admin"));
+        world.sandbox.add_group(ELSEWHERE, "elsewhere", false);
+        world.sandbox.say_anonymously(ELSEWHERE, "/run hello");
+        world.quiet().await;
+        assert_eq!(world.sandbox.from_bot(ELSEWHERE).len(), 0, "a group that is not listed is not talked to");
+        assert_eq!(world.audited("command", "refused").await.len(), 2);
     }
 }
 
@@ -323,7 +392,9 @@ access:
         world.start().await;
         for text in ["/run hello", "/run much", "/status", "/nonsense", "/run ask", "/whoami"] {
             let sent = world.sandbox.speak(BEN, FORUM).topic(topic).text(text);
-            world.after(FORUM, sent.message_id).await;
+            let answer = world.after(FORUM, sent.message_id).await;
+            assert_eq!(answer.reply_to, Some(sent.message_id), "{text}");
+            world.quiet().await;
         }
         let asked = world.sees(FORUM, "Run ask?").await;
         world.presses(BEN, &asked, "Run").await;
@@ -421,7 +492,7 @@ fn endless(world: &mut World, name: &str, more: &[&str]) {
 on_both! {
     /// An operator stops their own jobs only; an admin stops anybody's.
     async fn an_operator_cannot_cancel_anothers_job_but_an_admin_can(world) {
-        endless(&mut world, "long", &[]);
+        endless(&mut world, "long", &["concurrency: 4"]);
         world.start().await;
         world.say(ANN, "/run long");
         world.sees(ANN, "▶️ long · #1").await;
@@ -472,6 +543,8 @@ on_both! {
             let listed = world.asks(person, person, "/jobs").await;
             assert!(!listed.text.contains("payroll"), "{}", listed.text);
         }
+        let hidden = world.audited("job.output", "refused").await;
+        assert_eq!(hidden.len(), 6, "the trail tells what the chat does not: {hidden:#?}");
         let in_group = world.asks(ANN, OPS, "/output 1").await;
         assert!(in_group.text.starts_with("There is no job #1"), "{}", in_group.text);
         world.quiet().await;

@@ -11,6 +11,8 @@ mod harness;
 mod access;
 mod cards;
 mod crash;
+mod commands;
+mod config;
 mod delivery;
 mod house;
 mod layers;

@@ -2,7 +2,8 @@
 
 use crate::harness::{ANN, BEN, CLEO, OPS, World};
 use crate::on_both;
-use opsgram::sandbox::Message;
+use opsgram::sandbox::{Message, What};
+use serde_json::json;
 
 /// A script that asks first, and prints its arguments element by element.
 const ARGS: &str =
@@ -104,6 +105,7 @@ on_both! {
             assert!(told, "{label}");
         }
         assert_eq!(world.jobs().await, 0);
+        assert_eq!(world.audited("press.answer", "refused").await.len(), 4);
         world.presses(BEN, &asked, "Run").await;
         world.sees(OPS, "✅ deploy · #1").await;
         world.polite();
@@ -228,7 +230,7 @@ on_both! {
         world.start().await;
         world.say(ANN, "/run payroll");
         world.sees(ANN, "✅ payroll · #1").await;
-        world.say(CLEO, "/whoami");
+        world.asks(CLEO, CLEO, "/whoami").await;
         let huge = "9".repeat(40);
         let forged = [
             "", ":", "::", "x", "run", "run:", "run:payroll", "run:nothing", "run:../../bin/sh", "run:payroll\n",
@@ -237,22 +239,78 @@ on_both! {
             "jobs:all:0", "jobs:all:4294967295", "jobs:all:-1", "jobs:<b>:0", "jobs:all", "jobs::0",
             "scripts:0", "scripts:18446744073709551615", "scripts:x", "status:all", "status:<i>", "status:",
             "yes:", "yes:aaaaaaaaaaaaaaaaaaaa", "yes:' OR 1=1 --", "no:", "no:aaaaaaaaaaaaaaaaaaaa",
-            "RUN:payroll", "\u{0}", "🙂🙂🙂🙂",
+            "RUN:payroll", "\u{0}", "yes:\u{0}", "run:\u{0}", "🙂🙂🙂🙂",
         ];
         for data in forged {
-            let before = world.sandbox.messages(CLEO).len();
+            let before = world.sandbox.seq();
             let shown = world.forges(CLEO, CLEO, data).await;
             world.quiet().await;
-            let said = world.sandbox.messages(CLEO).len() > before;
+            // A page that is the same as before is refused by Telegram, and stays.
+            let page = |event: &What| {
+                matches!(event, What::Sent { .. } | What::Edited { .. })
+                    || matches!(event, What::Refused { method: "editMessageText", .. })
+            };
+            let said = world.sandbox.events_since(before).iter().any(|event| page(&event.what));
             assert!(shown.is_some() || said, "{data:?} is met with silence");
             let words = shown.unwrap_or_default();
             assert!(!words.contains("wrong on my side"), "{data:?}: {words}");
         }
         assert_eq!(world.jobs().await, 1);
-        assert_eq!(world.count(CLEO, "wrong on my side"), 0);
-        assert_eq!(world.count(CLEO, "sum"), 0);
-        assert_eq!(world.count(CLEO, "payroll ·"), 0);
+        for message in world.sandbox.from_bot(CLEO) {
+            for version in &message.history {
+                for hidden in ["wrong on my side", "sum", "payroll ·"] {
+                    assert!(!version.text.contains(hidden), "{}", version.text);
+                }
+            }
+        }
         world.polite();
+    }
+}
+
+on_both! {
+    /// Who may look gets the whole log from its button, as an answer to the card.
+    async fn the_full_log_comes_by_its_button(world) {
+        world.script("much", "seq 3000", &[]);
+        world.start().await;
+        world.say(BEN, "/run much");
+        let card = world.sees(BEN, "✅ much · #1").await;
+        let in_group = world.asks(CLEO, OPS, "/job 1").await;
+        for (person, message) in [(BEN, &card), (CLEO, &in_group)] {
+            world.quiet().await;
+            let last = world.sandbox.from_bot(message.chat).last().map_or(0, |m| m.id);
+            world.presses(person, message, "Full log").await;
+            let file = world.after(message.chat, last).await;
+            assert_eq!(file.reply_to, Some(message.id));
+            assert!(file.document.unwrap().bytes.ends_with(b"2999\n3000\n"));
+        }
+        world.polite();
+    }
+}
+
+on_both! {
+    /// A press without data, or of a message that Telegram no longer shows, is answered as well.
+    async fn odd_presses_are_answered(world) {
+        world.script("hello", "echo Hello", &[]);
+        world.start().await;
+        let ben = json!({"id": BEN, "is_bot": false, "first_name": "Ben"});
+        let chat = json!({"id": BEN, "type": "private", "first_name": "Ben"});
+        world.sandbox.inject(json!({"callback_query": {
+            "id": "1001", "from": ben, "chat_instance": "1", "inline_message_id": "abc", "data": "run:hello",
+        }}));
+        world.sandbox.inject(json!({"callback_query": {
+            "id": "1002", "from": ben, "chat_instance": "1", "game_short_name": "chess",
+            "message": {"message_id": 5, "date": 0, "chat": chat},
+        }}));
+        world.sandbox.inject(json!({"callback_query": {
+            "id": "1003", "from": ben, "chat_instance": "1", "data": "status:all",
+            "message": {"message_id": 5, "date": 0, "chat": chat},
+        }}));
+        world.quiet().await;
+        let calls = world.sandbox.calls();
+        let answers = calls.iter().filter(|call| call.method == "answerCallbackQuery").count();
+        assert_eq!(answers, 3);
+        assert_eq!(world.jobs().await, 0);
+        assert!(world.audit().await.iter().all(|line| line.actor.0 == BEN));
     }
 }
 
@@ -335,7 +393,8 @@ on_both! {
         let offer = says_late(&world, BEN, OPS, "/run hello").await;
         for person in [ANN, CLEO] {
             world.presses(person, &offer, "Run now").await;
-            world.presses(person, &offer, "Drop").await;
+            let shown = world.presses(person, &offer, "Drop").await;
+            assert_eq!(shown.as_deref(), Some("Only ben can answer this."));
         }
         let above = says_late(&world, BEN, BEN, "/run payroll").await;
         world.presses(BEN, &above, "Run now").await;
@@ -345,7 +404,7 @@ on_both! {
         world.sees(BEN, "“nowhere” is not a value for service. It can be api or web.").await;
         world.quiet().await;
         assert_eq!(world.jobs().await, 0);
-        assert_eq!(world.count(OPS, "Only ben can answer this."), 4);
+        assert_eq!(world.count(OPS, "Only ben can answer this."), 2);
         let asks = says_late(&world, BEN, BEN, "/run deploy api").await;
         world.presses(BEN, &asks, "Run now").await;
         let question = world.sees(BEN, "Run deploy?").await;

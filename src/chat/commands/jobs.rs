@@ -35,7 +35,7 @@ const PAGE: u32 = 10;
 /// # Errors
 /// The refusal in words, or a failure of ours.
 pub async fn handle(request: &Request, rest: &str) -> Result<Reply> {
-    list(request, rest, 0).await
+    list(request, &rest.to_lowercase(), 0).await
 }
 
 /// A page of jobs by the filter's word, after so many.
@@ -51,7 +51,7 @@ pub async fn list(request: &Request, which: &str, skip: u32) -> Result<Reply> {
         other => {
             let other = text::shorten(other, 40);
             return Err(Error::refused(format!(
-                "“{other}” is no filter. It is /jobs, /jobs running, /jobs failed or /jobs mine."
+                "There is no list of “{other}” jobs. Write /jobs, /jobs running, /jobs failed or /jobs mine."
             )));
         }
     };

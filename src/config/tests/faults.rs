@@ -242,7 +242,7 @@ const SINGLE: &[(&str, &str)] = &[
     ),
     (
         "scripts: {a: {run: ./run.sh, args: [{name: x, choices: [b, c], default: d}]}}",
-        "the default is not allowed: “d” is not a value for x. Did you mean b?",
+        "the default is not allowed: “d” is not a value for x. It can be b or c.",
     ),
     (
         "scripts: {a: {run: ./run.sh, args: [{name: x, choices: []}]}}",

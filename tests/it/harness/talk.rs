@@ -40,7 +40,9 @@ impl World {
 
     /// Sends what no button said and returns the words shown for it, if any.
     pub async fn forges(&self, person: i64, chat: i64, data: &str) -> Option<String> {
-        let pressed = self.sandbox.press_forged(person, chat, 1, data);
+        let last = |view: &View<'_>| view.last_from_bot(chat).map_or(1, |message| message.id);
+        let message = self.sandbox.look(last);
+        let pressed = self.sandbox.press_forged(person, chat, message, data);
         self.answer(&pressed).await
     }
 
@@ -87,8 +89,13 @@ impl World {
     pub fn polite(&self) {
         let sends = ["sendMessage", "editMessageText", "sendDocument"];
         for call in self.sandbox.calls() {
+            // A page that is asked for again may be the same as before.
+            let why = call.error.as_deref().unwrap_or_default();
             let refused = call.code == 400 && sends.contains(&call.method);
-            assert!(!refused, "the bot earned {call:?}");
+            assert!(
+                !refused || why.contains("is not modified"),
+                "the bot earned {call:?}"
+            );
         }
         for person in [super::ANN, super::BEN, super::CLEO, super::OPS] {
             for message in self.sandbox.from_bot(person) {
