@@ -9,7 +9,7 @@ use sqlx::Row;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// Holds a script until it is opened.
+/// Holds one script, once, until it is opened.
 pub struct Gate(PathBuf);
 
 impl Gate {
@@ -503,6 +503,8 @@ on_both! {
         world.sandbox.say(ANN, moved, "/run grave");
         world.quiet().await;
         assert_eq!(world.count(moved, "grave ·"), 0, "the ceiling is gone after a restart");
+        world.sandbox.say(BEN, moved, "/run say hello");
+        world.sees(moved, "✅ say · #4").await;
     }
 }
 
@@ -519,6 +521,21 @@ on_both! {
         world.sandbox.fault(fault.on("editMessageText").in_chat(OPS));
         gate.open().await;
         went_on(&world, MOVED).await;
+    }
+}
+
+on_both! {
+    /// A move of which only an error told: who may do what in the group holds at once.
+    async fn a_move_without_a_service_message_keeps_the_access(world) {
+        scripts_for_a_move(&mut world);
+        world.start().await;
+        world.sandbox.add_group(MOVED, "ops", false);
+        let outbox = &world.services().outbox;
+        outbox.chat_moved(ChatId(OPS), ChatId(MOVED)).await.unwrap();
+        world.sandbox.say(BEN, MOVED, "/run say hello");
+        world.sees(MOVED, "✅ say · #1").await;
+        world.sandbox.say(ANN, MOVED, "/run grave");
+        world.sees(MOVED, "admin").await;
     }
 }
 
