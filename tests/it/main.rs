@@ -5,6 +5,7 @@ mod harness;
 
 mod cards;
 mod delivery;
+mod hostile;
 mod house;
 mod layers;
 mod source;
