@@ -133,7 +133,7 @@ pub fn header(title: &str, id: JobId, phase: &Phase<'_>) -> String {
 pub fn open(subject: &Subject<'_>, phase: &Phase<'_>, tail: &str) -> Outgoing {
     let mut html = header(subject.title, subject.id, phase);
     let (last, skipped) = text::tail_lines(tail, LIVE_UNITS);
-    if !last.trim().is_empty() {
+    if !text::is_blank(last) {
         if skipped > 0 {
             html.push_str("\n…");
         }
@@ -212,7 +212,7 @@ fn card(subject: &Subject<'_>, phase: &Phase<'_>, printed: &Printed<'_>) -> Vec<
         };
         return vec![message(subject, format!("{head}{note}"), buttons)];
     }
-    if printed.tail.trim().is_empty() && printed.whole {
+    if text::is_blank(printed.tail) && printed.whole {
         return vec![message(subject, head, buttons)];
     }
     let room = text::MESSAGE_UNITS - text::visible_len(&head) - MARGIN;
@@ -221,7 +221,7 @@ fn card(subject: &Subject<'_>, phase: &Phase<'_>, printed: &Printed<'_>) -> Vec<
         return vec![message(subject, html, buttons)];
     }
     let (last, _) = text::tail_lines(printed.tail, LIVE_UNITS);
-    let card = match last.trim().is_empty() {
+    let card = match text::is_blank(last) {
         true => head,
         false => format!("{head}\n… the last lines:\n{}", text::pre(last)),
     };

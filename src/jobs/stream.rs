@@ -132,7 +132,7 @@ impl Gap {
 
 fn pieces(shown: &str, mut gap: Gap) -> Pieces {
     let mut parts: Vec<&str> = text::split(shown, PIECE_UNITS);
-    parts.retain(|part| !part.trim().is_empty());
+    parts.retain(|part| !text::is_blank(part));
     let mut html = Vec::new();
     if parts.len() > AT_ONCE {
         let last = parts.pop();
