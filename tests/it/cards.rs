@@ -74,6 +74,7 @@ on_both! {
         world.sees(BEN, "✅").await;
         world.sees(OPS, "✅").await;
         world.quiet().await;
+        assert_eq!(refused_for_content(&world), [], "an edit that changes nothing");
         for (chat, pace) in [(BEN, 1400), (OPS, 2900)] {
             let cards = world.sandbox.from_bot(chat);
             assert_eq!(cards.len(), 1);

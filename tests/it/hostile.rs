@@ -1,11 +1,10 @@
 //! Whatever a script prints, it is shown as a terminal would show it, no message is refused, and no secret gets out.
 
 use crate::delivery::{ended, refused_for_content};
-use crate::harness::{BEN, Database, World};
+use crate::harness::{BEN, Database, Outside, World};
 use crate::on_both;
 use opsgram::sandbox::{EntityKind, Message};
 use std::path::Path;
-use std::time::Duration;
 
 /// Runs the script `name`, the job of this number, which prints these bytes, and returns what the bot sent for it.
 async fn printing(world: &World, name: &str, id: i64, bytes: &[u8]) -> Vec<Message> {
@@ -250,6 +249,60 @@ on_both! {
             }
         }
     }
+}
+
+on_both! {
+    /// A stream of what nobody can see, which Telegram takes for empty, is no message.
+    async fn invisible_output_makes_no_empty_message(world) {
+        world.script("follow", "cat printed; sleep 3.5; echo end", &["output: stream"]);
+        world.start().await;
+        let output = "\u{202e}\u{30a}\n\u{2800}\u{200b}\n".repeat(500);
+        let messages = printing(&world, "follow", 1, output.as_bytes()).await;
+        assert!(messages.len() <= 2, "{messages:#?}");
+        assert!(messages[0].text.starts_with("✅ follow"));
+    }
+}
+
+on_both! {
+    /// On a pseudo-terminal it is the same: what stands at the end is shown.
+    async fn a_terminal_program_is_shown_as_it_stands(world) {
+        let bar = "for n in $(seq 0 20 100); do printf '\\r\\033[32m%3d%%\\033[0m' $n; sleep 0.05; done; echo; [ -t 1 ] && echo a terminal";
+        world.script("bar", bar, &["tty: true"]);
+        world.start().await;
+        world.say(BEN, "/run bar");
+        let card = world.sees(BEN, "✅ bar").await;
+        assert_eq!(below_header(&card), "100%\na terminal");
+    }
+}
+
+/// 100 MB, without a newline and with many, in each mode: the program is not held back, and memory stays bounded.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn memory_is_bounded_whatever_is_printed() {
+    let mut world = World::new(Database::sqlite()).await;
+    world.set("jobs: {max_log: 1MiB}");
+    for (name, program) in [
+        ("line", "head -c 100000000 /dev/zero | tr '\\0' x"),
+        ("lines", "yes 'a line of text' | head -c 100000000"),
+    ] {
+        for mode in ["card", "stream"] {
+            world.script(
+                &format!("{name}-{mode}"),
+                program,
+                &[&format!("output: {mode}")],
+            );
+        }
+    }
+    let outside = Outside::start(&world).await;
+    for name in ["line-card", "line-stream", "lines-card", "lines-stream"] {
+        world.say(BEN, &format!("/run {name}"));
+        world.sees(BEN, &format!("✅ {name}")).await;
+    }
+    let peak = outside.peak_memory();
+    outside.terminate().await;
+    assert_eq!(refused_for_content(&world), []);
+    // A debug build with its databases is at some 60 MB when it idles.
+    assert!(peak < 150_000_000, "{peak} bytes");
+    world.finish().await;
 }
 
 /// All that lies under a folder.
