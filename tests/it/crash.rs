@@ -3,8 +3,8 @@
 use crate::harness::tools::{Gate, children, lines, until};
 use crate::harness::{ANN, BEN, Database, Outside, PATIENCE, World};
 use crate::on_both;
-use opsgram::base::role::Role;
 use opsgram::base::job::JobState;
+use opsgram::base::role::Role;
 use opsgram::sandbox::{Fault, FaultKind, Message, Sent};
 use opsgram::store;
 use rand::rngs::StdRng;

@@ -10,10 +10,11 @@ mod harness;
 
 mod access;
 mod cards;
-mod crash;
 mod commands;
 mod config;
+mod crash;
 mod delivery;
+mod hostile;
 mod house;
 mod layers;
 mod presses;
