@@ -445,6 +445,10 @@ fn is_for_us(incoming: &Incoming, me: &Me) -> bool {
 }
 
 fn actor(services: &Services, author: &Author, place: Place) -> Actor {
+    // A move may show first in the answer to a call, of which only the outbox hears.
+    if let Some(before) = services.outbox.former_id(place.chat) {
+        services.access.chat_moved(before, place.chat);
+    }
     let (id, name) = match author {
         Author::Person { id, name } => {
             let own = services.access.name_of(*id);

@@ -1,7 +1,7 @@
 //! One chat's lane: what waits for it, and the step that sends the next thing.
 
 use super::limits::Urgency;
-use super::message::Outgoing;
+use super::message::{Body, Outgoing};
 use super::retry::{self, Decision, Tried};
 use super::send::{self, Manner};
 use super::{Answer, Outbox, locked};
@@ -18,6 +18,8 @@ use tokio::sync::Notify;
 const LIVE_PRIVATE: Duration = Duration::from_millis(1500);
 /// The same in a group, whose budget is shared by its members.
 const LIVE_GROUP: Duration = Duration::from_millis(3000);
+/// A call that is under way when the bot is stopped gets this long to end.
+const LAST_CALL: Duration = Duration::from_secs(1);
 /// Pause after the database refused.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
 
@@ -47,8 +49,8 @@ pub(super) struct Lane {
 struct State {
     answers: VecDeque<Answer>,
     live: HashMap<String, Outgoing>,
-    /// When each slot's message was last touched, to pace its edits.
-    touched: HashMap<String, Instant>,
+    /// When each slot's message was last touched, to pace its edits, and what it says, to make none that changes nothing.
+    touched: HashMap<String, (Instant, Body)>,
     /// The row at the head, once it failed.
     head: Option<Head>,
 }
@@ -119,7 +121,7 @@ impl Lane {
     /// Whether the lane holds nothing that a new one would not: no loop, no message, no pace to keep.
     pub(super) fn is_resting(&self, now: Instant) -> bool {
         let state = locked(&self.state);
-        let paced = |at: &Instant| now.duration_since(*at) < 2 * LIVE_GROUP;
+        let paced = |(at, _): &(Instant, Body)| now.duration_since(*at) < 2 * LIVE_GROUP;
         !self.looping.load(Ordering::SeqCst)
             && !self.rows.load(Ordering::SeqCst)
             && state.answers.is_empty()
@@ -142,7 +144,11 @@ impl Lane {
 /// The lane's loop: steps until nothing waits. A wake-up that comes in between starts it anew.
 pub(super) async fn run(outbox: &Outbox, lane: &Lane) {
     loop {
-        let pause = match step(outbox, lane).await {
+        let step = tokio::select! {
+            step = step(outbox, lane) => step,
+            () = last_call(outbox) => return,
+        };
+        let pause = match step {
             Ok(Step::Sent) => continue,
             Ok(Step::Wait(pause)) => pause,
             Ok(Step::Idle) => {
@@ -172,6 +178,12 @@ pub(super) async fn run(outbox: &Outbox, lane: &Lane) {
             return;
         }
     }
+}
+
+/// Resolves when a call that still hangs is given up because the bot is stopped. Its message stays pending.
+async fn last_call(outbox: &Outbox) {
+    outbox.inner.stop.cancelled().await;
+    tokio::time::sleep(LAST_CALL).await;
 }
 
 /// Sends the next thing of the lane: rows first, then answers, then live edits.
@@ -227,7 +239,8 @@ async fn send_row(
         }
         None => None,
     };
-    let target = slot_target.or(message.edits);
+    let own = message.edits.filter(|_| message.place.chat == lane.chat);
+    let target = slot_target.or(own);
     let mut head = match locked(&lane.state).head {
         Some(head) if head.row == row.id => head,
         _ => Head {
@@ -237,7 +250,7 @@ async fn send_row(
     };
     match call(outbox, lane, &message, target, head.manner).await {
         Ok(sent) => {
-            touch(lane, row.slot.as_deref());
+            touch(lane, row.slot.as_deref(), &message.body);
             let mut tx = outbox.inner.store.begin().await?;
             let slot = row.slot.as_deref();
             store::outbox::mark_sent(&mut tx, row.id, lane.chat, slot, sent, Millis::now()).await?;
@@ -403,7 +416,7 @@ async fn send_live(outbox: &Outbox, lane: &Lane) -> store::Result<Step> {
             .live
             .keys()
             .map(|slot| {
-                let ready = state.touched.get(slot).map_or(now, |at| *at + pace);
+                let ready = state.touched.get(slot).map_or(now, |(at, _)| *at + pace);
                 (ready, slot.clone())
             })
             .min()
@@ -419,7 +432,16 @@ async fn send_live(outbox: &Outbox, lane: &Lane) -> store::Result<Step> {
         let mut db = outbox.inner.store.read().await?;
         store::outbox::slot(&mut db, &slot, lane.chat).await?
     };
-    let Some(message) = locked(&lane.state).live.remove(&slot) else {
+    let offered = {
+        let mut state = locked(&lane.state);
+        let offered = state.live.remove(&slot);
+        // One that waited may say by now what is shown already.
+        offered.filter(|new| {
+            let shown = state.touched.get(&slot);
+            shown.is_none_or(|(_, body)| target.is_none() || *body != new.body)
+        })
+    };
+    let Some(message) = offered else {
         return Ok(Step::Sent);
     };
     // Without a message to edit there is nothing live to show: its first form is a promise, not an offer. Only a group
@@ -427,7 +449,7 @@ async fn send_live(outbox: &Outbox, lane: &Lane) -> store::Result<Step> {
     if target.is_none() && outbox.former_id(lane.chat).is_none() {
         return Ok(Step::Sent);
     }
-    touch(lane, Some(&slot));
+    touch(lane, Some(&slot), &message.body);
     match call(outbox, lane, &message, target, Manner::default()).await {
         Ok(sent) if target.is_none() => {
             let mut tx = outbox.inner.store.begin().await?;
@@ -490,13 +512,13 @@ fn wait(outbox: &Outbox, lane: &Lane, urgency: Urgency) -> Duration {
     locked(&outbox.inner.limits).wait(lane.chat, urgency, Instant::now())
 }
 
-fn touch(lane: &Lane, slot: Option<&str>) {
+fn touch(lane: &Lane, slot: Option<&str>, body: &Body) {
     if let Some(slot) = slot {
         let mut state = locked(&lane.state);
         let now = Instant::now();
         state
             .touched
-            .retain(|_, at| now.duration_since(*at) < Duration::from_secs(60));
-        state.touched.insert(slot.to_owned(), now);
+            .retain(|_, (at, _)| now.duration_since(*at) < Duration::from_secs(60));
+        state.touched.insert(slot.to_owned(), (now, body.clone()));
     }
 }

@@ -29,7 +29,7 @@ use crate::store::jobs::{Added, Job, NewRow};
 use crate::store::{self, Store};
 use action::Registry;
 use live::{Active, StopReason};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -129,6 +129,8 @@ struct Inner {
     registry: Registry,
     settings: Settings,
     active: Mutex<HashMap<JobId, Arc<Active>>>,
+    /// Jobs that the queue delivered before it was their turn.
+    parked: Mutex<HashSet<JobId>>,
     closing: CancellationToken,
     followers: TaskTracker,
 }
@@ -151,6 +153,7 @@ impl Jobs {
                 registry,
                 settings,
                 active: Mutex::default(),
+                parked: Mutex::default(),
                 closing: CancellationToken::new(),
                 followers: TaskTracker::new(),
             }),
@@ -222,6 +225,7 @@ impl Jobs {
             }
             drop(shown);
             self.close(&job);
+            self.wake_waiting().await;
             return Ok(Cancelled::Dequeued);
         }
         match &active {
@@ -259,6 +263,11 @@ impl Jobs {
                 active.stop(StopReason::Shutdown);
             }
             self.all_ended().await;
+        }
+        // What is left waits for the next start; until then there is nothing to follow.
+        for active in self.all() {
+            active.shown.lock().await.closed = true;
+            active.phase.send_replace(live::Phase::Ended);
         }
         self.inner.followers.close();
         self.inner.followers.wait().await;

@@ -57,8 +57,7 @@ fn pauses(card: &Message) -> Vec<Duration> {
 on_both! {
     /// Live edits keep their pace, in a private chat and in a group, however much is printed.
     async fn live_edits_are_not_faster_than_their_pace(world) {
-        let gate = Gate::new(&world, "gate");
-        let busy = "while [ ! -e stop ]; do echo $SECONDS $RANDOM; sleep 0.05; done; read < gate";
+        let busy = "while [ ! -e stop ]; do echo $SECONDS $RANDOM; sleep 0.05; done";
         world.script("busy", busy, &["concurrency: 2"]);
         world.start().await;
         world.say(BEN, "/run busy");
@@ -72,11 +71,10 @@ on_both! {
         world.sandbox.wait(PATIENCE, "three edits", forms(BEN, 3)).await.unwrap();
         world.sandbox.wait(PATIENCE, "two edits", forms(OPS, 2)).await.unwrap();
         std::fs::write(world.path().join("stop"), "").unwrap();
-        gate.open().await;
-        gate.open().await;
         world.sees(BEN, "✅").await;
         world.sees(OPS, "✅").await;
         world.quiet().await;
+        assert_eq!(refused_for_content(&world), [], "an edit that changes nothing");
         for (chat, pace) in [(BEN, 1400), (OPS, 2900)] {
             let cards = world.sandbox.from_bot(chat);
             assert_eq!(cards.len(), 1);
@@ -91,8 +89,8 @@ on_both! {
 on_both! {
     /// A job that waits says behind how many, and one that is cancelled lets the next go on.
     async fn a_queued_job_says_how_many_are_ahead(world) {
-        let gate = Gate::new(&world, "gate");
-        world.script("slow", "read < gate; echo done", &[]);
+        let gates = [Gate::new(&world, "gate1"), Gate::new(&world, "gate3")];
+        world.script("slow", "read < gate$OPSGRAM_JOB; echo done", &[]);
         world.start().await;
         world.say(BEN, "/run slow");
         world.sees(BEN, "▶️ slow · #1").await;
@@ -101,10 +99,11 @@ on_both! {
         world.say(BEN, "/run slow");
         world.sees(BEN, "⏳ slow · #3 · queued (2 ahead)").await;
         world.say(BEN, "/cancel 2");
-        world.sees(BEN, "🚫 slow · #2 · cancelled by ben").await;
-        gate.open().await;
+        let cancelled = world.sees(BEN, "🚫 slow · #2").await;
+        assert_eq!(cancelled.text, "🚫 slow · #2 · cancelled by ben");
+        gates[0].open().await;
         world.sees(BEN, "✅ slow · #1").await;
-        gate.open().await;
+        gates[1].open().await;
         world.sees(BEN, "✅ slow · #3").await;
         world.quiet().await;
         for card in ["✅ slow · #1", "🚫 slow · #2", "✅ slow · #3"] {
@@ -183,9 +182,9 @@ on_both! {
 on_both! {
     /// A stream shows a piece when there is enough of it, and when it is old enough, while the job runs.
     async fn a_stream_flushes_by_size_and_by_age(world) {
-        let gate = Gate::new(&world, "gate");
+        let (gate, second) = (Gate::new(&world, "gate"), Gate::new(&world, "second"));
         let body = "for n in $(seq 100); do echo line $n of forty characters, more or less; done
-            read < gate; echo a lonely line; read < gate; echo the end";
+            read < gate; echo a lonely line; read < second; echo the end";
         world.script("follow", body, &["output: stream"]);
         world.start().await;
         world.say(BEN, "/run follow");
@@ -196,13 +195,13 @@ on_both! {
         let age = begun.elapsed();
         assert!(age >= Duration::from_millis(2800), "{age:?}");
         assert!(age < Duration::from_secs(8), "{age:?}");
-        gate.open().await;
+        second.open().await;
         world.sees(BEN, "the end").await;
-        let card = world.sees(BEN, "✅ follow · #1").await;
+        world.sees(BEN, "✅ follow · #1").await;
         world.quiet().await;
-        let messages = world.sandbox.from_bot(BEN);
-        assert_eq!(messages[0].id, card.id, "{messages:#?}");
-        let pieces: Vec<_> = messages[1..].iter().map(|m| m.text.as_str()).collect();
+        let texts = texts(&world, BEN);
+        assert!(texts[0].starts_with("✅ follow · #1 · exit 0"), "{}", texts[0]);
+        let pieces: Vec<_> = texts[1..].iter().map(String::as_str).collect();
         let all = pieces.join("\n");
         let expected: Vec<_> = (1..=100).map(|n| format!("line {n} of forty characters, more or less")).collect();
         assert_eq!(all, format!("{}\na lonely line\nthe end", expected.join("\n")));

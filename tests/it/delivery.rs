@@ -9,7 +9,7 @@ use sqlx::Row;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// Holds a script until it is opened.
+/// Holds one script, once, until it is opened.
 pub struct Gate(PathBuf);
 
 impl Gate {
@@ -186,6 +186,28 @@ on_both! {
         between(card.history.last().unwrap().at - refused, 2000, 2600);
         world.quiet().await;
         assert_eq!(world.sandbox.from_bot(BEN).len(), 1);
+    }
+}
+
+on_both! {
+    /// The same for a file, and for a call that was cut: the file comes, and what follows it comes after it.
+    async fn a_file_that_does_not_go_at_once_is_not_lost(world) {
+        world.script("much", "seq 20000", &[]);
+        world.script("say", "echo $1", &["args: [{name: what}]"]);
+        world.start().await;
+        for (n, kind) in (0..).zip([FaultKind::TooManyRequests(2), FaultKind::DropBefore, FaultKind::Garbage]) {
+            world.sandbox.fault(Fault::once(kind).on("sendDocument").in_chat(BEN));
+            let before = world.sandbox.from_bot(BEN).len();
+            world.say(BEN, "/run much");
+            ended(&world, 2 * n + 1).await;
+            world.say(BEN, "/run say after");
+            ended(&world, 2 * n + 2).await;
+            world.quiet().await;
+            let new = world.sandbox.from_bot(BEN).split_off(before);
+            assert_eq!(new.len(), 3, "{kind:?}");
+            assert_eq!(new[1].document.as_ref().unwrap().bytes.len(), 108_894);
+            assert!(new[2].text.contains("after"));
+        }
     }
 }
 
@@ -392,6 +414,26 @@ async fn gone(world: &World, chat: i64) {
 }
 
 on_both! {
+    /// A person who deletes the account while a job runs.
+    async fn a_deactivated_person_is_closed_with_the_reason(world) {
+        let gate = Gate::new(&world, "gate");
+        world.script("slow", "read < gate; echo done", &[]);
+        world.start().await;
+        world.say(BEN, "/run slow");
+        world.sees(BEN, "▶️ slow · #1").await;
+        all_sent(&world).await;
+        world.sandbox.deactivate(BEN);
+        gate.open().await;
+        ended(&world, 1).await;
+        gone(&world, BEN).await;
+        world.quiet().await;
+        let (state, reason) = rows(&world, BEN).await.pop().unwrap();
+        assert_eq!(state, "failed");
+        assert!(reason.unwrap_or_default().contains("reached") || world.count(BEN, "✅") == 0);
+    }
+}
+
+on_both! {
     /// Every answer that means “nobody there” closes what waits, with Telegram's words, and the next word of the
     /// person brings the chat back, also after a restart.
     async fn a_chat_that_cannot_be_reached_is_closed_with_the_reason(world) {
@@ -458,6 +500,7 @@ async fn chat_of(world: &World, id: i64) -> i64 {
 async fn went_on(world: &World, moved: i64) {
     let card = world.sees(moved, "✅ slow · #1 · exit 0").await;
     assert!(card.text.contains("done"), "{}", card.text);
+    assert_eq!(card.reply_to, None, "it would answer some other message");
     world.quiet().await;
     assert_eq!(world.count(moved, "✅ slow · #1"), 1);
     assert_eq!(world.count(OPS, "✅"), 0);
@@ -503,6 +546,8 @@ on_both! {
         world.sandbox.say(ANN, moved, "/run grave");
         world.quiet().await;
         assert_eq!(world.count(moved, "grave ·"), 0, "the ceiling is gone after a restart");
+        world.sandbox.say(BEN, moved, "/run say hello");
+        world.sees(moved, "✅ say · #4").await;
     }
 }
 
@@ -519,6 +564,21 @@ on_both! {
         world.sandbox.fault(fault.on("editMessageText").in_chat(OPS));
         gate.open().await;
         went_on(&world, MOVED).await;
+    }
+}
+
+on_both! {
+    /// A move of which only an error told: who may do what in the group holds at once.
+    async fn a_move_without_a_service_message_keeps_the_access(world) {
+        scripts_for_a_move(&mut world);
+        world.start().await;
+        world.sandbox.add_group(MOVED, "ops", false);
+        let outbox = &world.services().outbox;
+        outbox.chat_moved(ChatId(OPS), ChatId(MOVED)).await.unwrap();
+        world.sandbox.say(BEN, MOVED, "/run say hello");
+        world.sees(MOVED, "✅ say · #1").await;
+        world.sandbox.say(ANN, MOVED, "/run grave");
+        world.sees(MOVED, "admin").await;
     }
 }
 
@@ -737,5 +797,54 @@ async fn many_chats_at_once_never_earn_a_429() {
             .collect();
         assert_eq!(texts, ["one", "two"]);
     }
+    world.finish().await;
+}
+
+/// Jobs that print all the time, in a private chat and in a group, as cards and as streams: their live edits and pieces
+/// never earn a 429, and leave room for the endings.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn live_edits_and_pieces_of_many_jobs_never_earn_a_429() {
+    let mut world = World::new(Database::sqlite()).await;
+    world.sandbox.set_rates(Rates::Telegram);
+    world.set("jobs: {workers: 8, per_user: 8}");
+    let busy = "while [ ! -e stop ]; do for n in $(seq 20); do echo $SECONDS $RANDOM some words; done; sleep 0.1; done";
+    world.script("busy", busy, &["concurrency: 8"]);
+    world.start_paced().await;
+    for (person, chat) in [(BEN, BEN), (ANN, OPS)] {
+        for command in ["run", "stream", "run"] {
+            world.sandbox.say(person, chat, &format!("/{command} busy"));
+        }
+    }
+    let live = |chat: i64, least: usize| {
+        move |view: &opsgram::sandbox::View<'_>| {
+            let edits: usize = view.from_bot(chat).map(Message::edits).sum();
+            (edits >= least && view.from_bot(chat).count() > 3).then_some(())
+        }
+    };
+    for chat in [BEN, OPS] {
+        let what = "live edits and pieces";
+        world
+            .sandbox
+            .wait(PATIENCE, what, live(chat, 3))
+            .await
+            .unwrap();
+    }
+    std::fs::write(world.path().join("stop"), "").unwrap();
+    let all = |view: &opsgram::sandbox::View<'_>| {
+        let ended = |chat| {
+            view.from_bot(chat)
+                .filter(|m| m.button("Run again").is_some())
+                .count()
+        };
+        (ended(BEN) == 3 && ended(OPS) == 3).then_some(())
+    };
+    let minutes = Duration::from_secs(120);
+    world
+        .sandbox
+        .wait(minutes, "six endings", all)
+        .await
+        .unwrap();
+    assert_eq!(refused_for_content(&world), []);
+    // Nothing waits but what the group's minute holds back.
     world.finish().await;
 }

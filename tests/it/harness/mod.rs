@@ -3,6 +3,7 @@
 mod database;
 mod outside;
 mod talk;
+pub mod tools;
 
 pub use database::Database;
 pub use outside::Outside;
@@ -301,7 +302,11 @@ impl World {
 
     /// Waits until nothing is under way: no update, no job, no message.
     pub async fn quiet(&self) {
-        let store = &self.services().store;
+        self.quiet_in(&self.services().store).await;
+    }
+
+    /// The same by a database that the test opened itself.
+    pub async fn quiet_in(&self, store: &opsgram::store::Store) {
         let begun = std::time::Instant::now();
         loop {
             let mut db = store.read().await.unwrap();

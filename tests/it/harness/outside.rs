@@ -63,6 +63,25 @@ impl Outside {
         (status.code(), begun.elapsed())
     }
 
+    /// Waits until it ends by itself; the exit code.
+    pub async fn ended(&mut self) -> Option<i32> {
+        self.child.wait().await.unwrap().code()
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id().unwrap()
+    }
+
+    /// The most memory that it ever held, in bytes.
+    pub fn peak_memory(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.child.id().unwrap());
+        let status = std::fs::read_to_string(path).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+        let kib: String = line.unwrap().chars().filter(char::is_ascii_digit).collect();
+        kib.parse::<u64>().unwrap() * 1024
+    }
+
     /// What it logged so far.
     pub fn logged(&self) -> String {
         self.log.lock().unwrap().join("\n")
