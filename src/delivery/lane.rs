@@ -253,27 +253,30 @@ async fn send_row(
             ..Head::default()
         },
     };
+    if let Some(sent) = head.sent {
+        // It went, and the database refused to note it: it does not go again for that.
+        return note_sent(outbox, lane, &row, sent).await;
+    }
+    if let Some(wait) = take_turn(outbox, lane, Urgency::Result) {
+        return Ok(Step::Wait(wait));
+    }
     match call(outbox, lane, &message, target, head.manner).await {
         Ok(sent) => {
             touch(lane, row.slot.as_deref(), &message.body);
-            let mut tx = outbox.inner.store.begin().await?;
-            let slot = row.slot.as_deref();
-            store::outbox::mark_sent(&mut tx, row.id, lane.chat, slot, sent, Millis::now()).await?;
-            outbox.inner.store.commit(tx).await?;
-            Ok(Step::Sent)
+            head.sent = Some(sent);
+            locked(&lane.state).head = Some(head);
+            note_sent(outbox, lane, &row, sent).await
         }
         Err(error) => {
-            head.choked += u32::from(retry::is_choke(
-                &error,
-                matches!(message.body, Body::Document { .. }),
-            ));
+            let is_file = matches!(message.body, Body::Document { .. });
+            head.choked += u32::from(retry::is_choke(&error, is_file));
             locked(&lane.state).head = Some(head);
             let tried = Tried {
                 attempts: row.attempts,
                 choked: head.choked,
                 plain: head.manner.plain,
                 left_topic: head.manner.leave_topic || message.place.thread.is_none(),
-                is_file: matches!(message.body, Body::Document { .. }),
+                is_file,
             };
             let decision = retry::decide(&error, tried);
             tracing::warn!(chat = %lane.chat, row = row.id, %error, ?decision, "a message did not go");
@@ -281,16 +284,8 @@ async fn send_row(
                 // Before the database is asked: its trouble must not make us forget Telegram's word.
                 locked(&outbox.inner.limits).close(lane.chat, *pause, Instant::now());
             }
-            follow(
-                outbox,
-                lane,
-                &row,
-                target,
-                head,
-                decision,
-                &error.to_string(),
-            )
-            .await
+            let words = error.to_string();
+            follow(outbox, lane, &row, target, head, decision, &words).await
         }
     }
 }
