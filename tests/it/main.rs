@@ -9,3 +9,5 @@ mod layers;
 mod running;
 mod source;
 mod spine;
+mod store;
+mod trouble;
