@@ -12,7 +12,7 @@ pub mod members;
 pub mod outbox;
 
 use sqlx::any::AnyPoolOptions;
-use sqlx::{AnyConnection, AnyPool};
+use sqlx::{AnyConnection, AnyPool, Connection as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -201,6 +201,11 @@ fn options(connections: u32) -> AnyPoolOptions {
     AnyPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
+        // SQLite itself rolls back when the disk is full; the driver's own rollback then fails, and it takes the
+        // connection for still inside the transaction, for ever. Such a connection is replaced.
+        .before_acquire(|connection, _| {
+            Box::pin(async move { Ok(!connection.is_in_transaction()) })
+        })
 }
 
 async fn open_sqlite(path: &Path) -> Result<(AnyPool, AnyPool)> {
