@@ -51,6 +51,22 @@ struct State {
     touched: HashMap<String, Instant>,
     /// How often the row at the head failed, and in which manner it goes now.
     head: Option<(i64, Manner)>,
+    /// What is out and could not be marked as sent: a database in trouble must not make us say it again and again.
+    unmarked: Option<Unmarked>,
+}
+
+/// A row that Telegram has and that the database holds for pending.
+#[derive(Clone)]
+struct Unmarked {
+    row: i64,
+    slot: Option<String>,
+    message: MessageId,
+}
+
+impl Unmarked {
+    fn of_slot(&self, slot: &str) -> Option<MessageId> {
+        (self.slot.as_deref() == Some(slot)).then_some(self.message)
+    }
 }
 
 impl Lane {
@@ -153,6 +169,7 @@ async fn last_call(outbox: &Outbox) {
 
 /// Sends the next thing of the lane: rows first, then answers, then live edits.
 pub(super) async fn step(outbox: &Outbox, lane: &Lane) -> store::Result<Step> {
+    let mut stuck = None;
     if lane.rows.load(Ordering::SeqCst) {
         // Cleared before the look, so that a row added after it sets the flag again.
         lane.rows.store(false, Ordering::SeqCst);
@@ -160,20 +177,21 @@ pub(super) async fn step(outbox: &Outbox, lane: &Lane) -> store::Result<Step> {
             let mut db = outbox.inner.store.read().await?;
             store::outbox::next(&mut db, lane.chat).await
         };
-        match next.await {
-            Ok(None) => {}
+        let done = match next.await {
+            Ok(None) => Ok(None),
             Ok(Some(row)) => {
                 lane.rows.store(true, Ordering::SeqCst);
-                return send_row(outbox, lane, row).await;
+                send_row(outbox, lane, row).await.map(Some)
             }
+            Err(error) => Err(error),
+        };
+        match done {
+            Ok(None) => {}
+            Ok(Some(step)) => return Ok(step),
+            // What needs no row goes all the same; it may be the very words that the database is in trouble.
             Err(error) => {
                 lane.rows.store(true, Ordering::SeqCst);
-                // What needs no row may go all the same; it may be the very words that the database is away.
-                let answers = !locked(&lane.state).answers.is_empty();
-                return match answers {
-                    true => send_answer(outbox, lane).await,
-                    false => Err(error),
-                };
+                stuck = Some(error);
             }
         }
     }
@@ -181,7 +199,10 @@ pub(super) async fn step(outbox: &Outbox, lane: &Lane) -> store::Result<Step> {
     if answers {
         return send_answer(outbox, lane).await;
     }
-    send_live(outbox, lane).await
+    match (send_live(outbox, lane).await, stuck) {
+        (Ok(Step::Idle), Some(error)) => Err(error),
+        (step, _) => step,
+    }
 }
 
 async fn send_row(
@@ -211,7 +232,13 @@ async fn send_row(
         }
         None => None,
     };
-    let target = slot_target.or(message.edits);
+    let unmarked = locked(&lane.state).unmarked.clone();
+    let target = slot_target
+        .or_else(|| unmarked.as_ref()?.of_slot(row.slot.as_deref()?))
+        .or(message.edits);
+    if let Some(unmarked) = unmarked.filter(|unmarked| unmarked.row == row.id) {
+        return mark_sent(outbox, lane, &row, unmarked.message).await;
+    }
     let manner = match locked(&lane.state).head {
         Some((id, manner)) if id == row.id => manner,
         _ => Manner::default(),
@@ -219,11 +246,12 @@ async fn send_row(
     match call(outbox, lane, &message, target, manner).await {
         Ok(sent) => {
             touch(lane, row.slot.as_deref());
-            let mut tx = outbox.inner.store.begin().await?;
-            let slot = row.slot.as_deref();
-            store::outbox::mark_sent(&mut tx, row.id, lane.chat, slot, sent, Millis::now()).await?;
-            outbox.inner.store.commit(tx).await?;
-            Ok(Step::Sent)
+            locked(&lane.state).unmarked = Some(Unmarked {
+                row: row.id,
+                slot: row.slot.clone(),
+                message: sent,
+            });
+            mark_sent(outbox, lane, &row, sent).await
         }
         Err(error) => {
             let decision = retry::decide(&error, row.attempts, manner.plain);
@@ -242,6 +270,21 @@ async fn send_row(
     }
 }
 
+/// Marks a row as sent; until that holds, the lane itself remembers that it was.
+async fn mark_sent(
+    outbox: &Outbox,
+    lane: &Lane,
+    row: &store::outbox::Pending,
+    sent: MessageId,
+) -> store::Result<Step> {
+    let mut tx = outbox.inner.store.begin().await?;
+    let slot = row.slot.as_deref();
+    store::outbox::mark_sent(&mut tx, row.id, lane.chat, slot, sent, Millis::now()).await?;
+    outbox.inner.store.commit(tx).await?;
+    locked(&lane.state).unmarked = None;
+    Ok(Step::Sent)
+}
+
 /// Carries out what was decided about a row that did not go.
 async fn follow(
     outbox: &Outbox,
@@ -252,6 +295,10 @@ async fn follow(
     decision: Decision,
     error: &str,
 ) -> store::Result<Step> {
+    if let Decision::Pause(pause) | Decision::Again(pause) = decision {
+        // First of all: it holds even if the database refuses what follows.
+        locked(&outbox.inner.limits).close(lane.chat, pause, Instant::now());
+    }
     let mut tx = outbox.inner.store.begin().await?;
     let step = match decision {
         Decision::Done => {
@@ -261,14 +308,8 @@ async fn follow(
                 .await?;
             Step::Sent
         }
-        Decision::Pause(pause) => {
+        Decision::Pause(pause) | Decision::Again(pause) => {
             store::outbox::mark_attempt(&mut tx, row.id, error).await?;
-            locked(&outbox.inner.limits).close(lane.chat, pause, Instant::now());
-            Step::Wait(pause)
-        }
-        Decision::Again(pause) => {
-            store::outbox::mark_attempt(&mut tx, row.id, error).await?;
-            locked(&outbox.inner.limits).close(lane.chat, pause, Instant::now());
             Step::Wait(pause)
         }
         Decision::Moved(to) => {
@@ -387,7 +428,8 @@ async fn send_live(outbox: &Outbox, lane: &Lane) -> store::Result<Step> {
     }
     let target = {
         let mut db = outbox.inner.store.read().await?;
-        store::outbox::slot(&mut db, &slot, lane.chat).await?
+        let known = store::outbox::slot(&mut db, &slot, lane.chat).await?;
+        known.or_else(|| locked(&lane.state).unmarked.as_ref()?.of_slot(&slot))
     };
     let Some(message) = locked(&lane.state).live.remove(&slot) else {
         return Ok(Step::Sent);

@@ -114,6 +114,11 @@ async fn a_full_disk_loses_nothing_does_nothing_half_and_ends_by_itself() {
         "{}",
         card.text
     );
+    assert_eq!(
+        world.sandbox.from_bot(ANN).len(),
+        1,
+        "said more than once, because it could not be marked as sent"
+    );
     world.quiet().await;
     // A command that was told to be refused made no job; every other one made one, and it ran once.
     let refused = world.count(BEN, "My disk is full");
