@@ -306,7 +306,12 @@ async fn loud(folder: &Path, output: &str) -> Result<()> {
     let before = sandbox.seq();
     sandbox.say(1, 1, "/run loud");
     answered(&sandbox, 1, before, "The whole output").await?;
-    answered(&sandbox, 1, before, "exit 0").await?;
+    sandbox
+        .wait(PATIENCE, "the ended card", |view: &View<'_>| {
+            let ended = view.from_bot(1).any(|m| m.button("Run again").is_some());
+            ended.then_some(())
+        })
+        .await?;
     let messages = sandbox.from_bot(1);
     let file = messages
         .iter()

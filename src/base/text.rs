@@ -126,12 +126,27 @@ pub fn split(text: &str, max: usize) -> Vec<&str> {
     let mut rest = text;
     while !rest.is_empty() {
         let (piece, after) = first_piece(rest, max);
-        if !piece.trim().is_empty() {
+        if !is_blank(piece) {
             pieces.push(piece);
         }
         rest = after;
     }
     pieces
+}
+
+/// Whether nothing of the text can be seen. Telegram refuses a message of such characters alone as empty, or takes them out.
+#[must_use]
+pub fn is_blank(text: &str) -> bool {
+    let unseen = |c: char| {
+        c.is_whitespace()
+            || c.is_control()
+            || matches!(c,
+                '\u{AD}' | '\u{30A}' | '\u{333}' | '\u{33F}' | '\u{34F}' // soft hyphen, marks that Telegram takes out
+                | '\u{115F}' | '\u{1160}' | '\u{3164}' | '\u{FFA0}' | '\u{2800}' // fillers, the empty Braille pattern
+                | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' // zero width
+                | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{FFFC}' | '\u{E0000}'..='\u{E01EF}')
+    };
+    text.chars().all(unseen)
 }
 
 /// `text` with at most `max` UTF-16 units; a longer one ends with `…`.
@@ -277,6 +292,30 @@ mod tests {
     const FAMILY: &str = "👨\u{200D}👩\u{200D}👧";
 
     #[test]
+    fn what_cannot_be_seen_is_blank() {
+        for blank in [
+            "",
+            " \n\t",
+            "\u{202e}\u{200f}",
+            "\u{2800} \u{2800}",
+            "\u{30a}",
+            "\u{200b}\u{feff}",
+        ] {
+            assert!(is_blank(blank), "{blank:?}");
+        }
+        for seen in [
+            ".",
+            "\u{200b}x",
+            "\u{FFFD}",
+            "e\u{301}",
+            "\u{1F468}\u{200D}\u{1F469}",
+        ] {
+            assert!(!is_blank(seen), "{seen:?}");
+        }
+        assert!(split(&"\u{202e}".repeat(10), 4).is_empty());
+    }
+
+    #[test]
     fn markup_is_escaped_and_control_characters_vanish() {
         assert_eq!(
             escape("a<b>&\"c\0\r\u{7}\u{9b}\n\td"),
@@ -358,13 +397,13 @@ mod tests {
         fn split_loses_nothing_but_newlines_at_cuts(text in output(), max in 2usize..40) {
             let mut at = 0;
             for piece in split(&text, max) {
-                prop_assert!(utf16_len(piece) <= max && !piece.trim().is_empty());
+                prop_assert!(utf16_len(piece) <= max && !is_blank(piece));
                 let start = piece.as_ptr() as usize - text.as_ptr() as usize;
                 let gap = &text[at..start];
-                prop_assert!(gap.is_empty() || gap == "\n" || gap.trim().is_empty());
+                prop_assert!(is_blank(gap));
                 at = start + piece.len();
             }
-            prop_assert!(text[at..].trim().is_empty());
+            prop_assert!(is_blank(&text[at..]));
         }
 
         #[test]

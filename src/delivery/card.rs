@@ -133,7 +133,7 @@ pub fn header(title: &str, id: JobId, phase: &Phase<'_>) -> String {
 pub fn open(subject: &Subject<'_>, phase: &Phase<'_>, tail: &str) -> Outgoing {
     let mut html = header(subject.title, subject.id, phase);
     let (last, skipped) = text::tail_lines(tail, LIVE_UNITS);
-    if !last.trim().is_empty() {
+    if !text::is_blank(last) {
         if skipped > 0 {
             html.push_str("\n…");
         }
@@ -204,13 +204,16 @@ pub fn log_file(
 fn card(subject: &Subject<'_>, phase: &Phase<'_>, printed: &Printed<'_>) -> Vec<Outgoing> {
     let head = header(subject.title, subject.id, phase);
     let buttons = ended_buttons(subject.id, printed.bytes > 0);
-    if printed.tail.trim().is_empty() && printed.whole {
-        let note = if printed.bytes == 0 {
-            "\nNo output."
-        } else {
+    if printed.bytes == 0 {
+        let note = if never_started(phase) {
             ""
+        } else {
+            "\nNo output."
         };
         return vec![message(subject, format!("{head}{note}"), buttons)];
+    }
+    if text::is_blank(printed.tail) && printed.whole {
+        return vec![message(subject, head, buttons)];
     }
     let room = text::MESSAGE_UNITS - text::visible_len(&head) - MARGIN;
     if printed.whole && text::utf16_len(printed.tail) <= room {
@@ -218,7 +221,10 @@ fn card(subject: &Subject<'_>, phase: &Phase<'_>, printed: &Printed<'_>) -> Vec<
         return vec![message(subject, html, buttons)];
     }
     let (last, _) = text::tail_lines(printed.tail, LIVE_UNITS);
-    let card = format!("{head}\n… the last lines:\n{}", text::pre(last));
+    let card = match text::is_blank(last) {
+        true => head,
+        false => format!("{head}\n… the last lines:\n{}", text::pre(last)),
+    };
     let mut messages = vec![message(subject, card, buttons)];
     let pieces = match printed.whole {
         true => text::split(printed.tail, text::MESSAGE_UNITS),
@@ -261,8 +267,7 @@ fn file(
 ) -> Vec<Outgoing> {
     let head = header(subject.title, subject.id, phase);
     if printed.bytes == 0 {
-        let html = format!("{head}\nNo output.");
-        return vec![message(subject, html, ended_buttons(subject.id, false))];
+        return card(subject, phase, printed);
     }
     let again = vec![vec![Button::new(
         "Run again",
@@ -279,6 +284,11 @@ fn file(
         *buttons = again;
     }
     vec![only]
+}
+
+/// Whether the job ended without having run, and so without having had a chance to print.
+fn never_started(phase: &Phase<'_>) -> bool {
+    matches!(phase, Phase::Ended { took: None, .. })
 }
 
 /// The whole output as a file that answers the command.

@@ -1,8 +1,8 @@
 //! One chat's lane: what waits for it, and the step that sends the next thing.
 
 use super::limits::Urgency;
-use super::message::Outgoing;
-use super::retry::{self, Decision};
+use super::message::{Body, Outgoing};
+use super::retry::{self, Decision, Tried};
 use super::send::{self, Manner};
 use super::{Answer, Outbox, locked};
 use crate::base::ids::{ChatId, MessageId};
@@ -38,6 +38,8 @@ pub(super) struct Lane {
     chat: ChatId,
     state: Mutex<State>,
     rows: AtomicBool,
+    /// The database is being asked whether rows wait.
+    looking: AtomicBool,
     looping: AtomicBool,
     woken: Notify,
     idle: Notify,
@@ -47,12 +49,22 @@ pub(super) struct Lane {
 struct State {
     answers: VecDeque<Answer>,
     live: HashMap<String, Outgoing>,
-    /// When each slot's message was last touched, to pace its edits.
-    touched: HashMap<String, Instant>,
-    /// How often the row at the head failed, and in which manner it goes now.
-    head: Option<(i64, Manner)>,
+    /// When each slot's message was last touched, to pace its edits, and what it says, to make none that changes nothing.
+    touched: HashMap<String, (Instant, Body)>,
+    /// The row at the head, once it failed.
+    head: Option<Head>,
     /// What is out and could not be marked as sent: a database in trouble must not make us say it again and again.
     unmarked: Option<Unmarked>,
+}
+
+/// What was learnt of a row that failed.
+#[derive(Clone, Copy, Default)]
+struct Head {
+    row: i64,
+    /// In which manner it goes now.
+    manner: Manner,
+    /// How often the server itself failed at it.
+    choked: u32,
 }
 
 /// A row that Telegram has and that the database holds for pending.
@@ -75,6 +87,7 @@ impl Lane {
             chat,
             state: Mutex::default(),
             rows: AtomicBool::new(true),
+            looking: AtomicBool::new(false),
             looping: AtomicBool::new(false),
             woken: Notify::new(),
             idle: Notify::new(),
@@ -101,6 +114,11 @@ impl Lane {
         self.rows.store(true, Ordering::SeqCst);
     }
 
+    #[cfg(test)]
+    pub(super) fn rest(&self) {
+        self.rows.store(false, Ordering::SeqCst);
+    }
+
     pub(super) fn wake(&self) {
         self.woken.notify_one();
     }
@@ -111,7 +129,20 @@ impl Lane {
 
     /// Whether anything but live edits waits or is on its way.
     pub(super) fn is_busy(&self) -> bool {
-        self.rows.load(Ordering::SeqCst) || !locked(&self.state).answers.is_empty()
+        self.looking.load(Ordering::SeqCst)
+            || self.rows.load(Ordering::SeqCst)
+            || !locked(&self.state).answers.is_empty()
+    }
+
+    /// Whether the lane holds nothing that a new one would not: no loop, no message, no pace to keep.
+    pub(super) fn is_resting(&self, now: Instant) -> bool {
+        let state = locked(&self.state);
+        let paced = |(at, _): &(Instant, Body)| now.duration_since(*at) < 2 * LIVE_GROUP;
+        !self.looping.load(Ordering::SeqCst)
+            && !self.rows.load(Ordering::SeqCst)
+            && state.answers.is_empty()
+            && state.live.is_empty()
+            && !state.touched.values().any(paced)
     }
 
     /// Resolves when nothing but live edits waits.
@@ -150,6 +181,10 @@ pub(super) async fn run(outbox: &Outbox, lane: &Lane) {
                 STORE_PAUSE
             }
         };
+        if !lane.is_busy() {
+            // Only a live edit waits for its time.
+            lane.idle.notify_waiters();
+        }
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             () = lane.woken.notified() => {}
@@ -172,27 +207,27 @@ pub(super) async fn step(outbox: &Outbox, lane: &Lane) -> store::Result<Step> {
     let mut stuck = None;
     if lane.rows.load(Ordering::SeqCst) {
         // Cleared before the look, so that a row added after it sets the flag again.
+        lane.looking.store(true, Ordering::SeqCst);
         lane.rows.store(false, Ordering::SeqCst);
         let next = async {
             let mut db = outbox.inner.store.read().await?;
             store::outbox::next(&mut db, lane.chat).await
         };
-        let done = match next.await {
+        let next = next.await;
+        if !matches!(next, Ok(None)) {
+            lane.rows.store(true, Ordering::SeqCst);
+        }
+        lane.looking.store(false, Ordering::SeqCst);
+        let done = match next {
             Ok(None) => Ok(None),
-            Ok(Some(row)) => {
-                lane.rows.store(true, Ordering::SeqCst);
-                send_row(outbox, lane, row).await.map(Some)
-            }
+            Ok(Some(row)) => send_row(outbox, lane, row).await.map(Some),
             Err(error) => Err(error),
         };
         match done {
             Ok(None) => {}
             Ok(Some(step)) => return Ok(step),
             // What needs no row goes all the same; it may be the very words that the database is in trouble.
-            Err(error) => {
-                lane.rows.store(true, Ordering::SeqCst);
-                stuck = Some(error);
-            }
+            Err(error) => stuck = Some(error),
         }
     }
     let answers = !locked(&lane.state).answers.is_empty();
@@ -232,20 +267,24 @@ async fn send_row(
         }
         None => None,
     };
+    let own = message.edits.filter(|_| message.place.chat == lane.chat);
     let unmarked = locked(&lane.state).unmarked.clone();
     let target = slot_target
         .or_else(|| unmarked.as_ref()?.of_slot(row.slot.as_deref()?))
-        .or(message.edits);
+        .or(own);
     if let Some(unmarked) = unmarked.filter(|unmarked| unmarked.row == row.id) {
         return mark_sent(outbox, lane, &row, unmarked.message).await;
     }
-    let manner = match locked(&lane.state).head {
-        Some((id, manner)) if id == row.id => manner,
-        _ => Manner::default(),
+    let mut head = match locked(&lane.state).head {
+        Some(head) if head.row == row.id => head,
+        _ => Head {
+            row: row.id,
+            ..Head::default()
+        },
     };
-    match call(outbox, lane, &message, target, manner).await {
+    match call(outbox, lane, &message, target, head.manner).await {
         Ok(sent) => {
-            touch(lane, row.slot.as_deref());
+            touch(lane, row.slot.as_deref(), &message.body);
             locked(&lane.state).unmarked = Some(Unmarked {
                 row: row.id,
                 slot: row.slot.clone(),
@@ -254,14 +293,21 @@ async fn send_row(
             mark_sent(outbox, lane, &row, sent).await
         }
         Err(error) => {
-            let decision = retry::decide(&error, row.attempts, manner.plain);
+            head.choked += u32::from(retry::is_choke(&error));
+            locked(&lane.state).head = Some(head);
+            let tried = Tried {
+                attempts: row.attempts,
+                choked: head.choked,
+                plain: head.manner.plain,
+            };
+            let decision = retry::decide(&error, tried);
             tracing::warn!(chat = %lane.chat, row = row.id, %error, ?decision, "a message did not go");
             follow(
                 outbox,
                 lane,
                 &row,
                 target,
-                manner,
+                head,
                 decision,
                 &error.to_string(),
             )
@@ -291,7 +337,7 @@ async fn follow(
     lane: &Lane,
     row: &store::outbox::Pending,
     target: Option<MessageId>,
-    manner: Manner,
+    head: Head,
     decision: Decision,
     error: &str,
 ) -> store::Result<Step> {
@@ -323,14 +369,15 @@ async fn follow(
             return Ok(Step::Sent);
         }
         Decision::SendNew => {
+            locked(&lane.state).unmarked = None;
             return send_anew(outbox, lane, row, tx).await;
         }
         Decision::LeaveTopic | Decision::Plain => {
             let manner = Manner {
-                plain: manner.plain || decision == Decision::Plain,
-                leave_topic: manner.leave_topic || decision == Decision::LeaveTopic,
+                plain: head.manner.plain || decision == Decision::Plain,
+                leave_topic: head.manner.leave_topic || decision == Decision::LeaveTopic,
             };
-            locked(&lane.state).head = Some((row.id, manner));
+            locked(&lane.state).head = Some(Head { manner, ..head });
             store::outbox::mark_attempt(&mut tx, row.id, error).await?;
             Step::Sent
         }
@@ -375,7 +422,7 @@ async fn send_answer(outbox: &Outbox, lane: &Lane) -> store::Result<Step> {
     let message = &answer.message;
     match call(outbox, lane, message, message.edits, Manner::default()).await {
         Ok(_) => {}
-        Err(error) => match retry::decide(&error, 0, false) {
+        Err(error) => match retry::decide(&error, Tried::default()) {
             Decision::Done => {}
             Decision::Gone(reason) => outbox.chat_gone(lane.chat, &reason).await?,
             // Whatever else went wrong is the business of rows: they retry, in order, over restarts.
@@ -402,6 +449,10 @@ async fn send_answer(outbox: &Outbox, lane: &Lane) -> store::Result<Step> {
 }
 
 async fn send_live(outbox: &Outbox, lane: &Lane) -> store::Result<Step> {
+    if locked(&outbox.inner.gone).contains(&lane.chat) {
+        locked(&lane.state).live.clear();
+        return Ok(Step::Idle);
+    }
     let now = Instant::now();
     let strained = locked(&outbox.inner.limits).is_strained(lane.chat, now);
     let pace = match lane.chat.is_private() {
@@ -414,7 +465,7 @@ async fn send_live(outbox: &Outbox, lane: &Lane) -> store::Result<Step> {
             .live
             .keys()
             .map(|slot| {
-                let ready = state.touched.get(slot).map_or(now, |at| *at + pace);
+                let ready = state.touched.get(slot).map_or(now, |(at, _)| *at + pace);
                 (ready, slot.clone())
             })
             .min()
@@ -431,19 +482,50 @@ async fn send_live(outbox: &Outbox, lane: &Lane) -> store::Result<Step> {
         let known = store::outbox::slot(&mut db, &slot, lane.chat).await?;
         known.or_else(|| locked(&lane.state).unmarked.as_ref()?.of_slot(&slot))
     };
-    let Some(message) = locked(&lane.state).live.remove(&slot) else {
+    let offered = {
+        let mut state = locked(&lane.state);
+        let offered = state.live.remove(&slot);
+        // One that waited may say by now what is shown already.
+        offered.filter(|new| {
+            let shown = state.touched.get(&slot);
+            shown.is_none_or(|(_, body)| target.is_none() || *body != new.body)
+        })
+    };
+    let Some(message) = offered else {
         return Ok(Step::Sent);
     };
-    // Without a message to edit there is nothing live to show: its first form is a promise, not an offer.
-    let Some(target) = target else {
+    // Without a message to edit there is nothing live to show: its first form is a promise, not an offer. Only a group
+    // that moved left its message behind, and gets a new one.
+    if target.is_none() && outbox.former_id(lane.chat).is_none() {
         return Ok(Step::Sent);
-    };
-    touch(lane, Some(&slot));
-    if let Err(error) = call(outbox, lane, &message, Some(target), Manner::default()).await {
-        let decision = retry::decide(&error, 0, true);
-        tracing::debug!(chat = %lane.chat, %error, ?decision, "a live edit was skipped");
-        if let Decision::Pause(pause) | Decision::Again(pause) = decision {
-            locked(&outbox.inner.limits).close(lane.chat, pause, Instant::now());
+    }
+    touch(lane, Some(&slot), &message.body);
+    match call(outbox, lane, &message, target, Manner::default()).await {
+        Ok(sent) if target.is_none() => {
+            let mut tx = outbox.inner.store.begin().await?;
+            store::outbox::put_slot(&mut tx, &slot, lane.chat, sent, Millis::now()).await?;
+            outbox.inner.store.commit(tx).await?;
+        }
+        Ok(_) => {}
+        Err(error) => {
+            let tried = Tried {
+                plain: true,
+                ..Tried::default()
+            };
+            let decision = retry::decide(&error, tried);
+            tracing::debug!(chat = %lane.chat, %error, ?decision, "a live edit was skipped");
+            match decision {
+                Decision::Pause(pause) | Decision::Again(pause) => {
+                    locked(&outbox.inner.limits).close(lane.chat, pause, Instant::now());
+                }
+                Decision::Moved(to) => outbox.chat_moved(lane.chat, to).await?,
+                Decision::Gone(reason) => outbox.chat_gone(lane.chat, &reason).await?,
+                Decision::Done
+                | Decision::SendNew
+                | Decision::LeaveTopic
+                | Decision::Plain
+                | Decision::GiveUp(_) => {}
+            }
         }
     }
     Ok(Step::Sent)
@@ -480,13 +562,13 @@ fn wait(outbox: &Outbox, lane: &Lane, urgency: Urgency) -> Duration {
     locked(&outbox.inner.limits).wait(lane.chat, urgency, Instant::now())
 }
 
-fn touch(lane: &Lane, slot: Option<&str>) {
+fn touch(lane: &Lane, slot: Option<&str>, body: &Body) {
     if let Some(slot) = slot {
         let mut state = locked(&lane.state);
         let now = Instant::now();
         state
             .touched
-            .retain(|_, at| now.duration_since(*at) < Duration::from_secs(60));
-        state.touched.insert(slot.to_owned(), now);
+            .retain(|_, (at, _)| now.duration_since(*at) < Duration::from_secs(60));
+        state.touched.insert(slot.to_owned(), (now, body.clone()));
     }
 }

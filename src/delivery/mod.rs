@@ -7,6 +7,7 @@
 
 pub mod card;
 mod lane;
+mod lanes;
 mod limits;
 mod message;
 pub mod render;
@@ -23,6 +24,7 @@ use crate::base::time::Millis;
 use crate::store::{self, Store, Tx};
 use futures::future::BoxFuture;
 use lane::Lane;
+use lanes::Lanes;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -109,7 +111,7 @@ struct Inner {
     bots: Bots,
     attachments: Arc<dyn Attachments>,
     limits: Mutex<Limits>,
-    lanes: Mutex<HashMap<ChatId, Arc<Lane>>>,
+    lanes: Mutex<Lanes>,
     gone: Mutex<HashSet<ChatId>>,
     moved: Mutex<HashMap<ChatId, ChatId>>,
     stop: CancellationToken,
@@ -202,7 +204,7 @@ impl Outbox {
     /// Takes back the live edit of a slot, because something final follows.
     pub fn withdraw(&self, chat: ChatId, slot: &str) {
         let chat = self.current_id(chat);
-        if let Some(lane) = locked(&self.inner.lanes).get(&chat) {
+        if let Some(lane) = locked(&self.inner.lanes).known(chat) {
             lane.withdraw(slot);
         }
     }
@@ -211,7 +213,7 @@ impl Outbox {
     pub async fn clear(&self, chat: ChatId) {
         loop {
             let chat = self.current_id(chat);
-            let lane = locked(&self.inner.lanes).get(&chat).cloned();
+            let lane = locked(&self.inner.lanes).known(chat);
             if let Some(lane) = lane {
                 lane.drained().await;
             }
@@ -309,7 +311,7 @@ impl Outbox {
     /// Sends what can be sent within `limit`, then stops. What is left is sent by the next run.
     pub async fn stop(&self, limit: Duration) {
         let deadline = tokio::time::Instant::now() + limit;
-        let lanes: Vec<_> = locked(&self.inner.lanes).values().cloned().collect();
+        let lanes = locked(&self.inner.lanes).all();
         for lane in lanes {
             if tokio::time::timeout_at(deadline, lane.drained())
                 .await
@@ -324,11 +326,7 @@ impl Outbox {
     }
 
     fn lane(&self, chat: ChatId) -> Arc<Lane> {
-        Arc::clone(
-            locked(&self.inner.lanes)
-                .entry(chat)
-                .or_insert_with(|| Arc::new(Lane::new(chat))),
-        )
+        locked(&self.inner.lanes).of(chat)
     }
 
     /// Starts the lane's loop unless it runs already.

@@ -34,22 +34,39 @@ pub enum Decision {
     GiveUp(String),
 }
 
-/// Decides what follows from an error. `attempts` counts the failed attempts before this one; `plain` says that plain text was tried.
+/// What was tried before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tried {
+    /// Failed attempts before this one.
+    pub attempts: u32,
+    /// Attempts at which the server itself failed, this one included.
+    pub choked: u32,
+    /// Plain text.
+    pub plain: bool,
+}
+
+/// Whether the server failed at this very message, as far as one can tell: it was reached, and broke.
 #[must_use]
-pub fn decide(error: &RequestError, attempts: u32, plain: bool) -> Decision {
+pub fn is_choke(error: &RequestError) -> bool {
+    matches!(error, RequestError::Api(error) if error.to_string().to_lowercase().contains("internal server error"))
+}
+
+/// Decides what follows from an error.
+#[must_use]
+pub fn decide(error: &RequestError, tried: Tried) -> Decision {
     match error {
         RequestError::RetryAfter(seconds) => Decision::Pause(seconds.duration()),
         RequestError::MigrateToChatId(chat) => Decision::Moved(ChatId(chat.0)),
-        RequestError::Network(_) => Decision::Again(pause(attempts)),
-        RequestError::InvalidJson { raw, .. } => {
-            server_error(attempts, &format!("unreadable answer: {:.60}", &**raw))
+        // An answer that is no JSON comes from a proxy before a server that is away.
+        RequestError::Network(_) | RequestError::InvalidJson { .. } => {
+            Decision::Again(pause(tried.attempts))
         }
         RequestError::Io(error) => Decision::GiveUp(format!("reading the file: {error}")),
-        RequestError::Api(error) => decide_api(&error.to_string(), attempts, plain),
+        RequestError::Api(error) => decide_api(&error.to_string(), tried),
     }
 }
 
-fn decide_api(text: &str, attempts: u32, plain: bool) -> Decision {
+fn decide_api(text: &str, tried: Tried) -> Decision {
     let lower = text.to_lowercase();
     let says = |part: &str| lower.contains(part);
     if says("message is not modified") {
@@ -71,20 +88,18 @@ fn decide_api(text: &str, attempts: u32, plain: bool) -> Decision {
         Decision::LeaveTopic
     } else if says("invalid bot token") || says("unauthorized") || says("not found\"") {
         Decision::Again(TOKEN_PAUSE)
-    } else if says("internal server error") || says("bad gateway") || says("gateway timeout") {
-        server_error(attempts, text)
-    } else if plain {
+    } else if says("internal server error") && tried.choked >= SERVER_ATTEMPTS {
+        Decision::GiveUp(text.to_owned())
+    } else if says("internal server error")
+        || says("bad gateway")
+        || says("gateway time")
+        || says("service unavailable")
+    {
+        Decision::Again(pause(tried.attempts))
+    } else if tried.plain {
         Decision::GiveUp(text.to_owned())
     } else {
         Decision::Plain
-    }
-}
-
-fn server_error(attempts: u32, text: &str) -> Decision {
-    if attempts >= SERVER_ATTEMPTS {
-        Decision::GiveUp(text.to_owned())
-    } else {
-        Decision::Again(pause(attempts))
     }
 }
 
@@ -101,9 +116,30 @@ mod tests {
     fn api(text: &str) -> Decision {
         decide(
             &RequestError::Api(ApiError::Unknown(text.to_owned())),
-            0,
-            false,
+            Tried::default(),
         )
+    }
+
+    fn tried(attempts: u32, choked: u32) -> Tried {
+        Tried {
+            attempts,
+            choked,
+            plain: false,
+        }
+    }
+
+    #[test]
+    fn a_long_outage_or_a_storm_gives_nothing_up() {
+        for words in ["Bad Gateway", "Gateway Timeout", "Internal Server Error"] {
+            let error = RequestError::Api(ApiError::Unknown(words.into()));
+            let choked = u32::from(is_choke(&error));
+            let decision = decide(&error, tried(10_000, choked));
+            assert_eq!(
+                decision,
+                Decision::Again(Duration::from_secs(60)),
+                "{words}"
+            );
+        }
     }
 
     #[test]
@@ -138,24 +174,28 @@ mod tests {
     #[test]
     fn a_token_that_is_refused_waits_for_a_person() {
         let error = RequestError::Api(ApiError::InvalidToken);
-        assert_eq!(decide(&error, 500, false), Decision::Again(TOKEN_PAUSE));
+        assert_eq!(decide(&error, tried(500, 0)), Decision::Again(TOKEN_PAUSE));
     }
 
     #[test]
     fn plain_text_that_is_refused_is_given_up() {
         let error = RequestError::Api(ApiError::Unknown("Bad Request: strange".into()));
-        assert!(matches!(decide(&error, 0, true), Decision::GiveUp(_)));
+        let plain = Tried {
+            plain: true,
+            ..Tried::default()
+        };
+        assert!(matches!(decide(&error, plain), Decision::GiveUp(_)));
     }
 
     #[test]
     fn an_outage_is_waited_out_and_a_poisoned_message_is_not() {
         let error = RequestError::Api(ApiError::Unknown("Internal Server Error".into()));
         assert_eq!(
-            decide(&error, 3, false),
+            decide(&error, tried(3, 1)),
             Decision::Again(Duration::from_secs(10))
         );
         assert!(matches!(
-            decide(&error, SERVER_ATTEMPTS, false),
+            decide(&error, tried(SERVER_ATTEMPTS, SERVER_ATTEMPTS)),
             Decision::GiveUp(_)
         ));
     }

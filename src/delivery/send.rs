@@ -109,7 +109,7 @@ async fn send_text(
     if let Some(thread) = thread(message, manner) {
         call = call.message_thread_id(thread);
     }
-    if let Some(reply) = reply(message) {
+    if let Some(reply) = reply(message, chat) {
         call = call.reply_parameters(reply);
     }
     if !buttons.is_empty() && !manner.plain {
@@ -142,7 +142,7 @@ async fn send_file(
     if let Some(thread) = thread(message, manner) {
         call = call.message_thread_id(thread);
     }
-    if let Some(reply) = reply(message) {
+    if let Some(reply) = reply(message, chat) {
         call = call.reply_parameters(reply);
     }
     if !buttons.is_empty() && !manner.plain {
@@ -166,8 +166,9 @@ fn thread(message: &Outgoing, manner: Manner) -> Option<teloxide::types::ThreadI
     Some(teloxide::types::ThreadId(teloxide::types::MessageId(id)))
 }
 
-fn reply(message: &Outgoing) -> Option<ReplyParameters> {
-    let MessageId(id) = message.reply_to?;
+/// A group that moved left its messages behind; the same number is another message in the new chat.
+fn reply(message: &Outgoing, chat: ChatId) -> Option<ReplyParameters> {
+    let MessageId(id) = message.reply_to.filter(|_| message.place.chat == chat)?;
     Some(ReplyParameters::new(teloxide::types::MessageId(id)).allow_sending_without_reply())
 }
 

@@ -195,30 +195,31 @@ impl Jobs {
     /// # Errors
     /// When the database refuses; the job goes on then.
     pub async fn cancel(&self, grant: &Grant, id: JobId, by: &str) -> Result<Cancelled> {
+        // Whoever shows a job holds this while it writes; taken after the transaction, the two would wait for each other.
+        let active = self.find(id);
+        let mut shown = match &active {
+            Some(active) => Some(active.shown.lock().await),
+            None => None,
+        };
         let mut tx = self.inner.store.begin().await?;
         grant.record(&mut tx).await?;
         let Some(job) = store::jobs::find(&mut tx, id).await? else {
+            self.inner.store.commit(tx).await?;
             return Ok(Cancelled::Unknown);
         };
-        if job.state.is_final() {
-            self.inner.store.commit(tx).await?;
-            return Ok(Cancelled::Over(job.state));
-        }
-        if store::jobs::cancel_queued(&mut tx, id, by, Millis::now()).await? {
-            let ending = Ending::Cancelled(by.to_owned());
-            let active = self.find(id);
-            let mut shown = match &active {
-                Some(active) => Some(active.shown.lock().await),
-                None => None,
-            };
+        let dequeued = store::jobs::cancel_queued(&mut tx, id, by, Millis::now()).await?;
+        if dequeued {
             let seen = Seen {
                 card: true,
                 ..Seen::default()
             };
+            let ending = Ending::Cancelled(by.to_owned());
             for message in self.last_words(&job, &ending, None, &live::End::default(), &seen) {
                 self.inner.outbox.promise(&mut tx, &message).await?;
             }
-            self.inner.store.commit(tx).await?;
+        }
+        self.inner.store.commit(tx).await?;
+        if dequeued {
             if let Some(shown) = &mut shown {
                 shown.closed = true;
             }
@@ -227,14 +228,13 @@ impl Jobs {
             self.wake_waiting().await;
             return Ok(Cancelled::Dequeued);
         }
-        self.inner.store.commit(tx).await?;
-        match self.find(id) {
-            Some(active) => {
+        match &active {
+            Some(active) if !job.state.is_final() => {
                 active.stop(StopReason::Cancelled(by.to_owned()));
                 Ok(Cancelled::Stopping)
             }
             // Running by the database and not here: it ended in this very moment.
-            None => Ok(Cancelled::Over(job.state)),
+            Some(_) | None => Ok(Cancelled::Over(job.state)),
         }
     }
 

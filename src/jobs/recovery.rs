@@ -116,10 +116,7 @@ impl Jobs {
                 bytes: log.len() + log.dropped(),
                 lines: 0,
             },
-            Err(_) => live::End {
-                whole: true,
-                ..live::End::default()
-            },
+            Err(_) => live::End::default(),
         }
     }
 }

@@ -134,6 +134,9 @@ impl Jobs {
             .unwrap_or_default();
         let mut shown = active.shown.lock().await;
         shown.closed = true;
+        // A live edit that still waited would go after the ending, and show the job as running for ever.
+        let chat = job.new.place.chat;
+        self.inner.outbox.withdraw(chat, &card::slot(job.id));
         let rest = active
             .output()
             .and_then(|o| o.with_stream(|s| s.take(true)));

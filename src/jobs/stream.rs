@@ -21,6 +21,8 @@ pub struct Stream {
     waiting: VecDeque<u8>,
     /// Lines dropped before what waits.
     dropped: u64,
+    /// Anything was dropped before what waits, be it a part of a line.
+    cut: bool,
     since: Option<Instant>,
     /// Anything was ever left out.
     skipped: bool,
@@ -43,6 +45,7 @@ impl Stream {
             size,
             waiting: VecDeque::new(),
             dropped: 0,
+            cut: false,
             since: None,
             skipped: false,
         }
@@ -57,6 +60,7 @@ impl Stream {
         let over = self.waiting.len().saturating_sub(WAITING);
         if over > 0 || keep.len() < bytes.len() {
             self.skipped = true;
+            self.cut = true;
             let gone: Vec<u8> = self.waiting.drain(..over).collect();
             self.dropped += newlines(&gone);
             self.drop_partial_line();
@@ -82,8 +86,11 @@ impl Stream {
         };
         let taken: Vec<u8> = self.waiting.drain(..end).collect();
         self.since = (!self.waiting.is_empty()).then(Instant::now);
-        let dropped = std::mem::take(&mut self.dropped);
-        let pieces = pieces(&render::render(&taken, self.size), dropped);
+        let before = Gap {
+            cut: std::mem::take(&mut self.cut),
+            lines: std::mem::take(&mut self.dropped),
+        };
+        let pieces = pieces(&render::render(&taken, self.size), before);
         self.skipped |= pieces.skipped;
         Pieces {
             skipped: self.skipped,
@@ -101,29 +108,45 @@ impl Stream {
     }
 }
 
-fn pieces(shown: &str, dropped: u64) -> Pieces {
+/// What is left out at one place.
+#[derive(Clone, Copy)]
+struct Gap {
+    /// Anything at all.
+    cut: bool,
+    /// Whole lines of it.
+    lines: u64,
+}
+
+impl Gap {
+    /// The line that stands in its place.
+    fn note(self) -> Option<String> {
+        let what = match self.lines {
+            0 if self.cut => "part of a line".to_owned(),
+            0 => return None,
+            1 => "1 line".to_owned(),
+            many => format!("{} lines", text::grouped(many)),
+        };
+        Some(format!("… {what} left out here …\n"))
+    }
+}
+
+fn pieces(shown: &str, mut gap: Gap) -> Pieces {
     let mut parts: Vec<&str> = text::split(shown, PIECE_UNITS);
-    parts.retain(|part| !part.trim().is_empty());
+    parts.retain(|part| !text::is_blank(part));
     let mut html = Vec::new();
-    let mut left_out = dropped;
     if parts.len() > AT_ONCE {
         let last = parts.pop();
-        if dropped == 0 {
+        if !gap.cut {
             html.push(text::pre(parts.remove(0)));
         }
-        left_out += parts
+        gap.cut = true;
+        gap.lines += parts
             .iter()
             .map(|part| part.lines().count() as u64)
             .sum::<u64>();
         parts = last.into_iter().collect();
     }
-    let note = (left_out > 0).then(|| {
-        format!(
-            "… {} {} left out here …\n",
-            text::grouped(left_out),
-            if left_out == 1 { "line" } else { "lines" }
-        )
-    });
+    let note = gap.note();
     let mut note = note.unwrap_or_default();
     for part in parts {
         html.push(format!("{note}{}", text::pre(part)));
@@ -131,7 +154,7 @@ fn pieces(shown: &str, dropped: u64) -> Pieces {
     }
     Pieces {
         html,
-        skipped: left_out > 0,
+        skipped: gap.cut,
     }
 }
 
@@ -184,6 +207,17 @@ mod tests {
             .unwrap_or(0);
         let shown = texts[0].lines().count() as u64 - 1;
         assert_eq!(counted + shown, 20_000);
+    }
+
+    #[test]
+    fn a_part_of_a_line_is_not_left_out_in_silence() {
+        let mut stream = Stream::new(Size::Pipe);
+        stream.push("x".repeat(WAITING + 1).as_bytes());
+        stream.push(b"\n");
+        stream.waiting.drain(..WAITING - 100);
+        let pieces = stream.take(false);
+        assert!(pieces.skipped);
+        assert!(plain(&pieces)[0].starts_with("… part of a line left out here …\nxxx"));
     }
 
     #[test]

@@ -319,23 +319,35 @@ pub async fn find(db: &mut Connection, id: JobId) -> Result<Option<Job>> {
     row.as_ref().map(read).transpose()
 }
 
-/// The newest jobs by a filter that a person of this role may see, newest first.
+/// The newest jobs by a filter that this role may see, newest first, after `skip` of them.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn list(db: &mut Connection, filter: Filter, limit: u32, skip: u32) -> Result<Vec<Job>> {
+pub async fn list(
+    db: &mut Connection,
+    filter: Filter,
+    role: Role,
+    limit: u32,
+    skip: u32,
+) -> Result<Vec<Job>> {
     let condition = match filter {
         Filter::All => "$3 = $3",
         Filter::Open => "state IN ('queued', 'running') AND $3 = $3",
         Filter::Failed => "state IN ('failed', 'timed_out', 'lost') AND $3 = $3",
         Filter::Of(_) => "asker_id = $3",
     };
+    let seen = match role {
+        Role::Viewer => "role = 'viewer'",
+        Role::Operator => "role IN ('viewer', 'operator')",
+        Role::Admin => "role <> 'owner'",
+        Role::Owner => "1 = 1",
+    };
     let who = match filter {
         Filter::Of(user) => user.0,
         Filter::All | Filter::Open | Filter::Failed => 0,
     };
     let text = sqlx::AssertSqlSafe(format!(
-        "SELECT {COLUMNS} FROM jobs WHERE {condition} ORDER BY id DESC LIMIT $1 OFFSET $2"
+        "SELECT {COLUMNS} FROM jobs WHERE {condition} AND {seen} ORDER BY id DESC LIMIT $1 OFFSET $2"
     ));
     let rows = sqlx::query(text)
         .bind(i64::from(limit))

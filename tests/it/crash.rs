@@ -4,6 +4,7 @@ use crate::harness::tools::{Gate, children, lines, until};
 use crate::harness::{ANN, BEN, Database, Outside, PATIENCE, World};
 use crate::on_both;
 use opsgram::base::job::JobState;
+use opsgram::base::role::Role;
 use opsgram::sandbox::{Fault, FaultKind, Message, Sent};
 use opsgram::store;
 use rand::rngs::StdRng;
@@ -80,7 +81,7 @@ on_both! {
             *started.entry(line.parse().unwrap()).or_default() += 1;
         }
         let mut reading = db.read().await.unwrap();
-        let all = store::jobs::list(&mut reading, store::jobs::Filter::All, 1000, 0).await.unwrap();
+        let all = store::jobs::list(&mut reading, store::jobs::Filter::All, Role::Owner, 1000, 0).await.unwrap();
         drop(reading);
         assert_eq!(all.len(), asked.len(), "seed {seed}: a command has not exactly one job");
         let mut lost = 0;
@@ -425,7 +426,7 @@ on_both! {
             let db = world.database().await;
             loop {
                 let mut read = db.read().await.unwrap();
-                let all = store::jobs::list(&mut read, store::jobs::Filter::All, 10, 0).await.unwrap();
+                let all = store::jobs::list(&mut read, store::jobs::Filter::All, Role::Owner, 10, 0).await.unwrap();
                 if all.len() == round && all.iter().all(|job| job.state.is_final()) {
                     break;
                 }

@@ -73,6 +73,15 @@ impl Outside {
         self.child.id().unwrap()
     }
 
+    /// The most memory that it ever held, in bytes.
+    pub fn peak_memory(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.child.id().unwrap());
+        let status = std::fs::read_to_string(path).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+        let kib: String = line.unwrap().chars().filter(char::is_ascii_digit).collect();
+        kib.parse::<u64>().unwrap() * 1024
+    }
+
     /// What it logged so far.
     pub fn logged(&self) -> String {
         self.log.lock().unwrap().join("\n")
