@@ -53,6 +53,8 @@ struct State {
     touched: HashMap<String, (Instant, Body)>,
     /// The row at the head, once it failed.
     head: Option<Head>,
+    /// What is out and could not be marked as sent: a database in trouble must not make us say it again and again.
+    unmarked: Option<Unmarked>,
 }
 
 /// What was learnt of a row that failed.
@@ -63,8 +65,20 @@ struct Head {
     manner: Manner,
     /// How often the server itself failed at it.
     choked: u32,
-    /// It went, as this message; the database has yet to note it.
-    sent: Option<MessageId>,
+}
+
+/// A row that Telegram has and that the database holds for pending.
+#[derive(Clone)]
+struct Unmarked {
+    row: i64,
+    slot: Option<String>,
+    message: MessageId,
+}
+
+impl Unmarked {
+    fn of_slot(&self, slot: &str) -> Option<MessageId> {
+        (self.slot.as_deref() == Some(slot)).then_some(self.message)
+    }
 }
 
 impl Lane {
@@ -194,6 +208,7 @@ async fn last_call(outbox: &Outbox) {
 
 /// Sends the next thing of the lane: rows first, then answers, then live edits.
 pub(super) async fn step(outbox: &Outbox, lane: &Lane) -> store::Result<Step> {
+    let mut stuck = None;
     if lane.rows.load(Ordering::SeqCst) {
         // Cleared before the look, so that a row added after it sets the flag again.
         lane.looking.store(true, Ordering::SeqCst);
@@ -207,18 +222,25 @@ pub(super) async fn step(outbox: &Outbox, lane: &Lane) -> store::Result<Step> {
             lane.rows.store(true, Ordering::SeqCst);
         }
         lane.looking.store(false, Ordering::SeqCst);
-        match next {
-            Ok(Some(row)) => return send_row(outbox, lane, row).await,
+        let done = match next {
+            Ok(None) => Ok(None),
+            Ok(Some(row)) => send_row(outbox, lane, row).await.map(Some),
+            Err(error) => Err(error),
+        };
+        match done {
             Ok(None) => {}
-            // Answers need no database to go; they may say that it is in trouble.
-            Err(_) if lane.has_answers() => {}
-            Err(error) => return Err(error),
+            Ok(Some(step)) => return Ok(step),
+            // What needs no row goes all the same; it may be the very words that the database is in trouble.
+            Err(error) => stuck = Some(error),
         }
     }
     if lane.has_answers() {
         return send_answer(outbox, lane).await;
     }
-    send_live(outbox, lane).await
+    match (send_live(outbox, lane).await, stuck) {
+        (Ok(Step::Idle), Some(error)) => Err(error),
+        (step, _) => step,
+    }
 }
 
 async fn send_row(
@@ -245,7 +267,13 @@ async fn send_row(
         None => None,
     };
     let own = message.edits.filter(|_| message.place.chat == lane.chat);
-    let target = slot_target.or(own);
+    let unmarked = locked(&lane.state).unmarked.clone();
+    let target = slot_target
+        .or_else(|| unmarked.as_ref()?.of_slot(row.slot.as_deref()?))
+        .or(own);
+    if let Some(unmarked) = unmarked.filter(|unmarked| unmarked.row == row.id) {
+        return mark_sent(outbox, lane, &row, unmarked.message).await;
+    }
     let mut head = match locked(&lane.state).head {
         Some(head) if head.row == row.id => head,
         _ => Head {
@@ -253,19 +281,18 @@ async fn send_row(
             ..Head::default()
         },
     };
-    if let Some(sent) = head.sent {
-        // It went, and the database refused to note it: it does not go again for that.
-        return note_sent(outbox, lane, &row, sent).await;
-    }
     if let Some(wait) = take_turn(outbox, lane, Urgency::Result) {
         return Ok(Step::Wait(wait));
     }
     match call(outbox, lane, &message, target, head.manner).await {
         Ok(sent) => {
             touch(lane, row.slot.as_deref(), &message.body);
-            head.sent = Some(sent);
-            locked(&lane.state).head = Some(head);
-            note_sent(outbox, lane, &row, sent).await
+            locked(&lane.state).unmarked = Some(Unmarked {
+                row: row.id,
+                slot: row.slot.clone(),
+                message: sent,
+            });
+            mark_sent(outbox, lane, &row, sent).await
         }
         Err(error) => {
             let is_file = matches!(message.body, Body::Document { .. });
@@ -290,6 +317,21 @@ async fn send_row(
     }
 }
 
+/// Marks a row as sent; until that holds, the lane itself remembers that it was.
+async fn mark_sent(
+    outbox: &Outbox,
+    lane: &Lane,
+    row: &store::outbox::Pending,
+    sent: MessageId,
+) -> store::Result<Step> {
+    let mut tx = outbox.inner.store.begin().await?;
+    let slot = row.slot.as_deref();
+    store::outbox::mark_sent(&mut tx, row.id, lane.chat, slot, sent, Millis::now()).await?;
+    outbox.inner.store.commit(tx).await?;
+    locked(&lane.state).unmarked = None;
+    Ok(Step::Sent)
+}
+
 /// Carries out what was decided about a row that did not go.
 async fn follow(
     outbox: &Outbox,
@@ -300,6 +342,10 @@ async fn follow(
     decision: Decision,
     error: &str,
 ) -> store::Result<Step> {
+    if let Decision::Pause(pause) | Decision::Again(pause) = decision {
+        // First of all: it holds even if the database refuses what follows.
+        locked(&outbox.inner.limits).close(lane.chat, pause, Instant::now());
+    }
     let mut tx = outbox.inner.store.begin().await?;
     let step = match decision {
         Decision::Done => {
@@ -324,6 +370,7 @@ async fn follow(
             return Ok(Step::Sent);
         }
         Decision::SendNew => {
+            locked(&lane.state).unmarked = None;
             return send_anew(outbox, lane, row, tx).await;
         }
         Decision::LeaveTopic | Decision::Plain => {
@@ -348,20 +395,6 @@ async fn follow(
     };
     outbox.inner.store.commit(tx).await?;
     Ok(step)
-}
-
-/// Notes that a row went, and which message it is.
-async fn note_sent(
-    outbox: &Outbox,
-    lane: &Lane,
-    row: &store::outbox::Pending,
-    sent: MessageId,
-) -> store::Result<Step> {
-    let mut tx = outbox.inner.store.begin().await?;
-    let slot = row.slot.as_deref();
-    store::outbox::mark_sent(&mut tx, row.id, lane.chat, slot, sent, Millis::now()).await?;
-    outbox.inner.store.commit(tx).await?;
-    Ok(Step::Sent)
 }
 
 /// The row of a file that cannot be sent, as a text that says so; `None` for a row that is a text already.
@@ -471,7 +504,8 @@ async fn send_live(outbox: &Outbox, lane: &Lane) -> store::Result<Step> {
     }
     let target = {
         let mut db = outbox.inner.store.read().await?;
-        store::outbox::slot(&mut db, &slot, lane.chat).await?
+        let known = store::outbox::slot(&mut db, &slot, lane.chat).await?;
+        known.or_else(|| locked(&lane.state).unmarked.as_ref()?.of_slot(&slot))
     };
     let offered = {
         let mut state = locked(&lane.state);

@@ -246,7 +246,7 @@ pub async fn ready(db: &mut Connection) -> Result<Vec<JobId>> {
     Ok(ready)
 }
 
-/// Ends an open job. `false` when it had ended before: the first ending holds.
+/// Ends a running job. `false` when it does not run: the first ending holds, and what waits can only be cancelled.
 ///
 /// # Errors
 /// When the database refuses.
@@ -266,7 +266,7 @@ pub async fn end(
     };
     let ended = sqlx::query(
         "UPDATE jobs SET state = $2, exit_code = $3, signal = $4, reason = $5, ended_by = $6, log_bytes = $7, finished_at = $8
-         WHERE id = $1 AND state IN ('queued', 'running')",
+         WHERE id = $1 AND state = 'running'",
     )
     .bind(id.0)
     .bind(ending.state().as_str())

@@ -234,6 +234,11 @@ fn options(connections: u32) -> AnyPoolOptions {
     AnyPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
+        // SQLite itself rolls back when the disk is full; the driver's own rollback then fails, and it takes the
+        // connection for still inside the transaction, for ever. Such a connection is replaced.
+        .before_acquire(|connection, _| {
+            Box::pin(async move { Ok(!connection.is_in_transaction()) })
+        })
 }
 
 /// Makes an empty file that nobody else can read, and its folder, unless they are there. SQLite gives the same rights

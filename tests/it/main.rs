@@ -21,3 +21,5 @@ mod presses;
 mod running;
 mod source;
 mod spine;
+mod store;
+mod trouble;

@@ -97,11 +97,6 @@ impl World {
         Store::open(self.location()).await.unwrap()
     }
 
-    /// Whether the database is a file.
-    pub fn is_sqlite(&self) -> bool {
-        matches!(self.location(), Location::Sqlite(_))
-    }
-
     /// A job as it stands in the database.
     pub async fn job(&self, store: &Store, id: i64) -> Job {
         let mut db = store.read().await.unwrap();
