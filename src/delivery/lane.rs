@@ -253,7 +253,17 @@ async fn send_row(
                 choked: head.choked,
                 plain: head.manner.plain,
             };
-            let decision = retry::decide(&error, tried);
+            let mut decision = retry::decide(&error, tried);
+            let file = matches!(message.body, Body::Document { .. }) && !head.manner.without_file;
+            if file && matches!(decision, Decision::GiveUp(_)) {
+                // The text under a file may be all that tells an ending: it goes without the file.
+                head.manner = Manner {
+                    plain: false,
+                    without_file: true,
+                    ..head.manner
+                };
+                decision = Decision::LeaveFile;
+            }
             tracing::warn!(chat = %lane.chat, row = row.id, %error, ?decision, "a message did not go");
             follow(
                 outbox,
@@ -311,10 +321,11 @@ async fn follow(
         Decision::SendNew => {
             return send_anew(outbox, lane, row, tx).await;
         }
-        Decision::LeaveTopic | Decision::Plain => {
+        Decision::LeaveTopic | Decision::Plain | Decision::LeaveFile => {
             let manner = Manner {
                 plain: head.manner.plain || decision == Decision::Plain,
                 leave_topic: head.manner.leave_topic || decision == Decision::LeaveTopic,
+                without_file: head.manner.without_file,
             };
             locked(&lane.state).head = Some(Head { manner, ..head });
             store::outbox::mark_attempt(&mut tx, row.id, error).await?;
@@ -370,6 +381,7 @@ async fn send_answer(outbox: &Outbox, lane: &Lane) -> store::Result<Step> {
             | Decision::Moved(_)
             | Decision::SendNew
             | Decision::LeaveTopic
+            | Decision::LeaveFile
             | Decision::Plain
             | Decision::GiveUp(_)) => {
                 tracing::warn!(chat = %lane.chat, %error, ?decision, "an answer did not go at once");
@@ -461,6 +473,7 @@ async fn send_live(outbox: &Outbox, lane: &Lane) -> store::Result<Step> {
                 Decision::Done
                 | Decision::SendNew
                 | Decision::LeaveTopic
+                | Decision::LeaveFile
                 | Decision::Plain
                 | Decision::GiveUp(_) => {}
             }
