@@ -429,7 +429,9 @@ on_both! {
         world.quiet().await;
         let (state, reason) = rows(&world, BEN).await.pop().unwrap();
         assert_eq!(state, "failed");
-        assert!(reason.unwrap_or_default().contains("reached") || world.count(BEN, "✅") == 0);
+        let reason = reason.unwrap_or_default();
+        assert!(reason.contains("deactivated") || reason.contains("cannot be reached"), "{reason}");
+        assert_eq!(world.count(BEN, "✅"), 0);
     }
 }
 

@@ -275,6 +275,39 @@ on_both! {
     }
 }
 
+/// Output that no compression makes small enough for Telegram: the ending is told all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn output_too_large_for_telegram_does_not_swallow_the_ending() {
+    let mut world = World::new(Database::sqlite()).await;
+    world.set("jobs: {max_log: 64MiB}");
+    for mode in ["file", "card"] {
+        world.script(
+            mode,
+            "head -c 60000000 /dev/urandom",
+            &[&format!("output: {mode}")],
+        );
+    }
+    world.start().await;
+    for mode in ["file", "card"] {
+        world.say(BEN, &format!("/run {mode}"));
+        let note = format!("Telegram did not take the file {mode}-");
+        let told = world.sees(BEN, &note).await;
+        assert!(
+            told.text.starts_with(&format!("✅ {mode} · ")),
+            "{}",
+            told.text
+        );
+        assert!(
+            told.text.contains("The whole output: 60 MB"),
+            "{}",
+            told.text
+        );
+        assert!(told.document.is_none());
+        world.quiet().await;
+    }
+    world.finish().await;
+}
+
 /// 100 MB, without a newline and with many, in each mode: the program is not held back, and memory stays bounded.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn memory_is_bounded_whatever_is_printed() {
