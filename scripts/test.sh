@@ -2,7 +2,8 @@
 # Checks everything: format, lints, documentation, and the tests on SQLite and PostgreSQL.
 #
 #   scripts/test.sh             the whole run, as CI does it
-#   scripts/test.sh FILTER ...  only the tests that match; what is given is passed to `cargo test`
+#   scripts/test.sh FILTER      only the tests whose names hold FILTER, without the lints; what is given goes to
+#                               `cargo test`, so that `--test it FILTER` and `FILTER -- --nocapture` work, too
 #   scripts/test.sh --help      this text
 #
 # Needs Debian (or one of its children) and a Rust toolchain. Packages that are missing are installed, with sudo when
@@ -104,7 +105,7 @@ install_packages() {
     command -v sudo >/dev/null || fail "no sudo here; run as root: apt-get install ${missing[*]}"
     as_root=(sudo -n)
   fi
-  local -a apt=("${as_root[@]}" env "${settings[@]}" apt-get -q -o DPkg::Lock::Timeout=300)
+  local -a apt=("${as_root[@]}" env "${settings[@]}" apt-get -qq -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300)
   run "${apt[@]}" update || fail "apt-get update failed; is the package mirror reachable?"
   run "${apt[@]}" install -y --no-install-recommends "${missing[@]}" ||
     fail "could not install ${missing[*]}; run as root: apt-get install ${missing[*]}"

@@ -8,6 +8,7 @@ use crate::jobs::Jobs;
 use crate::store::Store;
 use std::path::PathBuf;
 use std::sync::Arc;
+use tokio::sync::Notify;
 
 /// Everything that a surface may call. Cheap to clone.
 #[derive(Clone)]
@@ -26,4 +27,6 @@ pub struct Services {
     pub scripts: Scripts,
     /// Where logs of jobs are.
     pub log_dir: Arc<PathBuf>,
+    /// To be told when somebody's role changed, so that the command menus follow.
+    pub roles_changed: Arc<Notify>,
 }

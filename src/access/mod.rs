@@ -182,22 +182,32 @@ impl Access {
     /// # Errors
     /// When the database refuses; the code stays usable then.
     pub async fn claim(&self, actor: &Actor, code: &str) -> Result<bool> {
-        let right = locked(&self.inner.claim)
-            .as_deref()
-            .is_some_and(|own| same(own, code.trim()));
-        if !right || !actor.place.chat.is_private() {
+        if !actor.place.chat.is_private() {
             return Ok(false);
         }
+        // Taken before the database is asked: of two persons with the code only one goes on.
+        let taken = locked(&self.inner.claim).take_if(|own| same(&letters(own), &letters(code)));
+        let Some(taken) = taken else {
+            return Ok(false);
+        };
+        let made = self.make_owner(actor).await;
+        if made.is_err() {
+            *locked(&self.inner.claim) = Some(taken);
+        }
+        made
+    }
+
+    /// Makes the actor owner if there is no member yet.
+    async fn make_owner(&self, actor: &Actor) -> Result<bool> {
         let now = Millis::now();
         let mut tx = self.inner.store.begin().await?;
-        let made = store::members::claim(&mut tx, actor.id, &actor.name, now).await?;
+        let made = store::members::claim(&mut tx, actor.id, &storable(&actor.name), now).await?;
         if !made {
             return Ok(false);
         }
         let asked = Asked::new("owner.claim", actor.id.to_string(), Role::Owner);
         audit::add(&mut tx, &entry(actor, &asked, "done", None)).await?;
         self.inner.store.commit(tx).await?;
-        *locked(&self.inner.claim) = None;
         let member = Member {
             id: actor.id,
             name: actor.name.clone(),
@@ -237,6 +247,12 @@ impl Access {
         people.chats.iter().map(|(id, role)| (*id, *role)).collect()
     }
 
+    /// Whether the group is on the list.
+    #[must_use]
+    pub fn is_listed(&self, chat: ChatId) -> bool {
+        locked(&self.inner.people).ceiling(chat).is_some()
+    }
+
     /// What the person is in the chat, at this moment.
     #[must_use]
     pub fn standing(&self, user: UserId, chat: ChatId) -> Standing {
@@ -267,15 +283,7 @@ impl Access {
                     written: Arc::default(),
                 });
             }
-            Standing::Known(role) => format!(
-                "This needs the role {} or higher{}. You are {role} here.",
-                asked.need,
-                if actor.place.chat.is_private() {
-                    ""
-                } else {
-                    ", also for this group"
-                }
-            ),
+            Standing::Known(role) => self.too_low(actor, asked.need, role),
             Standing::UnlistedChat => format!(
                 "This group is not on my list, so I do nothing here. \
                  The owner can add it to the configuration under access.chats with the id {}.",
@@ -286,6 +294,29 @@ impl Access {
         self.write(&entry(actor, &asked, "refused", Some(&refusal)))
             .await?;
         Err(Error::refused(refusal))
+    }
+
+    /// Says which role is needed, and whether it is the person's or the group's that is too low.
+    fn too_low(&self, actor: &Actor, need: Role, here: Role) -> String {
+        let needed = match need {
+            Role::Owner => "This needs the role owner".to_owned(),
+            lower => format!("This needs the role {lower} or higher"),
+        };
+        let people = locked(&self.inner.people);
+        if people.find(actor.id).is_some_and(|own| own.role >= need) {
+            format!(
+                "{needed}, and in this group nobody is more than {here}. \
+                 Send it to me in our private chat."
+            )
+        } else {
+            format!("{needed}. You are {here} here.")
+        }
+    }
+
+    /// Whether nobody owns the bot yet, so that a claim code is waited for.
+    #[must_use]
+    pub fn is_unclaimed(&self) -> bool {
+        locked(&self.inner.claim).is_some()
     }
 
     /// Turns an unknown person away: audited each time, told at most once an hour. `true` when they are to be told.
@@ -358,16 +389,21 @@ impl People {
     }
 }
 
+/// A text that every database takes: PostgreSQL knows no NUL.
+fn storable(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
+
 fn entry(actor: &Actor, asked: &Asked, result: &str, reason: Option<&str>) -> audit::Entry {
     audit::Entry {
         at: Millis::now(),
         actor: actor.id,
-        actor_name: actor.name.clone(),
+        actor_name: storable(&actor.name),
         chat: actor.place.chat,
         channel: "telegram".to_owned(),
         action: asked.action.to_owned(),
-        target: asked.target.clone(),
-        arguments: asked.arguments.clone(),
+        target: storable(&asked.target),
+        arguments: storable(&asked.arguments),
         result: result.to_owned(),
         reason: reason.map(str::to_owned),
         request_id: actor.request_id.clone(),
@@ -383,6 +419,13 @@ fn new_code() -> String {
     };
     let groups: Vec<_> = (0..CODE_GROUPS).map(|_| group(&mut random)).collect();
     groups.join("-")
+}
+
+/// A code as it counts: whatever a phone makes of its hyphens and of its letters' case.
+fn letters(code: &str) -> String {
+    let counts = |c: &char| c.is_ascii_alphanumeric();
+    let letters: String = code.chars().filter(counts).collect();
+    letters.to_ascii_uppercase()
 }
 
 /// Compares in a time that does not depend on where the texts differ.

@@ -3,6 +3,7 @@
 use crate::base::error::{Error, Result};
 use crate::base::ids::JobId;
 use crate::base::job::{Ending, OutputMode};
+use crate::base::role::Role;
 use crate::base::secret::ExposeSecret;
 use crate::base::time::human;
 use crate::config::{self, Config, Env, Live, Script, check_program};
@@ -70,7 +71,7 @@ impl Scripts {
             kind: Self::KIND,
             payload,
             title: script.name.to_string(),
-            role: script.role,
+            role: seen_by(script.role),
             lane: format!("script:{}", script.name),
             lane_limit: script.concurrency,
             on_busy: script.on_busy,
@@ -193,6 +194,14 @@ impl Action for Scripts {
             },
             Err(error) => Ok(Ending::Broken(format!("Not started: {error}"))),
         }
+    }
+}
+
+/// The lowest role that may see what a script prints: everybody known, unless only admins may run it.
+fn seen_by(runs: Role) -> Role {
+    match runs {
+        Role::Viewer | Role::Operator => Role::Viewer,
+        Role::Admin | Role::Owner => runs,
     }
 }
 

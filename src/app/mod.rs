@@ -40,8 +40,8 @@ pub struct App {
     services: Services,
     poller: Bot,
     bot: Bot,
-    // Held as long as the bot lives: a second one on the same file is refused.
-    _lock: Option<lock::Lock>,
+    // Held as long as the bot lives: a second one on the same database is refused.
+    _lock: lock::Lock,
 }
 
 impl App {
@@ -87,7 +87,11 @@ impl App {
         tasks.spawn(tasks::feed(jobs.clone(), working.clone()));
         tasks.spawn(tasks::sweep(jobs.clone(), working.clone()));
         tasks.spawn(tasks::tidy(self.services.clone(), working.clone()));
-        tasks.spawn(tasks::menus(self.bot.clone(), access, working.clone()));
+        tasks.spawn(tasks::menus(
+            self.bot.clone(),
+            self.services.clone(),
+            working.clone(),
+        ));
         self.take_updates(&stop).await;
         tracing::info!("stopping");
         shut_down(&jobs, &working).await;

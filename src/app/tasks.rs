@@ -1,6 +1,5 @@
 //! The loops beside the conversation: feeding the workers, sweeping, tidying up, setting the menus.
 
-use crate::access::Access;
 use crate::base::time::Millis;
 use crate::chat::menu;
 use crate::jobs::Jobs;
@@ -72,17 +71,22 @@ async fn tidy_once(services: &Services) -> crate::base::error::Result<()> {
     Ok(())
 }
 
-/// Sets the command menus once Telegram can be reached.
-pub(super) async fn menus(bot: Bot, access: Access, stop: CancellationToken) {
-    while !stop.is_cancelled() {
-        tokio::select! {
-            set = menu::publish(&bot, &access) => match set {
-                Ok(()) => return,
-                Err(error) => tracing::warn!(%error, "the command menus could not be set yet"),
-            },
-            () = stop.cancelled() => return,
+/// Sets the command menus once Telegram can be reached, and again whenever somebody's role changed.
+pub(super) async fn menus(bot: Bot, services: Services, stop: CancellationToken) {
+    let set = async {
+        loop {
+            match menu::publish(&bot, &services.access).await {
+                Ok(()) => services.roles_changed.notified().await,
+                Err(error) => {
+                    tracing::warn!(%error, "the command menus could not be set yet");
+                    tokio::time::sleep(MENU_PAUSE).await;
+                }
+            }
         }
-        pause(MENU_PAUSE, &stop).await;
+    };
+    tokio::select! {
+        () = set => {}
+        () = stop.cancelled() => {}
     }
 }
 

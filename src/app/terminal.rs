@@ -1,18 +1,27 @@
 //! The conversation as it changes, printed in a terminal.
 
 use crate::sandbox::{Document, Message, Sandbox, What};
+use std::collections::HashMap;
 
 /// Prints what is new since the last look.
 pub(super) struct Screen {
     sandbox: Sandbox,
     seen: u64,
+    names: HashMap<i64, String>,
+    /// Whose chat was printed last.
+    chat: i64,
 }
 
 impl Screen {
-    /// Begins with an empty screen.
-    pub(super) fn new(sandbox: Sandbox) -> Self {
+    /// Begins with an empty screen in the chat of this person; `names` are people's by their chats.
+    pub(super) fn new(sandbox: Sandbox, chat: i64, names: HashMap<i64, String>) -> Self {
         let seen = sandbox.seq();
-        Self { sandbox, seen }
+        Self {
+            sandbox,
+            seen,
+            names,
+            chat,
+        }
     }
 
     /// Prints what a person typed.
@@ -35,7 +44,12 @@ impl Screen {
         }
     }
 
-    fn message(&self, chat: i64, id: i32, mark: &str) {
+    fn message(&mut self, chat: i64, id: i32, mark: &str) {
+        if chat != self.chat {
+            self.chat = chat;
+            let name = self.names.get(&chat).map_or("somebody", String::as_str);
+            println!("— in the chat with {name} —\n");
+        }
         let messages = self.sandbox.from_bot(chat);
         if let Some(message) = messages.iter().find(|message| message.id == id) {
             println!("{}", shown(message, mark));

@@ -174,7 +174,7 @@ struct Talk {
 impl Talk {
     /// Says the lines one after another and ends when the conversation is quiet.
     async fn by_script(mut self, lines: &[String], stop: &CancellationToken) -> Result<()> {
-        let mut screen = Screen::new(self.sandbox.clone());
+        let mut screen = self.screen();
         for line in lines {
             screen.typed(line);
             let before = self.sandbox.seq();
@@ -195,7 +195,7 @@ impl Talk {
         println!(
             "[Run] presses the newest button with these words; :as stranger changes who you are; :quit ends.\n"
         );
-        let mut screen = Screen::new(self.sandbox.clone());
+        let mut screen = self.screen();
         let mut lines = read_lines();
         let mut open = true;
         while open {
@@ -215,6 +215,11 @@ impl Talk {
         // What was piped in is answered before the end.
         let before = self.sandbox.seq();
         self.settle(&mut screen, stop, before, None).await
+    }
+
+    fn screen(&self) -> Screen {
+        let names = self.persons.iter().map(|(name, id)| (*id, name.clone()));
+        Screen::new(self.sandbox.clone(), self.speaker, names.collect())
     }
 
     fn name(&self) -> &str {

@@ -13,6 +13,8 @@ use crate::services::Services;
 use crate::store::members::Member;
 use crate::store::{Location, Store};
 use anyhow::{Context, Result};
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -30,13 +32,17 @@ pub struct Options {
 pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
     let clients = clients::make(&config.telegram)?;
     let location = location(&config.database);
-    let lock = match &location {
+    let file_lock = match &location {
         Location::Sqlite(path) => Some(lock::take(path)?),
         Location::Postgres(_) => None,
     };
     let store = Store::open(location.clone())
         .await
         .context("opening the database")?;
+    let lock = match file_lock {
+        Some(lock) => lock,
+        None => lock::take_server(&store).await?,
+    };
     let queue = Queue::open(&location).await.context("opening the queue")?;
     let log_dir = log_dir(&config)?;
     let access = Access::open(store.clone(), listed(&config.access))
@@ -72,6 +78,7 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
             jobs,
             scripts,
             log_dir: Arc::new(log_dir),
+            roles_changed: Arc::default(),
         },
         poller: clients.poll,
         bot: clients.quick,
@@ -90,7 +97,10 @@ pub fn location(database: &Database) -> Location {
 
 fn log_dir(config: &Config) -> Result<PathBuf> {
     let folder = config.data_dir.join("logs");
-    std::fs::create_dir_all(&folder)
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&folder)
         .with_context(|| format!("making the folder {}", folder.display()))?;
     Ok(folder)
 }

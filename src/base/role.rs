@@ -10,7 +10,7 @@ use std::fmt;
 )]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// Looks: status, jobs, output.
+    /// Looks: status, jobs, and what they print unless only admins may run them.
     Viewer,
     /// Runs scripts and stops their own jobs.
     Operator,

@@ -73,6 +73,10 @@ async fn on_message(services: Services, me: Me, update: Update, message: Message
 async fn on_press(services: Services, bot: Bot, update: Update, query: CallbackQuery) -> Handled {
     let id = UpdateId(i64::from(update.id.0));
     let (Some(data), Some(message)) = (query.data.clone(), query.message.as_ref()) else {
+        // No button of ours; it is answered, so that the presser does not wait.
+        if let Err(error) = bot.answer_callback_query(query.id.clone()).await {
+            tracing::debug!(%error, "a press could not be answered");
+        }
         mark_handled(&services, id).await;
         return Ok(());
     };
@@ -100,8 +104,13 @@ async fn on_press(services: Services, bot: Bot, update: Update, query: CallbackQ
             query,
             answered: false,
         };
-        let reply = guard(&request, take_press(&request, &mut pressed, &data)).await;
-        pressed.answer(reply.toast.as_deref()).await;
+        let mut reply = guard(&request, take_press(&request, &mut pressed, &data)).await;
+        if pressed.answered {
+            // Too late for words at the button: they go as a message.
+            reply.toast = None;
+        } else {
+            pressed.answer(reply.toast.as_deref()).await;
+        }
         deliver(&request, reply).await;
     }
     .instrument(span)
@@ -144,7 +153,10 @@ async fn take_message(request: &Request, incoming: &Incoming) -> Result<Reply> {
             access
                 .note_refusal(&request.actor, &asked, "anonymous admin")
                 .await?;
-            return Err(Error::refused(why));
+            return match access.is_listed(incoming.place.chat) {
+                true => Err(Error::refused(why)),
+                false => Ok(Reply::nothing()),
+            };
         }
         Author::Nobody => {
             let access = request.access();
@@ -184,7 +196,8 @@ async fn take_message(request: &Request, incoming: &Incoming) -> Result<Reply> {
     command.handle(request, line.rest).await
 }
 
-/// An unknown person: `/whoami` and the claim code work; else one refusal an hour.
+/// An unknown person: `/whoami` and the claim code work; else one refusal an hour. While nobody owns the bot, a mistyped
+/// code is told as such.
 async fn turn_away(
     request: &Request,
     incoming: &Incoming,
@@ -193,25 +206,25 @@ async fn turn_away(
     if command == Some(Command::Whoami) {
         return Ok(whoami::handle(request));
     }
+    let mut wrong_code = false;
     if command == Some(Command::Start) && !incoming.second_hand {
         let rest = read_line(&incoming.text).map_or("", |line| line.rest);
         if !rest.is_empty() {
             let reply = start::handle(request, rest).await?;
-            let known = request
-                .access()
-                .standing(request.actor.id, incoming.place.chat);
-            if known != Standing::Unknown {
+            let chat = incoming.place.chat;
+            if request.access().standing(request.actor.id, chat) != Standing::Unknown {
                 return Ok(reply);
             }
+            wrong_code = chat.is_private() && request.access().is_unclaimed();
         }
     }
     let what = first_word(&incoming.text);
-    Ok(
-        match request.access().turn_away(&request.actor, &what).await? {
-            true => start::stranger(request),
-            false => Reply::nothing(),
-        },
-    )
+    let tell = request.access().turn_away(&request.actor, &what).await?;
+    Ok(match tell {
+        _ if wrong_code => start::wrong_code(),
+        true => start::stranger(request),
+        false => Reply::nothing(),
+    })
 }
 
 /// What a press asks for, if it may. Presses that act are answered first: Telegram tells by that whether they are fresh.
@@ -256,14 +269,11 @@ impl Pressed {
     async fn is_fresh(&mut self) -> bool {
         self.answered = true;
         let answer = self.bot.answer_callback_query(self.query.id.clone()).await;
-        !matches!(answer, Err(RequestError::Api(ApiError::InvalidQueryId)))
+        !answer.is_err_and(|error| is_too_old(&error))
     }
 
     /// Answers the press, with words if there are any.
-    async fn answer(&mut self, words: Option<&str>) {
-        if self.answered {
-            return;
-        }
+    async fn answer(&self, words: Option<&str>) {
         let mut call = self.bot.answer_callback_query(self.query.id.clone());
         if let Some(words) = words {
             call = call.text(text::head_units(words, text::ANSWER_UNITS));
@@ -271,6 +281,15 @@ impl Pressed {
         if let Err(error) = call.await {
             tracing::debug!(%error, "a press could not be answered");
         }
+    }
+}
+
+/// Whether Telegram says that a press is too old. It writes “query ID”, the library knows “query id” only.
+fn is_too_old(error: &RequestError) -> bool {
+    match error {
+        RequestError::Api(ApiError::InvalidQueryId) => true,
+        RequestError::Api(ApiError::Unknown(words)) => words.contains("query is too old"),
+        _ => false,
     }
 }
 
@@ -282,14 +301,15 @@ async fn guard(request: &Request, handler: impl Future<Output = Result<Reply>>) 
     };
     match result {
         Ok(reply) => reply,
-        Err(Error::Refused(refusal)) => match request.from {
-            From::Message => Reply::plain(refusal.words()),
-            From::Press { .. } => Reply {
-                html: text::escape(refusal.words()),
-                toast: Some(refusal.words().to_owned()),
-                ..Reply::default()
-            },
-        },
+        Err(Error::Refused(refusal)) => {
+            let words = text::shorten(refusal.words(), text::MESSAGE_UNITS);
+            let fits = text::utf16_len(&words) <= text::ANSWER_UNITS;
+            let toast = (fits && request.from != From::Message).then(|| words.to_string());
+            Reply {
+                toast,
+                ..Reply::plain(&words)
+            }
+        }
         Err(Error::Internal(error)) => {
             tracing::error!(error = format!("{error:#}"), "a request failed");
             Reply::plain(&format!(

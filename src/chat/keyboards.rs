@@ -52,6 +52,9 @@ impl Press {
     /// Reads a press; `None` for anything that no button of ours says.
     #[must_use]
     pub fn read(data: &str) -> Option<Self> {
+        if data.chars().any(char::is_control) {
+            return None;
+        }
         let (word, rest) = data.split_once(':')?;
         let id = || rest.parse().ok().filter(|id| *id > 0).map(JobId);
         Some(match word {

@@ -1,9 +1,11 @@
 //! What a person was asked to confirm, kept under a random id; the button carries the id alone.
 
 use super::request::Request;
+use crate::access::Asked;
 use crate::base::error::{Error, Result};
 use crate::base::ids::{JobId, MessageId};
 use crate::base::job::OutputMode;
+use crate::base::role::Role;
 use crate::base::time::Millis;
 use crate::store::intents::{self, Found, Intent};
 use rand::RngExt;
@@ -89,25 +91,42 @@ pub async fn open(request: &Request, id: &str) -> Result<Offer> {
         let mut db = request.services.store.read().await?;
         intents::find(&mut db, id).await?
     };
-    let intent = match found {
-        None => return Err(Error::refused("This button no longer stands for anything.")),
-        Some(Found::Open(intent)) => intent,
-        Some(Found::Used(intent)) if intent.asker == request.actor.id => {
-            return Err(Error::refused("This was answered already."));
-        }
-        Some(Found::Used(intent)) => intent,
+    let (intent, used) = match found {
+        None => return Err(never_asked(request, id, "no such question").await?),
+        Some(Found::Open(intent)) => (intent, false),
+        Some(Found::Used(intent)) => (intent, true),
     };
+    let here = request.actor.place.chat;
+    if request.services.outbox.current_id(intent.chat) != here {
+        return Err(never_asked(request, id, "asked in another chat").await?);
+    }
     if intent.asker != request.actor.id {
+        note(request, id, "asked by another person").await?;
         let name = request
             .access()
             .name_of(intent.asker)
             .unwrap_or_else(|| "the one who asked".to_owned());
         return Err(Error::refused(format!("Only {name} can answer this.")));
     }
+    if used {
+        return Err(Error::refused("This was answered already."));
+    }
     if intent.expires_at < Millis::now() {
         return Err(Error::refused("This is too old. Send the command again."));
     }
     Ok(serde_json::from_str(&intent.payload).map_err(anyhow::Error::new)?)
+}
+
+/// The refusal of a press whose question was never asked here, audited.
+async fn never_asked(request: &Request, id: &str, why: &str) -> Result<Error> {
+    note(request, id, why).await?;
+    Ok(Error::refused("This button no longer stands for anything."))
+}
+
+async fn note(request: &Request, id: &str, why: &str) -> Result<()> {
+    let asked = Asked::new("press.answer", id, Role::Viewer);
+    let access = request.access();
+    access.note_refusal(&request.actor, &asked, why).await
 }
 
 /// Marks an offer as answered. `false` when it was before.

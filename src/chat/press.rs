@@ -5,8 +5,11 @@ use super::keyboards::Press;
 use super::offers::{self, LATE_WITHIN, Offer};
 use super::reply::Reply;
 use super::request::{From, Request};
+use crate::access::Asked;
 use crate::base::error::{Error, Result};
-use crate::base::text::escape;
+use crate::base::ids::MessageId;
+use crate::base::role::Role;
+use crate::base::text::{escape, shorten};
 
 /// Whether a press starts or stops something, so that a late one is asked about first.
 #[must_use]
@@ -58,6 +61,8 @@ pub async fn handle(request: &Request, press: Press) -> Result<Reply> {
 /// # Errors
 /// A failure of ours.
 pub async fn offer_late(request: &Request, data: &str) -> Result<Reply> {
+    let asked = Asked::new("press.late", data, Role::Viewer);
+    request.allow(asked).await?;
     let offer = Offer::LatePress {
         data: data.to_owned(),
     };
@@ -78,35 +83,29 @@ pub fn now_or_never(intent: &str) -> crate::delivery::Buttons {
     ]]
 }
 
+/// Does what was offered. The intent is the source of what it makes and is marked afterwards: a crash in between loses
+/// nothing, and a second press makes nothing.
 async fn confirm(request: &Request, intent: &str) -> Result<Reply> {
     let offer = offers::open(request, intent).await?;
+    let mut request = request.clone();
+    request.source = format!("intent:{intent}");
     let reply = match offer {
-        // The job's source is the intent: a second press, or a crash before the intent is marked, makes no second job.
-        Offer::Run(offer) => run::confirmed(request, intent, offer).await?,
-        Offer::Late { text, message } => {
-            if !offers::take(request, intent).await? {
-                return Err(Error::refused("This was answered already."));
-            }
-            return late_command(request, &text, message).await;
-        }
+        Offer::Run(offer) => run::confirmed(&request, offer).await?,
+        Offer::Late { text, message } => late_command(&request, &text, message).await?,
         Offer::LatePress { data } => {
             let press = Press::read(&data).filter(|press| !matches!(press, Press::Confirm(_)));
             let press = press.ok_or_else(|| {
                 Error::refused("That button no longer stands for anything. Send the command again.")
             })?;
-            offers::take(request, intent).await?;
-            return Box::pin(handle(request, press)).await;
+            let reply = Box::pin(handle(&request, press)).await?;
+            instead_of_offer(reply, "Done, as you asked.")
         }
     };
-    offers::take(request, intent).await?;
+    offers::take(&request, intent).await?;
     Ok(reply)
 }
 
-async fn late_command(
-    request: &Request,
-    text: &str,
-    message: Option<crate::base::ids::MessageId>,
-) -> Result<Reply> {
+async fn late_command(request: &Request, text: &str, message: Option<MessageId>) -> Result<Reply> {
     let line = read_line(text);
     let command = line.as_ref().and_then(|line| Command::named(&line.name));
     let (Some(line), Some(command)) = (&line, command) else {
@@ -116,14 +115,18 @@ async fn late_command(
     as_typed.message = message;
     as_typed.from = From::Message;
     let reply = Box::pin(command.handle(&as_typed, line.rest)).await?;
-    if reply.follow.is_some() {
-        let done = format!("Running <code>{}</code> now.", escape(text));
-        return Ok(Reply {
-            html: done,
-            in_place: true,
-            follow: reply.follow,
-            ..Reply::default()
-        });
+    let done = format!("Running <code>{}</code> now.", escape(&shorten(text, 200)));
+    Ok(instead_of_offer(reply, &done))
+}
+
+/// The answer in place of the offer, whose buttons have done their work; `done` where a card answers.
+fn instead_of_offer(reply: Reply, done: &str) -> Reply {
+    match (&reply.file, reply.html.is_empty()) {
+        (Some(_), _) => reply,
+        (None, false) => reply.in_place(),
+        (None, true) => Reply {
+            html: done.to_owned(),
+            ..reply.in_place()
+        },
     }
-    Ok(reply)
 }

@@ -4,6 +4,7 @@ use crate::access::{Access, Actor, Asked, Grant, Standing};
 use crate::base::error::Result;
 use crate::base::ids::{MessageId, UpdateId};
 use crate::base::role::Role;
+use crate::delivery::source_of;
 use crate::jobs::Origin;
 use crate::services::Services;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -33,6 +34,8 @@ pub struct Request {
     pub message: Option<MessageId>,
     /// What it came from.
     pub from: From,
+    /// What a job is made from; the same source never makes a second one.
+    pub source: String,
     grants: Arc<Mutex<Vec<Grant>>>,
 }
 
@@ -52,6 +55,7 @@ impl Request {
             update,
             message,
             from,
+            source: source_of(update),
             grants: Arc::default(),
         }
     }
@@ -97,7 +101,7 @@ impl Request {
     #[must_use]
     pub fn origin(&self) -> Origin {
         Origin {
-            source: format!("update:{}", self.update),
+            source: self.source.clone(),
             reply_to: match self.from {
                 From::Message => self.message,
                 From::Press { .. } => None,

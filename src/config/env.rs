@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::fault::{At, Report};
-use super::nearest::nearest;
 use super::tree::{Entry, Node, Value};
+use crate::base::suggest::closest;
 
 /// Environment variables, captured once. Deliberately without `Debug`: it holds secrets.
 #[derive(Clone, Default)]
@@ -90,7 +90,7 @@ pub(super) fn apply(env: &Env, root: &mut Node, report: &mut Report) {
         if name.starts_with("OPSGRAM_TEST_") || known.contains(name) {
             continue;
         }
-        let hint = match nearest(name, known.iter().map(String::as_str)) {
+        let hint = match closest(name, known.iter().map(String::as_str)) {
             Some(near) => format!("did you mean {near}?"),
             None => "it is not used".to_owned(),
         };

@@ -4,11 +4,11 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::fault::{At, Report};
-use super::nearest::nearest;
 use super::read::{duration, flag, integer, kind, list, meant, one_of, parse_name, quoted, text};
 use super::size::parse_size;
 use super::tree::{Entry, Node, Value};
 use crate::base::name::Name;
+use crate::base::suggest::closest;
 
 /// One mapping being read. A key counts as known when it was asked for, so no key is accepted that no code reads.
 pub(super) struct Map<'a> {
@@ -205,7 +205,7 @@ impl<'a> Map<'a> {
             } else {
                 format!("`{}`", self.path)
             };
-            let known = match nearest(&entry.key, self.asked.iter().copied()) {
+            let known = match closest(&entry.key, self.asked.iter().copied()) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => {
                     let mut known = self.asked.clone();

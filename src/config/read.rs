@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::fault::{At, Report};
-use super::nearest::nearest;
 use super::tree::{Node, Value};
 use crate::base::name::Name;
+use crate::base::suggest::closest;
 use crate::base::time::{human, parse_duration};
 
 /// The items of a list.
@@ -159,7 +159,7 @@ pub(super) fn is_plain(node: &Node) -> bool {
 
 /// ` (did you mean …?)`, or nothing.
 pub(super) fn meant(word: &str, known: &[&str]) -> String {
-    match nearest(word, known.iter().copied()) {
+    match closest(word, known.iter().copied()) {
         Some(near) => format!(" (did you mean `{near}`?)"),
         None => String::new(),
     }

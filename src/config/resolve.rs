@@ -1,10 +1,12 @@
 //! From what a person typed to the argv of a program, or to one sentence that says what would be right.
 
 use super::args::Arg;
-use super::nearest::nearest;
 use super::read::one_of;
 use super::scripts::Script;
 use crate::base::name::Name;
+use crate::base::suggest::closest;
+use crate::base::text::shorten;
+use std::borrow::Cow;
 
 /// A command ready to run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,11 +17,11 @@ pub struct ResolvedArgs {
     pub values: Vec<(Name, String)>,
 }
 
-/// Why what was typed cannot be run. `Display` is one calm sentence in plain text.
+/// Why what was typed cannot be run. `Display` is one or two calm sentences in plain text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ArgError {
     /// A required argument was not given.
-    #[error("`{arg}` is missing; write {usage}")]
+    #[error("“{arg}” is missing. Write /run {usage}.")]
     Missing {
         /// The argument.
         arg: Name,
@@ -27,7 +29,7 @@ pub enum ArgError {
         usage: String,
     },
     /// More was given than is declared.
-    #[error("`{value}` is one argument too many; write {usage}")]
+    #[error("“{}” is one argument too many. Write /run {usage}.", short(value))]
     Surplus {
         /// The first value too many.
         value: String,
@@ -35,7 +37,7 @@ pub enum ArgError {
         usage: String,
     },
     /// An argument was given twice.
-    #[error("`{arg}` is given twice; write {usage}")]
+    #[error("“{arg}” is given twice. Write /run {usage}.")]
     Twice {
         /// The argument.
         arg: Name,
@@ -43,7 +45,7 @@ pub enum ArgError {
         usage: String,
     },
     /// The value is none of the choices.
-    #[error("`{value}` is not a value of `{arg}`; {}", suggestion(choices, nearest.as_deref()))]
+    #[error("“{}” is not a value for {arg}. {}", short(value), suggestion(choices, nearest.as_deref()))]
     NotAChoice {
         /// The argument.
         arg: Name,
@@ -55,7 +57,10 @@ pub enum ArgError {
         nearest: Option<String>,
     },
     /// The value does not match the pattern.
-    #[error("`{value}` does not fit `{arg}`; it must match {pattern}")]
+    #[error(
+        "“{}” does not fit {arg}. It must match the pattern “{pattern}”.",
+        short(value)
+    )]
     NoMatch {
         /// The argument.
         arg: Name,
@@ -66,7 +71,8 @@ pub enum ArgError {
     },
     /// The value starts with `-`, so that a program could take it for an option.
     #[error(
-        "`{value}` for `{arg}` starts with a dash, which this script does not take; write a value without it"
+        "“{}” for {arg} starts with a dash, which this script does not take. Write a value without it.",
+        short(value)
     )]
     Dash {
         /// The argument.
@@ -76,14 +82,14 @@ pub enum ArgError {
     },
     /// The value holds a line break, a NUL or another control character.
     #[error(
-        "the value of `{arg}` holds a line break or a control character; write it in one plain line"
+        "The value of {arg} holds a line break or a control character. Write it in one plain line."
     )]
     Control {
         /// The argument.
         arg: Name,
     },
     /// The value is too long.
-    #[error("the value of `{arg}` has {length} characters; at most {max} are taken")]
+    #[error("The value of {arg} has {length} characters. At most {max} are taken.")]
     TooLong {
         /// The argument.
         arg: Name,
@@ -97,9 +103,14 @@ pub enum ArgError {
 fn suggestion(choices: &[String], nearest: Option<&str>) -> String {
     let words: Vec<&str> = choices.iter().map(String::as_str).collect();
     match nearest {
-        Some(near) => format!("did you mean {near}? It takes {}", one_of(&words)),
-        None => format!("write {}", one_of(&words)),
+        Some(near) => format!("Did you mean {near}? It can be {}.", one_of(&words)),
+        None => format!("It can be {}.", one_of(&words)),
     }
+}
+
+/// Enough of a value to know it again.
+fn short(value: &str) -> Cow<'_, str> {
+    shorten(value, 60)
 }
 
 /// Values by argument, and the words that were not given by name.
@@ -232,7 +243,7 @@ impl Arg {
             });
         }
         if !self.choices.is_empty() {
-            let near = nearest(value, self.choices.iter().map(String::as_str));
+            let near = closest(value, self.choices.iter().map(String::as_str));
             return Err(ArgError::NotAChoice {
                 arg: arg(),
                 value: value.to_owned(),

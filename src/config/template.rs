@@ -94,7 +94,7 @@ impl ArgTemplate {
 }
 
 fn unknown(name: &str, arguments: &[&str]) -> String {
-    match super::nearest::nearest(name, arguments.iter().copied()) {
+    match crate::base::suggest::closest(name, arguments.iter().copied()) {
         Some(near) => {
             format!("`{{{name}}}` is not an argument of this script; did you mean `{{{near}}}`?")
         }

@@ -18,6 +18,8 @@ use tokio::sync::Notify;
 const LIVE_PRIVATE: Duration = Duration::from_millis(1500);
 /// The same in a group, whose budget is shared by its members.
 const LIVE_GROUP: Duration = Duration::from_millis(3000);
+/// A call that is under way when the bot is stopped gets this long to end.
+const LAST_CALL: Duration = Duration::from_secs(1);
 /// Pause after the database refused.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
 
@@ -142,7 +144,11 @@ impl Lane {
 /// The lane's loop: steps until nothing waits. A wake-up that comes in between starts it anew.
 pub(super) async fn run(outbox: &Outbox, lane: &Lane) {
     loop {
-        let pause = match step(outbox, lane).await {
+        let step = tokio::select! {
+            step = step(outbox, lane) => step,
+            () = last_call(outbox) => return,
+        };
+        let pause = match step {
             Ok(Step::Sent) => continue,
             Ok(Step::Wait(pause)) => pause,
             Ok(Step::Idle) => {
@@ -172,6 +178,12 @@ pub(super) async fn run(outbox: &Outbox, lane: &Lane) {
             return;
         }
     }
+}
+
+/// Resolves when a call that still hangs is given up because the bot is stopped. Its message stays pending.
+async fn last_call(outbox: &Outbox) {
+    outbox.inner.stop.cancelled().await;
+    tokio::time::sleep(LAST_CALL).await;
 }
 
 /// Sends the next thing of the lane: rows first, then answers, then live edits.

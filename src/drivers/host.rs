@@ -85,6 +85,10 @@ pub struct Unreadable {
 pub async fn snapshot(paths: &[PathBuf]) -> Result<Host, Unreadable> {
     let deadline = Instant::now() + DISK_PATIENCE;
     let asked: Vec<_> = paths.iter().map(|path| (path, ask(path))).collect();
+    let mut system = System::new().map_err(unreadable("memory"))?;
+    system.refresh_memory();
+    let load = System::load_average().map_err(unreadable("load"))?;
+    let uptime = System::uptime().map_err(unreadable("uptime"))?;
     let mut disks = Vec::with_capacity(asked.len());
     for (path, answer) in asked {
         disks.push(match timeout_at(deadline, answer).await {
@@ -92,10 +96,6 @@ pub async fn snapshot(paths: &[PathBuf]) -> Result<Host, Unreadable> {
             Ok(Err(_)) | Err(_) => Err(no_answer(path)),
         });
     }
-    let mut system = System::new().map_err(unreadable("memory"))?;
-    system.refresh_memory();
-    let load = System::load_average().map_err(unreadable("load"))?;
-    let uptime = System::uptime().map_err(unreadable("uptime"))?;
     let (total, available) = (system.total_memory(), system.available_memory());
     Ok(Host {
         hostname: System::host_name().unwrap_or_default(),

@@ -5,7 +5,7 @@
 
 use super::transport::{Transport, Worker};
 use crate::base::ids::JobId;
-use crate::store::Location;
+use crate::store::{self, Location};
 use apalis::prelude::{
     BackendExt, Data, Monitor, ParallelizeExt, Strategy, TaskBuilder, WorkerBuilder,
     WorkerBuilderExt,
@@ -188,6 +188,7 @@ impl Transport for Queue {
 async fn open_sqlite(path: &Path) -> anyhow::Result<apalis_sqlite::SqlitePool> {
     let mut file = path.as_os_str().to_owned();
     file.push(".queue");
+    store::make_private(Path::new(&file))?;
     let options = SqliteConnectOptions::new()
         .filename(file)
         .create_if_missing(true)

@@ -29,11 +29,11 @@ impl Logs {
         let id = JobId(id.ok_or_else(|| format!("There is no file {key}."))?);
         let log = LogReader::open(&self.folder, id)
             .map_err(|_| "The log is no longer kept.".to_owned())?;
-        if log.len() == 0 {
+        if log.is_empty() {
             return Err("It printed nothing.".to_owned());
         }
         self.write_out(&log, id, name)
-            .map_err(|error| format!("The log cannot be read: {error}."))
+            .map_err(|error| format!("The log cannot be sent: {error}."))
     }
 
     fn write_out(&self, log: &LogReader, id: JobId, name: &str) -> io::Result<Attachment> {
@@ -49,6 +49,14 @@ impl Logs {
         let mut gzip = GzEncoder::new(file, Compression::default());
         log.copy_to(&mut gzip)?;
         gzip.finish()?.flush()?;
+        let size = std::fs::metadata(scratch.path())?.len();
+        if size > text::DOCUMENT_BYTES {
+            return Err(io::Error::other(format!(
+                "it is {} even compressed, and Telegram takes {}; it is kept on the server as job {id}",
+                text::bytes(size),
+                text::bytes(text::DOCUMENT_BYTES)
+            )));
+        }
         let mut attachment = Attachment::new(scratch, format!("{name}.gz"));
         attachment.note = Some(format!("Compressed from {}.", text::bytes(log.len())));
         Ok(attachment)

@@ -94,6 +94,10 @@ async fn show_card(jobs: &Jobs, active: &Active, first: bool) {
             return;
         }
     };
+    if shown.card.as_ref() == Some(&card) {
+        return;
+    }
+    shown.card = Some(card.clone());
     if !first {
         jobs.inner.outbox.offer(card);
         return;

@@ -6,6 +6,7 @@ use super::redact::Redactor;
 use super::stream::Stream;
 use crate::base::ids::JobId;
 use crate::base::job::OutputMode;
+use crate::delivery::Outgoing;
 use crate::delivery::card::{Printed, Seen};
 use crate::delivery::render::{Size, render};
 use crate::store::jobs::NewRow;
@@ -42,6 +43,8 @@ pub struct Shown {
     pub seen: Seen,
     /// The ending is composed: nothing live may follow.
     pub closed: bool,
+    /// The card as it was shown last.
+    pub card: Option<Outgoing>,
 }
 
 /// An open job.
@@ -109,7 +112,7 @@ impl Active {
 }
 
 /// The end of a job's output.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct End {
     /// As a terminal shows it.
     pub text: String,
@@ -119,6 +122,18 @@ pub struct End {
     pub bytes: u64,
     /// Lines printed.
     pub lines: u64,
+}
+
+/// Of a job that printed nothing.
+impl Default for End {
+    fn default() -> Self {
+        Self {
+            text: String::new(),
+            whole: true,
+            bytes: 0,
+            lines: 0,
+        }
+    }
 }
 
 impl End {

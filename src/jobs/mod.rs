@@ -29,7 +29,7 @@ use crate::store::jobs::{Added, Job, NewRow};
 use crate::store::{self, Store};
 use action::Registry;
 use live::{Active, StopReason};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -129,6 +129,8 @@ struct Inner {
     registry: Registry,
     settings: Settings,
     active: Mutex<HashMap<JobId, Arc<Active>>>,
+    /// Jobs that the queue delivered before it was their turn.
+    parked: Mutex<HashSet<JobId>>,
     closing: CancellationToken,
     followers: TaskTracker,
 }
@@ -151,6 +153,7 @@ impl Jobs {
                 registry,
                 settings,
                 active: Mutex::default(),
+                parked: Mutex::default(),
                 closing: CancellationToken::new(),
                 followers: TaskTracker::new(),
             }),
@@ -192,45 +195,46 @@ impl Jobs {
     /// # Errors
     /// When the database refuses; the job goes on then.
     pub async fn cancel(&self, grant: &Grant, id: JobId, by: &str) -> Result<Cancelled> {
+        // Whoever shows a job holds this while it writes; taken after the transaction, the two would wait for each other.
+        let active = self.find(id);
+        let mut shown = match &active {
+            Some(active) => Some(active.shown.lock().await),
+            None => None,
+        };
         let mut tx = self.inner.store.begin().await?;
         grant.record(&mut tx).await?;
         let Some(job) = store::jobs::find(&mut tx, id).await? else {
+            self.inner.store.commit(tx).await?;
             return Ok(Cancelled::Unknown);
         };
-        if job.state.is_final() {
-            self.inner.store.commit(tx).await?;
-            return Ok(Cancelled::Over(job.state));
-        }
-        if store::jobs::cancel_queued(&mut tx, id, by, Millis::now()).await? {
-            let ending = Ending::Cancelled(by.to_owned());
-            let active = self.find(id);
-            let mut shown = match &active {
-                Some(active) => Some(active.shown.lock().await),
-                None => None,
-            };
+        let dequeued = store::jobs::cancel_queued(&mut tx, id, by, Millis::now()).await?;
+        if dequeued {
             let seen = Seen {
                 card: true,
                 ..Seen::default()
             };
+            let ending = Ending::Cancelled(by.to_owned());
             for message in self.last_words(&job, &ending, None, &live::End::default(), &seen) {
                 self.inner.outbox.promise(&mut tx, &message).await?;
             }
-            self.inner.store.commit(tx).await?;
+        }
+        self.inner.store.commit(tx).await?;
+        if dequeued {
             if let Some(shown) = &mut shown {
                 shown.closed = true;
             }
             drop(shown);
             self.close(&job);
+            self.wake_waiting().await;
             return Ok(Cancelled::Dequeued);
         }
-        self.inner.store.commit(tx).await?;
-        match self.find(id) {
-            Some(active) => {
+        match &active {
+            Some(active) if !job.state.is_final() => {
                 active.stop(StopReason::Cancelled(by.to_owned()));
                 Ok(Cancelled::Stopping)
             }
             // Running by the database and not here: it ended in this very moment.
-            None => Ok(Cancelled::Over(job.state)),
+            Some(_) | None => Ok(Cancelled::Over(job.state)),
         }
     }
 
@@ -259,6 +263,11 @@ impl Jobs {
                 active.stop(StopReason::Shutdown);
             }
             self.all_ended().await;
+        }
+        // What is left waits for the next start; until then there is nothing to follow.
+        for active in self.all() {
+            active.shown.lock().await.closed = true;
+            active.phase.send_replace(live::Phase::Ended);
         }
         self.inner.followers.close();
         self.inner.followers.wait().await;

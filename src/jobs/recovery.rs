@@ -8,6 +8,7 @@ use crate::delivery::card::{self, Seen};
 use crate::delivery::render::{Size, render};
 use crate::drivers::process;
 use crate::store::{self, jobs::Job};
+use futures::future::join_all;
 use std::time::Duration;
 
 /// How often a job is started at the most, however often the bot dies under it.
@@ -42,9 +43,14 @@ impl Jobs {
                 store::jobs::open(&mut db, JobState::Queued).await?,
             )
         };
+        // Processes may have outlived the bot: they end before anything of them is told or started again, all at
+        // once, because stubborn ones take their time and people wait to be told.
+        let leftovers = running
+            .iter()
+            .map(|job| self.end_leftovers(job))
+            .collect::<Vec<_>>();
+        join_all(leftovers).await;
         for job in running {
-            // Its processes may have outlived the bot: they end before anything of it is told or started again.
-            process::end_all(&self.marker(&job), LEFTOVER_GRACE).await;
             if job.new.after_crash == AfterCrash::Retry && job.starts < MAX_STARTS {
                 self.requeue(&job).await?;
                 done.again += 1;
@@ -56,6 +62,13 @@ impl Jobs {
         done.queued = queued.len();
         self.sweep().await?;
         Ok(done)
+    }
+
+    async fn end_leftovers(&self, job: &Job) {
+        let left = process::end_all(&self.marker(job), LEFTOVER_GRACE).await;
+        if !left.is_empty() {
+            tracing::error!(job = %job.id, ?left, "processes of a dead run cannot be ended");
+        }
     }
 
     async fn requeue(&self, job: &Job) -> Result<()> {
@@ -103,10 +116,7 @@ impl Jobs {
                 bytes: log.len() + log.dropped(),
                 lines: 0,
             },
-            Err(_) => live::End {
-                whole: true,
-                ..live::End::default()
-            },
+            Err(_) => live::End::default(),
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::action::{ActionCx, Reading};
 use super::live::{Active, Phase, StopReason};
 use super::transport::Worker;
-use super::{Jobs, live};
+use super::{Jobs, live, locked};
 use crate::base::ids::JobId;
 use crate::base::job::{AfterCrash, Ending};
 use crate::base::time::Millis;
@@ -43,7 +43,13 @@ impl Jobs {
         if self.inner.closing.is_cancelled() {
             return;
         }
-        match self.claim(id).await {
+        // Noted before the claim, so that an end that frees room in this very moment finds it.
+        locked(&self.inner.parked).insert(id);
+        let claim = self.claim(id).await;
+        if !matches!(claim, Ok(Claim::Busy)) {
+            locked(&self.inner.parked).remove(&id);
+        }
+        match claim {
             Ok(Claim::Won(job)) => {
                 let span = tracing::info_span!("job", %id, request = job.new.request_id);
                 self.run_claimed(Arc::new(*job)).instrument(span).await;
@@ -67,6 +73,10 @@ impl Jobs {
         let active = self.activate(&job).await;
         let started = Instant::now();
         active.phase.send_replace(Phase::Running(started));
+        if self.inner.closing.is_cancelled() {
+            // Claimed in the moment of the stop: whoever waits for the running jobs may not have seen this one.
+            active.stop(StopReason::Shutdown);
+        }
         let reading = self.inner.registry.reading(&job).unwrap_or(Reading {
             secrets: Vec::new(),
             size: Size::Pipe,
@@ -98,7 +108,7 @@ impl Jobs {
         tracing::info!(?ending, took = ?started.elapsed(), "ended");
         self.conclude(&job, &active, &ending, started.elapsed())
             .await;
-        self.wake_waiting(&job).await;
+        self.wake_waiting().await;
     }
 
     /// The open job of this process; one that waited over a restart is opened now.
@@ -174,16 +184,22 @@ impl Jobs {
         self.inner.store.commit(tx).await
     }
 
-    /// Pushes the jobs that waited for this one's lane or asker.
-    async fn wake_waiting(&self, job: &Job) {
-        let waiting = async {
+    /// Pushes the jobs that the queue delivered before it was their turn, if it is now.
+    pub(super) async fn wake_waiting(&self) {
+        if locked(&self.inner.parked).is_empty() {
+            return;
+        }
+        let ready = async {
             let mut db = self.inner.store.read().await?;
-            store::jobs::waiting_for(&mut db, &job.new.lane, job.new.asker).await
+            store::jobs::ready(&mut db).await
         };
-        match waiting.await {
+        match ready.await {
             Ok(ids) => {
                 for id in ids {
-                    self.push(id).await;
+                    let waited = locked(&self.inner.parked).remove(&id);
+                    if waited {
+                        self.push(id).await;
+                    }
                 }
             }
             Err(error) => {

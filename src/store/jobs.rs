@@ -7,6 +7,7 @@ use crate::base::role::Role;
 use crate::base::time::Millis;
 use sqlx::Row;
 use sqlx::any::AnyRow;
+use std::collections::HashMap;
 use std::time::Duration;
 
 /// A job to be added.
@@ -117,7 +118,7 @@ pub enum Added {
 pub enum Claim {
     /// The job is running now, and it is ours.
     Won(Box<Job>),
-    /// Its lane or its asker has no room; it stays queued.
+    /// Its lane or its asker has no room, or another's turn comes first; it stays queued.
     Busy,
     /// It is not queued: already running, ended, or unknown.
     Gone,
@@ -181,36 +182,68 @@ pub async fn add(db: &mut Connection, job: &NewRow) -> Result<Added> {
     Ok(Added::Before(JobId(before.get(0))))
 }
 
-/// Takes a queued job for running if its lane and its asker have room. Call under [`super::Store::lock_claims`].
+/// Takes a queued job for running if it is its turn. Call under [`super::Store::lock_claims`].
 ///
 /// # Errors
 /// When the database refuses; the job is not to be run then.
 pub async fn claim(db: &mut Connection, id: JobId, at: Millis) -> Result<Claim> {
-    let row = sqlx::query(
-        "UPDATE jobs SET state = 'running', started_at = $2, starts = starts + 1
-         WHERE id = $1 AND state = 'queued'
-           AND (SELECT COUNT(*) FROM jobs other WHERE other.state = 'running' AND other.lane = jobs.lane) < lane_limit
-           AND (SELECT COUNT(*) FROM jobs other WHERE other.state = 'running' AND other.asker_id = jobs.asker_id) < user_limit
-         RETURNING id, kind, payload, title, state, role, asker_id, asker_name, chat_id, thread_id, reply_to,
-            source, retry_of, request_id, lane, lane_limit, user_limit, after_crash, output, created_at, started_at,
-            finished_at, starts, exit_code, signal, reason, ended_by, log_bytes",
-    )
-    .bind(id.0)
-    .bind(at.0)
-    .fetch_optional(&mut *db)
-    .await?;
-    if let Some(row) = row {
-        return Ok(Claim::Won(Box::new(read(&row)?)));
-    }
     let state = sqlx::query("SELECT state FROM jobs WHERE id = $1")
         .bind(id.0)
-        .fetch_optional(db)
+        .fetch_optional(&mut *db)
         .await?
         .map(|row| row.get::<String, _>(0));
-    Ok(match state.as_deref() {
-        Some("queued") => Claim::Busy,
-        _ => Claim::Gone,
+    if state.as_deref() != Some(JobState::Queued.as_str()) {
+        return Ok(Claim::Gone);
+    }
+    if !ready(db).await?.contains(&id) {
+        return Ok(Claim::Busy);
+    }
+    let text = sqlx::AssertSqlSafe(format!(
+        "UPDATE jobs SET state = 'running', started_at = $2, starts = starts + 1
+         WHERE id = $1 AND state = 'queued' RETURNING {COLUMNS}"
+    ));
+    let row = sqlx::query(text)
+        .bind(id.0)
+        .bind(at.0)
+        .fetch_optional(db)
+        .await?;
+    Ok(match row {
+        Some(row) => Claim::Won(Box::new(read(&row)?)),
+        None => Claim::Gone,
     })
+}
+
+/// The queued jobs whose turn it is: their lane and their asker have room, and in their lane nobody waits before them who
+/// has room as well. One that has none itself is passed by, so that nobody waits for another person's limit.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn ready(db: &mut Connection) -> Result<Vec<JobId>> {
+    // Running ones first: they have their room already.
+    let rows = sqlx::query(
+        "SELECT id, state, lane, lane_limit, asker_id, user_limit FROM jobs
+         WHERE state IN ('queued', 'running') ORDER BY CASE WHEN state = 'running' THEN 0 ELSE 1 END, id",
+    )
+    .fetch_all(db)
+    .await?;
+    let mut in_lane: HashMap<&str, i64> = HashMap::new();
+    let mut of_asker: HashMap<i64, i64> = HashMap::new();
+    let mut ready = Vec::new();
+    for row in &rows {
+        let lane = in_lane.entry(row.get("lane")).or_default();
+        let asker = of_asker.entry(row.get("asker_id")).or_default();
+        let queued = row.get::<&str, _>("state") == JobState::Queued.as_str();
+        let has_room = *lane < row.get("lane_limit") && *asker < row.get("user_limit");
+        if queued && !has_room {
+            continue;
+        }
+        *lane += 1;
+        *asker += 1;
+        if queued {
+            ready.push(JobId(row.get("id")));
+        }
+    }
+    Ok(ready)
 }
 
 /// Ends an open job. `false` when it had ended before: the first ending holds.
@@ -286,23 +319,35 @@ pub async fn find(db: &mut Connection, id: JobId) -> Result<Option<Job>> {
     row.as_ref().map(read).transpose()
 }
 
-/// The newest jobs by a filter that a person of this role may see, newest first.
+/// The newest jobs by a filter that this role may see, newest first, after `skip` of them.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn list(db: &mut Connection, filter: Filter, limit: u32, skip: u32) -> Result<Vec<Job>> {
+pub async fn list(
+    db: &mut Connection,
+    filter: Filter,
+    role: Role,
+    limit: u32,
+    skip: u32,
+) -> Result<Vec<Job>> {
     let condition = match filter {
         Filter::All => "$3 = $3",
         Filter::Open => "state IN ('queued', 'running') AND $3 = $3",
         Filter::Failed => "state IN ('failed', 'timed_out', 'lost') AND $3 = $3",
         Filter::Of(_) => "asker_id = $3",
     };
+    let seen = match role {
+        Role::Viewer => "role = 'viewer'",
+        Role::Operator => "role IN ('viewer', 'operator')",
+        Role::Admin => "role <> 'owner'",
+        Role::Owner => "1 = 1",
+    };
     let who = match filter {
         Filter::Of(user) => user.0,
         Filter::All | Filter::Open | Filter::Failed => 0,
     };
     let text = sqlx::AssertSqlSafe(format!(
-        "SELECT {COLUMNS} FROM jobs WHERE {condition} ORDER BY id DESC LIMIT $1 OFFSET $2"
+        "SELECT {COLUMNS} FROM jobs WHERE {condition} AND {seen} ORDER BY id DESC LIMIT $1 OFFSET $2"
     ));
     let rows = sqlx::query(text)
         .bind(i64::from(limit))
@@ -323,27 +368,6 @@ pub async fn open(db: &mut Connection, state: JobState) -> Result<Vec<Job>> {
     ));
     let rows = sqlx::query(text).bind(state.as_str()).fetch_all(db).await?;
     rows.iter().map(read).collect()
-}
-
-/// The ids of queued jobs that share the lane or the asker of a job that just ended, oldest of each first.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn waiting_for(db: &mut Connection, lane: &str, asker: UserId) -> Result<Vec<JobId>> {
-    let mut found = Vec::new();
-    for text in [
-        "SELECT id FROM jobs WHERE state = 'queued' AND lane = $1 AND $2 = $2 ORDER BY id LIMIT 1",
-        "SELECT id FROM jobs WHERE state = 'queued' AND asker_id = $2 AND $1 = $1 ORDER BY id LIMIT 1",
-    ] {
-        let row = sqlx::query(text)
-            .bind(lane)
-            .bind(asker.0)
-            .fetch_optional(&mut *db)
-            .await?;
-        found.extend(row.map(|row| JobId(row.get(0))));
-    }
-    found.dedup();
-    Ok(found)
 }
 
 /// How many jobs are queued, and how many are running.

@@ -12,8 +12,12 @@ pub mod members;
 pub mod outbox;
 
 use sqlx::any::AnyPoolOptions;
-use sqlx::{AnyConnection, AnyPool};
+use sqlx::{AnyConnection, AnyPool, Connection as _, Row as _};
+use std::fs::{DirBuilder, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::time::Duration;
 
 /// A transaction; rolled back when dropped without [`Store::commit`].
@@ -31,6 +35,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Arbitrary key of the PostgreSQL advisory lock under which jobs are claimed.
 const CLAIM_LOCK: i64 = 0x6f70_7367;
+/// Arbitrary key of the PostgreSQL advisory lock that a running bot holds.
+const ALONE_LOCK: i64 = 0x6f70_7368;
 
 /// A failed query, told apart by what a person can do about it.
 #[derive(Debug, thiserror::Error)]
@@ -101,6 +107,12 @@ pub enum Location {
     Postgres(String),
 }
 
+/// Held while this process is the only bot on a PostgreSQL database; the server frees it when the process ends.
+pub struct Alone {
+    // Only to be held; the mutex lets it be held by what is shared between threads.
+    _connection: Mutex<AnyConnection>,
+}
+
 /// The open database. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {
@@ -130,6 +142,27 @@ impl Store {
         };
         store.migrate().await?;
         Ok(store)
+    }
+
+    /// Makes this process the only bot on a PostgreSQL database; `None` when another one is. On SQLite a lock file does
+    /// that, and this gives nothing to hold.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn be_alone(&self) -> Result<Option<Alone>> {
+        let Location::Postgres(url) = &self.location else {
+            return Ok(None);
+        };
+        let mut connection = AnyConnection::connect(url).await?;
+        // As a number: a BOOLEAN is not among the types that both engines share.
+        let got = sqlx::query("SELECT CAST(pg_try_advisory_lock($1) AS INT)::BIGINT")
+            .bind(ALONE_LOCK)
+            .fetch_one(&mut connection)
+            .await?;
+        let alone = got.try_get::<i64, _>(0)? == 1;
+        Ok(alone.then_some(Alone {
+            _connection: Mutex::new(connection),
+        }))
     }
 
     /// Where this database is.
@@ -203,10 +236,31 @@ fn options(connections: u32) -> AnyPoolOptions {
         .acquire_timeout(ACQUIRE_TIMEOUT)
 }
 
-async fn open_sqlite(path: &Path) -> Result<(AnyPool, AnyPool)> {
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).map_err(|error| Error::Other(sqlx::Error::Io(error)))?;
+/// Makes an empty file that nobody else can read, and its folder, unless they are there. SQLite gives the same rights
+/// to the files beside it.
+///
+/// # Errors
+/// The disk's.
+pub fn make_private(file: &Path) -> io::Result<()> {
+    if let Some(folder) = file.parent() {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)?;
     }
+    let made = OpenOptions::new()
+        .create_new(true)
+        .write(true)
+        .mode(0o600)
+        .open(file);
+    match made {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+async fn open_sqlite(path: &Path) -> Result<(AnyPool, AnyPool)> {
+    make_private(path).map_err(|error| Error::Other(sqlx::Error::Io(error)))?;
     let url = format!("sqlite://{}?mode=rwc", path.display());
     let sqlite = |connections: u32| {
         options(connections).after_connect(|connection, _| {

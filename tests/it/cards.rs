@@ -107,7 +107,7 @@ on_both! {
         world.sees(BEN, "✅ slow · #3").await;
         world.quiet().await;
         for card in ["✅ slow · #1", "🚫 slow · #2", "✅ slow · #3"] {
-            assert_eq!(world.count(BEN, card), 1);
+            assert_eq!(world.count(BEN, card), 1, "{card}: {:#?}", world.sandbox.look(|v| v.transcript()));
         }
         assert_eq!(world.count(BEN, "⏳"), 0);
     }

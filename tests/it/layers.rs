@@ -156,7 +156,7 @@ impl Judge<'_> {
                 self.braces.push(brace);
             }
             "}" => self.depth -= usize::from(self.braces.pop() == Some(Brace::Module)),
-            "crate" | "opsgram" if self.begins_path(at) => self.from_root(at + 1),
+            "crate" | "opsgram" if self.begins_path(at) => self.after_root(at + 1),
             "super" if self.in_group() && self.text(at + 1) == "::" => self.fault(
                 at,
                 "`super` inside a group".to_owned(),
@@ -167,7 +167,7 @@ impl Judge<'_> {
                     .take_while(|n| self.follows(at + 2 * n, &["super", "::"]))
                     .count();
                 if up == self.depth && up > 0 {
-                    self.from_root(at + 2 * up - 1);
+                    self.after_root(at + 2 * up - 1);
                 }
             }
             _ if self.begins_path(at) => self.foreign(at),
@@ -215,7 +215,7 @@ impl Judge<'_> {
     }
 
     /// Judges the modules named after the crate's root, whose `::` is here.
-    fn from_root(&mut self, at: usize) {
+    fn after_root(&mut self, at: usize) {
         if self.text(at) != "::" {
             return;
         }
@@ -291,11 +291,11 @@ impl Judge<'_> {
             return;
         };
         self.done.paths += 1;
-        let open = |door: &&str| match door.strip_suffix('/') {
-            Some(module) => self.file.starts_with(*door) || self.file == format!("{module}.rs"),
-            None => self.file == *door,
+        let open = |door: &str| match door.strip_suffix('/') {
+            Some(module) => self.file.starts_with(door) || self.file == format!("{module}.rs"),
+            None => self.file == door,
         };
-        if !doors.iter().any(|door| open(&door)) {
+        if !doors.iter().any(|door| open(door)) {
             let right = format!(
                 "its doors are {}: give one of them a function for it",
                 doors.join(", ")

@@ -1,12 +1,23 @@
 //! The tests of the whole: the real program against a real Telegram stand-in, on both databases.
 //! One binary, a file for each promise or capability.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that meets something unexpected fails there"
+)]
+
 mod harness;
 
+mod access;
 mod cards;
+mod commands;
+mod config;
+mod crash;
 mod delivery;
 mod hostile;
 mod house;
 mod layers;
+mod presses;
+mod running;
 mod source;
 mod spine;

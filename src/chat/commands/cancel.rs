@@ -4,7 +4,7 @@ use super::About;
 use super::job::{visible, wanted};
 use super::jobs;
 use crate::access::Asked;
-use crate::base::error::Result;
+use crate::base::error::{Error, Result};
 use crate::base::ids::JobId;
 use crate::base::role::Role;
 use crate::chat::reply::Reply;
@@ -52,11 +52,16 @@ pub async fn cancel(request: &Request, id: JobId) -> Result<Reply> {
     let words = match request.services.jobs.cancel(&grant, id, by).await? {
         Cancelled::Dequeued => format!("#{id} is taken out of the queue."),
         Cancelled::Stopping => format!("Stopping #{id} …"),
-        Cancelled::Over(_) => format!("#{id} has ended already. /job {id} shows how."),
-        Cancelled::Unknown => format!("There is no job #{id}."),
+        Cancelled::Over(_) => {
+            return Err(Error::refused(format!(
+                "#{id} has ended already. /job {id} shows how."
+            )));
+        }
+        Cancelled::Unknown => return Err(Error::refused(format!("There is no job #{id}."))),
     };
     Ok(match request.from {
         From::Message => Reply::plain(&words),
-        From::Press { .. } => Reply::toast(words),
+        // The card under which the button stood tells how it ends.
+        From::Press { .. } => Reply::nothing(),
     })
 }

@@ -93,19 +93,28 @@ pub async fn visible(
     action: &'static str,
     need: Role,
 ) -> Result<(Job, Grant)> {
-    let grant = request
-        .allow(Asked::new(action, format!("#{id}"), need))
-        .await?;
+    let missing = || {
+        Error::refused(format!(
+            "There is no job #{id} that you may see. /jobs lists the newest."
+        ))
+    };
+    let asked = Asked::new(action, format!("#{id}"), need);
     let job = {
         let mut db = request.services.store.read().await?;
         store::jobs::find(&mut db, id).await?
     };
-    match job {
-        Some(job) if job.new.role <= grant.role() => Ok((job, grant)),
-        Some(_) | None => Err(Error::refused(format!(
-            "There is no job #{id} that you may see. /jobs lists the newest."
-        ))),
+    let role = request.role().filter(|role| *role >= need);
+    if let (Some(job), Some(role)) = (&job, role)
+        && job.new.role > role
+    {
+        let why = format!("the job is kept for the role {}", job.new.role);
+        let access = request.access();
+        access.note_refusal(&request.actor, &asked, &why).await?;
+        return Err(missing());
     }
+    let grant = request.allow(asked).await?;
+    let job = job.ok_or_else(missing)?;
+    Ok((job, grant))
 }
 
 /// The job that the words after a command name; `None` when there are no words.
@@ -119,7 +128,7 @@ pub fn wanted(rest: &str, command: &str) -> Result<Option<JobId>> {
     job_id(rest).map(Some).ok_or_else(|| {
         let shown = text::head_units(rest, 40);
         Error::refused(format!(
-            "“{shown}” is not the number of a job. It is /{command} and a number, such as /{command} 12."
+            "“{shown}” is not the number of a job. Write /{command} and a number, such as /{command} 12."
         ))
     })
 }

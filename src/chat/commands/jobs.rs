@@ -4,6 +4,7 @@ use super::About;
 use crate::access::Asked;
 use crate::base::error::{Error, Result};
 use crate::base::role::Role;
+use crate::base::text;
 use crate::base::time::Millis;
 use crate::chat::keyboards::{Press, in_pairs};
 use crate::chat::reply::Reply;
@@ -34,7 +35,7 @@ const PAGE: u32 = 10;
 /// # Errors
 /// The refusal in words, or a failure of ours.
 pub async fn handle(request: &Request, rest: &str) -> Result<Reply> {
-    list(request, rest, 0).await
+    list(request, &rest.to_lowercase(), 0).await
 }
 
 /// A page of jobs by the filter's word, after so many.
@@ -48,17 +49,17 @@ pub async fn list(request: &Request, which: &str, skip: u32) -> Result<Reply> {
         "failed" => Filter::Failed,
         "mine" => Filter::Of(request.actor.id),
         other => {
+            let other = text::shorten(other, 40);
             return Err(Error::refused(format!(
-                "“{other}” is no filter. It is /jobs, /jobs running, /jobs failed or /jobs mine."
+                "There is no list of “{other}” jobs. Write /jobs, /jobs running, /jobs failed or /jobs mine."
             )));
         }
     };
-    request
-        .allow(Asked::new("job.list", which, Role::Viewer))
-        .await?;
+    let asked = Asked::new("job.list", which, Role::Viewer);
+    let role = request.allow(asked).await?.role();
     let mut jobs = {
         let mut db = request.services.store.read().await?;
-        store::jobs::list(&mut db, filter, PAGE + 1, skip).await?
+        store::jobs::list(&mut db, filter, role, PAGE + 1, skip).await?
     };
     let more = jobs.len() > PAGE as usize;
     jobs.truncate(PAGE as usize);

@@ -17,7 +17,7 @@ use super::request::Request;
 use crate::base::error::Result;
 use crate::base::ids::JobId;
 use crate::base::role::Role;
-use crate::base::suggest;
+use crate::base::{suggest, text};
 
 /// What a command is called, and what the help says of it.
 #[derive(Clone, Copy, Debug)]
@@ -169,6 +169,7 @@ pub fn unknown(name: &str, role: Option<Role>) -> Reply {
         .collect();
     let near = suggest::nearest(name, known);
     let near: Vec<_> = near.iter().map(|name| format!("/{name}")).collect();
+    let name = text::shorten(name, 60);
     if near.is_empty() {
         Reply::plain(&format!(
             "There is no command /{name}. /help lists what there is."

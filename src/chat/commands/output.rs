@@ -48,12 +48,12 @@ pub async fn handle(request: &Request, rest: &str) -> Result<Reply> {
     if how.is_empty() {
         return file(request, id).await;
     }
-    let text = how.strip_prefix("grep").map(str::trim).ok_or_else(usage)?;
-    let text = unquoted(text);
-    if text.is_empty() {
-        return Err(usage());
+    match how.split_once(char::is_whitespace) {
+        Some((word, text)) if word.eq_ignore_ascii_case("grep") => {
+            grep(request, id, unquoted(text.trim())).await
+        }
+        Some(_) | None => Err(usage()),
     }
-    grep(request, id, text).await
 }
 
 /// The whole output as a file.
@@ -146,7 +146,7 @@ fn open(request: &Request, job: &Job) -> Result<LogReader> {
 fn unquoted(text: &str) -> &str {
     for (open, close) in [('"', '"'), ('\'', '\''), ('“', '”'), ('«', '»')] {
         let inner = text.strip_prefix(open).and_then(|t| t.strip_suffix(close));
-        if let Some(inner) = inner {
+        if let Some(inner) = inner.filter(|inner| !inner.is_empty()) {
             return inner;
         }
     }
@@ -155,6 +155,7 @@ fn unquoted(text: &str) -> &str {
 
 fn usage() -> Error {
     Error::refused(
-        "It is /output and the number of a job, and for a search grep and a text: /output 12 grep error",
+        "Write /output and the number of a job, such as /output 12. \
+         To search in it, add grep and a text: /output 12 grep error.",
     )
 }

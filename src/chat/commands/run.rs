@@ -112,7 +112,7 @@ pub async fn begin(request: &Request, wanted: Wanted, origin: Origin) -> Result<
 ///
 /// # Errors
 /// The refusal in words, or a failure of ours.
-pub async fn confirmed(request: &Request, intent: &str, offer: RunOffer) -> Result<Reply> {
+pub async fn confirmed(request: &Request, offer: RunOffer) -> Result<Reply> {
     let config = request.services.live.current();
     let wanted = Wanted {
         script: offer.script,
@@ -130,10 +130,9 @@ pub async fn confirmed(request: &Request, intent: &str, offer: RunOffer) -> Resu
         )));
     }
     let origin = Origin {
-        source: format!("intent:{intent}"),
         reply_to: offer.reply_to,
         card: request.pressed(),
-        update: Some(request.update),
+        ..request.origin()
     };
     submit(request, &grant, job, origin).await
 }

@@ -25,6 +25,7 @@ pub const ABOUT: About = About {
 pub async fn handle(request: &Request, rest: &str) -> Result<Reply> {
     let access = request.access();
     if !rest.is_empty() && access.claim(&request.actor, rest).await? {
+        request.services.roles_changed.notify_one();
         return Ok(Reply::html(format!(
             "Welcome, {}. You are the owner of this bot now, and nobody else can claim it.\n\n{}",
             escape(&request.actor.name),
@@ -48,9 +49,24 @@ pub async fn handle(request: &Request, rest: &str) -> Result<Reply> {
     )
 }
 
+/// What a mistyped claim code is answered with.
+#[must_use]
+pub fn wrong_code() -> Reply {
+    Reply::plain(
+        "That is not the code. My log shows the right one; each start of the bot makes a new one.",
+    )
+}
+
 /// What a stranger is told: how to ask, and nothing else.
 #[must_use]
 pub fn stranger(request: &Request) -> Reply {
+    if request.access().is_unclaimed() {
+        return Reply::html(format!(
+            "Hello {}. Nobody owns this bot yet, so I do nothing. \
+             If it is yours, look into its log: it shows the command that makes you its owner.",
+            escape(&request.actor.name)
+        ));
+    }
     Reply::html(format!(
         "Hello {}. I do not know you, so I do nothing for you.\n\
          If you should have access, give the owner of this bot your id: <code>{}</code>",

@@ -34,7 +34,7 @@ const CLOSE: u8 = 5;
 /// # Errors
 /// The refusal in words, or a failure of ours.
 pub async fn handle(request: &Request, rest: &str) -> Result<Reply> {
-    show(request, rest).await
+    show(request, &rest.to_lowercase()).await
 }
 
 /// Shows the part of this name; all for an empty one.
@@ -57,7 +57,7 @@ pub async fn show(request: &Request, part: &str) -> Result<Reply> {
         other => {
             let other: String = other.chars().take(40).collect();
             return Err(Error::refused(format!(
-                "There is no status of “{other}”. It is /status, or /status cpu, mem, du or jobs."
+                "There is no status of “{other}”. Write /status for all, or /status cpu, mem, du or jobs for a part."
             )));
         }
     };
@@ -67,7 +67,8 @@ pub async fn show(request: &Request, part: &str) -> Result<Reply> {
     let config = request.services.live.current();
     let devices = &config.monitored_devices;
     let paths: Vec<_> = devices.iter().map(|device| device.path.clone()).collect();
-    let host = host::snapshot(&paths).await.map_err(anyhow::Error::new)?;
+    let (host, working) = tokio::join!(host::snapshot(&paths), jobs(request));
+    let (host, working) = (host.map_err(anyhow::Error::new)?, working?);
     let mut lines = vec![format!("🖥 <b>{}</b>", escape(&host.hostname))];
     for part in parts {
         match part {
@@ -75,7 +76,7 @@ pub async fn show(request: &Request, part: &str) -> Result<Reply> {
             Part::Memory => lines.extend(memory(&host)),
             Part::Disks => lines.extend(disks(devices, &host)),
             Part::Uptime => lines.push(format!("Up {}", human(host.uptime))),
-            Part::Jobs => lines.push(jobs(request).await?),
+            Part::Jobs => lines.push(working.clone()),
         }
     }
     Ok(Reply::html(lines.join("\n")).buttons(buttons()))
@@ -121,7 +122,10 @@ fn memory(host: &Host) -> Vec<String> {
 
 fn disks(devices: &[Device], host: &Host) -> Vec<String> {
     if devices.is_empty() {
-        return vec!["No disks are watched. Add some under monitored_devices:.".to_owned()];
+        return vec![
+            "No disks are watched. The configuration lists them under monitored_devices."
+                .to_owned(),
+        ];
     }
     let line = |(device, disk): (&Device, &std::result::Result<Disk, String>)| match disk {
         Ok(disk) => {

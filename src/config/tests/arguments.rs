@@ -40,7 +40,7 @@ fn values_go_by_place_or_by_name() {
     );
     assert_eq!(
         resolve(&deploy, &["-all", "note=--"]).unwrap_err(),
-        "`--` for `note` starts with a dash, which this script does not take; write a value without it"
+        "“--” for note starts with a dash, which this script does not take. Write a value without it."
     );
     assert_eq!(
         resolve(&deploy, &["-all", "v3", "a=b"]),
@@ -57,15 +57,15 @@ fn each_refusal_says_what_would_be_right() {
     let deploy = deploy();
     let usage = "s <service: api|web|-all> [tag=v1] [note]";
     let cases: [(&[&str], String); 9] = [
-        (&[], format!("`service` is missing; write {usage}")),
-        (&["api", "v1", "a", "b"], format!("`b` is one argument too many; write {usage}")),
-        (&["service=api", "service=web"], format!("`service` is given twice; write {usage}")),
-        (&["apo"], "`apo` is not a value of `service`; did you mean api? It takes api, web or -all".to_owned()),
-        (&["database"], "`database` is not a value of `service`; write api, web or -all".to_owned()),
-        (&["api", "v1; rm -rf /"], "`v1; rm -rf /` does not fit `tag`; it must match v[0-9]+|latest".to_owned()),
-        (&["-x"], "`-x` for `service` starts with a dash, which this script does not take; write a value without it".to_owned()),
-        (&["api", "v1\n"], "the value of `tag` holds a line break or a control character; write it in one plain line".to_owned()),
-        (&["api", "v1", "ñandúes"], "the value of `note` has 7 characters; at most 5 are taken".to_owned()),
+        (&[], format!("“service” is missing. Write /run {usage}.")),
+        (&["api", "v1", "a", "b"], format!("“b” is one argument too many. Write /run {usage}.")),
+        (&["service=api", "service=web"], format!("“service” is given twice. Write /run {usage}.")),
+        (&["apo"], "“apo” is not a value for service. Did you mean api? It can be api, web or -all.".to_owned()),
+        (&["database"], "“database” is not a value for service. It can be api, web or -all.".to_owned()),
+        (&["api", "v1; rm -rf /"], "“v1; rm -rf /” does not fit tag. It must match the pattern “v[0-9]+|latest”.".to_owned()),
+        (&["-x"], "“-x” for service starts with a dash, which this script does not take. Write a value without it.".to_owned()),
+        (&["api", "v1\n"], "The value of tag holds a line break or a control character. Write it in one plain line.".to_owned()),
+        (&["api", "v1", "ñandúes"], "The value of note has 7 characters. At most 5 are taken.".to_owned()),
     ];
     for (given, expected) in cases {
         assert_eq!(resolve(&deploy, given), Err(expected), "{given:?}");
@@ -86,7 +86,7 @@ fn a_script_without_arguments_takes_none() {
     let plain = script("[]", "./run.sh");
     assert_eq!(
         resolve(&plain, &["x"]).unwrap_err(),
-        "`x` is one argument too many; write s"
+        "“x” is one argument too many. Write /run s."
     );
     assert_eq!(resolve(&plain, &[]), Ok(Vec::new()));
 }

@@ -238,11 +238,11 @@ const SINGLE: &[(&str, &str)] = &[
     ),
     (
         "scripts: {a: {run: ./run.sh, args: [{name: x, pattern: 'v.', default: w1}]}}",
-        "the default is not allowed: `w1` does not fit `x`; it must match v.",
+        "the default is not allowed: “w1” does not fit x. It must match the pattern “v.",
     ),
     (
         "scripts: {a: {run: ./run.sh, args: [{name: x, choices: [b, c], default: d}]}}",
-        "the default is not allowed: `d` is not a value of `x`; did you mean b?",
+        "the default is not allowed: “d” is not a value for x. It can be b or c.",
     ),
     (
         "scripts: {a: {run: ./run.sh, args: [{name: x, choices: []}]}}",

@@ -2,6 +2,8 @@
 
 mod database;
 mod outside;
+mod talk;
+pub mod tools;
 
 pub use database::Database;
 pub use outside::Outside;
@@ -43,24 +45,22 @@ access:
 macro_rules! on_both {
     ($(#[$doc:meta])* async fn $name:ident($world:ident) $body:block) => {
         $(#[$doc])*
-        mod $name {
-            #[allow(unused_imports, reason = "not every test needs everything of its file")]
-            use super::*;
+        async fn $name(mut $world: $crate::harness::World) {
+            $body
+            $world.finish().await;
+        }
 
-            async fn check(mut $world: $crate::harness::World) {
-                $body
-                $world.finish().await;
-            }
+        mod $name {
+            use $crate::harness::{Database, World};
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn sqlite() {
-                check($crate::harness::World::new($crate::harness::Database::sqlite()).await).await;
+                super::$name(World::new(Database::sqlite()).await).await;
             }
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn postgres() {
-                check($crate::harness::World::new($crate::harness::Database::postgres().await).await)
-                    .await;
+                super::$name(World::new(Database::postgres().await).await).await;
             }
         }
     };
@@ -302,7 +302,11 @@ impl World {
 
     /// Waits until nothing is under way: no update, no job, no message.
     pub async fn quiet(&self) {
-        let store = &self.services().store;
+        self.quiet_in(&self.services().store).await;
+    }
+
+    /// The same by a database that the test opened itself.
+    pub async fn quiet_in(&self, store: &opsgram::store::Store) {
         let begun = std::time::Instant::now();
         loop {
             let mut db = store.read().await.unwrap();

@@ -1,0 +1,113 @@
+//! What the tests of jobs and crashes look with: gates, the database from outside, the processes of the machine.
+
+use super::{PATIENCE, World};
+use nix::sys::stat::Mode;
+use opsgram::base::ids::JobId;
+use opsgram::config::{self, Env};
+use opsgram::store::jobs::Job;
+use opsgram::store::{self, Location, Store};
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// A named pipe that holds scripts back: each `read < gate` goes on once the test lets one through.
+pub struct Gate {
+    path: PathBuf,
+    // Open for both sides, so that neither waits for the other to open.
+    file: File,
+}
+
+impl Gate {
+    pub fn new(world: &World, name: &str) -> Self {
+        let path = world.path().join(name);
+        nix::unistd::mkfifo(&path, Mode::S_IRWXU).unwrap();
+        let file = File::options().read(true).write(true).open(&path).unwrap();
+        Self { path, file }
+    }
+
+    /// The line of a script that waits at this gate.
+    pub fn wait(&self) -> String {
+        format!("read -r _ < {}", self.path.display())
+    }
+
+    /// Lets so many through.
+    pub fn open(&mut self, times: usize) {
+        self.file.write_all("\n".repeat(times).as_bytes()).unwrap();
+    }
+}
+
+/// Waits for something outside the program that gives no event: a process to be gone, a line in a file.
+pub async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < PATIENCE, "never came: {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// The lines of a file; none when it does not exist.
+pub fn lines(path: &Path) -> Vec<String> {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    text.lines().map(str::to_owned).collect()
+}
+
+/// Whether a process runs: there, and not a zombie.
+pub fn is_alive(id: i32) -> bool {
+    fs::read_to_string(format!("/proc/{id}/stat")).is_ok_and(|stat| {
+        let state = stat
+            .rsplit_once(") ")
+            .and_then(|(_, rest)| rest.chars().next());
+        !matches!(state, None | Some('Z' | 'X'))
+    })
+}
+
+/// The processes that work for a bot of this world, by the marker in their environment.
+pub fn children(world: &World) -> Vec<i32> {
+    let marker = format!("OPSGRAM_JOB_TOKEN={}/", world.path().display());
+    let holds = |id: &i32| {
+        fs::read(format!("/proc/{id}/environ"))
+            .is_ok_and(|env| String::from_utf8_lossy(&env).contains(&marker))
+    };
+    let entries = fs::read_dir("/proc").unwrap().flatten();
+    let ids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    ids.filter(holds).filter(|id| is_alive(*id)).collect()
+}
+
+impl World {
+    /// Where the database of this world is.
+    pub fn location(&self) -> Location {
+        let env: Env = self.environment().into_iter().collect();
+        let loaded = config::load(&self.config_file(), &env);
+        match loaded
+            .unwrap_or_else(|faults| panic!("{faults}"))
+            .config
+            .database
+        {
+            config::Database::Sqlite { path } => Location::Sqlite(path),
+            config::Database::Postgres { url } => {
+                use opsgram::base::secret::ExposeSecret;
+                Location::Postgres(url.expose_secret().to_owned())
+            }
+        }
+    }
+
+    /// The database, opened beside whoever else has it open.
+    pub async fn database(&self) -> Store {
+        Store::open(self.location()).await.unwrap()
+    }
+
+    /// Whether the database is a file.
+    pub fn is_sqlite(&self) -> bool {
+        matches!(self.location(), Location::Sqlite(_))
+    }
+
+    /// A job as it stands in the database.
+    pub async fn job(&self, store: &Store, id: i64) -> Job {
+        let mut db = store.read().await.unwrap();
+        store::jobs::find(&mut db, JobId(id))
+            .await
+            .unwrap()
+            .unwrap()
+    }
+}
