@@ -98,8 +98,8 @@ impl Lane {
         self.rows.store(true, Ordering::SeqCst);
     }
 
-    #[cfg(test)]
-    pub(super) fn rest(&self) {
+    /// Takes it that no rows wait, until somebody says so again.
+    pub(super) fn no_rows_wait(&self) {
         self.rows.store(false, Ordering::SeqCst);
     }
 
@@ -191,7 +191,7 @@ pub(super) async fn step(outbox: &Outbox, lane: &Lane) -> store::Result<Step> {
     if lane.rows.load(Ordering::SeqCst) {
         // Cleared before the look, so that a row added after it sets the flag again.
         lane.looking.store(true, Ordering::SeqCst);
-        lane.rows.store(false, Ordering::SeqCst);
+        lane.no_rows_wait();
         let next = async {
             let mut db = outbox.inner.store.read().await?;
             store::outbox::next(&mut db, lane.chat).await
@@ -217,6 +217,12 @@ async fn send_row(
     lane: &Lane,
     row: store::outbox::Pending,
 ) -> store::Result<Step> {
+    let now = outbox.current_id(lane.chat);
+    if now != lane.chat {
+        // It was written while the move was noted; noting the move again takes it along.
+        outbox.chat_moved(lane.chat, now).await?;
+        return Ok(Step::Sent);
+    }
     if locked(&outbox.inner.gone).contains(&lane.chat) {
         let mut tx = outbox.inner.store.begin().await?;
         store::outbox::mark_failed(&mut tx, row.id, "the chat cannot be reached", Millis::now())
