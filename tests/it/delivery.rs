@@ -585,6 +585,40 @@ on_both! {
 }
 
 on_both! {
+    /// A promise that names the old id, because it was being written while the move was noted, is not stranded.
+    async fn a_promise_for_the_old_id_goes_to_the_new_chat(world) {
+        world.start().await;
+        world.sandbox.add_group(MOVED, "ops", false);
+        let outbox = world.services().outbox.clone();
+        outbox.chat_moved(ChatId(OPS), ChatId(MOVED)).await.unwrap();
+        for words in ["one", "two"] {
+            let message = Outgoing::text(place(OPS), words, Vec::new());
+            let row = opsgram::store::outbox::NewRow {
+                chat: ChatId(OPS),
+                payload: serde_json::to_string(&message).unwrap(),
+                slot: None,
+                source: None,
+            };
+            let store = world.services().store.clone();
+            let mut tx = store.begin().await.unwrap();
+            let at = opsgram::base::time::Millis::now();
+            opsgram::store::outbox::add(&mut tx, &row, at).await.unwrap();
+            store.commit(tx).await.unwrap();
+            if words == "one" {
+                world.services().outbox.kick(ChatId(OPS));
+            } else {
+                world.stop().await;
+                world.start().await;
+            }
+            world.sees(MOVED, words).await;
+        }
+        world.quiet().await;
+        assert_eq!(world.sandbox.from_bot(OPS).len(), 0);
+        assert_eq!(world.sandbox.from_bot(MOVED).len(), 2);
+    }
+}
+
+on_both! {
     /// An answer that needs no row is not lost in a move either.
     async fn an_answer_to_a_group_that_moves_comes_in_the_new_chat(world) {
         world.start().await;
