@@ -63,6 +63,8 @@ struct Head {
     manner: Manner,
     /// How often the server itself failed at it.
     choked: u32,
+    /// It went, as this message; the database has yet to note it.
+    sent: Option<MessageId>,
 }
 
 impl Lane {
@@ -109,6 +111,10 @@ impl Lane {
 
     pub(super) fn claim_loop(&self) -> bool {
         !self.looping.swap(true, Ordering::SeqCst)
+    }
+
+    fn has_answers(&self) -> bool {
+        !locked(&self.state).answers.is_empty()
     }
 
     /// Whether anything but live edits waits or is on its way.
@@ -201,12 +207,15 @@ pub(super) async fn step(outbox: &Outbox, lane: &Lane) -> store::Result<Step> {
             lane.rows.store(true, Ordering::SeqCst);
         }
         lane.looking.store(false, Ordering::SeqCst);
-        if let Some(row) = next? {
-            return send_row(outbox, lane, row).await;
+        match next {
+            Ok(Some(row)) => return send_row(outbox, lane, row).await,
+            Ok(None) => {}
+            // Answers need no database to go; they may say that it is in trouble.
+            Err(_) if lane.has_answers() => {}
+            Err(error) => return Err(error),
         }
     }
-    let answers = !locked(&lane.state).answers.is_empty();
-    if answers {
+    if lane.has_answers() {
         return send_answer(outbox, lane).await;
     }
     send_live(outbox, lane).await
@@ -230,10 +239,6 @@ async fn send_row(
         outbox.inner.store.commit(tx).await?;
         return Ok(Step::Sent);
     }
-    let wait = wait(outbox, lane, Urgency::Result);
-    if !wait.is_zero() {
-        return Ok(Step::Wait(wait));
-    }
     let message: Outgoing = match serde_json::from_str(&row.payload) {
         Ok(message) => message,
         Err(error) => return close_row(outbox, row.id, &error.to_string()).await,
@@ -254,22 +259,30 @@ async fn send_row(
             ..Head::default()
         },
     };
+    if let Some(sent) = head.sent {
+        // It went, and the database refused to note it: it does not go again for that.
+        return note_sent(outbox, lane, &row, sent).await;
+    }
+    if let Some(wait) = take_turn(outbox, lane, Urgency::Result) {
+        return Ok(Step::Wait(wait));
+    }
     match call(outbox, lane, &message, target, head.manner).await {
         Ok(sent) => {
             touch(lane, row.slot.as_deref(), &message.body);
-            let mut tx = outbox.inner.store.begin().await?;
-            let slot = row.slot.as_deref();
-            store::outbox::mark_sent(&mut tx, row.id, lane.chat, slot, sent, Millis::now()).await?;
-            outbox.inner.store.commit(tx).await?;
-            Ok(Step::Sent)
+            head.sent = Some(sent);
+            locked(&lane.state).head = Some(head);
+            note_sent(outbox, lane, &row, sent).await
         }
         Err(error) => {
-            head.choked += u32::from(retry::is_choke(&error));
+            let is_file = matches!(message.body, Body::Document { .. });
+            head.choked += u32::from(retry::is_choke(&error, is_file));
             locked(&lane.state).head = Some(head);
             let tried = Tried {
                 attempts: row.attempts,
                 choked: head.choked,
                 plain: head.manner.plain,
+                left_topic: head.manner.leave_topic || message.place.thread.is_none(),
+                is_file,
             };
             let mut decision = retry::decide(&error, tried);
             let file = matches!(message.body, Body::Document { .. }) && !head.manner.without_file;
@@ -283,16 +296,12 @@ async fn send_row(
                 decision = Decision::LeaveFile;
             }
             tracing::warn!(chat = %lane.chat, row = row.id, %error, ?decision, "a message did not go");
-            follow(
-                outbox,
-                lane,
-                &row,
-                target,
-                head,
-                decision,
-                &error.to_string(),
-            )
-            .await
+            if let Decision::Pause(pause) | Decision::Again(pause) = &decision {
+                // Before the database is asked: its trouble must not make us forget Telegram's word.
+                locked(&outbox.inner.limits).close(lane.chat, *pause, Instant::now());
+            }
+            let words = error.to_string();
+            follow(outbox, lane, &row, target, head, decision, &words).await
         }
     }
 }
@@ -316,14 +325,8 @@ async fn follow(
                 .await?;
             Step::Sent
         }
-        Decision::Pause(pause) => {
+        Decision::Pause(pause) | Decision::Again(pause) => {
             store::outbox::mark_attempt(&mut tx, row.id, error).await?;
-            locked(&outbox.inner.limits).close(lane.chat, pause, Instant::now());
-            Step::Wait(pause)
-        }
-        Decision::Again(pause) => {
-            store::outbox::mark_attempt(&mut tx, row.id, error).await?;
-            locked(&outbox.inner.limits).close(lane.chat, pause, Instant::now());
             Step::Wait(pause)
         }
         Decision::Moved(to) => {
@@ -350,12 +353,51 @@ async fn follow(
             Step::Sent
         }
         Decision::GiveUp(reason) => {
-            store::outbox::mark_failed(&mut tx, row.id, &reason, Millis::now()).await?;
+            match without_file(row, &reason)? {
+                // What the file was to say is said all the same.
+                Some(text) => store::outbox::rewrite(&mut tx, row.id, &text).await?,
+                None => {
+                    store::outbox::mark_failed(&mut tx, row.id, &reason, Millis::now()).await?;
+                }
+            }
             Step::Sent
         }
     };
     outbox.inner.store.commit(tx).await?;
     Ok(step)
+}
+
+/// Notes that a row went, and which message it is.
+async fn note_sent(
+    outbox: &Outbox,
+    lane: &Lane,
+    row: &store::outbox::Pending,
+    sent: MessageId,
+) -> store::Result<Step> {
+    let mut tx = outbox.inner.store.begin().await?;
+    let slot = row.slot.as_deref();
+    store::outbox::mark_sent(&mut tx, row.id, lane.chat, slot, sent, Millis::now()).await?;
+    outbox.inner.store.commit(tx).await?;
+    Ok(Step::Sent)
+}
+
+/// The row of a file that cannot be sent, as a text that says so; `None` for a row that is a text already.
+fn without_file(row: &store::outbox::Pending, reason: &str) -> store::Result<Option<String>> {
+    let corrupt = |error: serde_json::Error| store::Error::Corrupt(error.to_string());
+    let mut message: Outgoing = serde_json::from_str(&row.payload).map_err(corrupt)?;
+    let Body::Document { html, buttons, .. } = message.body else {
+        return Ok(None);
+    };
+    tracing::error!(
+        row = row.id,
+        reason,
+        "a file cannot be sent; its words go without it"
+    );
+    message.body = Body::Text {
+        html: format!("{html}\nThe file could not be sent. The server keeps it."),
+        buttons,
+    };
+    serde_json::to_string(&message).map(Some).map_err(corrupt)
 }
 
 /// The message to edit is gone: forget it, so that the next try sends a new one.
@@ -380,8 +422,7 @@ async fn send_anew(
 }
 
 async fn send_answer(outbox: &Outbox, lane: &Lane) -> store::Result<Step> {
-    let wait = wait(outbox, lane, Urgency::Result);
-    if !wait.is_zero() {
+    if let Some(wait) = take_turn(outbox, lane, Urgency::Result) {
         return Ok(Step::Wait(wait));
     }
     let Some(answer) = locked(&lane.state).answers.pop_front() else {
@@ -462,6 +503,10 @@ async fn send_live(outbox: &Outbox, lane: &Lane) -> store::Result<Step> {
     let Some(message) = offered else {
         return Ok(Step::Sent);
     };
+    if let Some(wait) = take_turn(outbox, lane, Urgency::Live) {
+        locked(&lane.state).live.entry(slot).or_insert(message);
+        return Ok(Step::Wait(wait));
+    }
     // Without a message to edit there is nothing live to show: its first form is a promise, not an offer. Only a group
     // that moved left its message behind, and gets a new one.
     if target.is_none() && outbox.former_id(lane.chat).is_none() {
@@ -507,7 +552,6 @@ async fn call(
     target: Option<MessageId>,
     manner: Manner,
 ) -> Result<MessageId, teloxide::RequestError> {
-    locked(&outbox.inner.limits).take(lane.chat, Instant::now());
     let attachments = &*outbox.inner.attachments;
     send::send(
         &outbox.inner.bots,
@@ -529,6 +573,18 @@ async fn close_row(outbox: &Outbox, id: i64, reason: &str) -> store::Result<Step
 
 fn wait(outbox: &Outbox, lane: &Lane, urgency: Urgency) -> Duration {
     locked(&outbox.inner.limits).wait(lane.chat, urgency, Instant::now())
+}
+
+/// Counts a message that goes now, or says how long it has to wait: one step, so that chats together keep the overall rate.
+fn take_turn(outbox: &Outbox, lane: &Lane, urgency: Urgency) -> Option<Duration> {
+    let mut limits = locked(&outbox.inner.limits);
+    let now = Instant::now();
+    let wait = limits.wait(lane.chat, urgency, now);
+    if wait.is_zero() {
+        limits.take(lane.chat, now);
+        return None;
+    }
+    Some(wait)
 }
 
 fn touch(lane: &Lane, slot: Option<&str>, body: &Body) {

@@ -96,11 +96,15 @@ pub async fn begin(request: &Request, wanted: Wanted, origin: Origin) -> Result<
     };
     let shown = scripts.mask(script, &shell_words(&argv));
     let intent = offers::keep(request, &Offer::Run(offer), offers::CONFIRM_WITHIN).await?;
-    let shown = text::head_units(&shown, ARGV_UNITS);
+    if utf16_len(&shown) > ARGV_UNITS {
+        return Err(Error::refused(
+            "The arguments are too long to be shown whole, and what is not shown is not confirmed. Shorten them.",
+        ));
+    }
     Ok(Reply::html(format!(
         "Run <b>{}</b>? This is what will be executed:\n{}",
         escape(script.name.as_str()),
-        text::pre(shown)
+        text::pre(&shown)
     ))
     .buttons(vec![vec![
         Press::Confirm(intent.clone()).button("Run"),
