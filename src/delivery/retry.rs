@@ -113,9 +113,10 @@ fn decide_api(text: &str, tried: Tried) -> Decision {
         }
     } else if says("invalid bot token") || says("unauthorized") || says("not found\"") {
         Decision::Again(TOKEN_PAUSE)
-    } else if says("entity too large") || says("file is too big") {
-        Decision::GiveUp(text.to_owned())
-    } else if says("internal server error") && tried.choked >= SERVER_ATTEMPTS {
+    } else if says("entity too large")
+        || says("file is too big")
+        || (says("internal server error") && tried.choked >= SERVER_ATTEMPTS)
+    {
         Decision::GiveUp(text.to_owned())
     } else if says("internal server error")
         || says("bad gateway")
