@@ -114,8 +114,8 @@ impl Lane {
         self.rows.store(true, Ordering::SeqCst);
     }
 
-    #[cfg(test)]
-    pub(super) fn rest(&self) {
+    /// Takes it that no rows wait, until somebody says so again.
+    pub(super) fn no_rows_wait(&self) {
         self.rows.store(false, Ordering::SeqCst);
     }
 
@@ -212,7 +212,7 @@ pub(super) async fn step(outbox: &Outbox, lane: &Lane) -> store::Result<Step> {
     if lane.rows.load(Ordering::SeqCst) {
         // Cleared before the look, so that a row added after it sets the flag again.
         lane.looking.store(true, Ordering::SeqCst);
-        lane.rows.store(false, Ordering::SeqCst);
+        lane.no_rows_wait();
         let next = async {
             let mut db = outbox.inner.store.read().await?;
             store::outbox::next(&mut db, lane.chat).await
@@ -248,6 +248,12 @@ async fn send_row(
     lane: &Lane,
     row: store::outbox::Pending,
 ) -> store::Result<Step> {
+    let now = outbox.current_id(lane.chat);
+    if now != lane.chat {
+        // It was written while the move was noted; noting the move again takes it along.
+        outbox.chat_moved(lane.chat, now).await?;
+        return Ok(Step::Sent);
+    }
     if locked(&outbox.inner.gone).contains(&lane.chat) {
         let mut tx = outbox.inner.store.begin().await?;
         store::outbox::mark_failed(&mut tx, row.id, "the chat cannot be reached", Millis::now())
@@ -305,7 +311,17 @@ async fn send_row(
                 left_topic: head.manner.leave_topic || message.place.thread.is_none(),
                 is_file,
             };
-            let decision = retry::decide(&error, tried);
+            let mut decision = retry::decide(&error, tried);
+            let file = matches!(message.body, Body::Document { .. }) && !head.manner.without_file;
+            if file && matches!(decision, Decision::GiveUp(_)) {
+                // The text under a file may be all that tells an ending: it goes without the file.
+                head.manner = Manner {
+                    plain: false,
+                    without_file: true,
+                    ..head.manner
+                };
+                decision = Decision::LeaveFile;
+            }
             tracing::warn!(chat = %lane.chat, row = row.id, %error, ?decision, "a message did not go");
             if let Decision::Pause(pause) | Decision::Again(pause) = &decision {
                 // Before the database is asked: its trouble must not make us forget Telegram's word.
@@ -373,10 +389,11 @@ async fn follow(
             locked(&lane.state).unmarked = None;
             return send_anew(outbox, lane, row, tx).await;
         }
-        Decision::LeaveTopic | Decision::Plain => {
+        Decision::LeaveTopic | Decision::Plain | Decision::LeaveFile => {
             let manner = Manner {
                 plain: head.manner.plain || decision == Decision::Plain,
                 leave_topic: head.manner.leave_topic || decision == Decision::LeaveTopic,
+                without_file: head.manner.without_file,
             };
             locked(&lane.state).head = Some(Head { manner, ..head });
             store::outbox::mark_attempt(&mut tx, row.id, error).await?;
@@ -456,6 +473,7 @@ async fn send_answer(outbox: &Outbox, lane: &Lane) -> store::Result<Step> {
             | Decision::Moved(_)
             | Decision::SendNew
             | Decision::LeaveTopic
+            | Decision::LeaveFile
             | Decision::Plain
             | Decision::GiveUp(_)) => {
                 tracing::warn!(chat = %lane.chat, %error, ?decision, "an answer did not go at once");
@@ -552,6 +570,7 @@ async fn send_live(outbox: &Outbox, lane: &Lane) -> store::Result<Step> {
                 Decision::Done
                 | Decision::SendNew
                 | Decision::LeaveTopic
+                | Decision::LeaveFile
                 | Decision::Plain
                 | Decision::GiveUp(_) => {}
             }

@@ -30,6 +30,8 @@ pub enum Decision {
     SendNew,
     /// The topic is gone: send to the chat itself.
     LeaveTopic,
+    /// The file was refused: send what stands under it.
+    LeaveFile,
     /// The markup was refused: send as plain text without buttons.
     Plain,
     /// It cannot be sent; the words say why.
@@ -111,7 +113,10 @@ fn decide_api(text: &str, tried: Tried) -> Decision {
         }
     } else if says("invalid bot token") || says("unauthorized") || says("not found\"") {
         Decision::Again(TOKEN_PAUSE)
-    } else if says("internal server error") && tried.choked >= SERVER_ATTEMPTS {
+    } else if says("entity too large")
+        || says("file is too big")
+        || (says("internal server error") && tried.choked >= SERVER_ATTEMPTS)
+    {
         Decision::GiveUp(text.to_owned())
     } else if says("internal server error")
         || says("bad gateway")
@@ -191,6 +196,10 @@ mod tests {
         );
         assert_eq!(api("Bad Request: can't parse entities: …"), Decision::Plain);
         assert_eq!(api("Bad Request: message is too long"), Decision::Plain);
+        assert!(matches!(
+            api("Request Entity Too Large"),
+            Decision::GiveUp(_)
+        ));
         assert_eq!(api("Bad Gateway"), Decision::Again(Duration::from_secs(1)));
     }
 
