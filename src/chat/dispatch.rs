@@ -246,7 +246,7 @@ async fn take_press(request: &Request, pressed: &mut Pressed, data: &str) -> Res
         return Err(Error::refused("This button no longer stands for anything."));
     };
     let fresh = match press::acts(&press) {
-        true => pressed.is_fresh().await,
+        true => pressed.is_fresh(press::at_once(&press)).await,
         false => true,
     };
     if !fresh && !matches!(press, Press::Confirm(_)) {
@@ -269,9 +269,12 @@ struct Pressed {
 
 impl Pressed {
     /// Answers the press before the work; `false` when it is too old to be answered.
-    async fn is_fresh(&mut self) -> bool {
+    async fn is_fresh(&mut self, words: Option<&str>) -> bool {
         self.answered = true;
-        let answer = self.bot.answer_callback_query(self.query.id.clone());
+        let mut answer = self.bot.answer_callback_query(self.query.id.clone());
+        if let Some(words) = words {
+            answer = answer.text(words);
+        }
         // Without an answer in time the press counts as fresh: it came by a poll that Telegram answered just now.
         let Ok(answer) = tokio::time::timeout(ANSWER_WITHIN, answer.into_future()).await else {
             return true;

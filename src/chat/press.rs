@@ -25,6 +25,12 @@ pub fn acts(press: &Press) -> bool {
     }
 }
 
+/// What the presser reads at once, before the work: stopping may take a script's grace time.
+#[must_use]
+pub fn at_once(press: &Press) -> Option<&'static str> {
+    matches!(press, Press::Cancel(_)).then_some("Asking it to stop …")
+}
+
 /// Carries a press out.
 ///
 /// # Errors

@@ -191,7 +191,7 @@ async fn a_script_that_can_no_longer_be_run_says_why_on_its_card() {
 async fn a_script_gets_no_variable_that_it_does_not_declare() {
     let mut world = world().await;
     for (name, value) in [
-        ("HOME", "/home/ops"),
+        ("HOME", "/srv/ops"),
         ("LANG", "C.UTF-8"),
         ("TZ", "Europe/Berlin"),
         ("PGHOST", "db.example"),
