@@ -118,7 +118,7 @@ async fn compose(jobs: &Jobs, active: &Active) -> store::Result<Outgoing> {
     };
     if let card::Phase::Running { .. } = phase {
         let tail = match (active.output(), active.new.output) {
-            (Some(output), OutputMode::Card | OutputMode::Silent) => output.end().text,
+            (Some(output), OutputMode::Card | OutputMode::Silent) => output.end().await.text,
             (Some(_) | None, _) => String::new(),
         };
         return Ok(card::open(&subject, &phase, &tail));

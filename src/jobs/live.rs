@@ -16,6 +16,9 @@ use std::time::Instant;
 use tokio::sync::{Mutex as AsyncMutex, Notify, watch};
 use tokio_util::sync::CancellationToken;
 
+/// More output than this is rendered beside the runtime: hostile terminal codes can make it take long. In bytes.
+const RENDER_HERE: usize = 4096;
+
 /// Why a running job was told to stop.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StopReason {
@@ -205,16 +208,22 @@ impl Output {
     }
 
     /// The end of the output as text, and how much there is of it.
-    #[must_use]
-    pub fn end(&self) -> End {
+    pub async fn end(&self) -> End {
         let (bytes, total, lines) = {
             let state = locked(&self.state);
             let tail = &state.tail;
             (tail.bytes().to_vec(), tail.total(), tail.lines())
         };
+        let (whole, size) = (bytes.len() as u64 == total, self.size);
+        let text = if bytes.len() <= RENDER_HERE {
+            render(&bytes, size)
+        } else {
+            let rendered = tokio::task::spawn_blocking(move || render(&bytes, size));
+            rendered.await.unwrap_or_default()
+        };
         End {
-            whole: bytes.len() as u64 == total,
-            text: render(&bytes, self.size),
+            text,
+            whole,
             bytes: total,
             lines,
         }

@@ -271,9 +271,8 @@ impl Jobs {
     }
 
     /// What an open job of this process has printed so far.
-    #[must_use]
-    pub fn printed(&self, id: JobId) -> Option<live::End> {
-        Some(self.find(id)?.output()?.end())
+    pub async fn printed(&self, id: JobId) -> Option<live::End> {
+        Some(self.find(id)?.output()?.end().await)
     }
 
     /// Feeds the workers until `stop` fires.
@@ -328,13 +327,18 @@ impl Jobs {
         let mut tx = self.inner.store.begin().await?;
         let gone = store::jobs::prune(&mut tx, before, 1000).await?;
         self.inner.store.commit(tx).await?;
-        for id in &gone {
-            if let Err(error) = output::remove(&self.inner.settings.log_dir, *id) {
-                tracing::warn!(job = %id, %error, "the log of a removed job stays");
+        let count = gone.len();
+        let folder = self.inner.settings.log_dir.clone();
+        let removal = tokio::task::spawn_blocking(move || {
+            for id in gone {
+                if let Err(error) = output::remove(&folder, id) {
+                    tracing::warn!(job = %id, %error, "the log of a removed job stays");
+                }
             }
-        }
+        });
+        removal.await.map_err(anyhow::Error::new)?;
         self.inner.transport.prune().await?;
-        Ok(gone.len())
+        Ok(count)
     }
 
     fn row(&self, grant: &Grant, job: &NewJob, origin: &Origin) -> NewRow {

@@ -2,6 +2,7 @@
 
 use super::{Jobs, live, output};
 use crate::base::error::Result;
+use crate::base::ids::JobId;
 use crate::base::job::{AfterCrash, Ending, JobState, OutputMode};
 use crate::base::time::Millis;
 use crate::delivery::card::{self, Seen};
@@ -9,6 +10,7 @@ use crate::delivery::render::{Size, render};
 use crate::drivers::process;
 use crate::store::{self, jobs::Job};
 use futures::future::join_all;
+use std::path::Path;
 use std::time::Duration;
 
 /// How often a job is started at the most, however often the bot dies under it.
@@ -80,7 +82,7 @@ impl Jobs {
     }
 
     async fn tell_lost(&self, job: &Job) -> Result<()> {
-        let end = self.end_of_log(job);
+        let end = self.end_of_log(job.id).await;
         let mut tx = self.inner.store.begin().await?;
         let now = Millis::now();
         if store::jobs::end(&mut tx, job.id, &Ending::Lost, end.bytes, now).await? {
@@ -107,16 +109,21 @@ impl Jobs {
     }
 
     /// The end of an ended job's output, read from its log.
-    #[must_use]
-    pub fn end_of_log(&self, job: &Job) -> live::End {
-        match output::LogReader::open(&self.inner.settings.log_dir, job.id) {
-            Ok(log) => live::End {
-                text: render(&log.tail(TAIL).unwrap_or_default(), Size::Pipe),
-                whole: log.len() <= TAIL as u64 && log.dropped() == 0,
-                bytes: log.len() + log.dropped(),
-                lines: 0,
-            },
-            Err(_) => live::End::default(),
-        }
+    pub async fn end_of_log(&self, id: JobId) -> live::End {
+        let folder = self.inner.settings.log_dir.clone();
+        let read = tokio::task::spawn_blocking(move || read_end(&folder, id));
+        read.await.unwrap_or_default()
+    }
+}
+
+fn read_end(folder: &Path, id: JobId) -> live::End {
+    match output::LogReader::open(folder, id) {
+        Ok(log) => live::End {
+            text: render(&log.tail(TAIL).unwrap_or_default(), Size::Pipe),
+            whole: log.len() <= TAIL as u64 && log.dropped() == 0,
+            bytes: log.len() + log.dropped(),
+            lines: 0,
+        },
+        Err(_) => live::End::default(),
     }
 }

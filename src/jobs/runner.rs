@@ -129,10 +129,10 @@ impl Jobs {
 
     /// Writes the ending, and tries until the database takes it: what ran must not look as if it still did.
     async fn conclude(&self, job: &Job, active: &Active, ending: &Ending, took: Duration) {
-        let end = active
-            .output()
-            .map(|output| output.end())
-            .unwrap_or_default();
+        let end = match active.output() {
+            Some(output) => output.end().await,
+            None => live::End::default(),
+        };
         let mut shown = active.shown.lock().await;
         shown.closed = true;
         // A live edit that still waited would go after the ending, and show the job as running for ever.

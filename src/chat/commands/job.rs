@@ -57,9 +57,9 @@ pub async fn show(request: &Request, id: JobId) -> Result<Reply> {
     if let Some(reason) = &job.reason {
         html.push_str(&format!("\n{}", escape(reason)));
     }
-    let end = match request.services.jobs.printed(id) {
+    let end = match request.services.jobs.printed(id).await {
         Some(end) => end,
-        None => request.services.jobs.end_of_log(&job),
+        None => request.services.jobs.end_of_log(id).await,
     };
     let (tail, _) = text::tail_lines(&end.text, TAIL_UNITS);
     if !tail.trim().is_empty() {
