@@ -94,7 +94,7 @@ impl Grant {
         self.role
     }
 
-    /// Writes the decision's line of the audit trail, once.
+    /// Writes the decision's line of the audit trail, unless it is there; call [`Grant::settle`] after the commit.
     ///
     /// # Errors
     /// When the database refuses; what was allowed must not happen then.
@@ -103,6 +103,13 @@ impl Grant {
             audit::add(tx, &self.entry).await?;
         }
         Ok(())
+    }
+
+    /// Notes whether the transaction that [`Grant::record`] wrote into was committed.
+    pub fn settle<T, E>(&self, committed: &std::result::Result<T, E>) {
+        if committed.is_err() {
+            self.written.store(false, Ordering::SeqCst);
+        }
     }
 }
 

@@ -117,6 +117,7 @@ impl App {
                 polling,
                 self.services.store.clone(),
                 self.services.outbox.clone(),
+                self.services.access.clone(),
             );
             let errors = Arc::new(tasks::PollErrors::default());
             let run = dispatcher.try_dispatch_with_listener(intake, errors);

@@ -45,6 +45,9 @@ pub async fn on_other(services: Services, update: Arc<Update>) {
     mark_handled(&services, UpdateId(i64::from(update.id.0))).await;
 }
 
+/// A press that acts waits so long to be answered, and no longer: other updates of its chat wait behind it.
+const ANSWER_WITHIN: Duration = Duration::from_secs(3);
+
 type Handled = std::result::Result<(), std::convert::Infallible>;
 
 async fn on_message(services: Services, me: Me, update: Update, message: Message) -> Handled {
@@ -243,7 +246,7 @@ async fn take_press(request: &Request, pressed: &mut Pressed, data: &str) -> Res
         return Err(Error::refused("This button no longer stands for anything."));
     };
     let fresh = match press::acts(&press) {
-        true => pressed.is_fresh().await,
+        true => pressed.is_fresh(press::at_once(&press)).await,
         false => true,
     };
     if !fresh && !matches!(press, Press::Confirm(_)) {
@@ -266,9 +269,16 @@ struct Pressed {
 
 impl Pressed {
     /// Answers the press before the work; `false` when it is too old to be answered.
-    async fn is_fresh(&mut self) -> bool {
+    async fn is_fresh(&mut self, words: Option<&str>) -> bool {
         self.answered = true;
-        let answer = self.bot.answer_callback_query(self.query.id.clone()).await;
+        let mut answer = self.bot.answer_callback_query(self.query.id.clone());
+        if let Some(words) = words {
+            answer = answer.text(words);
+        }
+        // Without an answer in time the press counts as fresh: it came by a poll that Telegram answered just now.
+        let Ok(answer) = tokio::time::timeout(ANSWER_WITHIN, answer.into_future()).await else {
+            return true;
+        };
         !answer.is_err_and(|error| is_too_old(&error))
     }
 
@@ -354,7 +364,11 @@ async fn promise(request: &Request, message: Outgoing) {
         store::inbox::mark_handled(&mut tx, request.update, Millis::now()).await?;
         services.store.commit(tx).await
     };
-    if let Err(error) = written.await {
+    let written = written.await;
+    for grant in request.grants() {
+        grant.settle(&written);
+    }
+    if let Err(error) = written {
         tracing::error!(%error, "an answer could not be promised");
         let refused = Error::from(error);
         let words = match &refused {
@@ -384,7 +398,11 @@ async fn finish(request: Request) {
             store::inbox::mark_handled(&mut tx, request.update, Millis::now()).await?;
             services.store.commit(tx).await
         };
-        match marked.await {
+        let marked = marked.await;
+        for grant in request.grants() {
+            grant.settle(&marked);
+        }
+        match marked {
             Ok(()) => return,
             Err(error) => {
                 tracing::error!(%error, attempt, "an update could not be marked as handled");

@@ -4,7 +4,8 @@
 //! so storing before yielding is storing before confirming.
 
 use super::message;
-use crate::base::ids::{ChatId, UpdateId};
+use crate::access::{Access, Standing};
+use crate::base::ids::{ChatId, UpdateId, UserId};
 use crate::base::time::Millis;
 use crate::delivery::{Answer, Outbox, Outgoing};
 use crate::store::{self, Store};
@@ -43,16 +44,18 @@ pub struct Intake {
     polling: Polling<Bot>,
     store: Store,
     outbox: Outbox,
+    access: Access,
 }
 
 impl Intake {
     /// Stores what `polling` brings, and tells chats through the outbox when it cannot.
     #[must_use]
-    pub fn new(polling: Polling<Bot>, store: Store, outbox: Outbox) -> Self {
+    pub fn new(polling: Polling<Bot>, store: Store, outbox: Outbox, access: Access) -> Self {
         Self {
             polling,
             store,
             outbox,
+            access,
         }
     }
 }
@@ -66,6 +69,7 @@ impl<'a> AsUpdateStream<'a> for Intake {
         let keeper = Keeper {
             store: self.store.clone(),
             outbox: self.outbox.clone(),
+            access: self.access.clone(),
             told: HashMap::new(),
         };
         let polled = Box::pin(self.polling.as_stream());
@@ -97,10 +101,7 @@ async fn earlier(store: Store) -> Vec<Update> {
             store::inbox::unhandled(&mut db).await
         };
         match stored.await {
-            Ok(payloads) => {
-                let read = |payload: &String| serde_json::from_str(payload).ok();
-                return payloads.iter().filter_map(read).collect();
-            }
+            Ok(stored) => return stored.iter().filter_map(read_back).collect(),
             Err(error) => {
                 tracing::error!(%error, "the stored updates cannot be read; trying again");
                 tokio::time::sleep(PAUSES[attempt.min(PAUSES.len() - 1)]).await;
@@ -110,9 +111,17 @@ async fn earlier(store: Store) -> Vec<Update> {
     Vec::new()
 }
 
+/// A stored update; one that cannot be read stays in the database, and the log says so at each start.
+fn read_back((id, payload): &(UpdateId, String)) -> Option<Update> {
+    serde_json::from_str(payload)
+        .inspect_err(|error| tracing::error!(%id, %error, "a stored update cannot be read; it was not handled"))
+        .ok()
+}
+
 struct Keeper {
     store: Store,
     outbox: Outbox,
+    access: Access,
     told: HashMap<ChatId, Instant>,
 }
 
@@ -149,14 +158,22 @@ impl Keeper {
 
     /// Tells the chat, without the database, that its command waits.
     fn tell(&mut self, update: &Update, error: &store::Error) {
-        let place = match &update.kind {
-            UpdateKind::Message(message) => message::place(message),
+        let (place, from) = match &update.kind {
+            UpdateKind::Message(message) => (message::place(message), message.from.as_ref()),
             UpdateKind::CallbackQuery(press) => match press.regular_message() {
-                Some(message) => message::place(message),
+                Some(message) => (message::place(message), Some(&press.from)),
                 None => return,
             },
             _ => return,
         };
+        // What troubles us is no stranger's business.
+        let known = from.is_some_and(|user| {
+            let user = UserId(i64::try_from(user.id.0).unwrap_or(0));
+            matches!(self.access.standing(user, place.chat), Standing::Known(_))
+        });
+        if !known {
+            return;
+        }
         let now = Instant::now();
         self.told
             .retain(|_, at| now.duration_since(*at) < TOLD_EVERY);

@@ -25,6 +25,12 @@ pub fn acts(press: &Press) -> bool {
     }
 }
 
+/// What the presser reads at once, before the work: stopping may take a script's grace time.
+#[must_use]
+pub fn at_once(press: &Press) -> Option<&'static str> {
+    matches!(press, Press::Cancel(_)).then_some("Asking it to stop …")
+}
+
 /// Carries a press out.
 ///
 /// # Errors
@@ -101,7 +107,10 @@ async fn confirm(request: &Request, intent: &str) -> Result<Reply> {
             instead_of_offer(reply, "Done, as you asked.")
         }
     };
-    offers::take(&request, intent).await?;
+    if let Err(error) = offers::take(&request, intent).await {
+        // It was done, and that is what is said; a second press finds by its source that it was.
+        tracing::error!(?error, "an offer could not be marked as answered");
+    }
     Ok(reply)
 }
 

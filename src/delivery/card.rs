@@ -119,7 +119,7 @@ pub fn header(title: &str, id: JobId, phase: &Phase<'_>) -> String {
                 Ending::Stopped => {
                     format!(
                         "🚫 {name} · {}",
-                        after("stopped, because the bot was".into())
+                        after("stopped, because the bot was shut down".into())
                     )
                 }
                 Ending::Lost => format!("💥 {name} · lost: the bot was stopped while it ran"),
@@ -380,7 +380,7 @@ mod tests {
             ),
             (
                 Ending::Stopped,
-                "🚫 deploy · #12 · stopped, because the bot was · 41 s",
+                "🚫 deploy · #12 · stopped, because the bot was shut down · 41 s",
             ),
             (
                 Ending::Lost,

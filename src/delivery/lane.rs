@@ -114,8 +114,8 @@ impl Lane {
         self.rows.store(true, Ordering::SeqCst);
     }
 
-    #[cfg(test)]
-    pub(super) fn rest(&self) {
+    /// Takes it that no rows wait, until somebody says so again.
+    pub(super) fn no_rows_wait(&self) {
         self.rows.store(false, Ordering::SeqCst);
     }
 
@@ -125,6 +125,10 @@ impl Lane {
 
     pub(super) fn claim_loop(&self) -> bool {
         !self.looping.swap(true, Ordering::SeqCst)
+    }
+
+    fn has_answers(&self) -> bool {
+        !locked(&self.state).answers.is_empty()
     }
 
     /// Whether anything but live edits waits or is on its way.
@@ -208,7 +212,7 @@ pub(super) async fn step(outbox: &Outbox, lane: &Lane) -> store::Result<Step> {
     if lane.rows.load(Ordering::SeqCst) {
         // Cleared before the look, so that a row added after it sets the flag again.
         lane.looking.store(true, Ordering::SeqCst);
-        lane.rows.store(false, Ordering::SeqCst);
+        lane.no_rows_wait();
         let next = async {
             let mut db = outbox.inner.store.read().await?;
             store::outbox::next(&mut db, lane.chat).await
@@ -230,8 +234,7 @@ pub(super) async fn step(outbox: &Outbox, lane: &Lane) -> store::Result<Step> {
             Err(error) => stuck = Some(error),
         }
     }
-    let answers = !locked(&lane.state).answers.is_empty();
-    if answers {
+    if lane.has_answers() {
         return send_answer(outbox, lane).await;
     }
     match (send_live(outbox, lane).await, stuck) {
@@ -245,16 +248,18 @@ async fn send_row(
     lane: &Lane,
     row: store::outbox::Pending,
 ) -> store::Result<Step> {
+    let now = outbox.current_id(lane.chat);
+    if now != lane.chat {
+        // It was written while the move was noted; noting the move again takes it along.
+        outbox.chat_moved(lane.chat, now).await?;
+        return Ok(Step::Sent);
+    }
     if locked(&outbox.inner.gone).contains(&lane.chat) {
         let mut tx = outbox.inner.store.begin().await?;
         store::outbox::mark_failed(&mut tx, row.id, "the chat cannot be reached", Millis::now())
             .await?;
         outbox.inner.store.commit(tx).await?;
         return Ok(Step::Sent);
-    }
-    let wait = wait(outbox, lane, Urgency::Result);
-    if !wait.is_zero() {
-        return Ok(Step::Wait(wait));
     }
     let message: Outgoing = match serde_json::from_str(&row.payload) {
         Ok(message) => message,
@@ -282,6 +287,9 @@ async fn send_row(
             ..Head::default()
         },
     };
+    if let Some(wait) = take_turn(outbox, lane, Urgency::Result) {
+        return Ok(Step::Wait(wait));
+    }
     match call(outbox, lane, &message, target, head.manner).await {
         Ok(sent) => {
             touch(lane, row.slot.as_deref(), &message.body);
@@ -293,25 +301,34 @@ async fn send_row(
             mark_sent(outbox, lane, &row, sent).await
         }
         Err(error) => {
-            head.choked += u32::from(retry::is_choke(&error));
+            let is_file = matches!(message.body, Body::Document { .. });
+            head.choked += u32::from(retry::is_choke(&error, is_file));
             locked(&lane.state).head = Some(head);
             let tried = Tried {
                 attempts: row.attempts,
                 choked: head.choked,
                 plain: head.manner.plain,
+                left_topic: head.manner.leave_topic || message.place.thread.is_none(),
+                is_file,
             };
-            let decision = retry::decide(&error, tried);
+            let mut decision = retry::decide(&error, tried);
+            let file = matches!(message.body, Body::Document { .. }) && !head.manner.without_file;
+            if file && matches!(decision, Decision::GiveUp(_)) {
+                // The text under a file may be all that tells an ending: it goes without the file.
+                head.manner = Manner {
+                    plain: false,
+                    without_file: true,
+                    ..head.manner
+                };
+                decision = Decision::LeaveFile;
+            }
             tracing::warn!(chat = %lane.chat, row = row.id, %error, ?decision, "a message did not go");
-            follow(
-                outbox,
-                lane,
-                &row,
-                target,
-                head,
-                decision,
-                &error.to_string(),
-            )
-            .await
+            if let Decision::Pause(pause) | Decision::Again(pause) = &decision {
+                // Before the database is asked: its trouble must not make us forget Telegram's word.
+                locked(&outbox.inner.limits).close(lane.chat, *pause, Instant::now());
+            }
+            let words = error.to_string();
+            follow(outbox, lane, &row, target, head, decision, &words).await
         }
     }
 }
@@ -372,22 +389,48 @@ async fn follow(
             locked(&lane.state).unmarked = None;
             return send_anew(outbox, lane, row, tx).await;
         }
-        Decision::LeaveTopic | Decision::Plain => {
+        Decision::LeaveTopic | Decision::Plain | Decision::LeaveFile => {
             let manner = Manner {
                 plain: head.manner.plain || decision == Decision::Plain,
                 leave_topic: head.manner.leave_topic || decision == Decision::LeaveTopic,
+                without_file: head.manner.without_file,
             };
             locked(&lane.state).head = Some(Head { manner, ..head });
             store::outbox::mark_attempt(&mut tx, row.id, error).await?;
             Step::Sent
         }
         Decision::GiveUp(reason) => {
-            store::outbox::mark_failed(&mut tx, row.id, &reason, Millis::now()).await?;
+            match without_file(row, &reason)? {
+                // What the file was to say is said all the same.
+                Some(text) => store::outbox::rewrite(&mut tx, row.id, &text).await?,
+                None => {
+                    store::outbox::mark_failed(&mut tx, row.id, &reason, Millis::now()).await?;
+                }
+            }
             Step::Sent
         }
     };
     outbox.inner.store.commit(tx).await?;
     Ok(step)
+}
+
+/// The row of a file that cannot be sent, as a text that says so; `None` for a row that is a text already.
+fn without_file(row: &store::outbox::Pending, reason: &str) -> store::Result<Option<String>> {
+    let corrupt = |error: serde_json::Error| store::Error::Corrupt(error.to_string());
+    let mut message: Outgoing = serde_json::from_str(&row.payload).map_err(corrupt)?;
+    let Body::Document { html, buttons, .. } = message.body else {
+        return Ok(None);
+    };
+    tracing::error!(
+        row = row.id,
+        reason,
+        "a file cannot be sent; its words go without it"
+    );
+    message.body = Body::Text {
+        html: format!("{html}\nThe file could not be sent. The server keeps it."),
+        buttons,
+    };
+    serde_json::to_string(&message).map(Some).map_err(corrupt)
 }
 
 /// The message to edit is gone: forget it, so that the next try sends a new one.
@@ -412,8 +455,7 @@ async fn send_anew(
 }
 
 async fn send_answer(outbox: &Outbox, lane: &Lane) -> store::Result<Step> {
-    let wait = wait(outbox, lane, Urgency::Result);
-    if !wait.is_zero() {
+    if let Some(wait) = take_turn(outbox, lane, Urgency::Result) {
         return Ok(Step::Wait(wait));
     }
     let Some(answer) = locked(&lane.state).answers.pop_front() else {
@@ -431,6 +473,7 @@ async fn send_answer(outbox: &Outbox, lane: &Lane) -> store::Result<Step> {
             | Decision::Moved(_)
             | Decision::SendNew
             | Decision::LeaveTopic
+            | Decision::LeaveFile
             | Decision::Plain
             | Decision::GiveUp(_)) => {
                 tracing::warn!(chat = %lane.chat, %error, ?decision, "an answer did not go at once");
@@ -494,6 +537,10 @@ async fn send_live(outbox: &Outbox, lane: &Lane) -> store::Result<Step> {
     let Some(message) = offered else {
         return Ok(Step::Sent);
     };
+    if let Some(wait) = take_turn(outbox, lane, Urgency::Live) {
+        locked(&lane.state).live.entry(slot).or_insert(message);
+        return Ok(Step::Wait(wait));
+    }
     // Without a message to edit there is nothing live to show: its first form is a promise, not an offer. Only a group
     // that moved left its message behind, and gets a new one.
     if target.is_none() && outbox.former_id(lane.chat).is_none() {
@@ -523,6 +570,7 @@ async fn send_live(outbox: &Outbox, lane: &Lane) -> store::Result<Step> {
                 Decision::Done
                 | Decision::SendNew
                 | Decision::LeaveTopic
+                | Decision::LeaveFile
                 | Decision::Plain
                 | Decision::GiveUp(_) => {}
             }
@@ -538,7 +586,6 @@ async fn call(
     target: Option<MessageId>,
     manner: Manner,
 ) -> Result<MessageId, teloxide::RequestError> {
-    locked(&outbox.inner.limits).take(lane.chat, Instant::now());
     let attachments = &*outbox.inner.attachments;
     send::send(
         &outbox.inner.bots,
@@ -560,6 +607,18 @@ async fn close_row(outbox: &Outbox, id: i64, reason: &str) -> store::Result<Step
 
 fn wait(outbox: &Outbox, lane: &Lane, urgency: Urgency) -> Duration {
     locked(&outbox.inner.limits).wait(lane.chat, urgency, Instant::now())
+}
+
+/// Counts a message that goes now, or says how long it has to wait: one step, so that chats together keep the overall rate.
+fn take_turn(outbox: &Outbox, lane: &Lane, urgency: Urgency) -> Option<Duration> {
+    let mut limits = locked(&outbox.inner.limits);
+    let now = Instant::now();
+    let wait = limits.wait(lane.chat, urgency, now);
+    if wait.is_zero() {
+        limits.take(lane.chat, now);
+        return None;
+    }
+    Some(wait)
 }
 
 fn touch(lane: &Lane, slot: Option<&str>, body: &Body) {

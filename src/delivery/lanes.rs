@@ -53,7 +53,7 @@ mod tests {
 
     /// A lane that its loop left: nothing waits.
     fn rest(lane: &Lane) {
-        lane.rest();
+        lane.no_rows_wait();
         assert!(lane.is_resting(Instant::now()));
     }
 

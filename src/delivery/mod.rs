@@ -226,11 +226,15 @@ impl Outbox {
         }
     }
 
-    /// Begins to send the chat's pending rows.
+    /// Begins to send the chat's pending rows. Of a group that moved, those under its old id too: a promise that was being
+    /// written while the move was noted still names that.
     pub fn kick(&self, chat: ChatId) {
-        let lane = self.lane(self.current_id(chat));
-        lane.rows_waiting();
-        self.run_lane(lane);
+        let now = self.current_id(chat);
+        for chat in std::iter::once(chat).chain((now != chat).then_some(now)) {
+            let lane = self.lane(chat);
+            lane.rows_waiting();
+            self.run_lane(lane);
+        }
     }
 
     /// Does the next thing for a chat, as its loop does.

@@ -8,6 +8,8 @@ use teloxide::RequestError;
 const PAUSES: [u64; 6] = [1, 2, 5, 10, 30, 60];
 /// Attempts after which a message that the server itself chokes on is given up, so that it does not block its chat for ever.
 const SERVER_ATTEMPTS: u32 = 30;
+/// The same for a file that does not get through, each attempt of which may take minutes.
+const FILE_ATTEMPTS: u32 = 3;
 /// Pause when the token is refused: nothing helps but a person.
 const TOKEN_PAUSE: Duration = Duration::from_secs(60);
 
@@ -28,6 +30,8 @@ pub enum Decision {
     SendNew,
     /// The topic is gone: send to the chat itself.
     LeaveTopic,
+    /// The file was refused: send what stands under it.
+    LeaveFile,
     /// The markup was refused: send as plain text without buttons.
     Plain,
     /// It cannot be sent; the words say why.
@@ -43,12 +47,27 @@ pub struct Tried {
     pub choked: u32,
     /// Plain text.
     pub plain: bool,
+    /// The chat itself instead of the topic, or there was no topic.
+    pub left_topic: bool,
+    /// It is a file.
+    pub is_file: bool,
 }
 
-/// Whether the server failed at this very message, as far as one can tell: it was reached, and broke.
+/// Whether the server failed at this very message, as far as one can tell: it was reached, and broke; or it was reached,
+/// and a file did not get through in time or was refused by a proxy.
 #[must_use]
-pub fn is_choke(error: &RequestError) -> bool {
-    matches!(error, RequestError::Api(error) if error.to_string().to_lowercase().contains("internal server error"))
+pub fn is_choke(error: &RequestError, is_file: bool) -> bool {
+    match error {
+        RequestError::Api(error) => error
+            .to_string()
+            .to_lowercase()
+            .contains("internal server error"),
+        RequestError::Network(error) => is_file && error.is_timeout() && !error.is_connect(),
+        RequestError::InvalidJson { .. } => is_file,
+        RequestError::RetryAfter(_) | RequestError::MigrateToChatId(_) | RequestError::Io(_) => {
+            false
+        }
+    }
 }
 
 /// Decides what follows from an error.
@@ -59,7 +78,10 @@ pub fn decide(error: &RequestError, tried: Tried) -> Decision {
         RequestError::MigrateToChatId(chat) => Decision::Moved(ChatId(chat.0)),
         // An answer that is no JSON comes from a proxy before a server that is away.
         RequestError::Network(_) | RequestError::InvalidJson { .. } => {
-            Decision::Again(pause(tried.attempts))
+            match tried.is_file && tried.choked >= FILE_ATTEMPTS {
+                true => Decision::GiveUp("the file does not get through".to_owned()),
+                false => Decision::Again(pause(tried.attempts)),
+            }
         }
         RequestError::Io(error) => Decision::GiveUp(format!("reading the file: {error}")),
         RequestError::Api(error) => decide_api(&error.to_string(), tried),
@@ -85,10 +107,16 @@ fn decide_api(text: &str, tried: Tried) -> Decision {
     {
         Decision::SendNew
     } else if says("message thread not found") || says("topic_closed") || says("topic_deleted") {
-        Decision::LeaveTopic
+        match tried.left_topic {
+            true => Decision::GiveUp(text.to_owned()),
+            false => Decision::LeaveTopic,
+        }
     } else if says("invalid bot token") || says("unauthorized") || says("not found\"") {
         Decision::Again(TOKEN_PAUSE)
-    } else if says("internal server error") && tried.choked >= SERVER_ATTEMPTS {
+    } else if says("entity too large")
+        || says("file is too big")
+        || (says("internal server error") && tried.choked >= SERVER_ATTEMPTS)
+    {
         Decision::GiveUp(text.to_owned())
     } else if says("internal server error")
         || says("bad gateway")
@@ -124,7 +152,7 @@ mod tests {
         Tried {
             attempts,
             choked,
-            plain: false,
+            ..Tried::default()
         }
     }
 
@@ -132,7 +160,7 @@ mod tests {
     fn a_long_outage_or_a_storm_gives_nothing_up() {
         for words in ["Bad Gateway", "Gateway Timeout", "Internal Server Error"] {
             let error = RequestError::Api(ApiError::Unknown(words.into()));
-            let choked = u32::from(is_choke(&error));
+            let choked = u32::from(is_choke(&error, false));
             let decision = decide(&error, tried(10_000, choked));
             assert_eq!(
                 decision,
@@ -168,7 +196,22 @@ mod tests {
         );
         assert_eq!(api("Bad Request: can't parse entities: …"), Decision::Plain);
         assert_eq!(api("Bad Request: message is too long"), Decision::Plain);
+        assert!(matches!(
+            api("Request Entity Too Large"),
+            Decision::GiveUp(_)
+        ));
         assert_eq!(api("Bad Gateway"), Decision::Again(Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn a_topic_is_left_once() {
+        let error = RequestError::Api(ApiError::Unknown("Bad Request: TOPIC_CLOSED".into()));
+        assert_eq!(decide(&error, Tried::default()), Decision::LeaveTopic);
+        let left = Tried {
+            left_topic: true,
+            ..Tried::default()
+        };
+        assert!(matches!(decide(&error, left), Decision::GiveUp(_)));
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub(super) struct Manner {
     pub plain: bool,
     /// To the chat itself: the topic is gone.
     pub leave_topic: bool,
+    /// Only the text of a file: the file was refused.
+    pub without_file: bool,
 }
 
 /// The two clients: calls with small bodies end soon, uploads may take minutes.
@@ -45,6 +47,21 @@ pub(super) async fn send(
         }
         (Body::Text { html, buttons }, None) => {
             send_text(&bots.quick, chat, message, html, buttons, manner).await
+        }
+        (
+            Body::Document {
+                name,
+                html,
+                buttons,
+                ..
+            },
+            _,
+        ) if manner.without_file => {
+            let note = format!(
+                "{html}\nTelegram did not take the file {}.",
+                text::escape(name)
+            );
+            send_text(&bots.quick, chat, message, &note, buttons, manner).await
         }
         (
             Body::Document {

@@ -32,13 +32,15 @@ use live::{Active, StopReason};
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use transport::Transport;
 
 /// How often a job that is just being started is looked for when it is cancelled, and the pause between.
 const STARTING_LOOKS: (u32, Duration) = (50, Duration::from_millis(20));
+/// A job that the queue has not delivered after this time is handed over again.
+const PUSH_AGAIN: Duration = Duration::from_secs(600);
 
 /// What the engine is told by the configuration.
 #[derive(Clone, Debug)]
@@ -115,6 +117,8 @@ pub enum Cancelled {
     Stopping,
     /// It had ended before.
     Over(JobState),
+    /// It is starting or ending in this very moment; asking again helps.
+    Passing,
     /// There is no such job.
     Unknown,
 }
@@ -134,6 +138,8 @@ struct Inner {
     active: Mutex<HashMap<JobId, Arc<Active>>>,
     /// Jobs that the queue delivered before it was their turn.
     parked: Mutex<HashSet<JobId>>,
+    /// Jobs that were handed to the queue and not delivered yet, so that the sweep does not heap them up.
+    pushed: Mutex<HashMap<JobId, Instant>>,
     closing: CancellationToken,
     followers: TaskTracker,
 }
@@ -157,6 +163,7 @@ impl Jobs {
                 settings,
                 active: Mutex::default(),
                 parked: Mutex::default(),
+                pushed: Mutex::default(),
                 closing: CancellationToken::new(),
                 followers: TaskTracker::new(),
             }),
@@ -169,19 +176,9 @@ impl Jobs {
     /// Refused when too many wait, or when it is busy and may not wait; nothing is kept then.
     pub async fn submit(&self, grant: &Grant, job: NewJob, origin: Origin) -> Result<Submitted> {
         let row = self.row(grant, &job, &origin);
-        let mut tx = self.inner.store.begin().await?;
-        self.check_room(&mut tx, &job).await?;
-        let added = store::jobs::add(&mut tx, &row).await?;
-        grant.record(&mut tx).await?;
-        if let Some(update) = origin.update {
-            store::inbox::mark_handled(&mut tx, update, row.created_at).await?;
-        }
-        if let (Added::New(id), Some(message)) = (added, origin.card) {
-            let (slot, chat) = (card::slot(id), row.place.chat);
-            store::outbox::put_slot(&mut tx, &slot, chat, message, row.created_at).await?;
-        }
-        self.inner.store.commit(tx).await?;
-        let id = match added {
+        let added = self.accept(grant, &job, &origin, &row).await;
+        grant.settle(&added);
+        let id = match added? {
             Added::Before(id) => return Ok(Submitted::Before(id)),
             Added::New(id) => id,
         };
@@ -193,11 +190,41 @@ impl Jobs {
         Ok(Submitted::New(id))
     }
 
+    /// Writes what a submission is: the job, the decision that allowed it, the update as handled, the card's message.
+    async fn accept(
+        &self,
+        grant: &Grant,
+        job: &NewJob,
+        origin: &Origin,
+        row: &NewRow,
+    ) -> Result<Added> {
+        let mut tx = self.inner.store.begin().await?;
+        self.inner.store.lock_claims(&mut tx).await?;
+        self.check_room(&mut tx, job).await?;
+        let added = store::jobs::add(&mut tx, row).await?;
+        grant.record(&mut tx).await?;
+        if let Some(update) = origin.update {
+            store::inbox::mark_handled(&mut tx, update, row.created_at).await?;
+        }
+        if let (Added::New(id), Some(message)) = (added, origin.card) {
+            let (slot, chat) = (card::slot(id), row.place.chat);
+            store::outbox::put_slot(&mut tx, &slot, chat, message, row.created_at).await?;
+        }
+        self.inner.store.commit(tx).await?;
+        Ok(added)
+    }
+
     /// Stops a job, or takes it out of the queue. `by` is the name that its card shows.
     ///
     /// # Errors
     /// When the database refuses; the job goes on then.
     pub async fn cancel(&self, grant: &Grant, id: JobId, by: &str) -> Result<Cancelled> {
+        let cancelled = self.try_cancel(grant, id, by).await;
+        grant.settle(&cancelled);
+        cancelled
+    }
+
+    async fn try_cancel(&self, grant: &Grant, id: JobId, by: &str) -> Result<Cancelled> {
         // Whoever shows a job holds this while it writes; taken after the transaction, the two would wait for each other.
         let active = self.find(id);
         let mut shown = match &active {
@@ -231,13 +258,15 @@ impl Jobs {
             self.wake_waiting().await;
             return Ok(Cancelled::Dequeued);
         }
-        match &active {
-            Some(active) if !job.state.is_final() => {
+        if job.state.is_final() {
+            return Ok(Cancelled::Over(job.state));
+        }
+        // Looked up again: one that waited over a restart is opened only when it starts.
+        match self.find(id) {
+            Some(active) => {
                 active.stop(StopReason::Cancelled(by.to_owned()));
                 Ok(Cancelled::Stopping)
             }
-            Some(_) => Ok(Cancelled::Over(job.state)),
-            None if job.state.is_final() => Ok(Cancelled::Over(job.state)),
             None => self.cancel_starting(id, by).await,
         }
     }
@@ -259,9 +288,7 @@ impl Jobs {
                 None => return Ok(Cancelled::Unknown),
             }
         }
-        Err(Error::refused(format!(
-            "#{id} runs, but not in this bot, so it cannot be stopped from here."
-        )))
+        Ok(Cancelled::Passing)
     }
 
     /// What an open job of this process has printed so far.
@@ -373,7 +400,16 @@ impl Jobs {
         Ok(())
     }
 
+    /// Hands a job to the queue, unless it is on its way already.
     async fn push(&self, id: JobId) {
+        let now = Instant::now();
+        {
+            let mut pushed = locked(&self.inner.pushed);
+            pushed.retain(|_, at| now.duration_since(*at) < PUSH_AGAIN);
+            if pushed.insert(id, now).is_some() {
+                return;
+            }
+        }
         if let Err(error) = self.inner.transport.push(id).await {
             tracing::error!(job = %id, %error, "the queue did not take a job; the sweep will push it again");
         }

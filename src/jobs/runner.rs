@@ -43,6 +43,7 @@ impl Jobs {
         if self.inner.closing.is_cancelled() {
             return;
         }
+        locked(&self.inner.pushed).remove(&id);
         // Noted before the claim, so that an end that frees room in this very moment finds it.
         locked(&self.inner.parked).insert(id);
         let claim = self.claim(id).await;

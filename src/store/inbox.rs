@@ -39,17 +39,20 @@ pub async fn mark_handled(db: &mut Connection, id: UpdateId, at: Millis) -> Resu
     Ok(())
 }
 
-/// The updates that were stored and not handled, oldest first, as their JSON.
+/// The updates that were stored and not handled, oldest first, with their JSON.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn unhandled(db: &mut Connection) -> Result<Vec<String>> {
+pub async fn unhandled(db: &mut Connection) -> Result<Vec<(UpdateId, String)>> {
     let rows = sqlx::query(
-        "SELECT payload FROM inbox WHERE handled_at IS NULL ORDER BY received_at, update_id",
+        "SELECT update_id, payload FROM inbox WHERE handled_at IS NULL ORDER BY received_at, update_id",
     )
     .fetch_all(db)
     .await?;
-    Ok(rows.iter().map(|row| row.get(0)).collect())
+    Ok(rows
+        .iter()
+        .map(|row| (UpdateId(row.get(0)), row.get(1)))
+        .collect())
 }
 
 /// Forgets handled updates older than `before`; Telegram itself keeps none longer than 24 hours.

@@ -302,10 +302,12 @@ pub async fn cancel_queued(db: &mut Connection, id: JobId, by: &str, at: Millis)
 /// # Errors
 /// When the database refuses.
 pub async fn requeue(db: &mut Connection, id: JobId) -> Result<bool> {
-    let moved = sqlx::query("UPDATE jobs SET state = 'queued' WHERE id = $1 AND state = 'running'")
-        .bind(id.0)
-        .execute(db)
-        .await?;
+    let moved = sqlx::query(
+        "UPDATE jobs SET state = 'queued', started_at = NULL WHERE id = $1 AND state = 'running'",
+    )
+    .bind(id.0)
+    .execute(db)
+    .await?;
     Ok(moved.rows_affected() == 1)
 }
 

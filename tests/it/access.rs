@@ -453,6 +453,30 @@ on_both! {
 }
 
 on_both! {
+    /// A secret that somebody types as an argument runs nothing, and is in no answer and no audit line.
+    async fn a_secret_in_an_argument_is_neither_run_nor_written_down(world) {
+        world.variable("PGPASSWORD", "it's-hunter2");
+        world.script(
+            "backup",
+            "echo backed up",
+            &["secrets: [PGPASSWORD]", "confirm: true", "args: [{name: note}]"],
+        );
+        world.start().await;
+        let refused = world.asks(BEN, BEN, "/run backup \"it's-hunter2\"").await;
+        assert_eq!(
+            refused.text,
+            "An argument holds the value of PGPASSWORD. Leave it out: the script gets PGPASSWORD from the environment."
+        );
+        world.quiet().await;
+        assert_eq!(world.jobs().await, 0);
+        for line in world.audit().await {
+            assert!(!format!("{line:?}").contains("hunter2"), "{line:?}");
+        }
+        assert_eq!(world.audited("script.run", "allowed").await.len(), 1);
+    }
+}
+
+on_both! {
     /// The order of the roles, as seen from the chat: each may what the lower one may, and no more.
     async fn each_role_may_what_the_lower_one_may_and_no_more(world) {
         const DAN: i64 = 444;

@@ -271,6 +271,7 @@ on_both! {
         world.sees(BEN, "script-16").await;
         let none = world.asks(CLEO, CLEO, "/run").await;
         assert_eq!(none.text, "There is no script that your role may run. An owner can change that.");
+        says(&world, BEN, "/run payrol", "There is no script “payrol”. /run shows those that you may run.").await;
         let owner = world.asks(ANN, ANN, "/stream").await;
         assert!(labels(&owner).contains(&"payroll".to_owned()), "{:?}", labels(&owner));
         for page in world.sandbox.from_bot(BEN) {

@@ -1,7 +1,7 @@
 //! Whatever a script prints, it is shown as a terminal would show it, no message is refused, and no secret gets out.
 
 use crate::delivery::{ended, refused_for_content};
-use crate::harness::{BEN, Database, Outside, World};
+use crate::harness::{BEN, Database, Outside, PATIENCE, World};
 use crate::on_both;
 use opsgram::sandbox::{EntityKind, Message};
 use std::path::Path;
@@ -273,6 +273,42 @@ on_both! {
         let card = world.sees(BEN, "✅ bar").await;
         assert_eq!(below_header(&card), "100%\na terminal");
     }
+}
+
+/// Output that no compression makes small enough for Telegram: the ending is told all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn output_too_large_for_telegram_does_not_swallow_the_ending() {
+    let mut world = World::new(Database::sqlite()).await;
+    world.set("jobs: {max_log: 64MiB}");
+    for mode in ["file", "card"] {
+        world.script(
+            mode,
+            "head -c 60000000 /dev/urandom",
+            &[&format!("output: {mode}")],
+        );
+    }
+    world.start().await;
+    for (id, mode) in (1..).zip(["file", "card"]) {
+        world.say(BEN, &format!("/run {mode}"));
+        let words = format!("✅ {mode} · #{id} · exit 0");
+        let note = |view: &opsgram::sandbox::View<'_>| {
+            let mut told = view.from_bot(BEN).filter(|m| m.text.starts_with(&words));
+            told.find(|m| m.text.contains("cannot be sent")).cloned()
+        };
+        let told = world
+            .sandbox
+            .wait(PATIENCE, "the reason", note)
+            .await
+            .unwrap();
+        assert!(
+            told.text.contains("The whole output: 60 MB"),
+            "{}",
+            told.text
+        );
+        assert!(told.document.is_none());
+        world.quiet().await;
+    }
+    world.finish().await;
 }
 
 /// 100 MB, without a newline and with many, in each mode: the program is not held back, and memory stays bounded.

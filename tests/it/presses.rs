@@ -1,6 +1,6 @@
 //! Buttons: forged, stale, pressed twice, pressed by another, pressed after things have changed.
 
-use crate::harness::{ANN, BEN, CLEO, OPS, World};
+use crate::harness::{ANN, BEN, CLEO, OPS, Outside, World};
 use crate::on_both;
 use opsgram::sandbox::{Message, What};
 use serde_json::json;
@@ -125,6 +125,30 @@ on_both! {
         assert_eq!(world.jobs().await, 0);
         assert_eq!(world.count(BEN, "This button no longer stands for anything."), 1);
     }
+}
+
+on_both! {
+    /// A question outlives a killed bot, and is still answered once.
+    async fn a_question_outlives_a_killed_bot(world) {
+        asking(&mut world);
+        let bot = Outside::start(&world).await;
+        let asked = world.asks(BEN, BEN, "/run deploy api").await;
+        bot.kill().await;
+        let run = world.sandbox.press(BEN, BEN, asked.id, "Run").unwrap();
+        let bot = Outside::start(&world).await;
+        world.answer(&run).await;
+        world.sees(BEN, "✅ deploy · #1").await;
+        world.presses(BEN, &asked_again(&world, "/run deploy web").await, "Run").await;
+        world.sees(BEN, "✅ deploy · #2").await;
+        let (code, _) = bot.terminate().await;
+        assert_eq!(code, Some(0));
+    }
+}
+
+/// The newest question, after asking once more. A killed bot may repeat an answer that it was not sure of.
+async fn asked_again(world: &World, text: &str) -> Message {
+    world.say(BEN, text);
+    world.sees(BEN, " web none").await
 }
 
 on_both! {

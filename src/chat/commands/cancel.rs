@@ -57,6 +57,7 @@ pub async fn cancel(request: &Request, id: JobId) -> Result<Reply> {
                 "#{id} has ended already. /job {id} shows how."
             )));
         }
+        Cancelled::Passing => format!("#{id} is starting or ending just now. Try again."),
         Cancelled::Unknown => return Err(Error::refused(format!("There is no job #{id}."))),
     };
     Ok(match request.from {

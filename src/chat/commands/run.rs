@@ -94,13 +94,17 @@ pub async fn begin(request: &Request, wanted: Wanted, origin: Origin) -> Result<
         retry_of: wanted.retry_of,
         reply_to: origin.reply_to,
     };
-    let shown = scripts.mask(script, &shell_words(&argv));
+    let shown = masked_words(request, script, &argv);
     let intent = offers::keep(request, &Offer::Run(offer), offers::CONFIRM_WITHIN).await?;
-    let shown = text::head_units(&shown, ARGV_UNITS);
+    if utf16_len(&shown) > ARGV_UNITS {
+        return Err(Error::refused(
+            "The arguments are too long to be shown whole, and what is not shown is not confirmed. Shorten them.",
+        ));
+    }
     Ok(Reply::html(format!(
         "Run <b>{}</b>? This is what will be executed:\n{}",
         escape(script.name.as_str()),
-        text::pre(shown)
+        text::pre(&shown)
     ))
     .buttons(vec![vec![
         Press::Confirm(intent.clone()).button("Run"),
@@ -190,10 +194,7 @@ async fn permit<'a>(
         let role = request.allow(asked).await?.role();
         return Err(unknown(config, role, &wanted.script));
     };
-    let arguments = request
-        .services
-        .scripts
-        .mask(script, &shell_words(&wanted.given));
+    let arguments = masked_words(request, script, &wanted.given);
     let asked = Asked {
         action: "script.run",
         target: script.name.to_string(),
@@ -240,6 +241,16 @@ fn describe(script: &Script) -> String {
         Some(words) => format!("<b>{usage}</b> — {}", escape(words)),
         None => format!("<b>{usage}</b>"),
     }
+}
+
+/// Elements as one line, each masked before it is quoted, since quoting would cut a secret in two.
+fn masked_words(request: &Request, script: &Script, argv: &[String]) -> String {
+    let scripts = &request.services.scripts;
+    let masked: Vec<_> = argv
+        .iter()
+        .map(|element| scripts.mask(script, element))
+        .collect();
+    shell_words(&masked)
 }
 
 /// Elements as one line that shows where each begins and ends; for reading, never for a shell.
