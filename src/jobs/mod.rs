@@ -37,6 +37,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use transport::Transport;
 
+/// How often a job that is just being started is looked for when it is cancelled, and the pause between.
+const STARTING_LOOKS: (u32, Duration) = (50, Duration::from_millis(20));
 /// A job that the queue has not delivered after this time is handed over again.
 const PUSH_AGAIN: Duration = Duration::from_secs(600);
 
@@ -265,9 +267,28 @@ impl Jobs {
                 active.stop(StopReason::Cancelled(by.to_owned()));
                 Ok(Cancelled::Stopping)
             }
-            // Neither waiting nor here: it starts or ends in this very moment.
-            None => Ok(Cancelled::Passing),
+            None => self.cancel_starting(id, by).await,
         }
+    }
+
+    /// Stops a job that runs by the database and is not known here: it ended in this very moment, or it waited over a
+    /// restart and is just being started.
+    async fn cancel_starting(&self, id: JobId, by: &str) -> Result<Cancelled> {
+        let (looks, pause) = STARTING_LOOKS;
+        for _ in 0..looks {
+            if let Some(active) = self.find(id) {
+                active.stop(StopReason::Cancelled(by.to_owned()));
+                return Ok(Cancelled::Stopping);
+            }
+            tokio::time::sleep(pause).await;
+            let mut db = self.inner.store.read().await?;
+            match store::jobs::find(&mut db, id).await? {
+                Some(job) if job.state.is_final() => return Ok(Cancelled::Over(job.state)),
+                Some(_) => {}
+                None => return Ok(Cancelled::Unknown),
+            }
+        }
+        Ok(Cancelled::Passing)
     }
 
     /// What an open job of this process has printed so far.

@@ -108,6 +108,32 @@ on_both! {
     }
 }
 
+on_both! {
+    /// Cancelled while what waited over a restart begins to run: no cancel is answered as too late and then forgotten.
+    async fn a_cancel_just_after_a_restart_is_not_lost(world) {
+        let mut gate = Gate::new(&world, "gate");
+        world.script("sleeper", &format!("{}; sleep 1000", gate.wait()), &["concurrency: 20", "on_crash: retry", "grace: 100ms"]);
+        world.set("jobs: {workers: 8, per_user: 20, grace: 100ms}");
+        world.start().await;
+        for _ in 0..8 {
+            world.say(ANN, "/run sleeper");
+        }
+        world.sees(ANN, "▶️ sleeper · #8").await;
+        world.stop().await;
+        for number in 1..=8 {
+            world.say(ANN, &format!("/cancel {number}"));
+        }
+        world.start().await;
+        world.quiet().await;
+        gate.open(1);
+        for number in 1..=8 {
+            world.sees(ANN, &format!("🚫 sleeper · #{number} · cancelled by")).await;
+        }
+        assert_eq!(world.count(ANN, "has ended already"), 0);
+        assert_eq!(children(&world), [0; 0]);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_holds_the_pipe_in_the_background_does_not_hang_the_job() {
     let mut world = world().await;
