@@ -105,6 +105,12 @@ impl Grant {
         Ok(())
     }
 
+    /// Whether its line of the audit trail is written.
+    #[must_use]
+    pub fn is_recorded(&self) -> bool {
+        self.written.load(Ordering::SeqCst)
+    }
+
     /// Notes whether the transaction that [`Grant::record`] wrote into was committed.
     pub fn settle<T, E>(&self, committed: &std::result::Result<T, E>) {
         if committed.is_err() {

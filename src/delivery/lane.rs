@@ -265,16 +265,10 @@ async fn send_row(
         Ok(message) => message,
         Err(error) => return close_row(outbox, row.id, &error.to_string()).await,
     };
-    let slot_target = match &row.slot {
-        Some(slot) => {
-            let mut db = outbox.inner.store.read().await?;
-            store::outbox::slot(&mut db, slot, lane.chat).await?
-        }
-        None => None,
-    };
     let own = message.edits.filter(|_| message.place.chat == lane.chat);
     let unmarked = locked(&lane.state).unmarked.clone();
-    let target = slot_target
+    let target = row
+        .target
         .or_else(|| unmarked.as_ref()?.of_slot(row.slot.as_deref()?))
         .or(own);
     if let Some(unmarked) = unmarked.filter(|unmarked| unmarked.row == row.id) {

@@ -197,6 +197,7 @@ async fn open_sqlite(path: &Path) -> anyhow::Result<apalis_sqlite::SqlitePool> {
         .busy_timeout(Duration::from_secs(5));
     let pool = SqlitePoolOptions::new()
         .max_connections(1)
+        .test_before_acquire(false)
         .connect_with(options)
         .await?;
     apalis_sqlite::SqliteStorage::<()>::migrations()

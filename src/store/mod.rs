@@ -268,7 +268,9 @@ async fn open_sqlite(path: &Path) -> Result<(AnyPool, AnyPool)> {
     make_private(path).map_err(|error| Error::Other(sqlx::Error::Io(error)))?;
     let url = format!("sqlite://{}?mode=rwc", path.display());
     let sqlite = |connections: u32| {
-        options(connections).after_connect(|connection, _| {
+        // A connection to a file does not go stale; asking it each time whether it lives costs as much as a query.
+        let options = options(connections).test_before_acquire(false);
+        options.after_connect(|connection, _| {
             Box::pin(async move {
                 for pragma in [
                     "PRAGMA journal_mode = WAL",

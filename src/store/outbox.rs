@@ -27,6 +27,8 @@ pub struct Pending {
     pub payload: String,
     /// The message that it becomes or edits.
     pub slot: Option<String>,
+    /// The message that the slot is already, if it has one in this chat.
+    pub target: Option<MessageId>,
     /// How often sending failed.
     pub attempts: u32,
 }
@@ -69,7 +71,9 @@ pub async fn add(db: &mut Connection, new: &NewRow, at: Millis) -> Result<bool> 
 /// When the database refuses.
 pub async fn next(db: &mut Connection, chat: ChatId) -> Result<Option<Pending>> {
     let row = sqlx::query(
-        "SELECT id, payload, slot, attempts FROM outbox WHERE chat_id = $1 AND state = 'pending' ORDER BY id LIMIT 1",
+        "SELECT o.id, o.payload, o.slot, o.attempts, s.message_id
+         FROM outbox o LEFT JOIN slots s ON s.slot = o.slot AND s.chat_id = o.chat_id
+         WHERE o.chat_id = $1 AND o.state = 'pending' ORDER BY o.id LIMIT 1",
     )
     .bind(chat.0)
     .fetch_optional(db)
@@ -78,6 +82,7 @@ pub async fn next(db: &mut Connection, chat: ChatId) -> Result<Option<Pending>> 
         id: row.get(0),
         payload: row.get(1),
         slot: row.get(2),
+        target: message(row.get(4)),
         attempts: u32::try_from(row.get::<i64, _>(3)).unwrap_or(u32::MAX),
     }))
 }
@@ -178,7 +183,7 @@ pub async fn slot(db: &mut Connection, slot: &str, chat: ChatId) -> Result<Optio
         .bind(chat.0)
         .fetch_optional(db)
         .await?;
-    Ok(row.and_then(|row| i32::try_from(row.get::<i64, _>(0)).ok().map(MessageId)))
+    Ok(row.and_then(|row| message(row.get(0))))
 }
 
 /// How many messages are pending.
@@ -231,4 +236,8 @@ pub async fn rewrite(db: &mut Connection, id: i64, payload: &str) -> Result<()> 
         .execute(db)
         .await?;
     Ok(())
+}
+
+fn message(id: Option<i64>) -> Option<MessageId> {
+    i32::try_from(id?).ok().map(MessageId)
 }
