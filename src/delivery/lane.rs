@@ -86,7 +86,7 @@ impl Lane {
         Self {
             chat,
             state: Mutex::default(),
-            rows: AtomicBool::new(true),
+            rows: AtomicBool::new(false),
             looking: AtomicBool::new(false),
             looping: AtomicBool::new(false),
             woken: Notify::new(),
