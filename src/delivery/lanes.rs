@@ -69,8 +69,8 @@ mod tests {
     #[test]
     fn a_lane_with_something_to_send_is_kept() {
         let mut lanes = Lanes::default();
-        // Rows may wait: a new lane has not looked yet.
         let busy = Arc::downgrade(&lanes.of(ChatId(-1)));
+        lanes.of(ChatId(-1)).rows_waiting();
         for n in 0..10_000 {
             rest(&lanes.of(ChatId(n)));
         }
@@ -92,7 +92,7 @@ mod tests {
     fn many_busy_lanes_are_all_kept() {
         let mut lanes = Lanes::default();
         for n in 0..5_000 {
-            lanes.of(ChatId(n));
+            lanes.of(ChatId(n)).rows_waiting();
         }
         assert_eq!(lanes.lanes.len(), 5_000);
         lanes.all().iter().for_each(|lane| rest(lane));
