@@ -188,7 +188,7 @@ impl Action for Scripts {
                 End::Signaled(signal) => Ok(Ending::Signaled(signal)),
                 End::TimedOut => {
                     tracing::warn!(limit = human(limit), "stopped, because its time was up");
-                    Ok(Ending::TimedOut)
+                    Ok(Ending::TimedOut(limit))
                 }
                 End::Cancelled => Err(Stopped),
             },
@@ -205,11 +205,13 @@ fn seen_by(runs: Role) -> Role {
     }
 }
 
-/// The script of this name, if there is one.
+/// The script of this name, or the only one whose name differs by letter case alone: phones begin words with a capital.
 #[must_use]
 pub fn find<'a>(config: &'a config::Config, name: &str) -> Option<&'a Script> {
-    config
-        .scripts
-        .values()
-        .find(|script| script.name.as_str() == name)
+    let scripts = || config.scripts.values();
+    if let Some(exact) = scripts().find(|script| script.name.as_str() == name) {
+        return Some(exact);
+    }
+    let mut close = scripts().filter(|script| script.name.as_str().eq_ignore_ascii_case(name));
+    close.next().filter(|_| close.next().is_none())
 }

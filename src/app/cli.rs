@@ -18,7 +18,7 @@ const FAILED: u8 = 1;
 /// Exit code for a fault in the configuration or on the command line.
 const FAULT: u8 = 2;
 
-/// Runs servers from Telegram.
+/// Runs your scripts from Telegram; no command is lost, none runs twice.
 #[derive(Debug, Parser)]
 #[command(
     version,
@@ -189,11 +189,11 @@ pub(super) async fn stop_on_signal(stop: CancellationToken) {
 
 fn check(loaded: Loaded, offline: bool) -> Result<()> {
     let config = loaded.config;
-    println!(
-        "ok   {} · {} scripts",
-        loaded.file.display(),
-        config.scripts.len()
-    );
+    let scripts = match config.scripts.len() {
+        1 => "1 script".to_owned(),
+        many => format!("{many} scripts"),
+    };
+    println!("ok   {} · {scripts}", loaded.file.display());
     if offline {
         return Ok(());
     }

@@ -201,7 +201,8 @@ impl Talk {
         while open {
             tokio::select! {
                 line = lines.recv() => match line.as_deref().map(str::trim) {
-                    None | Some(":quit" | ":q") => open = false,
+                    Some(":quit" | ":q") => return Ok(()),
+                    None => open = false,
                     Some("") => {}
                     Some(line) => if let Err(error) = self.take(line) {
                         println!("{error}");
@@ -233,7 +234,7 @@ impl Talk {
 
     fn take(&mut self, line: &str) -> Result<()> {
         if let Some(name) = line.strip_prefix(":as ") {
-            let id = self.persons.get(name.trim());
+            let id = self.persons.get(&name.trim().to_lowercase());
             self.speaker = *id.with_context(|| {
                 let mut names: Vec<_> = self.persons.keys().map(String::as_str).collect();
                 names.sort_unstable();

@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// Where a job stands. `Queued` and `Running` are open; the others are final.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -172,8 +173,8 @@ pub enum Ending {
     Signaled(i32),
     /// It could not be started, or its result could not be kept; the words say why.
     Broken(String),
-    /// Its time was up.
-    TimedOut,
+    /// Its time was up: how much it had.
+    TimedOut(Duration),
     /// Somebody stopped it: who, as shown to people.
     Cancelled(String),
     /// The bot was stopped in an orderly way while it ran.
@@ -189,7 +190,7 @@ impl Ending {
         match self {
             Ending::Exited(0) => JobState::Succeeded,
             Ending::Exited(_) | Ending::Signaled(_) | Ending::Broken(_) => JobState::Failed,
-            Ending::TimedOut => JobState::TimedOut,
+            Ending::TimedOut(_) => JobState::TimedOut,
             Ending::Cancelled(_) | Ending::Stopped => JobState::Cancelled,
             Ending::Lost => JobState::Lost,
         }

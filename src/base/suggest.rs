@@ -5,8 +5,8 @@ pub const MAX_SUGGESTIONS: usize = 3;
 
 /// Up to three of the candidates that `word` was probably meant to be, nearest first; none when nothing is near.
 ///
-/// Near is: the same but for letter case, `-` and `_`; the beginning of a candidate (from two characters on); or, from
-/// three characters on, up to one mistake (a letter wrong, missing, surplus, or two swapped) in every three characters.
+/// Near is: the same but for letter case, `-` and `_`; the beginning of a candidate (from two characters on); or, up
+/// to one mistake (a letter wrong, missing, surplus, or two swapped) in every three characters, and one in two.
 #[must_use]
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     let wanted = folded(word);
@@ -35,7 +35,7 @@ fn distance(wanted: &str, candidate: &str) -> Option<usize> {
     let length = wanted.chars().count();
     let mistakes = strsim::osa_distance(wanted, candidate);
     let begins = length >= 2 && candidate.starts_with(wanted);
-    let allowed = length / 3;
+    let allowed = if length >= 2 { (length / 3).max(1) } else { 0 };
     if mistakes <= allowed {
         Some(mistakes)
     } else if begins {

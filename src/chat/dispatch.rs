@@ -188,7 +188,7 @@ async fn take_message(request: &Request, incoming: &Incoming) -> Result<Reply> {
         ));
     }
     let Some(line) = line else {
-        return Ok(Reply::plain("I understand commands. /help lists them."));
+        return Ok(commands::no_slash(&incoming.text, request.role()));
     };
     let Some(command) = command else {
         return Ok(commands::unknown(&line.name, request.role()));

@@ -21,8 +21,12 @@ pub enum Press {
     Jobs(String, u32),
     /// Start this script.
     Run(String),
-    /// Show this page of scripts.
+    /// Start this script and stream what it prints.
+    Stream(String),
+    /// Show this page of scripts to run.
     Scripts(usize),
+    /// Show this page of scripts to stream.
+    Streams(usize),
     /// Show this part of the status.
     Status(String),
     /// Do what was asked.
@@ -42,7 +46,9 @@ impl Press {
             Press::Job(id) => format!("job:{id}"),
             Press::Jobs(which, skip) => format!("jobs:{which}:{skip}"),
             Press::Run(script) => format!("run:{script}"),
+            Press::Stream(script) => format!("stream:{script}"),
             Press::Scripts(page) => format!("scripts:{page}"),
+            Press::Streams(page) => format!("streams:{page}"),
             Press::Status(part) => format!("status:{part}"),
             Press::Confirm(intent) => format!("yes:{intent}"),
             Press::Drop(intent) => format!("no:{intent}"),
@@ -67,7 +73,9 @@ impl Press {
                 Press::Jobs(which.to_owned(), skip.parse().ok()?)
             }
             "run" => Press::Run(rest.to_owned()),
+            "stream" => Press::Stream(rest.to_owned()),
             "scripts" => Press::Scripts(rest.parse().ok()?),
+            "streams" => Press::Streams(rest.parse().ok()?),
             "status" => Press::Status(rest.to_owned()),
             "yes" => Press::Confirm(rest.to_owned()),
             "no" => Press::Drop(rest.to_owned()),
@@ -112,7 +120,9 @@ mod tests {
             Press::Job(JobId(1)),
             Press::Jobs("running".into(), u32::MAX),
             Press::Run(longest.clone()),
+            Press::Stream(longest.clone()),
             Press::Scripts(usize::MAX),
+            Press::Streams(usize::MAX),
             Press::Status("jobs".into()),
             Press::Confirm(longest.clone()),
             Press::Drop(longest),

@@ -8,6 +8,7 @@ use super::request::{From, Request};
 use crate::access::Asked;
 use crate::base::error::{Error, Result};
 use crate::base::ids::MessageId;
+use crate::base::job::OutputMode;
 use crate::base::role::Role;
 use crate::base::text::{escape, shorten};
 
@@ -15,11 +16,16 @@ use crate::base::text::{escape, shorten};
 #[must_use]
 pub fn acts(press: &Press) -> bool {
     match press {
-        Press::Cancel(_) | Press::Again(_) | Press::Run(_) | Press::Confirm(_) => true,
+        Press::Cancel(_)
+        | Press::Again(_)
+        | Press::Run(_)
+        | Press::Stream(_)
+        | Press::Confirm(_) => true,
         Press::Log(_)
         | Press::Job(_)
         | Press::Jobs(..)
         | Press::Scripts(_)
+        | Press::Streams(_)
         | Press::Status(_)
         | Press::Drop(_) => false,
     }
@@ -42,17 +48,14 @@ pub async fn handle(request: &Request, press: Press) -> Result<Reply> {
         Press::Log(id) => output::file(request, id).await,
         Press::Job(id) => job::show(request, id).await,
         Press::Jobs(which, skip) => Ok(jobs::list(request, &which, skip).await?.in_place()),
-        Press::Scripts(page) => Ok(run::list(request, page).await?.in_place()),
-        Press::Status(part) => Ok(status::show(request, &part).await?.in_place()),
-        Press::Run(script) => {
-            let wanted = run::Wanted {
-                script,
-                given: Vec::new(),
-                output: None,
-                retry_of: None,
-            };
-            run::begin(request, wanted, request.origin()).await
+        Press::Scripts(page) => Ok(run::list(request, page, None).await?.in_place()),
+        Press::Streams(page) => {
+            let stream = Some(OutputMode::Stream);
+            Ok(run::list(request, page, stream).await?.in_place())
         }
+        Press::Status(part) => Ok(status::show(request, &part).await?.in_place()),
+        Press::Run(script) => run::pressed(request, script, None).await,
+        Press::Stream(script) => run::pressed(request, script, Some(OutputMode::Stream)).await,
         Press::Confirm(intent) => confirm(request, &intent).await,
         Press::Drop(intent) => {
             offers::open(request, &intent).await?;

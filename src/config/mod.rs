@@ -160,8 +160,13 @@ fn read_file(path: &Path) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     File::open(path)
         .and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut bytes))
-        .map_err(|error| {
-            format!("the file cannot be read ({error}); name another with --config, or write one with `opsgram init`")
+        .map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => {
+                "there is no such file; name another with --config, or start from the \
+                 sample config/opsgram.yaml of the source"
+                    .to_owned()
+            }
+            _ => format!("the file cannot be read ({error}); name another with --config"),
         })?;
     if bytes.len() as u64 > MAX_FILE {
         return Err(

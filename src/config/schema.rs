@@ -190,7 +190,7 @@ pub struct Jobs {
     /// The most that is kept of one log.
     #[schemars(extend("default" = "64MiB"))]
     pub max_log: Option<Size>,
-    /// How many open jobs one person may have.
+    /// How many of one person's jobs run at once; the others wait.
     #[schemars(range(min = 1, max = 1000), extend("default" = 4))]
     pub per_user: Option<i64>,
     /// How many jobs may wait in all.

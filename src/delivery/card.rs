@@ -26,6 +26,8 @@ pub enum Phase<'a> {
     Running {
         /// Time since its start.
         since: Duration,
+        /// It was asked to stop.
+        stopping: bool,
     },
     /// It ended.
     Ended {
@@ -88,7 +90,10 @@ pub fn header(title: &str, id: JobId, phase: &Phase<'_>) -> String {
     match phase {
         Phase::Queued { ahead: 0 } => format!("⏳ {name} · queued"),
         Phase::Queued { ahead } => format!("⏳ {name} · queued ({ahead} ahead)"),
-        Phase::Running { since } => format!("▶️ {name} · {}", human(*since)),
+        Phase::Running { since, stopping } => {
+            let stopping = if *stopping { "stopping · " } else { "" };
+            format!("▶️ {name} · {stopping}{}", human(*since))
+        }
         Phase::Ended { ending, took } => {
             let took = took.map(human);
             let after = |words: String| match &took {
@@ -108,10 +113,7 @@ pub fn header(title: &str, id: JobId, phase: &Phase<'_>) -> String {
                         text::escape(why)
                     )
                 }
-                Ending::TimedOut => match &took {
-                    Some(took) => format!("⏱ {name} · timed out after {took}"),
-                    None => format!("⏱ {name} · timed out"),
-                },
+                Ending::TimedOut(limit) => format!("⏱ {name} · timed out after {}", human(*limit)),
                 Ending::Cancelled(by) => format!(
                     "🚫 {name} · {}",
                     after(format!("cancelled by {}", text::escape(by)))
@@ -139,8 +141,16 @@ pub fn open(subject: &Subject<'_>, phase: &Phase<'_>, tail: &str) -> Outgoing {
         }
         html.push_str(&format!("\n{}", text::pre(last)));
     }
-    let cancel = Button::new("Cancel", format!("cancel:{}", subject.id));
-    message(subject, html, vec![vec![cancel]])
+    let buttons = match phase {
+        Phase::Running { stopping: true, .. } => Vec::new(),
+        Phase::Queued { .. } | Phase::Running { .. } | Phase::Ended { .. } => {
+            vec![vec![Button::new(
+                "Cancel",
+                format!("cancel:{}", subject.id),
+            )]]
+        }
+    };
+    message(subject, html, buttons)
 }
 
 /// Everything that tells the end of a job, in order.
@@ -373,7 +383,10 @@ mod tests {
                 Ending::Signaled(11),
                 "❌ deploy · #12 · ended by signal 11 · 41 s",
             ),
-            (Ending::TimedOut, "⏱ deploy · #12 · timed out after 41 s"),
+            (
+                Ending::TimedOut(Duration::from_secs(900)),
+                "⏱ deploy · #12 · timed out after 15 m",
+            ),
             (
                 Ending::Cancelled("ann".into()),
                 "🚫 deploy · #12 · cancelled by ann · 41 s",
@@ -405,7 +418,14 @@ mod tests {
             "⏳ deploy · #12 · queued (2 ahead)"
         );
         let since = Duration::from_secs(14);
-        let running = header("deploy", JobId(12), &Phase::Running { since });
+        let running = header(
+            "deploy",
+            JobId(12),
+            &Phase::Running {
+                since,
+                stopping: false,
+            },
+        );
         assert_eq!(text::plain_of_html(&running), "▶️ deploy · #12 · 14 s");
     }
 
@@ -414,7 +434,7 @@ mod tests {
         for ending in [
             Ending::Exited(1),
             Ending::Signaled(9),
-            Ending::TimedOut,
+            Ending::TimedOut(Duration::from_secs(9)),
             Ending::Lost,
         ] {
             let phase = Phase::Ended {

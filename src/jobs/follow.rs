@@ -27,6 +27,7 @@ pub(super) async fn follow(jobs: Jobs, active: Arc<Active>) {
         return;
     }
     show_card(&jobs, &active, true).await;
+    let mut told_stop = false;
     loop {
         let now = *phase.borrow_and_update();
         let pause = match now {
@@ -40,6 +41,7 @@ pub(super) async fn follow(jobs: Jobs, active: Arc<Active>) {
                     return;
                 }
             }
+            () = active.stop.cancelled(), if !told_stop => told_stop = true,
             () = next_news(&jobs, &active, pause) => {
                 show_pieces(&jobs, &active).await;
             }
@@ -113,6 +115,7 @@ async fn compose(jobs: &Jobs, active: &Active) -> store::Result<Outgoing> {
     let phase = match *active.phase.borrow() {
         Phase::Running(since) => card::Phase::Running {
             since: whole_seconds(since),
+            stopping: active.stop.is_cancelled(),
         },
         Phase::Queued | Phase::Ended => card::Phase::Queued { ahead: 0 },
     };

@@ -115,6 +115,8 @@ pub enum Cancelled {
     Dequeued,
     /// It is being stopped.
     Stopping,
+    /// It was asked to stop before, and has yet to end.
+    Already,
     /// It had ended before.
     Over(JobState),
     /// It is starting or ending in this very moment; asking again helps.
@@ -263,6 +265,7 @@ impl Jobs {
         }
         // Looked up again: one that waited over a restart is opened only when it starts.
         match self.find(id) {
+            Some(active) if active.stop_reason().is_some() => Ok(Cancelled::Already),
             Some(active) => {
                 active.stop(StopReason::Cancelled(by.to_owned()));
                 Ok(Cancelled::Stopping)

@@ -107,8 +107,7 @@ impl Jobs {
             )),
         };
         tracing::info!(?ending, took = ?started.elapsed(), "ended");
-        self.conclude(&job, &active, &ending, started.elapsed())
-            .await;
+        self.conclude(&job, &active, &ending).await;
         self.wake_waiting().await;
     }
 
@@ -128,7 +127,8 @@ impl Jobs {
     }
 
     /// Writes the ending, and tries until the database takes it: what ran must not look as if it still did.
-    async fn conclude(&self, job: &Job, active: &Active, ending: &Ending, took: Duration) {
+    async fn conclude(&self, job: &Job, active: &Active, ending: &Ending) {
+        let at = Millis::now();
         let end = match active.output() {
             Some(output) => output.end().await,
             None => live::End::default(),
@@ -146,10 +146,7 @@ impl Jobs {
             shown.seen.rest = rest.html;
         }
         for attempt in 0.. {
-            match self
-                .write_ending(job, ending, took, &end, &shown.seen)
-                .await
-            {
+            match self.write_ending(job, ending, at, &end, &shown.seen).await {
                 Ok(()) => break,
                 Err(error) => {
                     tracing::error!(%error, "the ending of a job cannot be written; trying again");
@@ -169,7 +166,7 @@ impl Jobs {
         &self,
         job: &Job,
         ending: &Ending,
-        took: Duration,
+        at: Millis,
         end: &live::End,
         seen: &card::Seen,
     ) -> store::Result<()> {
@@ -177,8 +174,9 @@ impl Jobs {
         let again = *ending == Ending::Stopped && job.new.after_crash == AfterCrash::Retry;
         if again {
             store::jobs::requeue(&mut tx, job.id).await?;
-        } else if store::jobs::end(&mut tx, job.id, ending, end.bytes, Millis::now()).await? {
-            for message in self.last_words(job, ending, Some(took), end, seen) {
+        } else if store::jobs::end(&mut tx, job.id, ending, end.bytes, at).await? {
+            let took = job.started_at.map(|started| at.since(started));
+            for message in self.last_words(job, ending, took, end, seen) {
                 self.inner.outbox.promise(&mut tx, &message).await?;
             }
         }

@@ -68,7 +68,7 @@ pub struct Job {
     pub exit_code: Option<i32>,
     /// The signal that ended it.
     pub signal: Option<i32>,
-    /// Why it failed, when no program could tell.
+    /// Why it failed, when no program could tell; of one that timed out, its limit in milliseconds.
     pub reason: Option<String>,
     /// Who stopped it.
     pub ended_by: Option<String>,
@@ -88,7 +88,10 @@ impl Job {
                 (None, Some(signal)) => Ending::Signaled(signal),
                 (None, None) => Ending::Broken(self.reason.clone().unwrap_or_default()),
             },
-            JobState::TimedOut => Ending::TimedOut,
+            JobState::TimedOut => {
+                let limit = self.reason.as_ref().and_then(|limit| limit.parse().ok());
+                Ending::TimedOut(Duration::from_millis(limit.unwrap_or(0)))
+            }
             JobState::Cancelled => match &self.ended_by {
                 Some(by) => Ending::Cancelled(by.clone()),
                 None => Ending::Stopped,
@@ -257,12 +260,19 @@ pub async fn end(
     log_bytes: u64,
     at: Millis,
 ) -> Result<bool> {
+    // The limit stands where other endings have their reason, in milliseconds.
+    let limit = if let Ending::TimedOut(limit) = ending {
+        Some(limit.as_millis().to_string())
+    } else {
+        None
+    };
     let (code, signal, reason, by) = match ending {
         Ending::Exited(code) => (Some(i64::from(*code)), None, None, None),
         Ending::Signaled(signal) => (None, Some(i64::from(*signal)), None, None),
         Ending::Broken(why) => (None, None, Some(why.as_str()), None),
         Ending::Cancelled(by) => (None, None, None, Some(by.as_str())),
-        Ending::TimedOut | Ending::Stopped | Ending::Lost => (None, None, None, None),
+        Ending::TimedOut(_) => (None, None, limit.as_deref(), None),
+        Ending::Stopped | Ending::Lost => (None, None, None, None),
     };
     let ended = sqlx::query(
         "UPDATE jobs SET state = $2, exit_code = $3, signal = $4, reason = $5, ended_by = $6, log_bytes = $7, finished_at = $8

@@ -3,7 +3,7 @@
 //! `OPSGRAM_LOG` takes the filter of `tracing` (such as `debug` or `opsgram=debug,sqlx=warn`), `OPSGRAM_LOG_FORMAT`
 //! takes `text` or `json`.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
@@ -41,6 +41,7 @@ pub fn init(
             .collect(),
     };
     let builder = tracing_subscriber::fmt()
+        .with_ansi(io::stderr().is_terminal())
         .with_env_filter(filter)
         .with_writer(writer);
     match format {

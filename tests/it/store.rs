@@ -155,7 +155,7 @@ on_both! {
         let db = world.database().await;
         let endings = [
             Ending::Exited(0), Ending::Exited(3), Ending::Signaled(9), Ending::Broken("x".to_owned()),
-            Ending::TimedOut, Ending::Cancelled("ann".to_owned()), Ending::Stopped, Ending::Lost,
+            Ending::TimedOut(std::time::Duration::from_secs(9)), Ending::Cancelled("ann".to_owned()), Ending::Stopped, Ending::Lost,
         ];
         let mut number = 0;
         // Into each state, by the way that leads there.

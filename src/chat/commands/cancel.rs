@@ -31,7 +31,7 @@ pub const ABOUT: About = About {
 pub async fn handle(request: &Request, rest: &str) -> Result<Reply> {
     match wanted(rest, "cancel")? {
         Some(id) => cancel(request, id).await,
-        None => jobs::list(request, "running", 0).await,
+        None => jobs::ask_which(request, "running", "cancel").await,
     }
 }
 
@@ -52,6 +52,9 @@ pub async fn cancel(request: &Request, id: JobId) -> Result<Reply> {
     let words = match request.services.jobs.cancel(&grant, id, by).await? {
         Cancelled::Dequeued => format!("#{id} is taken out of the queue."),
         Cancelled::Stopping => format!("Stopping #{id} …"),
+        Cancelled::Already => format!(
+            "#{id} was asked to stop already. If it does not obey, it is ended after its grace time."
+        ),
         Cancelled::Over(_) => {
             return Err(Error::refused(format!(
                 "#{id} has ended already. /job {id} shows how."

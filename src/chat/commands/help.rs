@@ -32,7 +32,13 @@ pub fn handle(request: &Request, rest: &str) -> Result<Reply> {
     }
     let asked = Command::of(role).find(|command| command.about().name == name);
     let Some(command) = asked else {
-        return Ok(unknown(&name, role));
+        let needed = Command::named(&name).and_then(|command| command.about().role);
+        return Ok(match (needed, role) {
+            (Some(needed), Some(role)) => Reply::plain(&format!(
+                "/{name} needs the role {needed} or higher. You are {role} here."
+            )),
+            _ => unknown(&name, role),
+        });
     };
     let about = command.about();
     let (example, does) = about.example;

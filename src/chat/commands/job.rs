@@ -4,6 +4,7 @@ use super::{About, job_id, jobs};
 use crate::access::{Asked, Grant};
 use crate::base::error::{Error, Result};
 use crate::base::ids::JobId;
+use crate::base::job::JobState;
 use crate::base::role::Role;
 use crate::base::text::{self, escape};
 use crate::base::time::Millis;
@@ -34,7 +35,7 @@ const TAIL_UNITS: usize = 1500;
 pub async fn handle(request: &Request, rest: &str) -> Result<Reply> {
     match wanted(rest, "job")? {
         Some(id) => show(request, id).await,
-        None => jobs::list(request, "", 0).await,
+        None => jobs::ask_which(request, "", "job").await,
     }
 }
 
@@ -54,7 +55,7 @@ pub async fn show(request: &Request, id: JobId) -> Result<Reply> {
     if let Some(of) = job.new.retry_of {
         html.push_str(&format!(", repeating #{of}"));
     }
-    if let Some(reason) = &job.reason {
+    if let (JobState::Failed, Some(reason)) = (job.state, &job.reason) {
         html.push_str(&format!("\n{}", escape(reason)));
     }
     let end = match request.services.jobs.printed(id).await {

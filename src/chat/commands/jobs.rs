@@ -64,10 +64,25 @@ pub async fn list(request: &Request, which: &str, skip: u32) -> Result<Reply> {
     let more = jobs.len() > PAGE as usize;
     jobs.truncate(PAGE as usize);
     let html = match jobs.is_empty() {
-        true => empty(filter, skip).to_owned(),
+        true => empty(filter, skip, role).to_owned(),
         false => jobs.iter().map(line).collect::<Vec<_>>().join("\n"),
     };
     Ok(Reply::html(html).buttons(buttons(&jobs, which, skip, more)))
+}
+
+/// The jobs that a command may be meant for, with the question which.
+///
+/// # Errors
+/// The refusal in words, or a failure of ours.
+pub async fn ask_which(request: &Request, which: &str, command: &str) -> Result<Reply> {
+    let mut reply = list(request, which, 0).await?;
+    if reply.html.contains('#') {
+        reply.html = format!(
+            "Which one? Press it, or write /{command} and its number.\n\n{}",
+            reply.html
+        );
+    }
+    Ok(reply)
 }
 
 /// One job in one line.
@@ -83,6 +98,7 @@ pub fn line(job: &Job) -> String {
         (None, Some(started)) if job.state == crate::base::job::JobState::Running => {
             card::Phase::Running {
                 since: std::time::Duration::from_secs(now.since(started).as_secs()),
+                stopping: false,
             }
         }
         (None, _) => card::Phase::Queued { ahead: 0 },
@@ -104,8 +120,9 @@ pub fn clock(at: Millis, now: Millis) -> String {
     at.format(form).to_string()
 }
 
-fn empty(filter: Filter, skip: u32) -> &'static str {
+fn empty(filter: Filter, skip: u32, role: Role) -> &'static str {
     match (filter, skip) {
+        (Filter::All | Filter::Of(_), 0) if role == Role::Viewer => "No job has run yet.",
         (_, 1..) => "There are no older jobs.",
         (Filter::All, _) => "No job has run yet. /run starts one.",
         (Filter::Open, _) => "No job is running or waiting.",
@@ -116,7 +133,7 @@ fn empty(filter: Filter, skip: u32) -> &'static str {
 
 fn buttons(jobs: &[Job], which: &str, skip: u32, more: bool) -> crate::delivery::Buttons {
     let job = |job: &Job| Press::Job(job.id).button(format!("#{} {}", job.id, job.new.title));
-    let mut rows = in_pairs(jobs.iter().take(6).map(job).collect());
+    let mut rows = in_pairs(jobs.iter().map(job).collect());
     let which = if which.is_empty() { "all" } else { which };
     let others = ["all", "running", "failed", "mine"];
     let other = |word: &&str| Press::Jobs((*word).to_owned(), 0).button(capital(word));

@@ -161,12 +161,32 @@ pub fn read_line(text: &str) -> Option<Line<'_>> {
     })
 }
 
+/// What a text without a slash is answered with.
+#[must_use]
+pub fn no_slash(text: &str, role: Option<Role>) -> Reply {
+    let word = text
+        .split_whitespace()
+        .next()
+        .unwrap_or_default()
+        .to_lowercase();
+    if Command::of(role).any(|command| command.about().name == word) {
+        let meant = text::shorten(text.trim(), 60);
+        return Reply::plain(&format!(
+            "Commands begin with a slash. Did you mean /{meant}?"
+        ));
+    }
+    Reply::plain("I understand commands. /help lists them.")
+}
+
 /// What an unknown command is answered with.
 #[must_use]
 pub fn unknown(name: &str, role: Option<Role>) -> Reply {
     let known: Vec<_> = Command::of(role)
         .map(|command| command.about().name)
         .collect();
+    if name.is_empty() {
+        return Reply::plain("A command has a name after its slash. /help lists them.");
+    }
     let near = suggest::nearest(name, known);
     let near: Vec<_> = near.iter().map(|name| format!("/{name}")).collect();
     let name = text::shorten(name, 60);

@@ -41,7 +41,7 @@ const LINES_UNITS: usize = 3600;
 pub async fn handle(request: &Request, rest: &str) -> Result<Reply> {
     let (number, how) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
     if number.is_empty() {
-        return jobs::list(request, "", 0).await;
+        return jobs::ask_which(request, "", "output").await;
     }
     let id = job_id(number).ok_or_else(usage)?;
     let how = how.trim();

@@ -37,7 +37,7 @@ const DOUBLE_TAP: Duration = Duration::from_secs(3);
 pub async fn handle(request: &Request, rest: &str) -> Result<Reply> {
     match wanted(rest, "retry")? {
         Some(id) => again(request, id).await,
-        None => jobs::list(request, "failed", 0).await,
+        None => jobs::ask_which(request, "failed", "retry").await,
     }
 }
 

@@ -48,7 +48,7 @@ pub async fn handle(request: &Request, rest: &str) -> Result<Reply> {
 pub async fn start(request: &Request, rest: &str, output: Option<OutputMode>) -> Result<Reply> {
     let mut typed = words::words(rest).map_err(|error| Error::refused(error.to_string()))?;
     if typed.is_empty() {
-        return list(request, 0).await;
+        return list(request, 0, output).await;
     }
     let name = typed.remove(0);
     let asked = Wanted {
@@ -141,11 +141,29 @@ pub async fn confirmed(request: &Request, offer: RunOffer) -> Result<Reply> {
     submit(request, &grant, job, origin).await
 }
 
-/// A page of the scripts that the caller may run, as buttons.
+/// Starts a script by its button, with its arguments at their defaults.
+///
+/// # Errors
+/// The refusal in words, or a failure of ours.
+pub async fn pressed(
+    request: &Request,
+    script: String,
+    output: Option<OutputMode>,
+) -> Result<Reply> {
+    let wanted = Wanted {
+        script,
+        given: Vec::new(),
+        output,
+        retry_of: None,
+    };
+    begin(request, wanted, request.origin()).await
+}
+
+/// A page of the scripts that the caller may run, as buttons; they start it in this output mode.
 ///
 /// # Errors
 /// The refusal, for strangers and unlisted groups.
-pub async fn list(request: &Request, page: usize) -> Result<Reply> {
+pub async fn list(request: &Request, page: usize, output: Option<OutputMode>) -> Result<Reply> {
     let asked = Asked::new("script.list", "", Role::Viewer);
     let role = request.allow(asked).await?.role();
     let config = request.services.live.current();
@@ -153,29 +171,44 @@ pub async fn list(request: &Request, page: usize) -> Result<Reply> {
     if mine.is_empty() {
         let why = match config.scripts.is_empty() {
             true => "No scripts are configured yet. Add some under scripts: in the configuration.",
-            false => "There is no script that your role may run. An owner can change that.",
+            false => "You may look at jobs here, not start them. An owner can change that.",
         };
         return Ok(Reply::plain(why));
     }
     let pages = mine.len().div_ceil(PAGE);
     let page = page.min(pages - 1);
     let shown = &mine[page * PAGE..mine.len().min((page + 1) * PAGE)];
-    let lines: Vec<_> = shown.iter().map(|script| describe(script)).collect();
+    let mut lines: Vec<_> = shown.iter().map(|script| describe(script)).collect();
+    if output.is_some() {
+        lines.insert(
+            0,
+            "Which one? What it prints will follow as messages.\n".to_owned(),
+        );
+    }
     let mut html = lines.join("\n");
     if utf16_len(&html) > text::MESSAGE_UNITS / 2 {
         html = "Which script?".to_owned();
     }
     let button = |script: &&Script| {
         let mark = if script.confirm { " …" } else { "" };
-        Press::Run(script.name.to_string()).button(format!("{}{mark}", script.name))
+        let name = script.name.to_string();
+        let press = match output {
+            Some(_) => Press::Stream(name),
+            None => Press::Run(name),
+        };
+        press.button(format!("{}{mark}", script.name))
     };
     let mut rows = in_pairs(shown.iter().map(button).collect());
+    let turn_to = |page| match output {
+        Some(_) => Press::Streams(page),
+        None => Press::Scripts(page),
+    };
     let mut turn = Vec::new();
     if page > 0 {
-        turn.push(Press::Scripts(page - 1).button("‹ Back"));
+        turn.push(turn_to(page - 1).button("‹ Back"));
     }
     if page + 1 < pages {
-        turn.push(Press::Scripts(page + 1).button("More ›"));
+        turn.push(turn_to(page + 1).button("More ›"));
     }
     if !turn.is_empty() {
         rows.push(turn);

@@ -79,7 +79,7 @@ pub async fn show(request: &Request, part: &str) -> Result<Reply> {
             Part::Jobs => lines.push(working.clone()),
         }
     }
-    Ok(Reply::html(lines.join("\n")).buttons(buttons()))
+    Ok(Reply::html(lines.join("\n")).buttons(buttons(part)))
 }
 
 enum Part {
@@ -98,7 +98,7 @@ fn load(host: &Host) -> String {
     };
     let cores_count = u32::try_from(host.cores).unwrap_or(u32::MAX);
     let mark = mark(five > f64::from(cores_count));
-    format!("{mark} Load {one:.2} · {five:.2} · {fifteen:.2} on {cores}")
+    format!("{mark} Load {one:.2} · {five:.2} · {fifteen:.2} (1, 5, 15 min) on {cores}")
 }
 
 fn memory(host: &Host) -> Vec<String> {
@@ -163,9 +163,10 @@ async fn jobs(request: &Request) -> Result<String> {
     })
 }
 
-fn buttons() -> Buttons {
+fn buttons(part: &str) -> Buttons {
+    let part = if part.is_empty() { "all" } else { part };
     vec![vec![
-        Press::Status("all".to_owned()).button("Refresh"),
+        Press::Status(part.to_owned()).button("Refresh"),
         Press::Jobs("running".to_owned(), 0).button("Running jobs"),
     ]]
 }

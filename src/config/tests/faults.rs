@@ -423,7 +423,7 @@ fn a_file_that_cannot_be_read_is_one_fault() {
     let Err(faults) = load(&home.path().join("gone.yaml"), &Env::default()) else {
         panic!("this loads");
     };
-    assert!(
+    assert!(text.contains("there is no such file"), "{text}");
         faults
             .to_string()
             .contains("gone.yaml: the file cannot be read"),
