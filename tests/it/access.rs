@@ -240,7 +240,7 @@ access:
                 );
             }
             let bare = world.asks(person, OPS, "/run").await;
-            assert_eq!(bare.text, "There is no script that your role may run. An owner can change that.");
+            assert_eq!(bare.text, "No script is open to your role here; you may look at /jobs. An owner can change that.");
             let before = world.sandbox.messages(OPS).len();
             for data in ["run:long", "cancel:1"] {
                 world.forges(person, OPS, data).await;

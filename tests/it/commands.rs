@@ -97,7 +97,7 @@ on_both! {
             ("/jbos", "There is no command /jbos. Did you mean /jobs?"),
             ("/deploy", "There is no command /deploy. /help lists what there is."),
             ("/<b>x", "There is no command /<b>x. /help lists what there is."),
-            ("/", "There is no command /. /help lists what there is."),
+            ("/", "A command has a name after its slash. /help lists them."),
             ("/help nonsense", "There is no command /nonsense. /help lists what there is."),
             ("/help /jbo", "There is no command /jbo. Did you mean /job?"),
             ("hello there", "I understand commands. /help lists them."),
@@ -232,7 +232,7 @@ on_both! {
                 assert!(!bare.text.contains("There is no"), "/{command}: {}", bare.text);
             }
             if !own.contains(&"cancel".to_owned()) {
-                says(&world, person, "/help cancel", "There is no command /cancel. /help lists what there is.").await;
+                says(&world, person, "/help cancel", "/cancel needs the role operator or higher. You are viewer here.").await;
             }
         }
         let everybody: Vec<_> = world.sandbox.commands("default").into_iter().map(|e| e.command).collect();
@@ -270,7 +270,7 @@ on_both! {
         world.presses(BEN, &third, "‹ Back").await;
         world.sees(BEN, "script-16").await;
         let none = world.asks(CLEO, CLEO, "/run").await;
-        assert_eq!(none.text, "There is no script that your role may run. An owner can change that.");
+        assert_eq!(none.text, "No script is open to your role here; you may look at /jobs. An owner can change that.");
         says(&world, BEN, "/run payrol", "There is no script “payrol”. /run shows those that you may run.").await;
         let owner = world.asks(ANN, ANN, "/stream").await;
         assert!(labels(&owner).contains(&"payroll".to_owned()), "{:?}", labels(&owner));

@@ -171,7 +171,9 @@ pub async fn list(request: &Request, page: usize, output: Option<OutputMode>) ->
     if mine.is_empty() {
         let why = match config.scripts.is_empty() {
             true => "No scripts are configured yet. Add some under scripts: in the configuration.",
-            false => "You may look at jobs here, not start them. An owner can change that.",
+            false => {
+                "No script is open to your role here; you may look at /jobs. An owner can change that."
+            }
         };
         return Ok(Reply::plain(why));
     }
