@@ -194,6 +194,11 @@ fn check(loaded: Loaded, offline: bool) -> Result<()> {
         many => format!("{many} scripts"),
     };
     println!("ok   {} · {scripts}", loaded.file.display());
+    if config.access.users.is_empty() {
+        println!(
+            "note nobody is listed under access.users; while nobody owns the bot, its log shows a claim code"
+        );
+    }
     if offline {
         return Ok(());
     }
