@@ -2,6 +2,8 @@
 
 use crate::harness::{ANN, BEN, CLEO, OPS, Outside, World};
 use crate::on_both;
+use opsgram::base::ids::JobId;
+use opsgram::base::job::OutputMode;
 use opsgram::sandbox::{Message, What};
 use serde_json::json;
 
@@ -440,5 +442,56 @@ on_both! {
         world.presses(BEN, &long, "Run now").await;
         world.sees(BEN, "is one argument too many").await;
         world.polite();
+    }
+}
+
+on_both! {
+    /// A job that was asked to stop and does not obey shows it, offers no second Cancel, and says so when asked again.
+    async fn a_job_that_is_being_stopped_says_so(world) {
+        let body = "trap '' TERM; echo begun; while :; do sleep 0.1; done";
+        world.script("stubborn", body, &["grace: 6s"]);
+        world.start().await;
+        world.say(BEN, "/run stubborn");
+        let card = world.sees(BEN, "▶️ stubborn · #1").await;
+        let shown = world.presses(BEN, &card, "Cancel").await;
+        assert_eq!(shown.as_deref(), Some("Asking it to stop …"));
+        let stopping = world.sees(BEN, "▶️ stubborn · #1 · stopping").await;
+        assert!(stopping.all_buttons().next().is_none());
+        let again = world.asks(BEN, BEN, "/cancel 1").await;
+        assert!(again.text.contains("was asked to stop already"), "{}", again.text);
+        let ended = world.sees(BEN, "🚫 stubborn · #1 · cancelled by ben").await;
+        assert_eq!(ended.id, card.id);
+        world.polite();
+    }
+}
+
+on_both! {
+    /// The buttons under /stream stream: the job is kept as one whose output follows as messages, page after page.
+    async fn the_buttons_of_stream_do_not_run_as_a_card(world) {
+        for n in 1..=9 {
+            world.script(&format!("s{n}"), "echo out", &[]);
+        }
+        world.start().await;
+        let list = world.asks(BEN, BEN, "/stream").await;
+        assert!(list.text.contains("will follow as messages"), "{}", list.text);
+        world.presses(BEN, &list, "More ›").await;
+        world.sees(BEN, "s9").await;
+        world.press(BEN, BEN, "s9");
+        world.sees(BEN, "✅ s9 · #1").await;
+        let mut db = world.services().store.read().await.unwrap();
+        let job = opsgram::store::jobs::find(&mut db, JobId(1)).await.unwrap().unwrap();
+        assert_eq!(job.new.output, OutputMode::Stream);
+    }
+}
+
+on_both! {
+    /// Refresh shows the same part of the status again, not all of it.
+    async fn refresh_does_not_turn_a_part_into_the_whole(world) {
+        world.start().await;
+        let part = world.asks(ANN, ANN, "/status mem").await;
+        world.presses(ANN, &part, "Refresh").await;
+        world.quiet().await;
+        let now = world.sandbox.messages(ANN).into_iter().find(|m| m.id == part.id).unwrap();
+        assert!(now.text.contains("Memory") && !now.text.contains("Load"), "{}", now.text);
     }
 }
