@@ -1,8 +1,13 @@
 //! Builds the bot from its configuration and runs it until it is told to stop.
 
 pub mod cli;
+mod check;
 mod clients;
+mod health;
+mod init;
 mod lock;
+mod manual;
+mod supervisor;
 mod tasks;
 mod terminal;
 mod trial;
@@ -10,6 +15,7 @@ mod wire;
 
 pub use wire::Options;
 
+use crate::chat::pulse::Pulse;
 use crate::chat::{self, intake};
 use crate::config::{Config, Env};
 use crate::jobs::Jobs;
@@ -92,19 +98,23 @@ impl App {
             self.services.clone(),
             working.clone(),
         ));
-        self.take_updates(&stop).await;
+        let pulse = Pulse::default();
+        let supervisor = supervisor::start(self.services.clone(), pulse.clone());
+        self.take_updates(&stop, &pulse).await;
+        supervisor.stopping();
         tracing::info!("stopping");
         shut_down(&jobs, &working).await;
         outbox.stop(FLUSH).await;
         tasks.close();
         tasks.wait().await;
+        supervisor.end().await;
         close(store).await;
         tracing::info!("stopped");
         Ok(())
     }
 
     /// Takes updates until `stop` fires, through outages of Telegram.
-    async fn take_updates(&self, stop: &CancellationToken) {
+    async fn take_updates(&self, stop: &CancellationToken, pulse: &Pulse) {
         let mut pause = FIRST_PAUSE;
         while !stop.is_cancelled() {
             let mut dispatcher = self.dispatcher();
@@ -118,6 +128,7 @@ impl App {
                 self.services.store.clone(),
                 self.services.outbox.clone(),
                 self.services.access.clone(),
+                pulse.clone(),
             );
             let errors = Arc::new(tasks::PollErrors::default());
             let run = dispatcher.try_dispatch_with_listener(intake, errors);
@@ -133,6 +144,7 @@ impl App {
                 }
             };
             if let Err(error) = ended {
+                pulse.failed();
                 tracing::warn!(%error, ?pause, "Telegram cannot be reached; trying again");
             }
             tokio::select! {

@@ -8,6 +8,7 @@ pub mod menu;
 mod message;
 mod offers;
 mod press;
+pub mod pulse;
 mod reply;
 mod request;
 

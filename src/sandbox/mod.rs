@@ -216,6 +216,12 @@ impl Sandbox {
         self.shared().set_away(away);
     }
 
+    /// Sets a webhook, as another program with the bot's token would; nothing is delivered to it.
+    pub fn set_webhook(&self, url: &str) {
+        self.shared()
+            .with(|state| state.webhook = Some(url.to_owned()));
+    }
+
     /// Changes the rates; what was counted is forgotten.
     pub fn set_rates(&self, rates: Rates) {
         self.shared().with(|state| state.meter.set(rates));

@@ -45,8 +45,14 @@ fn the_token_comes_from_the_first_source_that_has_one() {
         env.remove(0);
     }
     let file = TokenSource::File(home.path().join("token"));
-    assert_eq!(find(with_file, &env), (d, file));
+    assert_eq!(find(with_file, &env).0, e, "the credential before the file's word");
     assert_eq!(find("", &env).0, e);
+    let named = home.path().join("token").display().to_string();
+    env.push(("OPSGRAM_TELEGRAM_TOKEN_FILE", &named));
+    assert_eq!(find("", &env), (d.clone(), file.clone()), "but after a variable that names a file");
+    env.pop();
+    home.write("credentials/telegram-token", "\n");
+    assert_eq!(find(with_file, &env), (d, file), "an empty credential is none");
 }
 
 #[test]
