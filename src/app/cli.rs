@@ -56,8 +56,7 @@ enum Command {
     #[command(after_help = "\
 Examples:
   opsgram init                             asks, and writes config/opsgram.yaml
-  sudo opsgram init --dir /etc/opsgram --data-dir /var/lib/opsgram
-                                           for the installed service
+  sudo opsgram init                        for the installed service, in /etc/opsgram
   opsgram init --token-file token.txt --owner 111 --name ann
                                            asks nothing
 

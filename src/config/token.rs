@@ -81,7 +81,7 @@ pub(super) fn find(
     None
 }
 
-/// The credential of systemd: `None` when there is none, or an empty one, which stands for “not given yet”.
+/// The credential of systemd, if there is one; an empty one stands for “not given yet”.
 fn credential(paths: &Paths<'_>, report: &mut Report) -> Option<Option<(SecretString, TokenSource)>> {
     let folder = paths.env.get("CREDENTIALS_DIRECTORY")?;
     let path = Path::new(folder).join(CREDENTIAL);
@@ -91,7 +91,7 @@ fn credential(paths: &Paths<'_>, report: &mut Report) -> Option<Option<(SecretSt
     let at = At::Variable("CREDENTIALS_DIRECTORY".to_owned());
     let read = read_file(&path, &at, report);
     let token = match read.as_deref().map(str::trim) {
-        Some("") => return None,
+        Some("") => None,
         Some(token) => checked(token, &at, report),
         None => None,
     };

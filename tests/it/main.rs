@@ -16,6 +16,7 @@ mod crash;
 mod delivery;
 mod hostile;
 mod house;
+mod install;
 mod layers;
 mod presses;
 mod running;

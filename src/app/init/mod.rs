@@ -24,15 +24,20 @@ use teloxide::{ApiError, RequestError};
 const CONFIG: &str = "opsgram.yaml";
 /// The token's name in it.
 const TOKEN: &str = "telegram-token";
+/// The folder of an installed bot's configuration.
+const INSTALLED: &str = "/etc/opsgram";
+/// The folder of its state.
+const STATE: &str = "/var/lib/opsgram";
 /// How often a mistyped token is asked for again.
 const TRIES: usize = 3;
 
 /// What is not to be asked.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Where the configuration and the token are written.
-    #[arg(long, value_name = "DIR", default_value = "config")]
-    dir: PathBuf,
+    /// Where the configuration and the token are written; without it where `serve` looks: config, or /etc/opsgram on a
+    /// machine on which the bot is installed.
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
     /// Take the token from this file instead of asking for it.
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
@@ -42,7 +47,7 @@ pub(super) struct Args {
     /// The name of the owner, with --owner.
     #[arg(long, value_name = "NAME", requires = "owner")]
     name: Option<String>,
-    /// Where the bot keeps its state; without it the folder `data` beside the configuration's.
+    /// Where the bot keeps its state; without it the folder data, or /var/lib/opsgram for /etc/opsgram.
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
     /// A proxy for every call: http://, https://, socks5:// or socks5h://.
@@ -55,7 +60,12 @@ pub(super) struct Args {
 
 /// Sets the bot up.
 pub(super) fn run(args: Args, env: &Env) -> Result<Outcome> {
-    let dir = std::path::absolute(&args.dir).context("finding the folder")?;
+    let usual = config::default_path(env);
+    let dir = args.dir.as_deref().or(usual.parent());
+    let dir = std::path::absolute(dir.unwrap_or(Path::new("."))).context("finding the folder")?;
+    let installed = dir == Path::new(INSTALLED);
+    let data_dir = args.data_dir.as_deref();
+    let data_dir = data_dir.or(installed.then_some(Path::new(STATE)));
     let target = dir.join(CONFIG);
     let replaces = target.exists() && !sample::is_untouched(&target);
     if replaces && !args.force {
@@ -91,7 +101,7 @@ pub(super) fn run(args: Args, env: &Env) -> Result<Outcome> {
     let values = Values {
         owner: &owner,
         token_file: &dir.join(TOKEN),
-        data_dir: args.data_dir.as_deref(),
+        data_dir,
         proxy: args.proxy.as_deref(),
         api_url: env.get("OPSGRAM_TELEGRAM_API_URL"),
     };
@@ -264,7 +274,7 @@ fn next_steps(dir: &Path, target: &Path, env: &Env) -> Result<Outcome> {
     };
     println!("\nNext:");
     println!("  opsgram check{named}");
-    match dir == Path::new("/etc/opsgram") {
+    match dir == Path::new(INSTALLED) {
         true => println!("  systemctl enable --now opsgram"),
         false => println!("  opsgram serve{named}"),
     }

@@ -78,7 +78,8 @@ async fn poll(bot: &Bot, offset: i32) -> Result<Vec<Update>> {
             Err(RequestError::Api(ApiError::TerminatedByOtherGetUpdates)) => {
                 bail!("another program uses this bot's token; stop it, then run this again")
             }
-            Err(RequestError::Api(ApiError::CantGetUpdates)) => bail!(
+            // The library knows only an older form of these words.
+            Err(RequestError::Api(error)) if error.to_string().contains("webhook is active") => bail!(
                 "a webhook is set for this bot; run `opsgram init --owner ID`, then `opsgram check --delete-webhook`, \
                  or send /revoke to @BotFather for a new token"
             ),
