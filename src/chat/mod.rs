@@ -6,10 +6,12 @@ pub mod intake;
 mod keyboards;
 pub mod menu;
 mod message;
+mod notices;
 mod offers;
 mod press;
 mod reply;
 mod request;
 
 pub use dispatch::{on_other, schema};
+pub use notices::Notices;
 pub use reply::Reply;

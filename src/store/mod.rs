@@ -4,12 +4,15 @@
 //! On SQLite all writes share one connection, queued in order, so that they never meet each other's lock.
 
 pub mod audit;
+pub mod ceilings;
 pub mod chats;
 pub mod inbox;
 pub mod intents;
+pub mod invites;
 pub mod jobs;
 pub mod members;
 pub mod outbox;
+pub mod people;
 
 use sqlx::any::AnyPoolOptions;
 use sqlx::{AnyConnection, AnyPool, Connection as _, Row as _};
