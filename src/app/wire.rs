@@ -4,13 +4,13 @@ use super::{App, clients, lock};
 use crate::access::{Access, Listed};
 use crate::actions::script::Scripts;
 use crate::base::secret::ExposeSecret;
-use crate::config::{self, Config, Database, Env, Live};
+use crate::chat::Notices;
+use crate::config::{Config, Database, Env, Live};
 use crate::delivery::{Bots, Limits, Outbox};
 use crate::jobs::action::Registry;
 use crate::jobs::apalis::Queue;
 use crate::jobs::{Jobs, Logs, Settings};
 use crate::services::Services;
-use crate::store::members::Member;
 use crate::store::{Location, Store};
 use anyhow::{Context, Result};
 use std::fs::DirBuilder;
@@ -45,9 +45,6 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
     };
     let queue = Queue::open(&location).await.context("opening the queue")?;
     let log_dir = log_dir(&config)?;
-    let access = Access::open(store.clone(), listed(&config.access))
-        .await
-        .context("reading the members")?;
     let bots = Bots {
         quick: clients.quick.clone(),
         upload: clients.upload,
@@ -58,6 +55,13 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
     };
     let logs = Arc::new(Logs::new(log_dir.clone()));
     let outbox = Outbox::new(store.clone(), bots, logs, limits);
+    let access = Access::open(
+        store.clone(),
+        Listed::from(&config),
+        Arc::new(Notices::new(outbox.clone())),
+    )
+    .await
+    .context("reading the members")?;
     let settings = settings(&config, log_dir.clone());
     let live = Live::new(config);
     let scripts = Scripts::new(live.clone(), env);
@@ -103,22 +107,6 @@ fn log_dir(config: &Config) -> Result<PathBuf> {
         .create(&folder)
         .with_context(|| format!("making the folder {}", folder.display()))?;
     Ok(folder)
-}
-
-fn listed(access: &config::Access) -> Listed {
-    let member = |user: &config::User| Member {
-        id: user.id,
-        name: user.name.clone(),
-        role: user.role,
-    };
-    Listed {
-        users: access.users.iter().map(member).collect(),
-        chats: access
-            .chats
-            .iter()
-            .map(|chat| (chat.id, chat.role))
-            .collect(),
-    }
 }
 
 fn settings(config: &Config, log_dir: PathBuf) -> Settings {

@@ -179,7 +179,7 @@ impl Keeper {
         // What troubles us is no stranger's business.
         let known = from.is_some_and(|user| {
             let user = UserId(i64::try_from(user.id.0).unwrap_or(0));
-            matches!(self.access.standing(user, place.chat), Standing::Known(_))
+            matches!(self.access.standing(user, place), Standing::Known(_))
         });
         if !known {
             return;

@@ -6,6 +6,7 @@ pub mod intake;
 mod keyboards;
 pub mod menu;
 mod message;
+mod notices;
 mod offers;
 mod press;
 pub mod pulse;
@@ -13,4 +14,5 @@ mod reply;
 mod request;
 
 pub use dispatch::{on_other, schema};
+pub use notices::Notices;
 pub use reply::Reply;

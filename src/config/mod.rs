@@ -220,7 +220,7 @@ fn build(content: &str, file: &Path, env: &Env, report: &mut Report) -> Option<C
     let access = access::read(&mut root, report);
     let jobs = jobs::read(&mut root, report);
     let mut catalog = scripts::Catalog::default();
-    scripts::read(&mut root, &paths, &mut catalog, report);
+    scripts::read(&mut root, &paths, &access.users, &mut catalog, report);
     let periodic = octopus::read(&mut root, &paths, &mut catalog, report);
     let monitored_devices = devices::read(&mut root, &base_dir, report);
     root.finish(report);

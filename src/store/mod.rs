@@ -4,13 +4,16 @@
 //! On SQLite all writes share one connection, queued in order, so that they never meet each other's lock.
 
 pub mod audit;
+pub mod ceilings;
 pub mod chats;
 pub mod inbox;
 mod inspect;
 pub mod intents;
+pub mod invites;
 pub mod jobs;
 pub mod members;
 pub mod outbox;
+pub mod people;
 
 pub use inspect::{Inspection, inspect};
 
