@@ -11,6 +11,7 @@ mod supervisor;
 mod tasks;
 mod terminal;
 mod trial;
+mod user;
 mod wire;
 
 pub use wire::Options;
