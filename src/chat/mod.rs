@@ -3,9 +3,9 @@
 pub mod commands;
 mod dispatch;
 pub mod intake;
-mod keyboards;
+pub mod keyboards;
 pub mod menu;
-mod message;
+pub mod message;
 mod notices;
 mod offers;
 mod press;

@@ -19,6 +19,7 @@ mod house;
 mod install;
 mod layers;
 mod presses;
+mod proxy;
 mod running;
 mod source;
 mod spine;
