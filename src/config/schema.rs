@@ -190,6 +190,12 @@ pub struct Jobs {
     /// The most that is kept of one log.
     #[schemars(extend("default" = "64MiB"))]
     pub max_log: Option<Size>,
+    /// How many files that a script leaves in $OPSGRAM_OUT are sent, at the most.
+    #[schemars(range(min = 0, max = 100), extend("default" = 10))]
+    pub max_files: Option<i64>,
+    /// The most that these files may have together.
+    #[schemars(extend("default" = "100MB"))]
+    pub max_files_size: Option<Size>,
     /// How many of one person's jobs run at once; the others wait.
     #[schemars(range(min = 1, max = 1000), extend("default" = 4))]
     pub per_user: Option<i64>,

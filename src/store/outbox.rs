@@ -197,6 +197,21 @@ pub async fn pending(db: &mut Connection) -> Result<u64> {
     Ok(row.get::<i64, _>(0).unsigned_abs())
 }
 
+/// How many messages are pending whose source begins with this.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn waiting_from(db: &mut Connection, source: &str) -> Result<u64> {
+    let row = sqlx::query(
+        "SELECT COUNT(*) FROM outbox WHERE state = 'pending' AND SUBSTR(source, 1, $2) = $1",
+    )
+    .bind(source)
+    .bind(i64::try_from(source.len()).unwrap_or(i64::MAX))
+    .fetch_one(db)
+    .await?;
+    Ok(row.get::<i64, _>(0).unsigned_abs())
+}
+
 /// Forgets messages that were done, and slots that were not touched, since the moment.
 ///
 /// # Errors
