@@ -410,7 +410,7 @@ async fn follow(
             Step::Sent
         }
         Decision::GiveUp(reason) => {
-            match without_file(row, &reason)? {
+            match without_file(outbox, row, &reason)? {
                 // What the file was to say is said all the same.
                 Some(text) => store::outbox::rewrite(&mut tx, row.id, &text).await?,
                 None => {
@@ -425,7 +425,11 @@ async fn follow(
 }
 
 /// The row of a file that cannot be sent, as a text that says so; `None` for a row that is a text already.
-fn without_file(row: &store::outbox::Pending, reason: &str) -> store::Result<Option<String>> {
+fn without_file(
+    outbox: &Outbox,
+    row: &store::outbox::Pending,
+    reason: &str,
+) -> store::Result<Option<String>> {
     let corrupt = |error: serde_json::Error| store::Error::Corrupt(error.to_string());
     let mut message: Outgoing = serde_json::from_str(&row.payload).map_err(corrupt)?;
     let Body::Document {
@@ -442,6 +446,7 @@ fn without_file(row: &store::outbox::Pending, reason: &str) -> store::Result<Opt
         reason,
         "a file cannot be sent; its words go without it"
     );
+    outbox.inner.attachments.refused(&key, &name);
     message.body = Body::Text {
         html: format!("{html}\nThe file could not be sent. The server keeps it."),
         buttons,

@@ -197,16 +197,15 @@ pub async fn pending(db: &mut Connection) -> Result<u64> {
     Ok(row.get::<i64, _>(0).unsigned_abs())
 }
 
-/// How many messages are pending whose source begins with this.
+/// How many messages are pending whose source begins with this, which holds no `%` and no `_`.
 ///
 /// # Errors
 /// When the database refuses.
 pub async fn waiting_from(db: &mut Connection, source: &str) -> Result<u64> {
     let row = sqlx::query(
-        "SELECT COUNT(*) FROM outbox WHERE state = 'pending' AND SUBSTR(source, 1, $2) = $1",
+        "SELECT COUNT(*) FROM outbox WHERE state = 'pending' AND source LIKE $1",
     )
-    .bind(source)
-    .bind(i64::try_from(source.len()).unwrap_or(i64::MAX))
+    .bind(format!("{source}%"))
     .fetch_one(db)
     .await?;
     Ok(row.get::<i64, _>(0).unsigned_abs())
