@@ -57,9 +57,7 @@ impl Scripts {
         output: Option<OutputMode>,
         retry_of: Option<JobId>,
     ) -> Result<NewJob> {
-        let resolved = script
-            .resolve(given)
-            .map_err(|error| Error::refused(error.to_string()))?;
+        let resolved = script.resolve(given)?;
         self.refuse_secrets(script, given)?;
         let run = Run {
             script: script.name.to_string(),
