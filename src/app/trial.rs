@@ -193,7 +193,8 @@ impl Talk {
             self.name()
         );
         println!(
-            "[Run] presses the newest button with these words; :as stranger changes who you are; :quit ends.\n"
+            "[Run] presses the newest button with these words; :file PATH [CAPTION] sends a file; :as stranger changes who you are; \
+             :quit ends.\n"
         );
         let mut screen = self.screen();
         let mut lines = read_lines();
@@ -247,8 +248,11 @@ impl Talk {
             println!("You are {} now.", self.name());
             return Ok(());
         }
+        if let Some(rest) = line.strip_prefix(":file ") {
+            return self.send_file(rest.trim());
+        }
         if line.starts_with(':') {
-            bail!("there is :as NAME and :quit");
+            bail!("there is :as NAME, :file PATH [CAPTION] and :quit");
         }
         match line
             .strip_prefix('[')
@@ -260,6 +264,16 @@ impl Talk {
                 Ok(())
             }
         }
+    }
+
+    fn send_file(&self, rest: &str) -> Result<()> {
+        let (path, caption) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+        let bytes = fs::read(path).with_context(|| format!("reading {path}"))?;
+        let name = Path::new(path).file_name().unwrap_or_default();
+        let (name, caption) = (name.to_string_lossy(), caption.trim());
+        self.sandbox
+            .send_file(self.speaker, self.speaker, &name, bytes, caption);
+        Ok(())
     }
 
     fn press(&self, label: &str) -> Result<()> {

@@ -9,7 +9,7 @@ use crate::config::{Config, Database, Env, Live};
 use crate::delivery::{Bots, Limits, Outbox};
 use crate::jobs::action::Registry;
 use crate::jobs::apalis::Queue;
-use crate::jobs::{Jobs, Logs, Settings};
+use crate::jobs::{Files, Jobs, Settings};
 use crate::services::Services;
 use crate::store::{Location, Store};
 use anyhow::{Context, Result};
@@ -44,7 +44,8 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
         None => lock::take_server(&store).await?,
     };
     let queue = Queue::open(&location).await.context("opening the queue")?;
-    let log_dir = log_dir(&config)?;
+    let log_dir = data_folder(&config, "logs")?;
+    let work_dir = data_folder(&config, "work")?;
     let bots = Bots {
         quick: clients.quick.clone(),
         upload: clients.upload,
@@ -53,8 +54,8 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
         true => Limits::none(),
         false => Limits::default(),
     };
-    let logs = Arc::new(Logs::new(log_dir.clone()));
-    let outbox = Outbox::new(store.clone(), bots, logs, limits);
+    let files = Arc::new(Files::new(log_dir.clone(), work_dir.clone()));
+    let outbox = Outbox::new(store.clone(), bots, files, limits);
     let access = Access::open(
         store.clone(),
         Listed::from(&config),
@@ -62,7 +63,7 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
     )
     .await
     .context("reading the members")?;
-    let settings = settings(&config, log_dir.clone());
+    let settings = settings(&config, log_dir.clone(), work_dir);
     let live = Live::new(config);
     let scripts = Scripts::new(live.clone(), env);
     let registry = Registry::default().with(scripts.clone());
@@ -99,8 +100,9 @@ pub fn location(database: &Database) -> Location {
     }
 }
 
-fn log_dir(config: &Config) -> Result<PathBuf> {
-    let folder = config.data_dir.join("logs");
+/// A folder of ours, with an absolute path: scripts run elsewhere.
+fn data_folder(config: &Config, name: &str) -> Result<PathBuf> {
+    let folder = std::path::absolute(config.data_dir.join(name))?;
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
@@ -109,7 +111,7 @@ fn log_dir(config: &Config) -> Result<PathBuf> {
     Ok(folder)
 }
 
-fn settings(config: &Config, log_dir: PathBuf) -> Settings {
+fn settings(config: &Config, log_dir: PathBuf, work_dir: PathBuf) -> Settings {
     Settings {
         workers: config.jobs.workers,
         per_user: u32::try_from(config.jobs.per_user).unwrap_or(u32::MAX),
@@ -118,5 +120,8 @@ fn settings(config: &Config, log_dir: PathBuf) -> Settings {
         max_log: config.jobs.max_log,
         marker: log_dir.display().to_string(),
         log_dir,
+        work_dir,
+        max_files: config.jobs.max_files,
+        max_files_size: config.jobs.max_files_size,
     }
 }

@@ -2,11 +2,13 @@
 
 mod access;
 mod args;
+mod choices;
 mod database;
 mod devices;
 mod env;
 mod fault;
 mod jobs;
+mod kind;
 mod live;
 mod map;
 mod octopus;
@@ -37,11 +39,13 @@ use read::{absolute, text};
 
 pub use access::{Access, Chat, User};
 pub use args::Arg;
+pub use choices::ChoicesFrom;
 pub use database::Database;
 pub use devices::Device;
 pub use env::Env;
 pub use fault::{Fault, Faults};
 pub use jobs::Jobs;
+pub use kind::{Accept, FileRule, Kind, MAX_FILE as MAX_INCOMING_FILE};
 pub use live::Live;
 pub use octopus::{Periodic, When};
 pub use program::check_program;
