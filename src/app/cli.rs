@@ -75,10 +75,11 @@ It stops on SIGTERM or Ctrl-C: running jobs get jobs.grace to finish.")]
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
     },
-    /// Try the bot against a Telegram inside this process: no token, no internet.
+    /// Try the bot against a Telegram of its own, in the browser or here: no token, no internet.
     #[command(after_help = "\
 Examples:
-  opsgram sandbox                                     a chat in this terminal
+  opsgram sandbox                                     a chat page at http://127.0.0.1:8090/
+  opsgram sandbox --terminal                          a chat in this terminal
   opsgram sandbox --say \"/run hello\"                  send a command, see the answer, end
   opsgram sandbox --say \"/run deploy api\" --say \"[Run]\"   press a button by its words")]
     Sandbox(trial::Args),
