@@ -178,6 +178,16 @@ impl Access {
         })
     }
 
+    /// Takes other persons and groups of the configuration, at once; whoever it lists, a claim code is void.
+    pub fn relist(&self, listed: Listed) {
+        let mut people = locked(&self.inner.people);
+        if !listed.users.is_empty() {
+            *locked(&self.inner.claim) = None;
+        }
+        people.listed = listed.users.into_iter().map(|m| (m.id, m)).collect();
+        people.chats = listed.chats.into_iter().collect();
+    }
+
     /// Makes a new claim code if nobody at all is configured, and returns it for the log.
     #[must_use]
     pub fn open_claim(&self) -> Option<String> {

@@ -4,11 +4,11 @@ use super::{App, clients, lock};
 use crate::access::{Access, Listed};
 use crate::actions::script::Scripts;
 use crate::base::secret::ExposeSecret;
-use crate::config::{self, Config, Database, Env, Live};
+use crate::config::{self, Config, Database, Env, Live, Reloads};
 use crate::delivery::{Bots, Limits, Outbox};
 use crate::jobs::action::Registry;
 use crate::jobs::apalis::Queue;
-use crate::jobs::{Jobs, Logs, Settings};
+use crate::jobs::{self, Jobs, Logs, Settings};
 use crate::services::Services;
 use crate::store::members::Member;
 use crate::store::{Location, Store};
@@ -60,7 +60,7 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
     let outbox = Outbox::new(store.clone(), bots, logs, limits);
     let settings = settings(&config, log_dir.clone());
     let live = Live::new(config);
-    let scripts = Scripts::new(live.clone(), env);
+    let scripts = Scripts::new(live.clone(), env.clone());
     let registry = Registry::default().with(scripts.clone());
     let jobs = Jobs::new(
         store.clone(),
@@ -72,6 +72,7 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
     Ok(App {
         services: Services {
             live,
+            reloads: Reloads::default(),
             store,
             access,
             outbox,
@@ -82,6 +83,8 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
         },
         poller: clients.poll,
         bot: clients.quick,
+        env,
+        reload: None,
         _lock: lock,
     })
 }
@@ -105,7 +108,8 @@ fn log_dir(config: &Config) -> Result<PathBuf> {
     Ok(folder)
 }
 
-fn listed(access: &config::Access) -> Listed {
+/// The persons and groups of the file, as the access takes them.
+pub(super) fn listed(access: &config::Access) -> Listed {
     let member = |user: &config::User| Member {
         id: user.id,
         name: user.name.clone(),
@@ -124,11 +128,18 @@ fn listed(access: &config::Access) -> Listed {
 fn settings(config: &Config, log_dir: PathBuf) -> Settings {
     Settings {
         workers: config.jobs.workers,
+        limits: limits(config),
+        marker: log_dir.display().to_string(),
+        log_dir,
+    }
+}
+
+/// The limits of the jobs, as the engine takes them.
+pub(super) fn limits(config: &Config) -> jobs::Limits {
+    jobs::Limits {
         per_user: u32::try_from(config.jobs.per_user).unwrap_or(u32::MAX),
         max_queued: config.jobs.max_queued as u64,
         grace: config.jobs.grace,
         max_log: config.jobs.max_log,
-        marker: log_dir.display().to_string(),
-        log_dir,
     }
 }

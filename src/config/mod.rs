@@ -2,6 +2,7 @@
 
 mod access;
 mod args;
+mod changes;
 mod database;
 mod devices;
 mod env;
@@ -37,12 +38,13 @@ use read::{absolute, text};
 
 pub use access::{Access, Chat, User};
 pub use args::Arg;
+pub use changes::Changes;
 pub use database::Database;
 pub use devices::Device;
 pub use env::Env;
 pub use fault::{Fault, Faults};
 pub use jobs::Jobs;
-pub use live::Live;
+pub use live::{Live, Outcome, Question, Reloads, Wanted};
 pub use octopus::{Periodic, When};
 pub use program::check_program;
 pub use resolve::{ArgError, ResolvedArgs};

@@ -28,7 +28,7 @@ const LAYERS: [&[&str]; 9] = [
 ];
 
 /// The only places that name a foreign crate.
-const DOORS: [(&[&str], &[&str]); 8] = [
+const DOORS: [(&[&str], &[&str]); 9] = [
     (&["sqlx"], &["store/", "jobs/apalis.rs"]),
     (
         &[
@@ -55,6 +55,7 @@ const DOORS: [(&[&str], &[&str]); 8] = [
     ),
     (&["vt100"], &["delivery/render.rs"]),
     (&["clap"], &["app/", "main.rs"]),
+    (&["notify"], &["app/watch.rs"]),
 ];
 
 #[derive(Debug, PartialEq, Eq)]

@@ -18,6 +18,7 @@ mod hostile;
 mod house;
 mod layers;
 mod presses;
+mod reload;
 mod running;
 mod source;
 mod spine;
