@@ -20,6 +20,7 @@ mod house;
 mod install;
 mod layers;
 mod presses;
+mod reload;
 mod running;
 mod source;
 mod spine;
