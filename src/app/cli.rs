@@ -75,10 +75,11 @@ It stops on SIGTERM or Ctrl-C: running jobs get jobs.grace to finish.")]
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
     },
-    /// Try the bot against a Telegram inside this process: no token, no internet.
+    /// Try the bot against a Telegram of its own, in the browser or here: no token, no internet.
     #[command(after_help = "\
 Examples:
-  opsgram sandbox                                     a chat in this terminal
+  opsgram sandbox                                     a chat page at http://127.0.0.1:8090/
+  opsgram sandbox --terminal                          a chat in this terminal
   opsgram sandbox --say \"/run hello\"                  send a command, see the answer, end
   opsgram sandbox --say \"/run deploy api\" --say \"[Run]\"   press a button by its words")]
     Sandbox(trial::Args),
@@ -195,6 +196,7 @@ fn serve(loaded: Loaded, env: Env) -> Result<()> {
     );
     runtime()?.block_on(async {
         let app = App::build(loaded.config, env, Options::default()).await?;
+        let app = app.following(loaded.file, loaded.hash)?;
         let stop = CancellationToken::new();
         tokio::spawn(stop_on_signal(stop.clone()));
         app.run_until(stop).await
@@ -203,6 +205,16 @@ fn serve(loaded: Loaded, env: Env) -> Result<()> {
 
 /// Begins to log, with the secrets of this configuration masked.
 pub(super) fn start_logging(config: &Config, env: &Env) -> Result<()> {
+    let format = match env.get("OPSGRAM_LOG_FORMAT") {
+        Some("json") => telemetry::Format::Json,
+        Some(_) | None => telemetry::Format::Text,
+    };
+    telemetry::init(env.get("OPSGRAM_LOG"), format, secrets_of(config, env))
+        .map_err(|error| anyhow::anyhow!("logging cannot be started: {error}"))
+}
+
+/// What must never be logged under this configuration.
+pub(super) fn secrets_of(config: &Config, env: &Env) -> Vec<String> {
     let mut secrets: Vec<String> = config
         .scripts
         .values()
@@ -217,12 +229,7 @@ pub(super) fn start_logging(config: &Config, env: &Env) -> Result<()> {
             .iter()
             .map(|t| t.expose_secret().to_owned()),
     );
-    let format = match env.get("OPSGRAM_LOG_FORMAT") {
-        Some("json") => telemetry::Format::Json,
-        Some(_) | None => telemetry::Format::Text,
-    };
-    telemetry::init(env.get("OPSGRAM_LOG"), format, secrets)
-        .map_err(|error| anyhow::anyhow!("logging cannot be started: {error}"))
+    secrets
 }
 
 /// The runtime of the program: blocking threads are few, since each costs memory and none waits long.

@@ -62,6 +62,7 @@ async fn tidy_once(services: &Services) -> crate::base::error::Result<()> {
     let now = Millis::now();
     let keep = now.minus(services.live.current().jobs.keep);
     while services.jobs.prune(keep).await? > 0 {}
+    services.jobs.tidy_files().await?;
     let mut tx = services.store.begin().await?;
     store::inbox::prune(&mut tx, now.minus(KEEP_UPDATES)).await?;
     store::outbox::prune(&mut tx, keep).await?;

@@ -115,7 +115,8 @@ fn as_owner_of(database: &Database) -> Result<()> {
     let Database::Sqlite { path } = database else {
         return Ok(());
     };
-    let meta = std::fs::metadata(existing(path)).context("looking at the folder of the database")?;
+    let meta =
+        std::fs::metadata(existing(path)).context("looking at the folder of the database")?;
     if Uid::effective().is_root() && meta.uid() != 0 {
         setgroups(&[]).context("leaving the groups of root")?;
         setgid(Gid::from_raw(meta.gid())).context("becoming the bot's group")?;
@@ -173,7 +174,9 @@ async fn act(
         }
     };
     let done = access.change(by, change).await?;
-    let before = done.before.map_or_else(String::new, |role| format!(", was {role}"));
+    let before = done
+        .before
+        .map_or_else(String::new, |role| format!(", was {role}"));
     Ok(match &done.change {
         Change::Role {
             user, role, until, ..
@@ -207,7 +210,9 @@ fn list(all: &[Person]) -> String {
         return "Nobody has a role yet. `opsgram user add ID --role owner` gives one.".to_owned();
     }
     let row = |id: &str, name: &str, role: &str, from: &str| {
-        format!("{id:>12}  {role:<9} {name:<20} {from}").trim_end().to_owned()
+        format!("{id:>12}  {role:<9} {name:<20} {from}")
+            .trim_end()
+            .to_owned()
     };
     let mut lines = vec![row("id", "name", "role", "from")];
     for person in all {
@@ -218,18 +223,27 @@ fn list(all: &[Person]) -> String {
             }
         };
         let from = match person.until {
-            Some((until, _)) => format!("{from}, until {} UTC", until.utc().format("%Y-%m-%d %H:%M")),
+            Some((until, _)) => {
+                format!("{from}, until {} UTC", until.utc().format("%Y-%m-%d %H:%M"))
+            }
             None => from,
         };
         let name: String = person.name.chars().filter(|c| !c.is_control()).collect();
-        lines.push(row(&person.id.to_string(), &name, person.role.as_str(), &from));
+        lines.push(row(
+            &person.id.to_string(),
+            &name,
+            person.role.as_str(),
+            &from,
+        ));
     }
     lines.join("\n")
 }
 
 /// Who sits at the command line, for the trail: the person behind sudo, if there is one.
 fn me() -> String {
-    let of_sudo = std::env::var("SUDO_USER").ok().filter(|name| !name.is_empty());
+    let of_sudo = std::env::var("SUDO_USER")
+        .ok()
+        .filter(|name| !name.is_empty());
     of_sudo.unwrap_or_else(|| match User::from_uid(Uid::current()) {
         Ok(Some(user)) => user.name,
         Ok(None) | Err(_) => Uid::current().to_string(),

@@ -2,11 +2,14 @@
 
 mod access;
 mod args;
+mod changes;
+mod choices;
 mod database;
 mod devices;
 mod env;
 mod fault;
 mod jobs;
+mod kind;
 mod live;
 mod map;
 mod octopus;
@@ -37,12 +40,15 @@ use read::{absolute, text};
 
 pub use access::{Access, Chat, User};
 pub use args::Arg;
+pub use changes::Changes;
+pub use choices::ChoicesFrom;
 pub use database::Database;
 pub use devices::Device;
 pub use env::Env;
 pub use fault::{Fault, Faults};
 pub use jobs::Jobs;
-pub use live::Live;
+pub use kind::{Accept, FileRule, Kind, MAX_FILE as MAX_INCOMING_FILE};
+pub use live::{Live, Outcome, Question, Reloads, Wanted};
 pub use octopus::{Periodic, When};
 pub use program::check_program;
 pub use resolve::{ArgError, ResolvedArgs};

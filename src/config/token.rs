@@ -77,7 +77,10 @@ pub(super) fn find(
         let token = read_file(&path, &node.at, report)?;
         if token.trim().is_empty() {
             // As an installation leaves it: only `serve` needs to complain.
-            let message = format!("{} is empty; `opsgram init` asks for the token", path.display());
+            let message = format!(
+                "{} is empty; `opsgram init` asks for the token",
+                path.display()
+            );
             report.warn(&node.at, message);
             return None;
         }
@@ -88,7 +91,10 @@ pub(super) fn find(
 }
 
 /// The credential of systemd, if there is one; an empty one stands for “not given yet”.
-fn credential(paths: &Paths<'_>, report: &mut Report) -> Option<Option<(SecretString, TokenSource)>> {
+fn credential(
+    paths: &Paths<'_>,
+    report: &mut Report,
+) -> Option<Option<(SecretString, TokenSource)>> {
     let folder = paths.env.get("CREDENTIALS_DIRECTORY")?;
     let path = Path::new(folder).join(CREDENTIAL);
     if !path.exists() {

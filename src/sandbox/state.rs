@@ -9,6 +9,7 @@ use super::faults::Faults;
 use super::files::Files;
 use super::model::{Answer, Call, Event, MenuEntry, Message, What};
 use super::rates::{Meter, Rates};
+use super::record::Records;
 use super::refusal::Refusal;
 
 /// The identifier Telegram uses for anonymous administrators.
@@ -149,14 +150,23 @@ pub(super) struct State {
     pub(super) answers: VecDeque<Answer>,
     pub(super) events: VecDeque<Event>,
     pub(super) seq: u64,
+    /// The number of the newest event that was dropped.
+    pub(super) forgotten: u64,
     pub(super) calls: VecDeque<Call>,
+    pub(super) records: Records,
     pub(super) meter: Meter,
     pub(super) faults: Faults,
     pub(super) keep: usize,
 }
 
 impl State {
-    pub(super) fn new(bot: Person, rates: Rates, keep: usize, privacy: bool) -> State {
+    pub(super) fn new(
+        bot: Person,
+        rates: Rates,
+        keep: usize,
+        record: usize,
+        privacy: bool,
+    ) -> State {
         State {
             bot,
             privacy,
@@ -176,7 +186,9 @@ impl State {
             answers: VecDeque::new(),
             events: VecDeque::new(),
             seq: 0,
+            forgotten: 0,
             calls: VecDeque::new(),
+            records: Records::new(record),
             meter: Meter::new(rates),
             faults: Faults::default(),
             keep: keep.max(1),
@@ -191,7 +203,13 @@ impl State {
             at: Instant::now(),
             what,
         };
-        push_bounded(&mut self.events, event, self.keep);
+        self.events.push_back(event);
+        while self.events.len() > self.keep {
+            self.forgotten = self
+                .events
+                .pop_front()
+                .map_or(self.forgotten, |old| old.seq);
+        }
     }
 
     /// Records a call.

@@ -117,7 +117,9 @@ async fn every_call_goes_through_the_proxy() {
         world.say(ANN, "/run rows");
         world.sees(ANN, "✅ rows").await;
         let sent = |view: &opsgram::sandbox::View<'_>| {
-            view.from_bot(ANN).find(|m| m.document.is_some()).map(|_| ())
+            view.from_bot(ANN)
+                .find(|m| m.document.is_some())
+                .map(|_| ())
         };
         world
             .sandbox
@@ -167,7 +169,11 @@ async fn every_call_goes_through_the_proxy() {
 #[tokio::test]
 async fn one_id_leads_from_the_message_to_the_program_it_started() {
     let mut world = World::new(Database::sqlite()).await;
-    world.script("who", "echo \"request $OPSGRAM_REQUEST job $OPSGRAM_JOB\"", &[]);
+    world.script(
+        "who",
+        "echo \"request $OPSGRAM_REQUEST job $OPSGRAM_JOB\"",
+        &[],
+    );
     let bot = Outside::start(&world).await;
     world.say(ANN, "/run who");
     let shown = world.sees(ANN, "job 1").await.text;
@@ -182,7 +188,11 @@ async fn one_id_leads_from_the_message_to_the_program_it_started() {
     let mut db = store.read().await.unwrap();
     let trail = opsgram::store::audit::latest(&mut db, 10).await.unwrap();
     drop(db);
-    assert!(trail.iter().any(|line| line.request_id == request && line.action == "script.run"));
+    assert!(
+        trail
+            .iter()
+            .any(|line| line.request_id == request && line.action == "script.run")
+    );
     store.close().await;
     assert_eq!(bot.terminate().await.0, Some(0));
     world.finish().await;
