@@ -5,6 +5,7 @@ use crate::access::{Access, Listed};
 use crate::actions::script::Scripts;
 use crate::base::secret::ExposeSecret;
 use crate::chat::Notices;
+use crate::chat::pulse::Pulse;
 use crate::config::{Config, Database, Env, Live, Reloads};
 use crate::delivery::{Bots, Limits, Outbox};
 use crate::jobs::action::Registry;
@@ -90,6 +91,7 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
         bot: clients.quick,
         env,
         reload: None,
+        pulse: Pulse::default(),
         _lock: lock,
     })
 }
