@@ -85,7 +85,11 @@ async fn watch(services: Services, pulse: Pulse, file: PathBuf, stop: Cancellati
             found = look(&services.store, &pulse, patience) => found,
             () = stop.cancelled() => return,
         };
-        if before.replace(found.well) != Some(found.well) && !(found.well && !ready) {
+        let news = match before.replace(found.well) {
+            Some(before) => before != found.well,
+            None => !found.well,
+        };
+        if news {
             match found.well {
                 true => tracing::info!("well again: {}", found.words),
                 false => tracing::error!("not well: {}", found.words),
