@@ -7,7 +7,7 @@ use crate::access::{Access, By, Change, Listed, Origin, Person};
 use crate::base::error::Error;
 use crate::base::ids::UserId;
 use crate::base::role::Role;
-use crate::base::time::{Millis, human, parse_duration};
+use crate::base::time::{Millis, parse_duration};
 use crate::chat::Notices;
 use crate::config::{self, Config, Database, Env};
 use crate::store::Store;
@@ -182,9 +182,9 @@ async fn act(
             user, role, until, ..
         } => {
             let until = until.map_or_else(String::new, |at| {
-                format!(" for {}", human(at.since(Millis::now())))
+                format!(", until {} UTC", at.utc().format("%Y-%m-%d %H:%M"))
             });
-            format!("{} ({user}) is {role}{until} now{before}", done.name)
+            format!("{} ({user}) is {role} now{until}{before}", done.name)
         }
         Change::NoRole { user } => format!("{} ({user}) has no role now{before}", done.name),
         Change::Script { .. }

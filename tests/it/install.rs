@@ -566,7 +566,7 @@ on_both! {
         world.start().await;
         yes(
             &world.configured("user", &["add", "999", "--role", "viewer", "--for", "1h"]).await,
-            "(999) is viewer for 1 h now",
+            "(999) is viewer now, until 2",
         );
         let (_, listed) = world.configured("user", &["list"]).await;
         for words in ["111  owner     ann", "the configuration", "444  admin     dora", "until"] {
