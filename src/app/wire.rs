@@ -82,6 +82,7 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
             jobs,
             scripts,
             log_dir: Arc::new(log_dir),
+            bot_name: Arc::default(),
             roles_changed: Arc::default(),
         },
         poller: clients.poll,
