@@ -4,7 +4,7 @@ use super::{App, clients, lock};
 use crate::access::{Access, Listed};
 use crate::actions::script::Scripts;
 use crate::base::secret::ExposeSecret;
-use crate::chat::Notices;
+use crate::chat::{Exports, Notices};
 use crate::config::{Config, Database, Env, Live};
 use crate::delivery::{Bots, Limits, Outbox};
 use crate::jobs::action::Registry;
@@ -54,7 +54,8 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
         false => Limits::default(),
     };
     let logs = Arc::new(Logs::new(log_dir.clone()));
-    let outbox = Outbox::new(store.clone(), bots, logs, limits);
+    let files = Arc::new(Exports::new(store.clone(), log_dir.clone(), logs));
+    let outbox = Outbox::new(store.clone(), bots, files, limits);
     let access = Access::open(
         store.clone(),
         Listed::from(&config),

@@ -2,8 +2,10 @@
 
 pub mod commands;
 mod dispatch;
+mod export;
 pub mod intake;
 mod keyboards;
+mod members;
 pub mod menu;
 mod message;
 mod notices;
@@ -13,5 +15,6 @@ mod reply;
 mod request;
 
 pub use dispatch::{on_other, schema};
+pub use export::Exports;
 pub use notices::Notices;
 pub use reply::Reply;

@@ -1,15 +1,21 @@
 //! The commands: one file each. A new one is a line here and its file.
 
+pub mod audit;
 pub mod cancel;
+pub mod chats;
+pub mod grant;
 pub mod help;
+pub mod invite;
 pub mod job;
 pub mod jobs;
 pub mod output;
 pub mod retry;
+pub mod revoke;
 pub mod run;
 pub mod start;
 pub mod status;
 pub mod stream;
+pub mod users;
 pub mod whoami;
 
 use super::reply::Reply;
@@ -55,6 +61,18 @@ pub enum Command {
     Retry,
     /// Gives a job's output.
     Output,
+    /// Shows the persons.
+    Users,
+    /// Gives a role or a right.
+    Grant,
+    /// Takes a role or a right.
+    Revoke,
+    /// Makes an invitation.
+    Invite,
+    /// Shows and allows groups.
+    Chats,
+    /// Shows the audit trail.
+    Audit,
     /// Explains the commands.
     Help,
     /// Says who you are here.
@@ -65,7 +83,7 @@ pub enum Command {
 
 impl Command {
     /// All commands, in the order of the help.
-    pub const ALL: [Command; 11] = [
+    pub const ALL: [Command; 17] = [
         Command::Run,
         Command::Stream,
         Command::Status,
@@ -74,6 +92,12 @@ impl Command {
         Command::Cancel,
         Command::Retry,
         Command::Output,
+        Command::Users,
+        Command::Grant,
+        Command::Revoke,
+        Command::Invite,
+        Command::Chats,
+        Command::Audit,
         Command::Help,
         Command::Whoami,
         Command::Start,
@@ -91,6 +115,12 @@ impl Command {
             Command::Cancel => &cancel::ABOUT,
             Command::Retry => &retry::ABOUT,
             Command::Output => &output::ABOUT,
+            Command::Users => &users::ABOUT,
+            Command::Grant => &grant::ABOUT,
+            Command::Revoke => &revoke::ABOUT,
+            Command::Invite => &invite::ABOUT,
+            Command::Chats => &chats::ABOUT,
+            Command::Audit => &audit::ABOUT,
             Command::Help => &help::ABOUT,
             Command::Whoami => &whoami::ABOUT,
             Command::Start => &start::ABOUT,
@@ -111,6 +141,12 @@ impl Command {
             Command::Cancel => cancel::handle(request, rest).await,
             Command::Retry => retry::handle(request, rest).await,
             Command::Output => output::handle(request, rest).await,
+            Command::Users => users::handle(request, rest).await,
+            Command::Grant => grant::handle(request, rest).await,
+            Command::Revoke => revoke::handle(request, rest).await,
+            Command::Invite => invite::handle(request, rest).await,
+            Command::Chats => chats::handle(request, rest).await,
+            Command::Audit => audit::handle(request, rest).await,
             Command::Help => help::handle(request, rest),
             Command::Whoami => Ok(whoami::handle(request)),
             Command::Start => start::handle(request, rest).await,
