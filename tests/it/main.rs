@@ -17,6 +17,7 @@ mod delivery;
 mod hostile;
 mod house;
 mod layers;
+mod people;
 mod presses;
 mod running;
 mod source;
