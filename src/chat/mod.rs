@@ -3,8 +3,10 @@
 pub mod changes;
 pub mod commands;
 mod dispatch;
+mod export;
 pub mod intake;
 mod keyboards;
+mod members;
 pub mod menu;
 mod message;
 mod notices;
@@ -15,5 +17,6 @@ mod reply;
 mod request;
 
 pub use dispatch::{on_other, schema};
+pub use export::Exports;
 pub use notices::Notices;
 pub use reply::Reply;
