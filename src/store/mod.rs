@@ -5,11 +5,14 @@
 
 pub mod audit;
 pub mod chats;
+pub mod history;
 pub mod inbox;
 pub mod intents;
 pub mod jobs;
 pub mod members;
 pub mod outbox;
+pub mod retention;
+pub mod waiting;
 
 use sqlx::any::AnyPoolOptions;
 use sqlx::{AnyConnection, AnyPool, Connection as _, Row as _};

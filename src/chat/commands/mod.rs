@@ -4,9 +4,11 @@ pub mod cancel;
 pub mod help;
 pub mod job;
 pub mod jobs;
+pub mod outbox;
 pub mod output;
 pub mod retry;
 pub mod run;
+pub mod search;
 pub mod start;
 pub mod status;
 pub mod stream;
@@ -55,6 +57,8 @@ pub enum Command {
     Retry,
     /// Gives a job's output.
     Output,
+    /// Shows what waits to be sent.
+    Outbox,
     /// Explains the commands.
     Help,
     /// Says who you are here.
@@ -65,7 +69,7 @@ pub enum Command {
 
 impl Command {
     /// All commands, in the order of the help.
-    pub const ALL: [Command; 11] = [
+    pub const ALL: [Command; 12] = [
         Command::Run,
         Command::Stream,
         Command::Status,
@@ -74,6 +78,7 @@ impl Command {
         Command::Cancel,
         Command::Retry,
         Command::Output,
+        Command::Outbox,
         Command::Help,
         Command::Whoami,
         Command::Start,
@@ -91,6 +96,7 @@ impl Command {
             Command::Cancel => &cancel::ABOUT,
             Command::Retry => &retry::ABOUT,
             Command::Output => &output::ABOUT,
+            Command::Outbox => &outbox::ABOUT,
             Command::Help => &help::ABOUT,
             Command::Whoami => &whoami::ABOUT,
             Command::Start => &start::ABOUT,
@@ -111,6 +117,7 @@ impl Command {
             Command::Cancel => cancel::handle(request, rest).await,
             Command::Retry => retry::handle(request, rest).await,
             Command::Output => output::handle(request, rest).await,
+            Command::Outbox => outbox::handle(request, rest).await,
             Command::Help => help::handle(request, rest),
             Command::Whoami => Ok(whoami::handle(request)),
             Command::Start => start::handle(request, rest).await,

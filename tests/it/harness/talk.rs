@@ -4,7 +4,8 @@ use super::{PATIENCE, World};
 use opsgram::base::role::Role;
 use opsgram::sandbox::{Message, View};
 use opsgram::store::audit::Entry;
-use opsgram::store::{audit, inbox, jobs, outbox};
+use opsgram::store::history::{self, Cursor, Filter};
+use opsgram::store::{audit, inbox, outbox};
 
 impl World {
     /// The same world, with its database, folder and stand-in, before any script was configured.
@@ -64,7 +65,14 @@ impl World {
     /// How many jobs were ever made.
     pub async fn jobs(&self) -> usize {
         let mut db = self.services().store.read().await.unwrap();
-        let all = jobs::list(&mut db, jobs::Filter::All, Role::Owner, 1000, 0).await;
+        let all = history::list(
+            &mut db,
+            &Filter::default(),
+            Role::Owner,
+            Cursor::Newest,
+            1000,
+        )
+        .await;
         all.unwrap().len()
     }
 
