@@ -64,21 +64,31 @@ pub async fn list(
     limit: u32,
 ) -> Result<Vec<Job>> {
     let floor = floor(db, filter).await?;
-    let (bound, order, side) = match cursor {
-        Cursor::Newest => (i64::MAX, "DESC", "<"),
-        Cursor::OlderThan(id) => (id.0, "DESC", "<"),
-        Cursor::NewerThan(id) => (id.0, "ASC", ">"),
+    let bound = match cursor {
+        Cursor::Newest => i64::MAX,
+        Cursor::OlderThan(id) | Cursor::NewerThan(id) => id.0,
     };
-    let text = sqlx::AssertSqlSafe(format!(
-        "SELECT {COLUMNS} FROM jobs WHERE {} AND id {side} $5 ORDER BY id {order} LIMIT $6",
-        condition(filter, role)
-    ));
+    let text = sqlx::AssertSqlSafe(query_text(filter, role, cursor));
     let rows = bound_to(sqlx::query(text), filter, floor)
         .bind(bound)
         .bind(i64::from(limit))
         .fetch_all(db)
         .await?;
     rows.iter().map(read).collect()
+}
+
+/// The query of [`list`], so that its plan can be asked for: over title, asker, the lowest number, the moment, the cursor's
+/// job and the limit.
+#[must_use]
+pub fn query_text(filter: &Filter, role: Role, cursor: Cursor) -> String {
+    let (order, side) = match cursor {
+        Cursor::Newest | Cursor::OlderThan(_) => ("DESC", "<"),
+        Cursor::NewerThan(_) => ("ASC", ">"),
+    };
+    format!(
+        "SELECT {COLUMNS} FROM jobs WHERE {} AND id {side} $5 ORDER BY id {order} LIMIT $6",
+        condition(filter, role)
+    )
 }
 
 /// How many jobs fit a filter that this role may see, counted up to `most`.

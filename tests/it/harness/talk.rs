@@ -76,6 +76,22 @@ impl World {
         all.unwrap().len()
     }
 
+    /// Waits until every update is handled, whatever waits to be sent.
+    pub async fn quiet_but_for_messages(&self) {
+        let begun = std::time::Instant::now();
+        loop {
+            let mut db = self.services().store.read().await.unwrap();
+            let open = inbox::unhandled(&mut db).await.unwrap();
+            drop(db);
+            if open.is_empty() && self.sandbox.pending_updates() == 0 {
+                return;
+            }
+            assert!(begun.elapsed() < PATIENCE, "never quiet: {open:?}");
+            // There is no event for “nothing”; this is the pace of looking, not a time that the test relies on.
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    }
+
     /// Waits until every update is handled and every message is out, whatever jobs still run.
     pub async fn quiet_but_for_jobs(&self) {
         let begun = std::time::Instant::now();

@@ -3,6 +3,7 @@
 use super::reader::PartReader;
 use super::search::{SHOWN_LINE_BYTES, WINDOW_BYTES};
 use super::*;
+use crate::base::text::grouped;
 use proptest::prelude::{prop, prop_assert, prop_assert_eq, proptest};
 use std::io::Read;
 use std::time::{Duration, Instant};
