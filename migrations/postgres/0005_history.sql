@@ -1,5 +1,6 @@
 -- Looking back: filters that never read every job, which job a message belongs to, and what retention removed.
 
+CREATE INDEX jobs_role ON jobs (role, id);
 CREATE INDEX jobs_state ON jobs (state, id);
 CREATE INDEX jobs_created ON jobs (created_at, id);
 CREATE INDEX jobs_asker_title ON jobs (asker_id, title, id);

@@ -1,12 +1,11 @@
 //! What follows from a pressed button. Rights are asked for anew, at the moment of the press.
 
-use super::commands::{
-    Command, cancel, job, jobs, outbox, output, read_line, retry, run, search, status,
-};
+use super::commands::{Command, cancel, job, jobs, outbox, output, read_line, retry, run, status};
 use super::keyboards::Press;
 use super::offers::{self, LATE_WITHIN, Offer};
 use super::reply::Reply;
 use super::request::{From, Request};
+use super::search;
 use crate::access::Asked;
 use crate::base::error::{Error, Result};
 use crate::base::ids::MessageId;

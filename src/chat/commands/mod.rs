@@ -8,7 +8,6 @@ pub mod outbox;
 pub mod output;
 pub mod retry;
 pub mod run;
-pub mod search;
 pub mod start;
 pub mod status;
 pub mod stream;

@@ -114,7 +114,7 @@ pub async fn told(request: &Request, id: JobId) -> Result<Option<String>> {
         };
         parts.push(format!("{word}{times}{why}"));
     }
-    Ok((!parts.is_empty()).then(|| format!("Told here: {}", escape(&parts.join(", ")))))
+    Ok((!parts.is_empty()).then(|| format!("Messages: {}", escape(&parts.join(", ")))))
 }
 
 async fn allow(request: &Request, action: &'static str, target: String) -> Result<Grant> {

@@ -1,8 +1,7 @@
-//! `/output`: what a job printed, as a file or in part. Searching is the business of [`super::search`].
+//! `/output`: what a job printed, as a file or in part. Searching is the business of [`crate::chat::search`].
 
 use super::About;
 use super::job::visible;
-use super::search;
 use super::{job_id, jobs};
 use crate::base::error::{Error, Result};
 use crate::base::ids::JobId;
@@ -11,6 +10,7 @@ use crate::base::text::{self, grouped};
 use crate::chat::keyboards::Press;
 use crate::chat::reply::Reply;
 use crate::chat::request::{From, Request};
+use crate::chat::search;
 use crate::delivery::card;
 use crate::jobs::output::{FoundLine, LogReader, Rows};
 use crate::store::history::Standing;
@@ -93,7 +93,7 @@ pub async fn file(request: &Request, id: JobId) -> Result<Reply> {
 }
 
 /// The message that a file answers: the command, or the message whose button was pressed.
-pub(super) fn answers(request: &Request) -> Option<crate::base::ids::MessageId> {
+pub fn answers(request: &Request) -> Option<crate::base::ids::MessageId> {
     match request.from {
         From::Message => request.message,
         From::Press { .. } => request.pressed(),
@@ -171,7 +171,7 @@ fn fitting(mut lines: Vec<FoundLine>, last: bool) -> Vec<FoundLine> {
 ///
 /// # Errors
 /// Refused when there is none, else the disk's.
-pub(super) fn open(request: &Request, job: &Job) -> Result<LogReader> {
+pub fn open(request: &Request, job: &Job) -> Result<LogReader> {
     let opened = LogReader::open(&request.services.log_dir, job.id);
     opened.map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => {

@@ -1,7 +1,7 @@
 //! Searching what jobs printed: in one of them, or in all that the asker may see, page by page.
 
-use super::job::visible;
-use super::{jobs, output};
+use super::commands::job::visible;
+use super::commands::{jobs, output};
 use crate::access::Asked;
 use crate::base::error::{Error, Result};
 use crate::base::ids::JobId;
@@ -36,13 +36,15 @@ const LINES_UNITS: usize = 3600;
 const MARKS: usize = 48;
 /// How long one press may search.
 const BUDGET: Duration = Duration::from_secs(2);
+/// However long a search had to wait for its turn, it gets so long.
+const LEAST: Duration = Duration::from_millis(300);
 /// Searches at once: each may keep a processor busy.
 static ROOM: Semaphore = Semaphore::const_new(2);
 /// Jobs found on a page, and the lines shown of each.
 const HITS: usize = 8;
 const HIT_LINES: usize = 3;
 /// Jobs that are looked up at a time.
-const BATCH: u32 = 100;
+const BATCH: u32 = 250;
 /// Pages that can be turned back to; a search that long is better narrowed.
 const PAGES: usize = 500;
 
@@ -183,9 +185,12 @@ async fn in_job(
     let (job, _) = visible(request, id, "job.output", Role::Viewer).await?;
     let log = output::open(request, &job)?;
     let pattern = search.sought.compile().map_err(Error::refused)?;
-    let wanted = wanted(search.pages[page].point, search.context);
-    let count = page == 0;
-    let found = blocking(move || log.search(&pattern, Wanted { count, ..wanted })).await?;
+    let (from, context, count) = (search.pages[page].point, search.context, page == 0);
+    let found = blocking(move || {
+        let wanted = wanted(from, context);
+        log.search(&pattern, Wanted { count, ..wanted })
+    })
+    .await?;
     remember(
         search,
         page,
@@ -359,6 +364,7 @@ fn sweep_batch(
         let units = |line: &FoundLine| text::utf16_len(&line.text) + 24;
         160 + hit.found.lines.iter().map(units).sum::<usize>()
     };
+    let until = until.max(Instant::now() + LEAST);
     let mut room = LINES_UNITS.saturating_sub(swept.hits.iter().map(used).sum());
     let mut point = begun.point;
     for job in batch {
