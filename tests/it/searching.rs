@@ -200,3 +200,48 @@ on_both! {
         world.quiet().await;
     }
 }
+
+on_both! {
+    /// A search that takes long ends in time, says how far it came, goes on from there, and delays nobody else.
+    async fn a_slow_search_is_cut_short_and_delays_nobody(world) {
+        world.start().await;
+        let store = world.services().store.clone();
+        let past = crate::history::Past {
+            title: "huge",
+            state: "succeeded",
+            role: "viewer",
+            asker: BEN,
+            at: opsgram::base::time::Millis::now().0,
+        };
+        crate::history::past(&store, &[past]).await;
+        let mut tx = store.begin().await.unwrap();
+        sqlx::query("UPDATE jobs SET log_bytes = 67108864").execute(&mut *tx).await.unwrap();
+        store.commit(tx).await.unwrap();
+        let line = format!("{}\n", "a line of a log that is eighty bytes long, more or less, as lines are");
+        let log = line.repeat((64 << 20) / line.len());
+        std::fs::write(world.path().join("data/logs/1.log"), log).unwrap();
+        let before = world.sandbox.seq();
+        world.say(BEN, "/output 1 grep /(\\w+ ){4,40}never$/");
+        world.say(CLEO, "/status jobs");
+        let cut = world.sees(BEN, "with /(\\w+ ){4,40}never$/").await;
+        world.sees(CLEO, "No jobs are running.").await;
+        let told: Vec<_> = world.sandbox.events_since(before).into_iter().filter_map(|event| match event.what {
+            opsgram::sandbox::What::Sent { chat, .. } => Some(chat),
+            _ => None,
+        }).collect();
+        assert_eq!(told, [CLEO, BEN], "who asks for little does not wait for who asks for much");
+        assert!(cut.text.contains("None up to line ") && cut.text.contains("This log takes long to search."), "{}", cut.text);
+        world.presses(BEN, &cut, "More ›").await;
+        let further = world.sees(BEN, "page 2:").await;
+        let line = |message: &Message| -> u64 {
+            let (_, rest) = message.text.split_once("None up to line ").unwrap();
+            rest.split('.').next().unwrap().replace(',', "").parse().unwrap()
+        };
+        assert!(line(&further) > line(&cut), "{} {}", cut.text, further.text);
+        let all = world.asks(BEN, BEN, "/output grep /(\\w+ ){4,40}never$/").await;
+        assert!(all.text.starts_with("Nothing holds /(\\w+ ){4,40}never$/ yet. One job was searched"), "{}", all.text);
+        assert!(all.button("Search on ›").is_some());
+        world.quiet().await;
+        world.polite();
+    }
+}

@@ -1,19 +1,21 @@
 //! `/outbox`: what waits to be sent, since when and why, what failed lately; with trying again and dropping.
 
+mod words;
+
 use super::{About, jobs};
 use crate::access::{Asked, Grant};
 use crate::base::error::{Error, Result};
 use crate::base::ids::{ChatId, JobId};
 use crate::base::role::Role;
-use crate::base::text::{self, escape, grouped};
+use crate::base::text::{escape, grouped};
 use crate::base::time::{Millis, human};
 use crate::chat::keyboards::{OutboxPress, Press, in_pairs};
 use crate::chat::reply::Reply;
 use crate::chat::request::Request;
-use crate::delivery::{Body, Outgoing};
 use crate::store;
 use crate::store::waiting::{self, Delivery, Message, Queue};
 use std::time::Duration;
+use words::{name, reason, state, what};
 
 /// What the help says.
 pub const ABOUT: About = About {
@@ -470,86 +472,6 @@ async fn find(request: &Request, id: i64) -> Result<Message> {
             "There is no message {id} in the outbox. /outbox lists what waits."
         ))
     })
-}
-
-/// What a message is, as far as this role may know.
-async fn what(request: &Request, message: &Message, role: Role) -> Result<String> {
-    let outgoing: Option<Outgoing> = serde_json::from_str(&message.payload).ok();
-    let (kind, words) = match outgoing.map(|outgoing| outgoing.body) {
-        Some(Body::Text { html, .. }) => ("a text", html),
-        Some(Body::Document { html, .. }) => ("a file", html),
-        None => ("a message of another version", String::new()),
-    };
-    let job = match message.job {
-        Some(id) => {
-            let mut db = request.services.store.read().await?;
-            store::jobs::find(&mut db, id).await?
-        }
-        None => None,
-    };
-    Ok(match job {
-        Some(job) if job.new.role <= role => {
-            format!("{kind} of #{} {}", job.id, escape(&job.new.title))
-        }
-        Some(_) => format!("{kind} of a job that you may not see"),
-        // What somebody else was answered is shown to owners alone.
-        None if role < Role::Owner => kind.to_owned(),
-        None => {
-            let plain = text::plain_of_html(&words);
-            let first = plain.lines().next().unwrap_or_default();
-            format!("{kind}: {}", escape(&text::shorten(first, 60)))
-        }
-    })
-}
-
-/// Why a message waits; empty when it is on its way.
-fn state(request: &Request, message: &Message) -> String {
-    let pause = request.services.outbox.closed_for(message.chat);
-    let next = match pause.is_zero() {
-        true => String::new(),
-        false => format!(
-            "next try in {}",
-            human(Duration::from_secs(pause.as_secs() + 1))
-        ),
-    };
-    match (message.reason.is_some(), next.is_empty()) {
-        (false, true) => String::new(),
-        (false, false) => next,
-        (true, true) => reason(message),
-        (true, false) => format!("{}, {next}", reason(message)),
-    }
-}
-
-/// Why it did not go, or who dropped it, in words for people.
-fn reason(message: &Message) -> String {
-    let reason = message.reason.as_deref().unwrap_or("no reason is known");
-    let lower = reason.to_lowercase();
-    if lower.contains("network error") || lower.contains("error sending request") {
-        "Telegram does not answer".to_owned()
-    } else if lower.contains("retry after") {
-        "Telegram asked to wait".to_owned()
-    } else if lower.contains("parsing json") {
-        "something else answers in Telegram’s place".to_owned()
-    } else {
-        text::shorten(reason, 100).into_owned()
-    }
-}
-
-/// A chat as people know it.
-fn name(request: &Request, chat: ChatId) -> String {
-    let person = crate::base::ids::UserId(chat.0);
-    let known = match chat.is_private() {
-        true => request.access().name_of(person),
-        false => {
-            let config = request.services.live.current();
-            let before = request.services.outbox.former_id(chat);
-            let listed =
-                |listed: &&crate::config::Chat| listed.id == chat || Some(listed.id) == before;
-            let listed = config.access.chats.iter().find(listed);
-            listed.map(|listed| listed.name.clone())
-        }
-    };
-    known.unwrap_or_else(|| format!("chat {chat}"))
 }
 
 fn no_longer() -> Error {

@@ -1,50 +1,39 @@
 //! Searching what jobs printed: in one of them, or in all that the asker may see, page by page.
 
+mod sweep;
+mod words;
+
 use super::commands::job::visible;
 use super::commands::{jobs, output};
 use crate::access::Asked;
 use crate::base::error::{Error, Result};
 use crate::base::ids::JobId;
 use crate::base::role::Role;
-use crate::base::text::{self, escape, grouped};
+use crate::base::text::{self, grouped};
 use crate::base::time::Millis;
-use crate::base::words::words;
 use crate::chat::filter;
 use crate::chat::keyboards::Press;
 use crate::chat::offers::{self, At, LATE_WITHIN, Offer, SearchOffer};
 use crate::chat::reply::Reply;
 use crate::chat::request::Request;
 use crate::delivery::{Body, Buttons, Outgoing};
-use crate::jobs::output::{Found, FoundLine, LogReader, Pattern, Point, Searched, Sought, Wanted};
-use crate::store;
-use crate::store::history::{Cursor, Filter};
-use crate::store::jobs::Job;
+use crate::jobs::output::{Found, Point, Searched, Sought, Wanted};
 use std::io;
-use std::path::Path;
 use std::time::{Duration, Instant};
+use sweep::sweep;
 use tokio::sync::Semaphore;
+use words::{MARKS, listing, quoted, split_context, unquoted};
 
 /// Lines shown around each that matches, in one job, when nothing else is said; in many jobs, none.
 const CONTEXT: usize = 1;
-/// The most lines around each.
-const MAX_CONTEXT: usize = 20;
 /// Matching lines on a page.
 const MATCHES: usize = 40;
 /// Room for the lines on a page, in UTF-16 units.
 const LINES_UNITS: usize = 3600;
-/// Marked places on a page: Telegram takes 100 entities, and between two marks there is one for the rest.
-const MARKS: usize = 48;
 /// How long one press may search.
 const BUDGET: Duration = Duration::from_secs(2);
-/// However long a search had to wait for its turn, it gets so long.
-const LEAST: Duration = Duration::from_millis(300);
 /// Searches at once: each may keep a processor busy.
 static ROOM: Semaphore = Semaphore::const_new(2);
-/// Jobs found on a page, and the lines shown of each.
-const HITS: usize = 8;
-const HIT_LINES: usize = 3;
-/// Jobs that are looked up at a time.
-const BATCH: u32 = 250;
 /// Pages that can be turned back to; a search that long is better narrowed.
 const PAGES: usize = 500;
 
@@ -92,7 +81,8 @@ async fn start(request: &Request, id: JobId, sought: Sought, context: usize) -> 
 /// The refusal in words, or a failure of ours.
 pub async fn past_jobs(request: &Request, typed: &str) -> Result<Reply> {
     let (typed, context) = split_context(typed)?;
-    let mut words = words(typed).map_err(|error| Error::refused(error.to_string()))?;
+    let mut words =
+        crate::base::words::words(typed).map_err(|error| Error::refused(error.to_string()))?;
     if words.is_empty() {
         return Err(Error::refused(
             "Write what to look for: /output grep error. Filters may follow, such as failed or since 3d.",
@@ -234,22 +224,6 @@ fn up_to(found: &Searched) -> String {
     grouped(found.next.map_or(0, |next| next.line))
 }
 
-/// What was found in one of many jobs.
-struct Hit {
-    job: Job,
-    found: Searched,
-}
-
-/// What a search in many jobs came to.
-#[derive(Default)]
-struct Swept {
-    hits: Vec<Hit>,
-    searched: usize,
-    /// The job that was looked at last.
-    oldest: Option<Millis>,
-    next: Option<At>,
-}
-
 /// A page of matches in many jobs, and the jobs on it; adds where the next page begins.
 async fn in_all(
     request: &Request,
@@ -307,120 +281,6 @@ async fn in_all(
     ))
 }
 
-/// Goes through the jobs from newest to oldest until the page is full or the time is over.
-async fn sweep(
-    request: &Request,
-    filter: &Filter,
-    role: Role,
-    pattern: &Pattern,
-    from: At,
-    context: usize,
-) -> Result<Swept> {
-    let until = Instant::now() + BUDGET;
-    let mut swept = Swept::default();
-    let mut at = from;
-    loop {
-        let cursor = match at.before {
-            0 => Cursor::Newest,
-            before => Cursor::OlderThan(JobId(before)),
-        };
-        let batch = {
-            let mut db = request.services.store.read().await?;
-            store::history::list(&mut db, filter, role, cursor, BATCH).await?
-        };
-        let Some(last) = batch.last().map(|job| job.id.0) else {
-            return Ok(swept);
-        };
-        let (folder, pattern) = (request.services.log_dir.clone(), pattern.clone());
-        let begun = at;
-        swept =
-            blocking(move || sweep_batch(swept, batch, &folder, &pattern, begun, context, until))
-                .await?;
-        if swept.next.is_some() {
-            return Ok(swept);
-        }
-        at = At {
-            before: last,
-            point: Point::default(),
-        };
-        if Instant::now() >= until {
-            swept.next = Some(at);
-            return Ok(swept);
-        }
-    }
-}
-
-/// Searches the logs of these jobs; sets `next` when it stops before the last of them.
-fn sweep_batch(
-    mut swept: Swept,
-    batch: Vec<Job>,
-    folder: &Path,
-    pattern: &Pattern,
-    begun: At,
-    context: usize,
-    until: Instant,
-) -> io::Result<Swept> {
-    let used = |hit: &Hit| {
-        let units = |line: &FoundLine| text::utf16_len(&line.text) + 24;
-        160 + hit.found.lines.iter().map(units).sum::<usize>()
-    };
-    let until = until.max(Instant::now() + LEAST);
-    let mut room = LINES_UNITS.saturating_sub(swept.hits.iter().map(used).sum());
-    let mut point = begun.point;
-    for job in batch {
-        // The next page begins with this job, wherever in its log.
-        let this = job.id.0.saturating_add(1);
-        let here = |point: Point| At {
-            before: this,
-            point,
-        };
-        if swept.hits.len() >= HITS || room < 600 {
-            swept.next = Some(here(point));
-            return Ok(swept);
-        }
-        let after = At {
-            before: job.id.0,
-            point: Point::default(),
-        };
-        let from = std::mem::take(&mut point);
-        swept.oldest = Some(job.new.created_at);
-        swept.searched += 1;
-        if job.state.is_final() && job.log_bytes == 0 {
-            continue;
-        }
-        let log = match LogReader::open(folder, job.id) {
-            Ok(log) => log,
-            // It went this moment, or its job never started.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            Err(error) => return Err(error),
-        };
-        let wanted = Wanted {
-            matches: HIT_LINES,
-            room: (room - 300).min(1200),
-            until,
-            ..wanted(from, context)
-        };
-        let found = log.search(pattern, wanted)?;
-        let late = Instant::now() >= until;
-        let unfinished = found.next.filter(|_| late && found.lines.is_empty());
-        let next = unfinished.map(here);
-        if !found.lines.is_empty() {
-            let hit = Hit { job, found };
-            room = room.saturating_sub(used(&hit));
-            swept.hits.push(hit);
-        }
-        if next.is_some() {
-            swept.next = next;
-            return Ok(swept);
-        }
-        if late {
-            swept.next = Some(after);
-            return Ok(swept);
-        }
-    }
-    Ok(swept)
-}
-
 fn wanted(from: Point, context: usize) -> Wanted {
     Wanted {
         from,
@@ -458,43 +318,6 @@ pub(super) async fn blocking<T: Send + 'static>(
         .map_err(anyhow::Error::new)?)
 }
 
-/// Lines with their numbers, a sign for a gap between them, and the matches marked.
-fn listing(lines: &[FoundLine], marks: &mut usize) -> String {
-    let mut html = String::new();
-    let mut plain = String::new();
-    let mut before = 0;
-    for (at, line) in lines.iter().enumerate() {
-        if at > 0 {
-            plain.push('\n');
-        }
-        if before > 0 && line.number > before + 1 {
-            plain.push_str("⋯\n");
-        }
-        before = line.number;
-        let sign = if line.matches { ':' } else { '-' };
-        plain.push_str(&format!("{}{sign} ", line.number));
-        let mut done = 0;
-        for mark in line.marks.iter().take(*marks) {
-            plain.push_str(&line.text[done..mark.start]);
-            flush(&mut html, &mut plain);
-            html.push_str(&format!("<b>{}</b>", escape(&line.text[mark.clone()])));
-            done = mark.end;
-        }
-        *marks = marks.saturating_sub(line.marks.len());
-        plain.push_str(&line.text[done..]);
-    }
-    flush(&mut html, &mut plain);
-    html
-}
-
-fn flush(html: &mut String, plain: &mut String) {
-    match text::is_blank(plain) {
-        true => html.push_str(&escape(plain)),
-        false => html.push_str(&format!("<code>{}</code>", escape(plain))),
-    }
-    plain.clear();
-}
-
 fn buttons(search: &SearchOffer, intent: &str, page: usize, hits: &[JobId]) -> Buttons {
     let mut rows: Buttons = hits
         .chunks(4)
@@ -525,102 +348,4 @@ fn buttons(search: &SearchOffer, intent: &str, page: usize, hits: &[JobId]) -> B
         ]);
     }
     rows
-}
-
-fn quoted(sought: &Sought) -> String {
-    let words = escape(text::head_units(&sought.to_string(), 100));
-    match sought.regex {
-        true => words,
-        false => format!("“{words}”"),
-    }
-}
-
-/// Takes `±2` or `context 2` off the end.
-fn split_context(typed: &str) -> Result<(&str, Option<usize>)> {
-    let (head, last) = match typed.rsplit_once(char::is_whitespace) {
-        Some((head, last)) => (head.trim_end(), last),
-        None => return Ok((typed, None)),
-    };
-    let number = |digits: &str| {
-        let all_digits = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
-        all_digits.then(|| digits.parse().unwrap_or(usize::MAX))
-    };
-    let signed = last.strip_prefix('±').or_else(|| last.strip_prefix("+-"));
-    let (head, count) = if let Some(digits) = signed {
-        match number(digits) {
-            Some(count) => (head, count),
-            None => return Ok((typed, None)),
-        }
-    } else {
-        let by_word = head
-            .rsplit_once(char::is_whitespace)
-            .filter(|(_, word)| word.eq_ignore_ascii_case("context"));
-        match (by_word, number(last)) {
-            (Some((head, _)), Some(count)) => (head.trim_end(), count),
-            _ => return Ok((typed, None)),
-        }
-    };
-    if count > MAX_CONTEXT {
-        return Err(Error::refused(format!(
-            "At most {MAX_CONTEXT} lines around a match can be shown. Write ±{MAX_CONTEXT} or less."
-        )));
-    }
-    Ok((head, Some(count)))
-}
-
-fn unquoted(text: &str) -> &str {
-    for (open, close) in [('"', '"'), ('\'', '\''), ('“', '”'), ('„', '“'), ('«', '»')] {
-        let inner = text.strip_prefix(open).and_then(|t| t.strip_suffix(close));
-        if let Some(inner) = inner.filter(|inner| !inner.is_empty()) {
-            return inner;
-        }
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_lines_around_are_asked_for_at_the_end() {
-        let split = |typed| split_context(typed).unwrap();
-        assert_eq!(split("error ±2"), ("error", Some(2)));
-        assert_eq!(split("disk full +-3"), ("disk full", Some(3)));
-        assert_eq!(split("disk full context 0"), ("disk full", Some(0)));
-        for text in [
-            "error",
-            "±2",
-            "exit -1",
-            "a ±x",
-            "context 2",
-            "in context",
-            "a \"±2\"",
-        ] {
-            assert_eq!(split(text), (text, None));
-        }
-        for much in ["a ±999", "a ±99999999999999999999999", "a context 21"] {
-            assert!(split_context(much).is_err(), "{much}");
-        }
-    }
-
-    #[test]
-    fn marks_stay_within_what_telegram_takes() {
-        let line = |number| FoundLine {
-            number,
-            text: "<b>a</b> a a a a a a a".to_owned(),
-            matches: true,
-            marks: vec![3..4, 9..10, 11..12, 13..14],
-        };
-        let lines: Vec<_> = (1..=40).map(line).collect();
-        let html = listing(&lines, &mut MARKS.clone());
-        let entities = html.matches("<b>").count() + html.matches("<code>").count();
-        assert!(entities <= 100, "{entities}");
-        assert!(
-            html.starts_with("<code>1: &lt;b&gt;</code><b>a</b><code>&lt;/b&gt; </code><b>a</b>")
-        );
-        let plain = text::plain_of_html(&html);
-        assert_eq!(plain.lines().count(), 40);
-        assert!(plain.ends_with("40: <b>a</b> a a a a a a a"));
-    }
 }
