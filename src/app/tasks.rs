@@ -79,6 +79,7 @@ async fn tidy_once(
         .jobs
         .forget_messages(now.minus(limits.keep), stop)
         .await?;
+    services.jobs.tidy_files().await?;
     let mut tx = services.store.begin().await?;
     store::inbox::prune(&mut tx, now.minus(KEEP_UPDATES)).await?;
     store::intents::prune(&mut tx, now).await?;
@@ -131,6 +132,10 @@ impl ErrorHandler<RequestError> for PollErrors {
             if words.contains("terminated by other getUpdates") {
                 tracing::warn!(
                     "another program polls with this bot's token; only one may. Trying again"
+                );
+            } else if words.contains("webhook is active") {
+                tracing::warn!(
+                    "a webhook is set for this bot, so updates go there; `opsgram check --delete-webhook` ends that"
                 );
             } else {
                 tracing::warn!(error = words, "polling failed; trying again");

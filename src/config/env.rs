@@ -43,7 +43,7 @@ impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Env {
 }
 
 /// Every single key outside lists and free maps; the schema's test keeps it complete.
-pub(super) const OVERRIDABLE: [&str; 16] = [
+pub(super) const OVERRIDABLE: [&str; 18] = [
     "base_dir",
     "data_dir",
     "database",
@@ -51,6 +51,8 @@ pub(super) const OVERRIDABLE: [&str; 16] = [
     "jobs.keep",
     "jobs.keep_count",
     "jobs.keep_size",
+    "jobs.max_files",
+    "jobs.max_files_size",
     "jobs.max_log",
     "jobs.max_queued",
     "jobs.per_user",
@@ -63,8 +65,9 @@ pub(super) const OVERRIDABLE: [&str; 16] = [
 ];
 
 /// Variables of ours that are not keys of the file.
-const OTHERS: [&str; 4] = [
+const OTHERS: [&str; 5] = [
     "OPSGRAM_CONFIG",
+    "OPSGRAM_DATABASE_PASSWORD_FILE",
     "OPSGRAM_LOG",
     "OPSGRAM_LOG_FORMAT",
     "OPSGRAM_TELEGRAM_TOKEN",

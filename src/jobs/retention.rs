@@ -3,7 +3,7 @@
 //! The row goes before the log: a crash in between leaves a log that is nobody's, and the next sweep removes it.
 //! A job that has not ended, or one of whose messages is still to be sent, is kept whatever the limits say.
 
-use super::{Jobs, output};
+use super::{Jobs, files, output};
 use crate::base::error::Result;
 use crate::base::ids::JobId;
 use crate::base::time::Millis;
@@ -162,11 +162,15 @@ impl Jobs {
     }
 
     async fn remove_logs(&self, jobs: Vec<JobId>) -> Result<()> {
-        let folder = self.inner.settings.log_dir.clone();
+        let settings = &self.inner.settings;
+        let (logs, work) = (settings.log_dir.clone(), settings.work_dir.clone());
         let removal = tokio::task::spawn_blocking(move || {
             for id in jobs {
-                if let Err(error) = output::remove(&folder, id) {
+                if let Err(error) = output::remove(&logs, id) {
                     tracing::warn!(job = %id, %error, "the log of a removed job stays for now");
+                }
+                if let Err(error) = files::Folder::of(&work, id).remove() {
+                    tracing::warn!(job = %id, %error, "the files of a removed job stay for now");
                 }
             }
         });

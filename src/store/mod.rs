@@ -4,15 +4,21 @@
 //! On SQLite all writes share one connection, queued in order, so that they never meet each other's lock.
 
 pub mod audit;
+pub mod ceilings;
 pub mod chats;
 pub mod history;
 pub mod inbox;
+mod inspect;
 pub mod intents;
+pub mod invites;
 pub mod jobs;
 pub mod members;
 pub mod outbox;
+pub mod people;
 pub mod retention;
 pub mod waiting;
+
+pub use inspect::{Inspection, inspect};
 
 use sqlx::any::AnyPoolOptions;
 use sqlx::{AnyConnection, AnyPool, Connection as _, Row as _};
@@ -224,13 +230,17 @@ impl Store {
     }
 
     async fn migrate(&self) -> Result<()> {
-        let mut migrator = match self.location {
-            Location::Sqlite(_) => sqlx::migrate!("migrations/sqlite"),
-            Location::Postgres(_) => sqlx::migrate!("migrations/postgres"),
-        };
-        migrator.dangerous_set_table_name(MIGRATIONS_TABLE);
-        Ok(migrator.run(&self.write).await?)
+        Ok(migrator(&self.location).run(&self.write).await?)
     }
+}
+
+fn migrator(location: &Location) -> sqlx::migrate::Migrator {
+    let mut migrator = match location {
+        Location::Sqlite(_) => sqlx::migrate!("migrations/sqlite"),
+        Location::Postgres(_) => sqlx::migrate!("migrations/postgres"),
+    };
+    migrator.dangerous_set_table_name(MIGRATIONS_TABLE);
+    migrator
 }
 
 fn options(connections: u32) -> AnyPoolOptions {

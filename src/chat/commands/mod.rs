@@ -1,11 +1,13 @@
 //! The commands: one file each. A new one is a line here and its file.
 
 pub mod cancel;
+pub mod config;
 pub mod help;
 pub mod job;
 pub mod jobs;
 pub mod outbox;
 pub mod output;
+pub mod reload;
 pub mod retry;
 pub mod run;
 pub mod start;
@@ -58,6 +60,10 @@ pub enum Command {
     Output,
     /// Shows what waits to be sent.
     Outbox,
+    /// Looks at the configuration.
+    Config,
+    /// Reads the configuration again.
+    Reload,
     /// Explains the commands.
     Help,
     /// Says who you are here.
@@ -68,7 +74,7 @@ pub enum Command {
 
 impl Command {
     /// All commands, in the order of the help.
-    pub const ALL: [Command; 12] = [
+    pub const ALL: [Command; 14] = [
         Command::Run,
         Command::Stream,
         Command::Status,
@@ -78,6 +84,8 @@ impl Command {
         Command::Retry,
         Command::Output,
         Command::Outbox,
+        Command::Config,
+        Command::Reload,
         Command::Help,
         Command::Whoami,
         Command::Start,
@@ -96,6 +104,8 @@ impl Command {
             Command::Retry => &retry::ABOUT,
             Command::Output => &output::ABOUT,
             Command::Outbox => &outbox::ABOUT,
+            Command::Config => &config::ABOUT,
+            Command::Reload => &reload::ABOUT,
             Command::Help => &help::ABOUT,
             Command::Whoami => &whoami::ABOUT,
             Command::Start => &start::ABOUT,
@@ -117,6 +127,8 @@ impl Command {
             Command::Retry => retry::handle(request, rest).await,
             Command::Output => output::handle(request, rest).await,
             Command::Outbox => outbox::handle(request, rest).await,
+            Command::Config => config::handle(request, rest).await,
+            Command::Reload => reload::handle(request, rest).await,
             Command::Help => help::handle(request, rest),
             Command::Whoami => Ok(whoami::handle(request)),
             Command::Start => start::handle(request, rest).await,
