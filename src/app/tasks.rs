@@ -3,6 +3,7 @@
 use crate::base::time::Millis;
 use crate::chat::menu;
 use crate::jobs::Jobs;
+use crate::jobs::retention::Keep;
 use crate::services::Services;
 use crate::store;
 use futures::future::BoxFuture;
@@ -19,6 +20,8 @@ use tokio_util::sync::CancellationToken;
 const SWEEP: Duration = Duration::from_secs(30);
 /// How often changes of rights by other processes are looked for, and what was seen is written down.
 const RIGHTS: Duration = Duration::from_secs(5);
+/// Old things are first removed so long after the start, when what waited is out.
+const FIRST_TIDY: Duration = Duration::from_secs(60);
 /// How often old things are removed.
 const TIDY: Duration = Duration::from_secs(3600);
 /// Handled updates are kept longer than Telegram keeps them (24 hours), so that none is taken in twice.
@@ -85,21 +88,34 @@ pub(super) async fn rights(services: Services, stop: CancellationToken) {
 
 /// Removes what is older than it is kept.
 pub(super) async fn tidy(services: Services, stop: CancellationToken) {
-    while pause(TIDY, &stop).await {
-        if let Err(error) = tidy_once(&services).await {
+    let mut wait = FIRST_TIDY;
+    while pause(wait, &stop).await {
+        if let Err(error) = tidy_once(&services, &stop).await {
             tracing::error!(%error, "old things could not be removed");
         }
+        wait = TIDY;
     }
 }
 
-async fn tidy_once(services: &Services) -> crate::base::error::Result<()> {
+async fn tidy_once(
+    services: &Services,
+    stop: &CancellationToken,
+) -> crate::base::error::Result<()> {
     let now = Millis::now();
-    let keep = now.minus(services.live.current().jobs.keep);
-    while services.jobs.prune(keep).await? > 0 {}
+    let limits = services.live.current().jobs.clone();
+    let keep = Keep {
+        age: limits.keep,
+        count: limits.keep_count,
+        bytes: limits.keep_size,
+    };
+    services.jobs.forget_old(keep, now, stop).await?;
+    services
+        .jobs
+        .forget_messages(now.minus(limits.keep), stop)
+        .await?;
     services.jobs.tidy_files().await?;
     let mut tx = services.store.begin().await?;
     store::inbox::prune(&mut tx, now.minus(KEEP_UPDATES)).await?;
-    store::outbox::prune(&mut tx, keep).await?;
     store::intents::prune(&mut tx, now).await?;
     store::audit::prune(&mut tx, now.minus(KEEP_AUDIT)).await?;
     store::invites::prune(&mut tx, now).await?;

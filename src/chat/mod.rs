@@ -4,6 +4,7 @@ pub mod changes;
 pub mod commands;
 mod dispatch;
 mod export;
+mod filter;
 pub mod intake;
 mod keyboards;
 mod members;
@@ -15,6 +16,7 @@ mod press;
 pub mod pulse;
 mod reply;
 mod request;
+mod search;
 
 pub use dispatch::{on_other, schema};
 pub use export::Exports;

@@ -80,6 +80,7 @@ struct Deaf;
 impl Herald for Deaf {
     fn row(&self, to: UserId, _: &News) -> store::Result<NewRow> {
         Ok(NewRow {
+            job: None,
             chat: ChatId(to.0),
             payload: "{}".to_owned(),
             slot: None,
