@@ -19,6 +19,7 @@ mod hostile;
 mod house;
 mod install;
 mod layers;
+mod page;
 mod presses;
 mod running;
 mod source;

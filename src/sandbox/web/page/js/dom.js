@@ -68,11 +68,13 @@ export function day(seconds) {
   return date === now.toDateString() ? "Yesterday" : DAY.format(seconds * 1000);
 }
 
+// Which of the seven colours is theirs.
+export const colourOf = (id) => (Math.abs(Number(id) || 0) % 17) % 7;
+
 // The round picture of a person or a chat: its first letter on a colour of its own.
 export function avatar(name, id, small = false) {
   const letter = [...(name || "?")][0].toUpperCase();
-  const colour = Math.abs(Number(id) || 0) % 7;
-  return h("span", { class: `avatar colour-${colour}${small ? " small" : ""}`, "aria-hidden": "true" }, letter);
+  return h("span", { class: `avatar colour-${colourOf(id)}${small ? " small" : ""}`, "aria-hidden": "true" }, letter);
 }
 
 export async function copy(text) {

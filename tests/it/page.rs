@@ -1,0 +1,241 @@
+//! The chat page in a real browser: what a person does there, and that nothing leaves the machine.
+
+use crate::harness::browser::{Browser, DESK, PHONE, Site};
+use crate::harness::tools::until;
+use reqwest::Method;
+use serde_json::{Value, json};
+use std::fs;
+
+/// Three people, a group, a forum; a script that waits for a file to appear, one that prints what browsers run.
+const CONFIG: &str = "
+access:
+  users:
+    - {id: 111, name: ann, role: owner}
+    - {id: 222, name: ben, role: operator}
+    - {id: 333, name: cleo, role: viewer}
+  chats:
+    - {id: -1001, name: ops, role: operator}
+    - {id: -1002000000001, name: team, role: operator}
+scripts:
+  steps: {run: ./steps.sh, description: Goes on step by step}
+  done: {run: ./done.sh, description: Ends at once}
+  evil: {run: ./evil.sh, description: \"<img src=x onerror=window.hurt=1>\"}
+";
+
+const SCRIPTS: [(&str, &str); 3] = [
+    (
+        "steps.sh",
+        "echo first; until [[ -e go ]]; do sleep 0.05; done; echo second; sleep 600",
+    ),
+    ("done.sh", "printf 'one\\ntwo\\n'; seq 200"),
+    (
+        "evil.sh",
+        "echo '<img src=x onerror=\"window.hurt=1\"><script>window.hurt=1</script>'; echo 'https://evil.example/x'",
+    ),
+];
+
+async fn site() -> Site {
+    Site::start(Some(CONFIG), &SCRIPTS).await
+}
+
+/// What must hold at the end of every visit.
+async fn nothing_left(browser: &Browser, site: &Site) {
+    let requests = browser.requests().await;
+    assert!(requests.len() > 15, "{requests:?}");
+    for request in &requests {
+        let inside = request.starts_with(&site.url) || request.starts_with("blob:");
+        assert!(inside, "a request went to {request}");
+    }
+    let complaints = browser.complaints().await;
+    assert!(complaints.is_empty(), "{complaints:?}");
+    assert!(browser.value("window.hurt").await.is_null());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_is_run_watched_and_cancelled() {
+    let site = site().await;
+    let browser = Browser::start(DESK).await;
+    browser.open(&site.url).await;
+
+    browser.click("#start", "Start").await;
+    browser.reads("You are owner here").await;
+    browser.say("/run").await;
+    browser.click(".key", "steps").await;
+    browser.reads("first").await;
+    let bubble = "[...document.querySelectorAll('.message')].find(m => m.innerText.includes('first'))";
+    browser
+        .run(&format!("window.card = {bubble}"), &[])
+        .await;
+    fs::write(site.folder.path().join("go"), "").unwrap();
+    browser.until("window.card.innerText.includes('second')").await;
+    browser
+        .until("window.card.querySelector('.meta').innerText.includes('edited')")
+        .await;
+    browser.click(".key", "Cancel").await;
+    browser.until("window.card.innerText.includes('cancelled')").await;
+    assert_eq!(
+        browser.value("window.card.isConnected").await,
+        json!(true),
+        "the card was changed where it is"
+    );
+
+    browser.say("/run done").await;
+    browser.reads("Full log").await;
+    browser.click(".key", "Full log").await;
+    browser.click(".document", ".log").await;
+    let mut log = browser.downloads();
+    log.push("done-2.log");
+    until("the downloaded log", || log.exists()).await;
+    let wanted: String = (1..=200).map(|n| format!("{n}\n")).collect();
+    assert_eq!(
+        fs::read_to_string(&log).unwrap(),
+        format!("one\ntwo\n{wanted}")
+    );
+
+    browser.say("/run evil").await;
+    browser.reads("onerror").await;
+    assert_eq!(browser.value("document.querySelectorAll('.log img, .log script').length").await, json!(0));
+
+    browser.click(".person", "stranger").await;
+    browser.click("#start", "Start").await;
+    browser.reads("I do not know you").await;
+    browser.say("/run done").await;
+    browser
+        .until("document.querySelectorAll('.message.own').length === 2")
+        .await;
+    browser.click("#tab-log", "Log").await;
+    let words = browser.value("document.getElementById('log').innerText").await;
+    assert!(!words.as_str().unwrap().contains("exit 0"), "{words}");
+
+    nothing_left(&browser, &site).await;
+    assert_eq!(site.stop().await, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_a_phone_files_are_sent_and_the_bot_is_killed() {
+    let site = site().await;
+    let browser = Browser::start(PHONE).await;
+    browser.open(&site.url).await;
+    assert_eq!(
+        browser.value("getComputedStyle(document.body).backgroundColor").await,
+        json!("rgb(17, 26, 35)")
+    );
+    browser.click(".chat-row", "Opsgram").await;
+    browser.click("#start", "Start").await;
+    browser.reads("You are owner here").await;
+
+    // The menu is the owner's, and a command of it is sent.
+    browser.click("#menu", "").await;
+    browser.until("[...document.querySelectorAll('.command-name')].some(n => n.textContent === '/cancel')").await;
+    browser.click("#suggestions li", "/whoami").await;
+    browser.reads("Your id").await;
+    browser.keys("#text", "/jo").await;
+    browser.until("document.querySelectorAll('#suggestions li').length === 2").await;
+    browser.keys("#text", "\u{e004}\u{e007}").await;
+    browser.reads("No jobs").await;
+
+    let file = site.folder.path().join("notes <b>.txt");
+    fs::write(&file, "what was sent").unwrap();
+    browser.attach(&file).await;
+    browser.say("a caption").await;
+    browser.until("document.querySelector('.own .document-name')?.textContent === 'notes <b>.txt'").await;
+    browser.reads("a caption").await;
+
+    // Killed while a job runs: it is dead until somebody starts it, and tells what was lost.
+    browser.say("/run steps").await;
+    browser.reads("first").await;
+    browser.click("#panel-toggle", "").await;
+    browser.click("[data-do=kill]", "").await;
+    browser.until("document.querySelector('.bot-words').dataset.state === 'ended'").await;
+    browser.until("document.getElementById('banner').innerText.includes('not running')").await;
+    browser.click("[data-do=start]", "").await;
+    browser.until("document.querySelector('.bot-words').dataset.state === 'running'").await;
+    browser.reads("lost").await;
+    browser.click("[data-do=restart]", "").await;
+    browser.until("document.querySelector('.bot-words').innerText.includes('start 3')").await;
+
+    // 429: the message comes when Telegram allows it.
+    browser.run("document.querySelector('.fault input[name=seconds]').value = 2", &[]).await;
+    browser.click(".fault button", "").await;
+    browser.until("document.querySelector('.waiting li')").await;
+    browser.click(".panel-head .icon-button", "").await;
+    browser.say("/help").await;
+    browser.until("!document.querySelector('.waiting li')").await;
+    browser.reads("/retry").await;
+    browser.click("#panel-toggle", "").await;
+    browser.click("#tab-calls", "").await;
+    browser.click(".call summary", "429").await;
+    browser.until("document.querySelector('.call[open] .call-parts')?.innerText.includes('retry_after')").await;
+
+    assert_eq!(
+        browser.value("document.documentElement.scrollWidth").await,
+        json!(360),
+        "nothing is wider than the phone"
+    );
+    nothing_left(&browser, &site).await;
+    assert_eq!(site.stop().await, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_the_page_itself_is_answered() {
+    let site = site().await;
+    let page = site.request(Method::GET, "/").send().await.unwrap();
+    let policy = page.headers()["content-security-policy"].to_str().unwrap();
+    assert!(policy.starts_with("default-src 'self';"), "{policy}");
+    assert_eq!(page.headers()["x-content-type-options"], "nosniff");
+
+    let words = json!({"from": 111, "chat": 111, "text": "/whoami"});
+    let say = |headers: &[(&str, &str)]| {
+        let mut request = site.request(Method::POST, "/api/say").json(&words);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        async { request.send().await.unwrap().status().as_u16() }
+    };
+    assert_eq!(say(&[]).await, 200);
+    assert_eq!(say(&[("host", "evil.example")]).await, 403);
+    assert_eq!(say(&[("origin", "http://evil.example")]).await, 403);
+    assert_eq!(say(&[("sec-fetch-site", "cross-site")]).await, 403);
+    // A form of another page can send this type, and no other.
+    let form = site.request(Method::POST, "/api/say").header("content-type", "text/plain");
+    let form = form.body(words.to_string()).send().await.unwrap();
+    assert_eq!(form.status().as_u16(), 415);
+    assert_eq!(site.stop().await, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_done_is_refused_with_words() {
+    let site = site().await;
+    let long = "x".repeat(4097);
+    for (path, body, words) in [
+        ("/api/say", json!({"from": 111, "chat": 111, "text": " "}), "nothing to send"),
+        ("/api/say", json!({"from": 111, "chat": 111, "text": long}), "takes 4096"),
+        ("/api/say", json!({"from": 5, "chat": 5, "text": "/x"}), "plays nobody"),
+        ("/api/say", json!({"from": 111, "chat": 222, "text": "/x"}), "no such chat"),
+        ("/api/say", json!({"from": 111, "chat": -5, "text": "/x"}), "no such chat"),
+        ("/api/say", json!({"from": 111, "chat": -1001, "thread": 9, "text": "/x"}), "no such topic"),
+        ("/api/say", json!({"from": 111, "chat": -1001, "reply": 9, "text": "/x"}), "not there any more"),
+        ("/api/press", json!({"from": 111, "chat": -1001, "message": 1, "data": "x"}), "not there any more"),
+        ("/api/fault", json!({"kind": "too_many", "on": "all", "seconds": 0, "times": 1}), "between 1 and 600"),
+        ("/api/fault", json!({"kind": "garbage", "on": "all", "times": 101}), "between 1 and 100"),
+        ("/api/away", json!({"seconds": 601}), "600 s at the most"),
+    ] {
+        let answer = site.request(Method::POST, path).json(&body).send().await.unwrap();
+        assert!(answer.status().is_client_error(), "{path} {body}");
+        let told: Value = answer.json().await.unwrap();
+        let told = told["error"].as_str().unwrap_or_default();
+        assert!(told.contains(words), "{path} {body}: {told}");
+    }
+    for path in ["/api/file?chat=111&message=1", "/api/call?id=7", "/nothing", "/js/../main.js"] {
+        let answer = site.request(Method::GET, path).send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), 404, "{path}");
+    }
+    let taken = std::process::Command::new(env!("CARGO_BIN_EXE_opsgram"))
+        .args(["sandbox", "--port", site.url.trim_end_matches('/').rsplit(':').next().unwrap()])
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&taken.stderr).into_owned();
+    assert_eq!(taken.status.code(), Some(1), "{told}");
+    assert!(told.contains("is taken") && told.contains("--port 0"), "{told}");
+    assert_eq!(site.stop().await, Some(0));
+}
