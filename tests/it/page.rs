@@ -80,7 +80,7 @@ async fn a_command_is_run_watched_and_cancelled() {
     );
 
     browser.say("/run done").await;
-    browser.reads("Full log").await;
+    browser.reads("exit 0").await;
     browser.click(".key", "Full log").await;
     browser.click(".document", ".log").await;
     let mut log = browser.downloads();
@@ -128,11 +128,11 @@ async fn on_a_phone_files_are_sent_and_the_bot_is_killed() {
     browser.click("#menu", "").await;
     browser.until("[...document.querySelectorAll('.command-name')].some(n => n.textContent === '/cancel')").await;
     browser.click("#suggestions li", "/whoami").await;
-    browser.reads("Your id").await;
+    browser.reads("Role here").await;
     browser.keys("#text", "/jo").await;
     browser.until("document.querySelectorAll('#suggestions li').length === 2").await;
     browser.keys("#text", "\u{e004}\u{e007}").await;
-    browser.reads("No jobs").await;
+    browser.reads("No job has run yet").await;
 
     let file = site.folder.path().join("notes <b>.txt");
     fs::write(&file, "what was sent").unwrap();

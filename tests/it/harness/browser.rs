@@ -85,7 +85,6 @@ impl Browser {
         ];
         let options = json!({
             "args": args,
-            "prefs": {"download.default_directory": browser.downloads()},
             "perfLoggingPrefs": {"enableNetwork": true},
         });
         let wanted = json!({
@@ -98,6 +97,8 @@ impl Browser {
             .await;
         let id = begun["sessionId"].as_str().unwrap().to_owned();
         browser.session = format!("{}/{id}", browser.session);
+        let save = json!({"behavior": "allow", "downloadPath": browser.downloads()});
+        browser.devtools("Browser.setDownloadBehavior", save).await;
         let scheme = if look.dark { "dark" } else { "light" };
         let media = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
         browser.devtools("Emulation.setEmulatedMedia", media).await;
@@ -228,14 +229,16 @@ impl Browser {
         decode(text.as_str().unwrap())
     }
 
-    /// The addresses of all requests so far.
+    /// The addresses of all requests of pages so far; those of the browser's own first tab left out.
     pub async fn requests(&self) -> Vec<String> {
         let entries = self.log("performance").await;
         let mut found = Vec::new();
         for entry in entries {
             let event: Value = serde_json::from_str(entry["message"].as_str().unwrap()).unwrap();
             let message = &event["message"];
-            if message["method"] == "Network.requestWillBeSent" {
+            let page = message["params"]["documentURL"].as_str();
+            let of_page = page.is_some_and(|page| page.starts_with("http"));
+            if message["method"] == "Network.requestWillBeSent" && of_page {
                 let url = &message["params"]["request"]["url"];
                 found.push(url.as_str().unwrap().to_owned());
             }
@@ -273,7 +276,7 @@ async fn start_driver() -> (Child, u16) {
     let mut port = None;
     while port.is_none() && begun.elapsed() < PATIENCE {
         let line = lines.next_line().await.unwrap().unwrap_or_default();
-        let told = line.rsplit_once("on port ");
+        let told = line.rsplit_once("successfully on port ");
         port = told.and_then(|(_, rest)| rest.trim_end_matches('.').parse().ok());
     }
     // Whoever writes to a closed pipe ends.
