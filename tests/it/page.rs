@@ -103,8 +103,19 @@ async fn a_command_is_run_watched_and_cancelled() {
     browser
         .until("document.querySelectorAll('.message.own').length === 2")
         .await;
-    browser.click("#tab-log", "Log").await;
-    let words = browser.value("document.getElementById('log').innerText").await;
+    // What comes later is answered later: once cleo is refused, the stranger was passed over.
+    browser.click(".person", "cleo").await;
+    browser.click("#start", "Start").await;
+    browser.reads("You are viewer here").await;
+    browser.say("/run done").await;
+    browser.reads("This needs the role operator").await;
+    browser.click(".person", "stranger").await;
+    browser
+        .until("document.querySelectorAll('.message').length === 3")
+        .await;
+    let words = browser
+        .value("document.getElementById('log').innerText")
+        .await;
     assert!(!words.as_str().unwrap().contains("exit 0"), "{words}");
 
     nothing_left(&browser, &site).await;
@@ -120,7 +131,7 @@ async fn on_a_phone_files_are_sent_and_the_bot_is_killed() {
         browser.value("getComputedStyle(document.body).backgroundColor").await,
         json!("rgb(17, 26, 35)")
     );
-    browser.click(".chat-row", "Opsgram").await;
+    browser.click("[data-key='111:0']", "").await;
     browser.click("#start", "Start").await;
     browser.reads("You are owner here").await;
 
@@ -237,5 +248,39 @@ async fn what_cannot_be_done_is_refused_with_words() {
     let told = String::from_utf8_lossy(&taken.stderr).into_owned();
     assert_eq!(taken.status.code(), Some(1), "{told}");
     assert!(told.contains("is taken") && told.contains("--port 0"), "{told}");
+    assert_eq!(site.stop().await, Some(0));
+}
+
+/// Draws `docs/sandbox.png`; `scripts/screenshot.sh` asks for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "writes the picture of the README"]
+async fn draw_the_picture_of_the_readme() {
+    let site = Site::start(None, &[]).await;
+    let browser = Browser::start(DESK).await;
+    browser.open(&site.url).await;
+    browser.click("#start", "Start").await;
+    browser.reads("You are owner here").await;
+    browser.click(".person", "ben").await;
+    browser.click("[data-key='-1001:0']", "").await;
+    browser.until("document.querySelector('.greeting')").await;
+    browser.say("/run health-check").await;
+    browser.reads("exit 0").await;
+    browser.click(".person", "ann").await;
+    browser.click("[data-key='111:0']", "").await;
+    browser.reads("You are owner here").await;
+    browser.say("/run deploy api v1.2").await;
+    browser.click(".key", "Run").await;
+    browser.reads("exit 0").await;
+    browser.say("/run progress").await;
+    browser.reads("[####").await;
+    browser.click("#tab-calls", "Calls").await;
+    browser
+        .run("document.activeElement.blur()", &[])
+        .await;
+    let picture = browser.picture().await;
+    let file = crate::source::root().join("docs/sandbox.png");
+    fs::create_dir_all(file.parent().unwrap()).unwrap();
+    fs::write(&file, &picture).unwrap();
+    assert!(picture.len() < 250_000, "{} bytes", picture.len());
     assert_eq!(site.stop().await, Some(0));
 }

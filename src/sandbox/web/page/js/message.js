@@ -82,8 +82,9 @@ export class Bubble {
     }
     if (this.changed("author", [message.from, message.name])) {
       this.name.textContent = message.name || "";
-      this.name.className = `author ink-${colourOf(message.from)}`;
-      this.face.replaceChildren(avatar(message.name, message.from, true));
+      this.name.className = message.bot ? "author" : `author ink-${colourOf(message.from)}`;
+      const bot = h("img", { class: "avatar small", src: "/icon.svg", alt: "" });
+      this.face.replaceChildren(message.bot ? bot : avatar(message.name, message.from, true));
     }
     if (this.changed("head", [message.reply, message.forwarded])) {
       const from = message.forwarded && h("p", { class: "forwarded" }, `Forwarded from ${message.forwarded}`);
