@@ -186,6 +186,7 @@ fn serve(loaded: Loaded, env: Env) -> Result<()> {
     );
     runtime()?.block_on(async {
         let app = App::build(loaded.config, env, Options::default()).await?;
+        let app = app.following(loaded.file, loaded.hash)?;
         let stop = CancellationToken::new();
         tokio::spawn(stop_on_signal(stop.clone()));
         app.run_until(stop).await
@@ -194,6 +195,16 @@ fn serve(loaded: Loaded, env: Env) -> Result<()> {
 
 /// Begins to log, with the secrets of this configuration masked.
 pub(super) fn start_logging(config: &Config, env: &Env) -> Result<()> {
+    let format = match env.get("OPSGRAM_LOG_FORMAT") {
+        Some("json") => telemetry::Format::Json,
+        Some(_) | None => telemetry::Format::Text,
+    };
+    telemetry::init(env.get("OPSGRAM_LOG"), format, secrets_of(config, env))
+        .map_err(|error| anyhow::anyhow!("logging cannot be started: {error}"))
+}
+
+/// What must never be logged under this configuration.
+pub(super) fn secrets_of(config: &Config, env: &Env) -> Vec<String> {
     let mut secrets: Vec<String> = config
         .scripts
         .values()
@@ -208,12 +219,7 @@ pub(super) fn start_logging(config: &Config, env: &Env) -> Result<()> {
             .iter()
             .map(|t| t.expose_secret().to_owned()),
     );
-    let format = match env.get("OPSGRAM_LOG_FORMAT") {
-        Some("json") => telemetry::Format::Json,
-        Some(_) | None => telemetry::Format::Text,
-    };
-    telemetry::init(env.get("OPSGRAM_LOG"), format, secrets)
-        .map_err(|error| anyhow::anyhow!("logging cannot be started: {error}"))
+    secrets
 }
 
 /// The runtime of the program: blocking threads are few, since each costs memory and none waits long.

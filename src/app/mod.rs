@@ -1,27 +1,30 @@
 //! Builds the bot from its configuration and runs it until it is told to stop.
 
-pub mod cli;
 mod check;
+pub mod cli;
 mod clients;
 mod health;
 mod init;
 mod lock;
 mod manual;
+mod reload;
 mod supervisor;
 mod tasks;
 mod terminal;
 mod trial;
+mod watch;
 mod wire;
 
 pub use wire::Options;
 
 use crate::chat::pulse::Pulse;
 use crate::chat::{self, intake};
-use crate::config::{Config, Env};
+use crate::config::{Config, ContentHash, Env};
 use crate::jobs::Jobs;
 use crate::services::Services;
 use crate::store::Store;
 use anyhow::{Context, Result};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use teloxide::dispatching::Dispatcher;
@@ -46,6 +49,8 @@ pub struct App {
     services: Services,
     poller: Bot,
     bot: Bot,
+    env: Env,
+    reload: Option<reload::Reload>,
     // Held as long as the bot lives: a second one on the same database is refused.
     _lock: lock::Lock,
 }
@@ -59,6 +64,17 @@ impl App {
         wire::build(config, env, options).await
     }
 
+    /// The same, following the file of its configuration, which has this content.
+    ///
+    /// # Errors
+    /// When SIGHUP cannot be caught.
+    pub fn following(mut self, file: PathBuf, hash: ContentHash) -> Result<Self> {
+        if let Some(questions) = self.services.reloads.serve(file.clone()) {
+            self.reload = Some(reload::Reload::of(file, hash, questions)?);
+        }
+        Ok(self)
+    }
+
     /// The handles, for whoever runs the bot inside their own process.
     #[must_use]
     pub fn services(&self) -> &Services {
@@ -69,7 +85,7 @@ impl App {
     ///
     /// # Errors
     /// When the state of an earlier run cannot be read.
-    pub async fn run_until(self, stop: CancellationToken) -> Result<()> {
+    pub async fn run_until(mut self, stop: CancellationToken) -> Result<()> {
         let Services {
             outbox,
             jobs,
@@ -98,6 +114,10 @@ impl App {
             self.services.clone(),
             working.clone(),
         ));
+        if let Some(reload) = self.reload.take() {
+            let env = std::mem::take(&mut self.env);
+            tasks.spawn(reload.run(self.services.clone(), env, working.clone()));
+        }
         let pulse = Pulse::default();
         let supervisor = supervisor::start(self.services.clone(), pulse.clone());
         self.take_updates(&stop, &pulse).await;

@@ -123,11 +123,15 @@ async fn look(store: &Store, pulse: &Pulse, patience: Duration) -> Found {
         Ok(Err(Trouble::Reading(error))) => {
             // A file of this machine can be read whoever writes it; if not, the fault is in here.
             let elsewhere = matches!(store.location(), Location::Postgres(_));
-            (elsewhere, Err(format!("the database cannot be read: {error}")))
+            (
+                elsewhere,
+                Err(format!("the database cannot be read: {error}")),
+            )
         }
-        Ok(Err(Trouble::Writing(error))) => {
-            (true, Err(format!("the database cannot be written: {error}")))
-        }
+        Ok(Err(Trouble::Writing(error))) => (
+            true,
+            Err(format!("the database cannot be written: {error}")),
+        ),
         Err(_) => (false, Err("the database does not answer".to_owned())),
     };
     let (intake_alive, intake) = match pulse.sign() {

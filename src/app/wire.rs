@@ -5,11 +5,11 @@ use crate::access::{Access, Listed};
 use crate::actions::script::Scripts;
 use crate::base::secret::ExposeSecret;
 use crate::chat::Notices;
-use crate::config::{Config, Database, Env, Live};
+use crate::config::{Config, Database, Env, Live, Reloads};
 use crate::delivery::{Bots, Limits, Outbox};
 use crate::jobs::action::Registry;
 use crate::jobs::apalis::Queue;
-use crate::jobs::{Files, Jobs, Settings};
+use crate::jobs::{self, Files, Jobs, Settings};
 use crate::services::Services;
 use crate::store::{Location, Store};
 use anyhow::{Context, Result};
@@ -65,7 +65,7 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
     .context("reading the members")?;
     let settings = settings(&config, log_dir.clone(), work_dir);
     let live = Live::new(config);
-    let scripts = Scripts::new(live.clone(), env);
+    let scripts = Scripts::new(live.clone(), env.clone());
     let registry = Registry::default().with(scripts.clone());
     let jobs = Jobs::new(
         store.clone(),
@@ -77,6 +77,7 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
     Ok(App {
         services: Services {
             live,
+            reloads: Reloads::default(),
             store,
             access,
             outbox,
@@ -87,6 +88,8 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
         },
         poller: clients.poll,
         bot: clients.quick,
+        env,
+        reload: None,
         _lock: lock,
     })
 }
@@ -114,13 +117,20 @@ fn data_folder(config: &Config, name: &str) -> Result<PathBuf> {
 fn settings(config: &Config, log_dir: PathBuf, work_dir: PathBuf) -> Settings {
     Settings {
         workers: config.jobs.workers,
+        limits: limits(config),
+        marker: log_dir.display().to_string(),
+        log_dir,
+        work_dir,
+    }
+}
+
+/// The limits of the jobs, as the engine takes them.
+pub(super) fn limits(config: &Config) -> jobs::Limits {
+    jobs::Limits {
         per_user: u32::try_from(config.jobs.per_user).unwrap_or(u32::MAX),
         max_queued: config.jobs.max_queued as u64,
         grace: config.jobs.grace,
         max_log: config.jobs.max_log,
-        marker: log_dir.display().to_string(),
-        log_dir,
-        work_dir,
         max_files: config.jobs.max_files,
         max_files_size: config.jobs.max_files_size,
     }

@@ -1,5 +1,6 @@
 //! The Telegram surface: words in, words out.
 
+pub mod changes;
 pub mod commands;
 mod dispatch;
 pub mod intake;

@@ -162,7 +162,11 @@ mod tests {
         assert_eq!(pulse.sign_at(later), Sign::Stuck);
         assert!(watched.next().now_or_never().is_none());
         drop(watched);
-        assert_eq!(pulse.sign_at(later), Sign::Still, "who does not poll is not stuck");
+        assert_eq!(
+            pulse.sign_at(later),
+            Sign::Still,
+            "who does not poll is not stuck"
+        );
     }
 
     #[tokio::test]

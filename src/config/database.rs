@@ -80,7 +80,9 @@ fn with_password(found: Database, file: &Path, report: &mut Report) -> Database 
                 let url = SecretString::from(url.to_string());
                 return Database::Postgres { url };
             }
-            Err(()) => "a password needs a host in `database`; write postgres://user@host/db".to_owned(),
+            Err(()) => {
+                "a password needs a host in `database`; write postgres://user@host/db".to_owned()
+            }
         },
         (Ok(_), Err(error)) => format!("`database` is not an address ({error})"),
     };

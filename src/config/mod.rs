@@ -2,6 +2,7 @@
 
 mod access;
 mod args;
+mod changes;
 mod choices;
 mod database;
 mod devices;
@@ -39,6 +40,7 @@ use read::{absolute, text};
 
 pub use access::{Access, Chat, User};
 pub use args::Arg;
+pub use changes::Changes;
 pub use choices::ChoicesFrom;
 pub use database::Database;
 pub use devices::Device;
@@ -46,7 +48,7 @@ pub use env::Env;
 pub use fault::{Fault, Faults};
 pub use jobs::Jobs;
 pub use kind::{Accept, FileRule, Kind, MAX_FILE as MAX_INCOMING_FILE};
-pub use live::Live;
+pub use live::{Live, Outcome, Question, Reloads, Wanted};
 pub use octopus::{Periodic, When};
 pub use program::check_program;
 pub use resolve::{ArgError, ResolvedArgs};

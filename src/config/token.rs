@@ -82,7 +82,10 @@ pub(super) fn find(
 }
 
 /// The credential of systemd, if there is one; an empty one stands for “not given yet”.
-fn credential(paths: &Paths<'_>, report: &mut Report) -> Option<Option<(SecretString, TokenSource)>> {
+fn credential(
+    paths: &Paths<'_>,
+    report: &mut Report,
+) -> Option<Option<(SecretString, TokenSource)>> {
     let folder = paths.env.get("CREDENTIALS_DIRECTORY")?;
     let path = Path::new(folder).join(CREDENTIAL);
     if !path.exists() {

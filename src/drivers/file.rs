@@ -79,10 +79,8 @@ mod tests {
     fn a_file_is_replaced_whole_and_keeps_to_its_mode() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("state");
-        for (content, mode, worth) in [
-            ("one", 0o600, Worth::Kept),
-            ("two", 0o640, Worth::Passing),
-        ] {
+        for (content, mode, worth) in [("one", 0o600, Worth::Kept), ("two", 0o640, Worth::Passing)]
+        {
             replace(&path, content.as_bytes(), mode, worth).unwrap();
             assert_eq!(fs::read_to_string(&path).unwrap(), content);
             let found = path.metadata().unwrap().permissions().mode() & 0o777;
@@ -91,7 +89,11 @@ mod tests {
         let refused = make(&path, b"three", 0o600).unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(fs::read_to_string(&path).unwrap(), "two");
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left over");
+        assert_eq!(
+            fs::read_dir(dir.path()).unwrap().count(),
+            1,
+            "nothing is left over"
+        );
     }
 
     #[test]

@@ -125,6 +125,10 @@ mod tests {
     #[test]
     fn a_long_text_is_cut_between_letters() {
         let text = text_of(&Value::String("é".repeat(MAX_TEXT)));
-        assert!(text.len() <= MAX_TEXT + 3 && text.ends_with("é…"), "{}", text.len());
+        assert!(
+            text.len() <= MAX_TEXT + 3 && text.ends_with("é…"),
+            "{}",
+            text.len()
+        );
     }
 }

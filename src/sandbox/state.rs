@@ -205,7 +205,10 @@ impl State {
         };
         self.events.push_back(event);
         while self.events.len() > self.keep {
-            self.forgotten = self.events.pop_front().map_or(self.forgotten, |old| old.seq);
+            self.forgotten = self
+                .events
+                .pop_front()
+                .map_or(self.forgotten, |old| old.seq);
         }
     }
 

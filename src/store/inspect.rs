@@ -41,7 +41,9 @@ pub async fn inspect(location: &Location) -> Result<Option<Inspection>> {
     })??;
     if let Location::Sqlite(_) = location {
         let wait = format!("PRAGMA busy_timeout = {}", BUSY_TIMEOUT.as_millis());
-        sqlx::query(sqlx::AssertSqlSafe(wait)).execute(&mut db).await?;
+        sqlx::query(sqlx::AssertSqlSafe(wait))
+            .execute(&mut db)
+            .await?;
     }
     let applied = applied(&mut db).await?;
     let known: BTreeSet<i64> = migrator(location).iter().map(|m| m.version).collect();

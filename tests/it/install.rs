@@ -39,10 +39,7 @@ impl World {
         let file = self.config_file().display().to_string();
         let arguments = [&[command, "--config", &file], more].concat();
         let done = self.program(&arguments).await;
-        (
-            done.status.code(),
-            text(&done.stdout) + &text(&done.stderr),
-        )
+        (done.status.code(), text(&done.stdout) + &text(&done.stderr))
     }
 
     /// Stands in for systemd: what the bot says arrives here.
@@ -91,7 +88,9 @@ async fn systemd_is_told_when_the_bot_is_up_lives_and_stops() {
     let begun = told(&systemd, "WATCHDOG=1").await;
     assert_eq!(begun[0], "READY=1", "{begun:?}");
     assert!(
-        begun.iter().any(|line| line.starts_with("STATUS=polling · 0 running")),
+        begun
+            .iter()
+            .any(|line| line.starts_with("STATUS=polling · 0 running")),
         "{begun:?}"
     );
     told(&systemd, "WATCHDOG=1").await;
@@ -139,7 +138,9 @@ async fn without_telegram_the_bot_is_up_and_says_so() {
     let begun = told(&systemd, "WATCHDOG=1").await;
     assert_eq!(begun[0], "READY=1", "{begun:?}");
     assert!(
-        begun.iter().any(|line| line.contains("Telegram failed to answer")),
+        begun
+            .iter()
+            .any(|line| line.contains("Telegram failed to answer")),
         "{begun:?}"
     );
     world.sandbox.away(false);
@@ -231,7 +232,9 @@ async fn a_check_says_what_is_wrong_and_what_to_do() {
     assert_eq!(told["ok"], false);
     let parts = told["parts"].as_array().unwrap();
     assert!(
-        parts.iter().any(|part| part["part"] == "webhook" && part["state"] == "fail"),
+        parts
+            .iter()
+            .any(|part| part["part"] == "webhook" && part["state"] == "fail"),
         "{told}"
     );
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
@@ -243,12 +246,20 @@ async fn a_check_says_what_is_wrong_and_what_to_do() {
     world.sandbox.away(true);
     let (code, told) = world.configured("check", &[]).await;
     assert_eq!(code, Some(1), "{told}");
-    assert!(told.contains("FAIL telegram · Telegram cannot be reached"), "{told}");
-    assert!(!told.contains(world.sandbox.token()), "no token is shown: {told}");
+    assert!(
+        told.contains("FAIL telegram · Telegram cannot be reached"),
+        "{told}"
+    );
+    assert!(
+        !told.contains(world.sandbox.token()),
+        "no token is shown: {told}"
+    );
     world.sandbox.away(false);
     fs::write(&file, "jobs: {workers: 0}\n").unwrap();
     let named = file.display().to_string();
-    let faulty = world.program(&["check", "--json", "--config", &named]).await;
+    let faulty = world
+        .program(&["check", "--json", "--config", &named])
+        .await;
     assert_eq!(faulty.status.code(), Some(2));
     let told: Value = serde_json::from_slice(&faulty.stdout).unwrap();
     assert_eq!(told["parts"][0]["state"], "fail", "{told}");
@@ -260,7 +271,11 @@ async fn a_check_knows_a_database_that_it_cannot_use() {
     let mut world = World::new(Database::sqlite()).await;
     let data = world.path().join("data");
     fs::create_dir(&data).unwrap();
-    fs::write(data.join("opsgram.db"), "no database at all, but long enough to be taken for one").unwrap();
+    fs::write(
+        data.join("opsgram.db"),
+        "no database at all, but long enough to be taken for one",
+    )
+    .unwrap();
     let (code, told) = world.configured("check", &[]).await;
     assert_eq!(code, Some(1), "{told}");
     assert!(told.contains("FAIL database"), "{told}");
@@ -299,8 +314,15 @@ async fn a_bot_is_set_up_without_a_question() {
     let init = ["init", "--dir", &target, "--token-file", &given];
     let alone = without(&world, &init).output().await.unwrap();
     assert_eq!(alone.status.code(), Some(1));
-    assert!(text(&alone.stderr).contains("--owner"), "{}", text(&alone.stderr));
-    assert!(!dir.exists(), "nothing is written before everything is known");
+    assert!(
+        text(&alone.stderr).contains("--owner"),
+        "{}",
+        text(&alone.stderr)
+    );
+    assert!(
+        !dir.exists(),
+        "nothing is written before everything is known"
+    );
     let whole = [&init[..], &["--owner", "111", "--name", "ann"]].concat();
     let done = without(&world, &whole).output().await.unwrap();
     let shown = text(&done.stdout) + &text(&done.stderr);
@@ -308,7 +330,10 @@ async fn a_bot_is_set_up_without_a_question() {
     assert!(shown.contains("The token is @sandbox_bot's."), "{shown}");
     assert!(!shown.contains(world.sandbox.token()), "{shown}");
     let file = dir.join("opsgram.yaml");
-    assert_eq!((mode(&file), mode(&dir.join("telegram-token"))), (0o600, 0o600));
+    assert_eq!(
+        (mode(&file), mode(&dir.join("telegram-token"))),
+        (0o600, 0o600)
+    );
     let check = ["check", "--config", file.to_str().unwrap()];
     let checked = without(&world, &check).output().await.unwrap();
     assert_eq!(checked.status.code(), Some(0), "{}", text(&checked.stdout));
@@ -324,19 +349,36 @@ async fn a_bot_is_set_up_without_a_question() {
     let forced = [&whole[..], &["--force"]].concat();
     let forced = without(&world, &forced).output().await.unwrap();
     assert_eq!(forced.status.code(), Some(0), "{}", text(&forced.stderr));
-    assert_eq!(fs::read_to_string(dir.join("opsgram.yaml.old")).unwrap(), mine);
+    assert_eq!(
+        fs::read_to_string(dir.join("opsgram.yaml.old")).unwrap(),
+        mine
+    );
     assert!(!fs::read_to_string(&file).unwrap().contains("# mine"));
 
     fs::write(&token, "1:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb").unwrap();
     let elsewhere = world.path().join("elsewhere").display().to_string();
-    let wrong = ["init", "--dir", &elsewhere, "--token-file", &given, "--owner", "1"];
+    let wrong = [
+        "init",
+        "--dir",
+        &elsewhere,
+        "--token-file",
+        &given,
+        "--owner",
+        "1",
+    ];
     let wrong = without(&world, &wrong).output().await.unwrap();
     assert_eq!(wrong.status.code(), Some(1));
     assert!(text(&wrong.stderr).contains("does not know this token"));
-    assert!(!text(&wrong.stderr).contains("bbbb"), "the token is not shown");
+    assert!(
+        !text(&wrong.stderr).contains("bbbb"),
+        "the token is not shown"
+    );
     assert!(!Path::new(&elsewhere).exists());
     let none = ["init", "--owner", "0"];
-    assert_eq!(without(&world, &none).output().await.unwrap().status.code(), Some(2));
+    assert_eq!(
+        without(&world, &none).output().await.unwrap().status.code(),
+        Some(2)
+    );
     world.finish().await;
 }
 
@@ -379,7 +421,10 @@ impl Terminal {
     }
 
     async fn types(&mut self, line: &str) {
-        self.pty.write_all(format!("{line}\n").as_bytes()).await.unwrap();
+        self.pty
+            .write_all(format!("{line}\n").as_bytes())
+            .await
+            .unwrap();
     }
 
     /// The exit code, and all that was shown.
@@ -404,7 +449,9 @@ async fn a_bot_is_set_up_at_a_terminal_without_showing_the_token() {
     terminal.sees("Token: ").await;
     terminal.types("hunter2").await;
     terminal.sees("that is not a bot token").await;
-    terminal.types("1:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb").await;
+    terminal
+        .types("1:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb")
+        .await;
     terminal.sees("does not know this token").await;
     terminal.types(&token).await;
     terminal.sees("The token is @sandbox_bot's").await;
@@ -416,7 +463,10 @@ async fn a_bot_is_set_up_at_a_terminal_without_showing_the_token() {
     world.say(STRANGER, "but it is me");
     world.say(ANN, "hello");
     terminal.sees("Ann (id 111) wrote to the bot").await;
-    assert!(!file.exists(), "nothing is written before the owner is known");
+    assert!(
+        !file.exists(),
+        "nothing is written before the owner is known"
+    );
     terminal.types("y").await;
     let (code, shown) = terminal.ends().await;
     assert_eq!(code, Some(0), "{shown}");
@@ -425,11 +475,23 @@ async fn a_bot_is_set_up_at_a_terminal_without_showing_the_token() {
     }
     assert!(shown.contains("opsgram check --config"), "{shown}");
     let written = fs::read_to_string(&file).unwrap();
-    assert!(written.contains("{id: 111, name: \"Ann\", role: owner}"), "{written}");
+    assert!(
+        written.contains("{id: 111, name: \"Ann\", role: owner}"),
+        "{written}"
+    );
     assert!(!written.contains(&token), "the token has a file of its own");
-    assert_eq!(fs::read_to_string(dir.join("telegram-token")).unwrap().trim(), token);
+    assert_eq!(
+        fs::read_to_string(dir.join("telegram-token"))
+            .unwrap()
+            .trim(),
+        token
+    );
     world.sees(ANN, "You are my owner now").await;
-    assert_eq!(world.sandbox.pending_updates(), 0, "what was sent here is no command later");
+    assert_eq!(
+        world.sandbox.pending_updates(),
+        0,
+        "what was sent here is no command later"
+    );
 
     let mut terminal = Terminal::start(&world, &["init", "--dir", &target]);
     fs::write(&file, "{}\n").unwrap();

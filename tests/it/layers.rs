@@ -28,7 +28,7 @@ const LAYERS: [&[&str]; 9] = [
 ];
 
 /// The only places that name a foreign crate.
-const DOORS: [(&[&str], &[&str]); 9] = [
+const DOORS: [(&[&str], &[&str]); 10] = [
     (&["sqlx"], &["store/", "jobs/apalis.rs"]),
     (
         &[
@@ -59,6 +59,7 @@ const DOORS: [(&[&str], &[&str]); 9] = [
         &["clap_complete", "clap_mangen", "rpassword", "sd_notify"],
         &["app/"],
     ),
+    (&["notify"], &["app/watch.rs"]),
 ];
 
 #[derive(Debug, PartialEq, Eq)]

@@ -21,6 +21,7 @@ mod install;
 mod layers;
 mod page;
 mod presses;
+mod reload;
 mod running;
 mod source;
 mod spine;

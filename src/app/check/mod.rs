@@ -101,9 +101,11 @@ fn checked(args: &Args, loaded: &Loaded) -> Result<Outcome> {
     let words = format!("{} · {scripts}", loaded.file.display());
     let mut parts = vec![Part::ok("configuration", words)];
     if args.json {
-        parts.extend(loaded.warnings.iter().map(|warning| {
-            Part::warn("configuration", warning.to_string(), "look at this line")
-        }));
+        parts.extend(
+            loaded.warnings.iter().map(|warning| {
+                Part::warn("configuration", warning.to_string(), "look at this line")
+            }),
+        );
     } else {
         for warning in &loaded.warnings {
             eprintln!("warning: {warning}");

@@ -98,7 +98,9 @@ fn there(part: &'static str, place: &str, found: &Inspection) -> Part {
         0 => Part::ok(part, format!("{place} · opens, and can be written")),
         many => Part::ok(
             part,
-            format!("{place} · opens, and can be written; the next start brings it up to date ({many} steps)"),
+            format!(
+                "{place} · opens, and can be written; the next start brings it up to date ({many} steps)"
+            ),
         ),
     }
 }
@@ -107,7 +109,13 @@ async fn telegram(config: &Config, delete_webhook: bool) -> Vec<Part> {
     const PART: &str = "telegram";
     let bot = match clients::make(&config.telegram) {
         Ok(clients) => clients.quick,
-        Err(error) => return vec![Part::fail(PART, format!("{error:#}"), "`opsgram init` helps")],
+        Err(error) => {
+            return vec![Part::fail(
+                PART,
+                format!("{error:#}"),
+                "`opsgram init` helps",
+            )];
+        }
     };
     let from = config.telegram.token_source.as_ref();
     let from = from.map_or_else(String::new, |source| format!(" (from {source})"));

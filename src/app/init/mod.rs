@@ -120,10 +120,7 @@ fn yes(question: &str) -> Result<bool> {
     std::io::stdout().flush()?;
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer)?;
-    Ok(matches!(
-        answer.trim().to_lowercase().as_str(),
-        "y" | "yes"
-    ))
+    Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
 }
 
 /// How Telegram is reached, with a token that it knows, and whose it is.
@@ -142,7 +139,8 @@ async fn verified(args: &Args, env: &Env, dir: &Path) -> Result<(Telegram, Me)> 
             Some(_) => match clients::make(&telegram)?.quick.get_me().await {
                 Ok(me) => return Ok((telegram, me)),
                 Err(RequestError::Api(ApiError::InvalidToken)) => {
-                    "Telegram does not know this token; ask @BotFather for it with /token".to_owned()
+                    "Telegram does not know this token; ask @BotFather for it with /token"
+                        .to_owned()
                 }
                 Err(error) => {
                     return Err(error).context(
@@ -181,12 +179,16 @@ fn given(args: &Args, env: &Env, dir: &Path) -> Result<Option<SecretString>> {
     let earlier = dir.join(TOKEN);
     match fs::metadata(&earlier) {
         Ok(meta) if meta.len() > 0 => read(&earlier).map(Some),
-        Ok(_) | Err(_) => bail!("nobody can be asked for the token here; name a file that holds it with --token-file"),
+        Ok(_) | Err(_) => bail!(
+            "nobody can be asked for the token here; name a file that holds it with --token-file"
+        ),
     }
 }
 
 fn ask_for_token() -> Result<SecretString> {
-    println!("The bot's token, which @BotFather gives you for /newbot. It is not shown while you type.");
+    println!(
+        "The bot's token, which @BotFather gives you for /newbot. It is not shown while you type."
+    );
     let typed = rpassword::prompt_password("Token: ").context("reading the token")?;
     Ok(SecretString::from(typed.trim()))
 }
@@ -227,7 +229,10 @@ fn write(dir: &Path, values: &Values<'_>, telegram: &Telegram, replaces: bool) -
     put(values.token_file, line.as_bytes(), 0o600)?;
     for (path, text) in sample::scripts(dir) {
         let folder = path.parent().unwrap_or(dir);
-        DirBuilder::new().recursive(true).mode(0o755).create(folder)?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o755)
+            .create(folder)?;
         match file::make(&path, text.as_bytes(), 0o755) {
             Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
                 return Err(error).with_context(|| format!("writing {}", path.display()));

@@ -34,7 +34,9 @@ pub(super) async fn wait(telegram: &Telegram, bot_name: &str) -> Result<Owner> {
     let mut refused = Vec::new();
     loop {
         for update in poll(&clients.poll, offset).await? {
-            offset = i32::try_from(update.id.0).unwrap_or(i32::MAX).saturating_add(1);
+            offset = i32::try_from(update.id.0)
+                .unwrap_or(i32::MAX)
+                .saturating_add(1);
             let UpdateKind::Message(message) = &update.kind else {
                 continue;
             };
@@ -55,7 +57,12 @@ pub(super) async fn wait(telegram: &Telegram, bot_name: &str) -> Result<Owner> {
                 continue;
             }
             // Confirmed, so that the bot does not take the message for a command.
-            clients.quick.get_updates().offset(offset).timeout(0).await?;
+            clients
+                .quick
+                .get_updates()
+                .offset(offset)
+                .timeout(0)
+                .await?;
             greet(&clients.quick, user).await;
             let id = i64::try_from(user.id.0).context("an id that Telegram never gives")?;
             return Ok(Owner {
@@ -79,10 +86,12 @@ async fn poll(bot: &Bot, offset: i32) -> Result<Vec<Update>> {
                 bail!("another program uses this bot's token; stop it, then run this again")
             }
             // The library knows only an older form of these words.
-            Err(RequestError::Api(error)) if error.to_string().contains("webhook is active") => bail!(
-                "a webhook is set for this bot; run `opsgram init --owner ID`, then `opsgram check --delete-webhook`, \
+            Err(RequestError::Api(error)) if error.to_string().contains("webhook is active") => {
+                bail!(
+                    "a webhook is set for this bot; run `opsgram init --owner ID`, then `opsgram check --delete-webhook`, \
                  or send /revoke to @BotFather for a new token"
-            ),
+                )
+            }
             Err(RequestError::RetryAfter(after)) => tokio::time::sleep(after.duration()).await,
             Err(RequestError::Api(error)) => return Err(error).context("asking for messages"),
             Err(_) => {

@@ -39,7 +39,10 @@ pub(super) fn filled(values: &Values<'_>) -> Result<String> {
     let example = between(SAMPLE, "#access:\n", "\njobs:\n")?;
     let mut text = SAMPLE.replace(example, &owner);
     let head = between(SAMPLE, "# Opsgram's configuration.", "#\n# `opsgram check")?;
-    text = text.replace(head, "# Opsgram's configuration, written by `opsgram init`.\n");
+    text = text.replace(
+        head,
+        "# Opsgram's configuration, written by `opsgram init`.\n",
+    );
     let token_file = path(values.token_file)?;
     set(&mut text, "  token_file: ", &token_file)?;
     if let Some(folder) = values.data_dir {
@@ -65,7 +68,9 @@ pub(super) fn scripts(dir: &Path) -> impl Iterator<Item = (PathBuf, &'static str
         _ => dir,
     };
     let folder = base.join("scripts/examples");
-    SCRIPTS.map(|(name, text)| (folder.join(name), text)).into_iter()
+    SCRIPTS
+        .map(|(name, text)| (folder.join(name), text))
+        .into_iter()
 }
 
 /// Whether a file is the sample as an installation leaves it, which may be replaced without asking.
@@ -157,7 +162,15 @@ mod tests {
 
     #[test]
     fn what_is_written_loads_whatever_the_owner_is_called() {
-        for name in ["Ann", "O\"Neil: {x} # y", "日本 🦀", "\u{7}", "", "- a", "null"] {
+        for name in [
+            "Ann",
+            "O\"Neil: {x} # y",
+            "日本 🦀",
+            "\u{7}",
+            "",
+            "- a",
+            "null",
+        ] {
             let (text, loaded, _dir) = loaded(name, None);
             assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
             let users = &loaded.config.access.users;

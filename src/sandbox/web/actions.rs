@@ -154,10 +154,9 @@ fn is_in(chat: &Chat, person: i64) -> bool {
 
 /// `POST /api/upload`: a file with a caption.
 pub(super) async fn upload(Extract(site): Extract<Arc<Site>>, mut parts: Multipart) -> Answer {
-    let broken = |error: axum::extract::multipart::MultipartError| Trouble(
-        error.status(),
-        format!("The file did not arrive: {error}."),
-    );
+    let broken = |error: axum::extract::multipart::MultipartError| {
+        Trouble(error.status(), format!("The file did not arrive: {error}."))
+    };
     let mut words = Words::default();
     let mut file: Option<(String, Bytes)> = None;
     let mut photo = false;

@@ -48,7 +48,9 @@ fn judge(method: &Method, headers: &HeaderMap) -> Result<(), &'static str> {
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
     let host = text(HOST.as_str()).unwrap_or_default();
     if !is_loopback(host) {
-        return Err("This page answers to 127.0.0.1 and localhost only; open it by that address.\n");
+        return Err(
+            "This page answers to 127.0.0.1 and localhost only; open it by that address.\n",
+        );
     }
     let foreign = "This came from another site; the sandbox listens to its own page only.\n";
     if text(ORIGIN.as_str()).is_some_and(|origin| origin != format!("http://{host}")) {

@@ -210,9 +210,7 @@ impl Keeper {
         if let Some(task) = task {
             let abort = task.abort_handle();
             let mut bell = self.watched.bell.subscribe();
-            let ended = async {
-                while self.lives() && bell.changed().await.is_ok() {}
-            };
+            let ended = async { while self.lives() && bell.changed().await.is_ok() {} };
             // A bot that does not stop is killed with its handle.
             let _ = tokio::time::timeout(STOP_WITHIN, ended).await;
             abort.abort();
@@ -246,7 +244,11 @@ async fn keep(program: Program, mut orders: mpsc::Receiver<Order>, watched: Arc<
 }
 
 /// One life of the bot; true when it is to start again.
-async fn once(program: &Program, orders: &mut mpsc::Receiver<Order>, watched: &Arc<Watched>) -> bool {
+async fn once(
+    program: &Program,
+    orders: &mut mpsc::Receiver<Order>,
+    watched: &Arc<Watched>,
+) -> bool {
     watched.set(Status::Starting);
     let spawned = Command::new(&program.path)
         .args(&program.args)
@@ -293,10 +295,7 @@ async fn once(program: &Program, orders: &mut mpsc::Receiver<Order>, watched: &A
     if last == Some(Order::Restart) {
         return true;
     }
-    watched.set(Status::Ended {
-        by: last,
-        how,
-    });
+    watched.set(Status::Ended { by: last, how });
     false
 }
 

@@ -83,7 +83,9 @@ pub(super) async fn fault(Extract(site): Extract<Arc<Site>>, Json(wanted): Json<
         )));
     }
     if site.sandbox.faults_left() >= MAX_RULES {
-        return Err(Trouble::bad("Enough faults wait already; take them away first."));
+        return Err(Trouble::bad(
+            "Enough faults wait already; take them away first.",
+        ));
     }
     let kind = match wanted.kind {
         Kind::TooMany => FaultKind::TooManyRequests(seconds),

@@ -47,9 +47,8 @@ pub(super) fn chats(state: &State) -> Value {
 
 fn chat(chat: &Chat) -> Value {
     let topic = |(id, name): (&i32, &String)| json!({"id": id, "name": name});
-    let inside = |(_, standing): &(&i64, &Standing)| {
-        !matches!(standing, Standing::Left | Standing::Kicked)
-    };
+    let inside =
+        |(_, standing): &(&i64, &Standing)| !matches!(standing, Standing::Left | Standing::Kicked);
     let members = chat.members.iter().filter(inside);
     json!({
         "id": chat.id,
@@ -200,10 +199,7 @@ pub(super) fn menu(state: &State, person: i64, chat: i64) -> Vec<Value> {
     let private = place.is_none_or(|chat| chat.kind == ChatKind::Private);
     let leads = place.is_some_and(|place| {
         let standing = place.members.get(&person);
-        matches!(
-            standing,
-            Some(Standing::Creator | Standing::Administrator)
-        )
+        matches!(standing, Some(Standing::Creator | Standing::Administrator))
     });
     let mut scopes = vec![];
     if !private {
@@ -225,8 +221,7 @@ pub(super) fn menu(state: &State, person: i64, chat: i64) -> Vec<Value> {
         let of = |language: &str| state.menus.get(&(scope.clone(), language.to_owned()));
         of("en").or_else(|| of(""))
     });
-    let entry =
-        |e: &MenuEntry| json!({"command": e.command, "description": e.description});
+    let entry = |e: &MenuEntry| json!({"command": e.command, "description": e.description});
     found.map_or_else(Vec::new, |menu| menu.iter().map(entry).collect())
 }
 
@@ -254,6 +249,9 @@ fn fault(rule: &Fault) -> String {
         FaultKind::ServerError(code) => code.to_string(),
         FaultKind::DropBefore => "cut before it is done".to_owned(),
         FaultKind::DropAfter => "cut after it is done".to_owned(),
+        FaultKind::Missing => "404, no such file".to_owned(),
+        FaultKind::Half => "cut in the middle of a file".to_owned(),
+        FaultKind::Shorter => "half of a file".to_owned(),
         FaultKind::Garbage => "garbage as the answer".to_owned(),
         FaultKind::Missing => "file is gone".to_owned(),
         FaultKind::Half => "half of a file, then cut".to_owned(),
