@@ -74,6 +74,7 @@ async fn page() -> Result<()> {
             id: 1,
             role: "owner".into(),
         }],
+        key: None,
         program: Program {
             path: "true".into(),
             args: Vec::new(),

@@ -11,6 +11,7 @@ use crate::sandbox::{Rates, Sandbox, Standing};
 use crate::services::Services;
 use crate::store;
 use anyhow::{Context, Result, anyhow, bail};
+use rand::distr::{Alphanumeric, SampleString};
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -61,11 +62,18 @@ pub fn run(args: Args, env: &Env) -> Result<()> {
     runtime()?.block_on(async {
         match args.terminal || !args.say.is_empty() {
             true => converse(args, file, folder.path(), env).await,
-            false => page::serve(args.port, file, folder.path(), env).await,
+            false => {
+                // The scripts of the sample change nothing; others may, and the page runs them as this user.
+                let real = args.config.is_some();
+                let key = real.then(|| Alphanumeric.sample_string(&mut rand::rng(), KEY_LETTERS));
+                page::serve(args.port, file, key, folder.path(), env).await
+            }
         }
     })
 }
 
+/// Letters of the page's key; more than anybody can try.
+const KEY_LETTERS: usize = 32;
 /// Nobody of the configuration.
 const STRANGER: i64 = 999;
 

@@ -43,7 +43,7 @@ async fn nothing_left(browser: &Browser, site: &Site) {
     let requests = browser.requests().await;
     assert!(requests.len() > 15, "{requests:?}");
     for request in &requests {
-        let inside = request.starts_with(&site.url) || request.starts_with("blob:");
+        let inside = request.starts_with(site.base()) || request.starts_with("blob:");
         assert!(inside, "a request went to {request}");
     }
     let complaints = browser.complaints().await;
@@ -62,17 +62,20 @@ async fn a_command_is_run_watched_and_cancelled() {
     browser.say("/run").await;
     browser.click(".key", "steps").await;
     browser.reads("first").await;
-    let bubble = "[...document.querySelectorAll('.message')].find(m => m.innerText.includes('first'))";
-    browser
-        .run(&format!("window.card = {bubble}"), &[])
-        .await;
+    let bubble =
+        "[...document.querySelectorAll('.message')].find(m => m.innerText.includes('first'))";
+    browser.run(&format!("window.card = {bubble}"), &[]).await;
     fs::write(site.folder.path().join("go"), "").unwrap();
-    browser.until("window.card.innerText.includes('second')").await;
+    browser
+        .until("window.card.innerText.includes('second')")
+        .await;
     browser
         .until("window.card.querySelector('.meta').innerText.includes('edited')")
         .await;
     browser.click(".key", "Cancel").await;
-    browser.until("window.card.innerText.includes('cancelled')").await;
+    browser
+        .until("window.card.innerText.includes('cancelled')")
+        .await;
     assert_eq!(
         browser.value("window.card.isConnected").await,
         json!(true),
@@ -94,7 +97,12 @@ async fn a_command_is_run_watched_and_cancelled() {
 
     browser.say("/run evil").await;
     browser.reads("onerror").await;
-    assert_eq!(browser.value("document.querySelectorAll('.log img, .log script').length").await, json!(0));
+    assert_eq!(
+        browser
+            .value("document.querySelectorAll('.log .text img, .log script').length")
+            .await,
+        json!(0)
+    );
 
     browser.click(".person", "stranger").await;
     browser.click("#start", "Start").await;
@@ -128,7 +136,9 @@ async fn on_a_phone_files_are_sent_and_the_bot_is_killed() {
     let browser = Browser::start(PHONE).await;
     browser.open(&site.url).await;
     assert_eq!(
-        browser.value("getComputedStyle(document.body).backgroundColor").await,
+        browser
+            .value("getComputedStyle(document.body).backgroundColor")
+            .await,
         json!("rgb(17, 26, 35)")
     );
     browser.click("[data-key='111:0']", "").await;
@@ -141,7 +151,9 @@ async fn on_a_phone_files_are_sent_and_the_bot_is_killed() {
     browser.click("#suggestions li", "/whoami").await;
     browser.reads("Role here").await;
     browser.keys("#text", "/jo").await;
-    browser.until("document.querySelectorAll('#suggestions li').length === 2").await;
+    browser
+        .until("document.querySelectorAll('#suggestions li').length === 2")
+        .await;
     browser.keys("#text", "\u{e004}\u{e007}").await;
     browser.reads("No job has run yet").await;
 
@@ -149,7 +161,9 @@ async fn on_a_phone_files_are_sent_and_the_bot_is_killed() {
     fs::write(&file, "what was sent").unwrap();
     browser.attach(&file).await;
     browser.say("a caption").await;
-    browser.until("document.querySelector('.own .document-name')?.textContent === 'notes <b>.txt'").await;
+    browser
+        .until("document.querySelector('.own .document-name')?.textContent === 'notes <b>.txt'")
+        .await;
     browser.reads("a caption").await;
 
     // Killed while a job runs: it is dead until somebody starts it, and tells what was lost.
@@ -157,26 +171,45 @@ async fn on_a_phone_files_are_sent_and_the_bot_is_killed() {
     browser.reads("first").await;
     browser.click("#panel-toggle", "").await;
     browser.click("[data-do=kill]", "").await;
-    browser.until("document.querySelector('.bot-words').dataset.state === 'ended'").await;
-    browser.until("document.getElementById('banner').innerText.includes('not running')").await;
+    browser
+        .until("document.querySelector('.bot-words').dataset.state === 'ended'")
+        .await;
+    browser
+        .until("document.getElementById('banner').innerText.includes('not running')")
+        .await;
     browser.click("[data-do=start]", "").await;
-    browser.until("document.querySelector('.bot-words').dataset.state === 'running'").await;
+    browser
+        .until("document.querySelector('.bot-words').dataset.state === 'running'")
+        .await;
     browser.reads("lost").await;
     browser.click("[data-do=restart]", "").await;
-    browser.until("document.querySelector('.bot-words').innerText.includes('start 3')").await;
+    browser
+        .until("document.querySelector('.bot-words').innerText.includes('start 3')")
+        .await;
 
     // 429: the message comes when Telegram allows it.
-    browser.run("document.querySelector('.fault input[name=seconds]').value = 2", &[]).await;
+    browser
+        .run(
+            "document.querySelector('.fault input[name=seconds]').value = 2",
+            &[],
+        )
+        .await;
     browser.click(".fault button", "").await;
     browser.until("document.querySelector('.waiting li')").await;
     browser.click(".panel-head .icon-button", "").await;
     browser.say("/help").await;
-    browser.until("!document.querySelector('.waiting li')").await;
+    browser
+        .until("!document.querySelector('.waiting li')")
+        .await;
     browser.reads("/retry").await;
     browser.click("#panel-toggle", "").await;
     browser.click("#tab-calls", "").await;
     browser.click(".call summary", "429").await;
-    browser.until("document.querySelector('.call[open] .call-parts')?.innerText.includes('retry_after')").await;
+    browser
+        .until(
+            "document.querySelector('.call[open] .call-parts')?.innerText.includes('retry_after')",
+        )
+        .await;
 
     assert_eq!(
         browser.value("document.documentElement.scrollWidth").await,
@@ -207,8 +240,20 @@ async fn only_the_page_itself_is_answered() {
     assert_eq!(say(&[("host", "evil.example")]).await, 403);
     assert_eq!(say(&[("origin", "http://evil.example")]).await, 403);
     assert_eq!(say(&[("sec-fetch-site", "cross-site")]).await, 403);
+    // Another user of this machine has no key, and cannot guess one.
+    for path in ["/", "/?key=wrong", "/api/messages?chat=111", "/js/main.js"] {
+        let bare = reqwest::Client::builder().no_proxy().build().unwrap();
+        let url = format!("{}{path}", site.base().trim_end_matches('/'));
+        assert_eq!(
+            bare.get(url).send().await.unwrap().status().as_u16(),
+            403,
+            "{path}"
+        );
+    }
     // A form of another page can send this type, and no other.
-    let form = site.request(Method::POST, "/api/say").header("content-type", "text/plain");
+    let form = site
+        .request(Method::POST, "/api/say")
+        .header("content-type", "text/plain");
     let form = form.body(words.to_string()).send().await.unwrap();
     assert_eq!(form.status().as_u16(), 415);
     assert_eq!(site.stop().await, Some(0));
@@ -219,35 +264,96 @@ async fn what_cannot_be_done_is_refused_with_words() {
     let site = site().await;
     let long = "x".repeat(4097);
     for (path, body, words) in [
-        ("/api/say", json!({"from": 111, "chat": 111, "text": " "}), "nothing to send"),
-        ("/api/say", json!({"from": 111, "chat": 111, "text": long}), "takes 4096"),
-        ("/api/say", json!({"from": 5, "chat": 5, "text": "/x"}), "plays nobody"),
-        ("/api/say", json!({"from": 111, "chat": 222, "text": "/x"}), "no such chat"),
-        ("/api/say", json!({"from": 111, "chat": -5, "text": "/x"}), "no such chat"),
-        ("/api/say", json!({"from": 111, "chat": -1001, "thread": 9, "text": "/x"}), "no such topic"),
-        ("/api/say", json!({"from": 111, "chat": -1001, "reply": 9, "text": "/x"}), "not there any more"),
-        ("/api/press", json!({"from": 111, "chat": -1001, "message": 1, "data": "x"}), "not there any more"),
-        ("/api/fault", json!({"kind": "too_many", "on": "all", "seconds": 0, "times": 1}), "between 1 and 600"),
-        ("/api/fault", json!({"kind": "garbage", "on": "all", "times": 101}), "between 1 and 100"),
+        (
+            "/api/say",
+            json!({"from": 111, "chat": 111, "text": " "}),
+            "nothing to send",
+        ),
+        (
+            "/api/say",
+            json!({"from": 111, "chat": 111, "text": long}),
+            "takes 4096",
+        ),
+        (
+            "/api/say",
+            json!({"from": 5, "chat": 5, "text": "/x"}),
+            "plays nobody",
+        ),
+        (
+            "/api/say",
+            json!({"from": 111, "chat": 222, "text": "/x"}),
+            "no such chat",
+        ),
+        (
+            "/api/say",
+            json!({"from": 111, "chat": -5, "text": "/x"}),
+            "no such chat",
+        ),
+        (
+            "/api/say",
+            json!({"from": 111, "chat": -1001, "thread": 9, "text": "/x"}),
+            "no such topic",
+        ),
+        (
+            "/api/say",
+            json!({"from": 111, "chat": -1001, "reply": 9, "text": "/x"}),
+            "not there any more",
+        ),
+        (
+            "/api/press",
+            json!({"from": 111, "chat": -1001, "message": 1, "data": "x"}),
+            "not there any more",
+        ),
+        (
+            "/api/fault",
+            json!({"kind": "too_many", "on": "all", "seconds": 0, "times": 1}),
+            "between 1 and 600",
+        ),
+        (
+            "/api/fault",
+            json!({"kind": "garbage", "on": "all", "times": 101}),
+            "between 1 and 100",
+        ),
         ("/api/away", json!({"seconds": 601}), "600 s at the most"),
     ] {
-        let answer = site.request(Method::POST, path).json(&body).send().await.unwrap();
+        let answer = site
+            .request(Method::POST, path)
+            .json(&body)
+            .send()
+            .await
+            .unwrap();
         assert!(answer.status().is_client_error(), "{path} {body}");
         let told: Value = answer.json().await.unwrap();
         let told = told["error"].as_str().unwrap_or_default();
         assert!(told.contains(words), "{path} {body}: {told}");
     }
-    for path in ["/api/file?chat=111&message=1", "/api/call?id=7", "/nothing", "/js/../main.js"] {
+    for path in [
+        "/api/file?chat=111&message=1",
+        "/api/call?id=7",
+        "/nothing",
+        "/js/../main.js",
+    ] {
         let answer = site.request(Method::GET, path).send().await.unwrap();
         assert_eq!(answer.status().as_u16(), 404, "{path}");
     }
     let taken = std::process::Command::new(env!("CARGO_BIN_EXE_opsgram"))
-        .args(["sandbox", "--port", site.url.trim_end_matches('/').rsplit(':').next().unwrap()])
+        .args([
+            "sandbox",
+            "--port",
+            site.base()
+                .trim_end_matches('/')
+                .rsplit(':')
+                .next()
+                .unwrap(),
+        ])
         .output()
         .unwrap();
     let told = String::from_utf8_lossy(&taken.stderr).into_owned();
     assert_eq!(taken.status.code(), Some(1), "{told}");
-    assert!(told.contains("is taken") && told.contains("--port 0"), "{told}");
+    assert!(
+        told.contains("is taken") && told.contains("--port 0"),
+        "{told}"
+    );
     assert_eq!(site.stop().await, Some(0));
 }
 
@@ -274,9 +380,7 @@ async fn draw_the_picture_of_the_readme() {
     browser.say("/run progress").await;
     browser.reads("[####").await;
     browser.click("#tab-calls", "Calls").await;
-    browser
-        .run("document.activeElement.blur()", &[])
-        .await;
+    browser.run("document.activeElement.blur()", &[]).await;
     let picture = browser.picture().await;
     let file = crate::source::root().join("docs/sandbox.png");
     fs::create_dir_all(file.parent().unwrap()).unwrap();

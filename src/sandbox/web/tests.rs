@@ -119,7 +119,13 @@ fn every_asset_that_is_named_is_there_and_nothing_is_loaded_from_elsewhere() {
             };
             assert!(there.contains(named.as_str()), "{path} names {named}");
         }
-        for way in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("] {
+        for way in [
+            "innerHTML",
+            "outerHTML",
+            "insertAdjacentHTML",
+            "document.write",
+            "eval(",
+        ] {
             assert!(!text.contains(way), "{path} uses {way}");
         }
         // The name of the language of pictures is no address to load from.
@@ -157,15 +163,30 @@ async fn until(keeper: &Keeper, changed: &mut watch::Receiver<u64>, wanted: &Val
 #[tokio::test]
 async fn a_bot_that_is_killed_stays_dead_until_it_is_started() {
     let (keeper, mut changed) = script("echo up; sleep 600");
-    until(&keeper, &mut changed, &json!({"state": "running", "starts": 1})).await;
+    until(
+        &keeper,
+        &mut changed,
+        &json!({"state": "running", "starts": 1}),
+    )
+    .await;
     keeper.order(Order::Kill).await;
     let dead = json!({"state": "ended", "asked": true, "how": "killed with signal 9"});
     until(&keeper, &mut changed, &dead).await;
     assert!(keeper.was_killed());
     keeper.order(Order::Start).await;
-    until(&keeper, &mut changed, &json!({"state": "running", "starts": 2})).await;
+    until(
+        &keeper,
+        &mut changed,
+        &json!({"state": "running", "starts": 2}),
+    )
+    .await;
     keeper.order(Order::Restart).await;
-    until(&keeper, &mut changed, &json!({"state": "running", "starts": 3})).await;
+    until(
+        &keeper,
+        &mut changed,
+        &json!({"state": "running", "starts": 3}),
+    )
+    .await;
     keeper.stop().await;
     let stopped = json!({"state": "ended", "asked": true, "how": "ended by signal 15"});
     until(&keeper, &mut changed, &stopped).await;
@@ -178,7 +199,12 @@ async fn a_bot_that_ends_by_itself_is_told_with_its_last_words() {
     let ended = json!({"state": "ended", "asked": false, "how": "ended with exit code 3"});
     until(&keeper, &mut changed, &ended).await;
     let reached = async {
-        while !keeper.log_since(0).0.iter().any(|line| line == "last words") {
+        while !keeper
+            .log_since(0)
+            .0
+            .iter()
+            .any(|line| line == "last words")
+        {
             changed.changed().await.expect("the keeper lives");
         }
     };

@@ -166,7 +166,10 @@ impl Browser {
         let timeouts = json!({"script": (PATIENCE * 2).as_millis() as u64});
         self.call("/timeouts", Some(timeouts)).await;
         let found = self
-            .call("/execute/async", Some(json!({"script": script, "args": []})))
+            .call(
+                "/execute/async",
+                Some(json!({"script": script, "args": []})),
+            )
             .await;
         if found.is_null() {
             let seen = self.value("document.body.innerText").await;
@@ -268,9 +271,8 @@ async fn start_driver() -> (Child, u16) {
         .process_group(0)
         .kill_on_drop(true)
         .spawn();
-    let mut child = child.expect(
-        "this test needs a browser; on Debian: apt-get install chromium chromium-driver",
-    );
+    let mut child = child
+        .expect("this test needs a browser; on Debian: apt-get install chromium chromium-driver");
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let begun = Instant::now();
     let mut port = None;
@@ -296,7 +298,9 @@ fn decode(text: &str) -> Vec<u8> {
     let letters: Vec<u8> = text.bytes().filter(|b| *b != b'=').map(value).collect();
     let mut bytes = Vec::new();
     for four in letters.chunks(4) {
-        let bits = four.iter().fold(0_u32, |bits, six| bits << 6 | u32::from(*six));
+        let bits = four
+            .iter()
+            .fold(0_u32, |bits, six| bits << 6 | u32::from(*six));
         let bits = bits << (6 * (4 - four.len()));
         bytes.extend(&bits.to_be_bytes()[1..four.len()]);
     }
@@ -306,6 +310,7 @@ fn decode(text: &str) -> Vec<u8> {
 /// A running `opsgram sandbox` with its page.
 pub struct Site {
     child: Child,
+    /// The address that it printed.
     pub url: String,
     pub folder: TempDir,
 }
@@ -354,12 +359,23 @@ impl Site {
         ended.expect("the sandbox ends").unwrap().code()
     }
 
+    /// The address without the key.
+    pub fn base(&self) -> &str {
+        self.url
+            .split_once('?')
+            .map_or(self.url.as_str(), |(base, _)| base)
+    }
+
     /// A request to the page as another program makes it.
     pub fn request(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
         let client = reqwest::Client::builder()
             .no_proxy()
             .timeout(Duration::from_secs(20));
-        let url = format!("{}{path}", self.url.trim_end_matches('/'));
-        client.build().unwrap().request(method, url)
+        let url = format!("{}{path}", self.base().trim_end_matches('/'));
+        let request = client.build().unwrap().request(method, url);
+        match self.url.split_once("?key=") {
+            Some((_, key)) => request.header("cookie", format!("a=b; opsgram_sandbox={key}")),
+            None => request,
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! A world for a test: a Telegram stand-in, people, scripts, and the bot running against them.
 
-mod database;
 pub mod browser;
+mod database;
 mod outside;
 mod talk;
 pub mod tools;
