@@ -220,6 +220,121 @@ async fn on_a_phone_files_are_sent_and_the_bot_is_killed() {
     assert_eq!(site.stop().await, Some(0));
 }
 
+/// Draws a text with its entities by the page's own module; what links and commands did is in `window.did`.
+const DRAW: &str = r#"
+const [text, entities, done] = arguments;
+window.did = [];
+const act = {
+  say: (words) => window.did.push(`say ${words}`),
+  start: (passed) => window.did.push(`start ${passed}`),
+  startOf: null,
+};
+import("/js/text.js").then(({ render, startOf }) => {
+  act.startOf = (address) => startOf(address, "ops_bot");
+  const box = document.createElement("div");
+  box.append(...render(text, entities, act));
+  for (const one of box.querySelectorAll("a, button.command, .spoiler")) {
+    if (one.target !== "_blank") one.click();
+  }
+  for (const svg of box.querySelectorAll("svg")) svg.remove();
+  done({ html: box.innerHTML, did: window.did });
+});
+"#;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_entity_becomes_what_it_is_and_nothing_becomes_markup() {
+    let site = site().await;
+    let browser = Browser::start(DESK).await;
+    browser.open(&site.url).await;
+    let mark = |kind: &str, offset: usize, length: usize| json!({"type": kind, "offset": offset, "length": length});
+    let link = |url: &str, length: usize| json!({"type": "text_link", "offset": 0, "length": length, "url": url});
+    let outside = r#"target="_blank" rel="noopener noreferrer""#;
+    for (text, entities, html, did) in [
+        ("<b>&", json!([]), "&lt;b&gt;&amp;".to_owned(), json!([])),
+        // Offsets are UTF-16 units, and entities nest.
+        (
+            "😀ab",
+            json!([mark("italic", 3, 1), mark("bold", 2, 2)]),
+            "😀<strong>a<em>b</em></strong>".to_owned(),
+            json!([]),
+        ),
+        (
+            "us",
+            json!([mark("underline", 0, 1), mark("strikethrough", 1, 1)]),
+            "<u>u</u><s>s</s>".to_owned(),
+            json!([]),
+        ),
+        (
+            "x",
+            json!([mark("code", 0, 1)]),
+            r#"<code class="inline">x</code>"#.to_owned(),
+            json!([]),
+        ),
+        (
+            "a",
+            json!([link("javascript:alert(1)", 1)]),
+            "<span>a</span>".to_owned(),
+            json!([]),
+        ),
+        (
+            "see https://a.example/x?y=1.",
+            json!([]),
+            format!(
+                r#"see <a href="https://a.example/x?y=1" {outside}>https://a.example/x?y=1</a>."#
+            ),
+            json!([]),
+        ),
+        (
+            "join",
+            json!([link("https://t.me/Ops_Bot?start=abc", 4)]),
+            r#"<a href="https://t.me/Ops_Bot?start=abc">join</a>"#.to_owned(),
+            json!(["start abc"]),
+        ),
+        (
+            "t",
+            json!([link("https://t.me/other_bot?start=abc", 1)]),
+            format!(r#"<a href="https://t.me/other_bot?start=abc" {outside}>t</a>"#),
+            json!([]),
+        ),
+        (
+            "/jobs",
+            json!([mark("bot_command", 0, 5)]),
+            r#"<button class="command" type="button">/jobs</button>"#.to_owned(),
+            json!(["say /jobs"]),
+        ),
+        (
+            "s",
+            json!([mark("spoiler", 0, 1)]),
+            r#"<span class="spoiler shown">s</span>"#.to_owned(),
+            json!([]),
+        ),
+        (
+            "q\nx",
+            json!([mark("blockquote", 0, 1)]),
+            "<blockquote>q</blockquote>x".to_owned(),
+            json!([]),
+        ),
+        (
+            "?",
+            json!([mark("of_the_future", 0, 1)]),
+            "<span>?</span>".to_owned(),
+            json!([]),
+        ),
+    ] {
+        let drawn = browser.run_async(DRAW, &[json!(text), entities]).await;
+        assert_eq!(drawn["html"], json!(html), "{text}");
+        assert_eq!(drawn["did"], did, "{text}");
+    }
+    let block = json!([{"type": "pre", "offset": 0, "length": 7, "language": "sh"}]);
+    let drawn = browser.run_async(DRAW, &[json!("a <b> c"), block]).await;
+    let html = drawn["html"].as_str().unwrap();
+    assert!(
+        html.contains("<span>sh</span>") && html.contains("<code>a &lt;b&gt; c</code>"),
+        "{html}"
+    );
+    assert_eq!(site.stop().await, Some(0));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn only_the_page_itself_is_answered() {
     let site = site().await;

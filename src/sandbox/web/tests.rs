@@ -28,7 +28,9 @@ fn ids(page: &Value) -> Vec<i64> {
 #[tokio::test]
 async fn a_long_chat_comes_in_pages() {
     let sandbox = sandbox().await;
-    (0..250).for_each(|n| drop(sandbox.say(7, 7, &format!("{n}"))));
+    for n in 0..250 {
+        sandbox.say(7, 7, &format!("{n}"));
+    }
     let page = |before| {
         sandbox
             .shared()

@@ -147,6 +147,14 @@ impl Browser {
         self.call("/execute/sync", Some(body)).await
     }
 
+    /// Runs a function body that ends by calling its last argument.
+    pub async fn run_async(&self, script: &str, args: &[Value]) -> Value {
+        let timeouts = json!({"script": (PATIENCE * 2).as_millis() as u64});
+        self.call("/timeouts", Some(timeouts)).await;
+        let body = json!({"script": script, "args": args});
+        self.call("/execute/async", Some(body)).await
+    }
+
     /// The value of an expression.
     pub async fn value(&self, expression: &str) -> Value {
         self.run(&format!("return {expression}"), &[]).await

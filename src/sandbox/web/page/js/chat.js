@@ -65,6 +65,8 @@ export class Chat {
     if (page.messages.length === 0) this.greet();
     this.toEnd();
     markRead(this.key);
+    const last = page.messages.at(-1);
+    if (last?.bot) this.act.asked(last);
   }
 
   greet() {
