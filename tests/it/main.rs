@@ -21,6 +21,7 @@ mod house;
 mod install;
 mod layers;
 mod outbox;
+mod page;
 mod people;
 mod presses;
 mod reload;
