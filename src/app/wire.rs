@@ -60,7 +60,7 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
     let outbox = Outbox::new(store.clone(), bots, logs, limits);
     let settings = settings(&config, log_dir.clone());
     let live = Live::new(config);
-    let scripts = Scripts::new(live.clone(), env);
+    let scripts = Scripts::new(live.clone(), env, &log_dir.display().to_string());
     let registry = Registry::default().with(scripts.clone());
     let jobs = Jobs::new(
         store.clone(),

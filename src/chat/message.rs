@@ -34,6 +34,8 @@ pub struct Incoming {
     pub message: MessageId,
     /// Its text.
     pub text: String,
+    /// The message that it replies to, and who wrote that.
+    pub reply_to: Option<(MessageId, UserId)>,
     /// When it was written.
     pub date: Millis,
     /// It was written by somebody else, elsewhere, or through another bot.
@@ -50,6 +52,11 @@ impl Incoming {
             place: place(message),
             message: MessageId(message.id.0),
             text,
+            reply_to: message.reply_to_message().and_then(|replied| {
+                let author = replied.from.as_ref()?;
+                let author = UserId(i64::try_from(author.id.0).unwrap_or(0));
+                Some((MessageId(replied.id.0), author))
+            }),
             date: Millis(message.date.timestamp_millis()),
             second_hand: message.forward_origin().is_some() || message.via_bot.is_some(),
         })
