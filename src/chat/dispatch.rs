@@ -487,7 +487,8 @@ fn is_for_us(incoming: &Incoming, me: &Me) -> bool {
 /// Whether it replies to a message of ours.
 fn is_answer_to(incoming: &Incoming, me: &Me) -> bool {
     let own = i64::try_from(me.user.id.0).unwrap_or(0);
-    incoming.reply_to.is_some_and(|(_, author)| author.0 == own)
+    let replied = incoming.reply_to.as_ref();
+    replied.is_some_and(|replied| replied.author.0 == own)
 }
 
 /// Whether a group talks under a message of ours without meaning us: only answers to an open question are ours.
@@ -504,7 +505,7 @@ async fn answer(
     incoming: &Incoming,
     like_command: bool,
 ) -> Result<Option<Reply>> {
-    let replied = incoming.reply_to.map(|(message, _)| message);
+    let replied = incoming.reply_to.as_ref();
     if like_command && replied.is_none() {
         return Ok(None);
     }

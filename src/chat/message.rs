@@ -23,6 +23,17 @@ pub enum Author {
     Nobody,
 }
 
+/// A message that another one replies to.
+#[derive(Clone, Debug)]
+pub struct Replied {
+    /// Which.
+    pub message: MessageId,
+    /// Who wrote it.
+    pub author: UserId,
+    /// Its text.
+    pub text: String,
+}
+
 /// A message, reduced.
 #[derive(Clone, Debug)]
 pub struct Incoming {
@@ -34,8 +45,8 @@ pub struct Incoming {
     pub message: MessageId,
     /// Its text.
     pub text: String,
-    /// The message that it replies to, and who wrote that.
-    pub reply_to: Option<(MessageId, UserId)>,
+    /// The message that it replies to.
+    pub reply_to: Option<Replied>,
     /// When it was written.
     pub date: Millis,
     /// It was written by somebody else, elsewhere, or through another bot.
@@ -55,7 +66,11 @@ impl Incoming {
             reply_to: message.reply_to_message().and_then(|replied| {
                 let author = replied.from.as_ref()?;
                 let author = UserId(i64::try_from(author.id.0).unwrap_or(0));
-                Some((MessageId(replied.id.0), author))
+                Some(Replied {
+                    message: MessageId(replied.id.0),
+                    author,
+                    text: replied.text().unwrap_or_default().to_owned(),
+                })
             }),
             date: Millis(message.date.timestamp_millis()),
             second_hand: message.forward_origin().is_some() || message.via_bot.is_some(),

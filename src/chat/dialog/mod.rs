@@ -9,6 +9,7 @@ mod state;
 
 use super::commands::run::{self, Wanted};
 use super::keyboards::Tap;
+use super::message::Replied;
 use super::reply::Reply;
 use super::request::{From, Request};
 use crate::access::{Asked, Grant};
@@ -210,14 +211,14 @@ pub async fn pressed(request: &Request, id: i64, step: i64, tap: Tap) -> Result<
 }
 
 /// Takes a text that answers the open question of its author, if it does; `None` when it is something else.
-/// `answers` is the message that it replies to.
+/// `answers` is the message of ours, or of anybody, that it replies to.
 ///
 /// # Errors
 /// The refusal in words, or a failure of ours.
 pub async fn typed(
     request: &Request,
     words: &str,
-    answers: Option<MessageId>,
+    answers: Option<&Replied>,
     is_late: bool,
 ) -> Result<Option<Reply>> {
     let Some(mut open) = of_author(request).await? else {
@@ -388,7 +389,7 @@ enum Meant {
 }
 
 /// In a private chat, any text but a reply to something else answers; in a group, only a reply to the question does.
-async fn meant(request: &Request, open: &Open, answers: Option<MessageId>) -> Result<Meant> {
+async fn meant(request: &Request, open: &Open, answers: Option<&Replied>) -> Result<Meant> {
     let chat = request.actor.place.chat;
     let Some(answers) = answers else {
         return Ok(match chat.is_private() {
@@ -397,19 +398,29 @@ async fn meant(request: &Request, open: &Open, answers: Option<MessageId>) -> Re
         });
     };
     let mut db = request.services.store.read().await?;
-    if store::outbox::slot(&mut db, &open.slot(), chat).await? == Some(answers) {
+    if store::outbox::slot(&mut db, &open.slot(), chat).await? == Some(answers.message) {
         return Ok(Meant::This);
     }
     for number in (0..open.state.prompts).rev() {
         let slot = prompt_slot(open.row.id, number);
-        if store::outbox::slot(&mut db, &slot, chat).await? == Some(answers) {
+        if store::outbox::slot(&mut db, &slot, chat).await? == Some(answers.message) {
             return Ok(match number >= open.state.old_prompts {
                 true => Meant::This,
                 false => Meant::Old,
             });
         }
     }
-    Ok(Meant::Other)
+    // A prompt that was sent right before a crash is sent once more, and only the second one is known.
+    let line = show::prompt_line(name_in_group(request), &open.state.asking);
+    Ok(match answers.text.lines().last() == Some(line.as_str()) {
+        true => Meant::This,
+        false => Meant::Other,
+    })
+}
+
+/// Whom a question is for, where others see it as well.
+fn name_in_group(request: &Request) -> Option<&str> {
+    (!request.actor.place.chat.is_private()).then_some(request.actor.name.as_str())
 }
 
 /// Whether an open dialog can go on.
@@ -476,7 +487,7 @@ async fn wrong(
     };
     let number = open.state.prompts;
     open.state.prompts += 1;
-    let words = show::prompt(arg, Some(&refusal), None);
+    let words = show::prompt(arg, Some(&refusal), mention(request));
     let prompt = prompt_message(&open, number, words, arg.hint.as_deref(), request.message);
     let mut tx = request.services.store.begin().await?;
     let from = open.row.step;
@@ -513,7 +524,8 @@ async fn go_on(request: &Request, script: &Script, mut open: Open) -> Result<Rep
         true => replaced(request).await?,
         false => None,
     };
-    let name = (!request.actor.place.chat.is_private()).then_some(request.actor.name.as_str());
+    let services = &request.services;
+    let name = name_in_group(request);
     let stand = Stand {
         dialog: open.row.id,
         step: open.row.step,
@@ -532,6 +544,7 @@ async fn go_on(request: &Request, script: &Script, mut open: Open) -> Result<Rep
         ..question
     };
     let (html, buttons) = show::question(script, &open.state, &question, stand);
+    let html = services.scripts.mask(script, &html);
     let message = Outgoing::text(open.state.place, html, buttons)
         .reply_to(open.state.reply_to.filter(|_| name.is_some()))
         .slot(open.slot())
@@ -542,18 +555,13 @@ async fn go_on(request: &Request, script: &Script, mut open: Open) -> Result<Rep
             From::Message => request.message,
             From::Press { .. } => open.state.reply_to,
         };
-        let mention = match to {
-            Some(_) => None,
-            None => name.map(|name| (request.actor.id.0, name)),
-        };
-        let words = show::prompt(question.arg, None, mention);
+        let words = show::prompt(question.arg, None, mention(request));
         let placeholder = question.arg.hint.as_deref();
         (number, words, placeholder.map(str::to_owned), to)
     });
     open.state.prompts += u32::from(prompt.is_some());
     open.row.expires_at = Millis::now().plus(ANSWER_WITHIN);
     write(&mut open)?;
-    let services = &request.services;
     let mut tx = services.store.begin().await?;
     if let Some(old) = &replaced {
         let words = "You began another one. Nothing was run.";
@@ -591,6 +599,11 @@ async fn go_on(request: &Request, script: &Script, mut open: Open) -> Result<Rep
         after(services, old);
     }
     Ok(reply)
+}
+
+/// Whom a prompt is for: in a group, only the keyboards of those open who are named or replied to.
+fn mention(request: &Request) -> Option<(i64, &str)> {
+    name_in_group(request).map(|name| (request.actor.id.0, name))
 }
 
 /// The message that opens the asker's keyboard.
@@ -721,8 +734,10 @@ async fn finish(request: &Request, script: &Script, mut open: Open) -> Result<Re
     }
     if request.from == From::Message {
         // The answer to a text comes below it; the questions above become what was answered.
-        let name = (!open.row.chat.is_private()).then_some(request.actor.name.as_str());
-        let head = show::head(script, &open.state, name);
+        let name = name_in_group(request);
+        let head = services
+            .scripts
+            .mask(script, &show::head(script, &open.state, name));
         let message = Outgoing::text(open.state.place, head, Vec::new())
             .slot(open.slot())
             .source(format!("{}:{}", open.slot(), request.update));

@@ -240,17 +240,27 @@ pub(super) fn prompt(arg: &Arg, refusal: Option<&Refusal>, mention: Option<(i64,
         html.push_str(&refusal_html(refusal));
         html.push('\n');
     }
-    if let Some((id, name)) = mention {
-        html.push_str(&format!(
-            "<a href=\"tg://user?id={id}\">{}</a>, ",
-            escape(name)
-        ));
-    }
-    html.push_str(&format!(
-        "write <b>{}</b> as a reply to this message.",
-        escape(arg.name.as_str())
+    let line = escape(&prompt_line(
+        mention.map(|(_, name)| name),
+        arg.name.as_str(),
     ));
+    match mention {
+        Some((id, name)) => {
+            let name = escape(name);
+            let rest = line.strip_prefix(name.as_str()).unwrap_or(&line);
+            html.push_str(&format!("<a href=\"tg://user?id={id}\">{name}</a>{rest}"));
+        }
+        None => html.push_str(&line),
+    }
     html
+}
+
+/// The last line of a prompt, by which a reply to it is known again.
+pub(super) fn prompt_line(name: Option<&str>, arg: &str) -> String {
+    match name {
+        Some(name) => format!("{name}, write {arg} as a reply to this message."),
+        None => format!("Write {arg} as a reply to this message."),
+    }
 }
 
 /// A refusal with its code shown as code.
