@@ -1,13 +1,13 @@
 //! Routes updates to handlers and sends what they say. A handler stores and returns; it never waits for work.
 
 use super::commands::{self, Command, read_line, start, whoami};
-use super::dialog;
 use super::keyboards::Press;
 use super::message::{Author, Incoming, place};
 use super::offers::{self, LATE_WITHIN, Offer};
 use super::press;
 use super::reply::Reply;
 use super::request::{From, Request};
+use super::talk;
 use crate::access::{Actor, Asked, Grant, Standing};
 use crate::base::error::{Error, Result};
 use crate::base::ids::{ChatId, MessageId, Place, UpdateId, UserId};
@@ -65,7 +65,7 @@ async fn on_message(services: Services, me: Me, update: Update, message: Message
     let span = tracing::info_span!("update", %id, request = actor.request_id, asker = %actor.id);
     let message = Some(incoming.message);
     let request = Request::new(services, actor, id, message, From::Message);
-    if is_chatter(&request, &incoming).await {
+    if talk::is_chatter(&request, &incoming).await {
         mark_handled(&request.services, id).await;
         return Ok(());
     }
@@ -193,7 +193,7 @@ async fn take_message(request: &Request, incoming: &Incoming) -> Result<Reply> {
         ));
     }
     if command.is_none()
-        && let Some(reply) = answer(request, incoming, line.is_some()).await?
+        && let Some(reply) = talk::answer(request, incoming, line.is_some()).await?
     {
         return Ok(reply);
     }
@@ -489,31 +489,6 @@ fn is_answer_to(incoming: &Incoming, me: &Me) -> bool {
     let own = i64::try_from(me.user.id.0).unwrap_or(0);
     let replied = incoming.reply_to.as_ref();
     replied.is_some_and(|replied| replied.author.0 == own)
-}
-
-/// Whether a group talks under a message of ours without meaning us: only answers to an open question are ours.
-async fn is_chatter(request: &Request, incoming: &Incoming) -> bool {
-    let talk = !incoming.place.chat.is_private() && read_line(&incoming.text).is_none();
-    // When the database does not answer, what follows says so.
-    talk && !dialog::awaits(request).await.unwrap_or(true)
-}
-
-/// Takes a text as the answer to the open question of its author. One that begins like a command is only taken as a reply
-/// to the question.
-async fn answer(
-    request: &Request,
-    incoming: &Incoming,
-    like_command: bool,
-) -> Result<Option<Reply>> {
-    let replied = incoming.reply_to.as_ref();
-    if like_command && replied.is_none() {
-        return Ok(None);
-    }
-    let late = is_late(request, incoming.date);
-    let reply = dialog::typed(request, &incoming.text, replied, late).await?;
-    // In a group, other talk is none of our business.
-    let talk = !incoming.place.chat.is_private() && !like_command;
-    Ok(reply.or_else(|| talk.then(Reply::nothing)))
 }
 
 fn actor(services: &Services, author: &Author, place: Place) -> Actor {

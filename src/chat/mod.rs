@@ -11,6 +11,7 @@ mod offers;
 mod press;
 mod reply;
 mod request;
+mod talk;
 
 pub use dispatch::{on_other, schema};
 pub use reply::Reply;

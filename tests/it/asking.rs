@@ -2,9 +2,11 @@
 
 use crate::harness::{ANN, BEN, CLEO, OPS, Outside, World};
 use crate::on_both;
+use opsgram::base::ids::{ChatId, UpdateId, UserId};
 use opsgram::base::time::Millis;
 use opsgram::chat::dialog;
-use opsgram::sandbox::Message;
+use opsgram::sandbox::{Message, What};
+use opsgram::store::dialogs;
 use std::time::Duration;
 
 /// One argument of each kind.
@@ -509,5 +511,59 @@ on_both! {
         assert_eq!(told.text, "“x” does not fit n. Expected: digits.");
         let told = world.asks(BEN, BEN, "/run deploy tga=v1").await;
         assert_eq!(told.text, "There is no argument “tga”. Did you mean tag=v1? If the whole is meant as a value, write tag=tga=v1.");
+    }
+}
+
+/// The open dialog of Ben, with one more answer, as a bot leaves it that is killed between the last answer and the start.
+async fn ended_by(world: &World, answer: (&str, &str), update: i64) {
+    let store = world.database().await;
+    let mut tx = store.begin().await.unwrap();
+    let (chat, ben) = (ChatId(BEN), UserId(BEN));
+    let mut row = dialogs::open_of(&mut tx, chat, ben).await.unwrap().unwrap();
+    let mut state: serde_json::Value = serde_json::from_str(&row.payload).unwrap();
+    let answers = state["answers"].as_array_mut().unwrap();
+    answers.push(serde_json::json!([answer.0, answer.1]));
+    row.payload = state.to_string();
+    row.phase = dialogs::Phase::Done;
+    row.ended_by = Some(UpdateId(update));
+    let from = row.step;
+    assert!(dialogs::put(&mut tx, &row, from).await.unwrap());
+    store.commit(tx).await.unwrap();
+    store.close().await;
+}
+
+on_both! {
+    /// Killed right after the last answer was written: the script is started by the same update, once.
+    async fn killed_before_the_start_it_starts_after_the_next_start(world) {
+        world.script("deploy", BODY, &["args: [{name: tag}]"]);
+        world.script("pick", BODY, &["args: [{name: service, choices: [api, web]}]"]);
+        world.start().await;
+        world.asks(BEN, BEN, "/run deploy").await;
+        world.quiet().await;
+        world.stop().await;
+        let said = world.say(BEN, "v1").update_id.unwrap();
+        ended_by(&world, ("tag", "v1"), said).await;
+        world.start().await;
+        let card = world.sees(BEN, "✅ deploy · #1").await;
+        assert!(card.text.contains("<v1>"), "{}", card.text);
+        assert!(world.sandbox.redeliver(said), "given once more, it changes nothing");
+        let asked = world.asks(BEN, BEN, "/run pick").await;
+        world.quiet().await;
+        world.stop().await;
+        let before = world.sandbox.seq();
+        world.press(BEN, BEN, "web");
+        let pressed = world.sandbox.events_since(before).into_iter().find_map(|event| match event.what {
+            What::Queued { update_id } => Some(update_id),
+            _ => None,
+        });
+        ended_by(&world, ("service", "web"), pressed.unwrap()).await;
+        world.start().await;
+        let card = world.sees(BEN, "✅ pick · #2").await;
+        assert_eq!(card.id, asked.id);
+        let data = asked.button("web").unwrap().data.clone().unwrap();
+        world.forges(BEN, BEN, &data).await;
+        world.sees(BEN, "This was answered already.").await;
+        world.quiet().await;
+        assert_eq!(world.jobs().await, 2);
     }
 }
