@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 /// The most values of one list; the rest is not read.
 pub const MAX_CHOICES: usize = 500;
 /// The most bytes that are read in search of them.
-const MAX_BYTES: usize = 1 << 20;
+const MAX_BYTES: usize = 256 << 10;
 /// Of what a program says on its error output, so much is kept, in bytes.
 const MAX_ERRORS: usize = 4096;
 /// Of that, so many lines are told.
@@ -26,7 +26,7 @@ const ERROR_LINES: usize = 5;
 /// How many programs list values at the same time.
 const AT_ONCE: usize = 4;
 /// The most lists that are remembered.
-const MAX_LISTS: usize = 256;
+const MAX_LISTS: usize = 64;
 /// The time that a program of an earlier bot gets between TERM and KILL.
 const LEFTOVER_GRACE: Duration = Duration::from_millis(500);
 

@@ -567,3 +567,36 @@ on_both! {
         assert_eq!(world.jobs().await, 2);
     }
 }
+
+on_both! {
+    /// A command that came late is offered first, and asks for what it lacks when it is wanted.
+    async fn a_late_command_asks_once_it_is_wanted(world) {
+        world.script("deploy", BODY, &["args: [{name: service, choices: [api, web]}]"]);
+        world.start().await;
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+        let sent = world.sandbox.say_at(BEN, BEN, "/run deploy", i64::try_from(now).unwrap() - 600);
+        let offer = world.after(BEN, sent.message_id).await;
+        world.presses(BEN, &offer, "Run now").await;
+        world.sees(BEN, "Running /run deploy now.").await;
+        world.sees(BEN, "service?").await;
+        press(&world, BEN, BEN, "api", "✅ deploy · #1").await;
+    }
+}
+
+on_both! {
+    /// A group that becomes a supergroup leaves its questions behind: they are over, and a new one can be asked.
+    async fn a_migrated_group_asks_anew(world) {
+        world.script("deploy", BODY, &["args: [{name: service, choices: [api, web]}]"]);
+        world.start().await;
+        let old = world.asks(BEN, OPS, "/run deploy").await;
+        world.quiet().await;
+        let new = world.sandbox.migrate(OPS);
+        let asked = world.asks(BEN, new, "/run deploy").await;
+        world.forges(BEN, new, &old.button("api").unwrap().data.clone().unwrap()).await;
+        world.sees(new, "This is over. Send /run deploy to begin again.").await;
+        let web = asked.button("web").unwrap().data.clone().unwrap();
+        let press = world.sandbox.press_forged(BEN, new, asked.id, &web);
+        world.answer(&press).await;
+        world.sees(new, "✅ deploy · #1").await;
+    }
+}

@@ -121,7 +121,10 @@ fn explain(question: &Question<'_>, admin: bool, page: usize, pages: usize) -> V
         Some(Ok(_)) | None => {}
     }
     if pages > 1 {
-        lines.push(format!("Page {} of {pages}.", page + 1));
+        lines.push(format!(
+            "Page {} of {pages}. You may also write it, as a reply.",
+            page + 1
+        ));
     }
     if question.wants_reply() {
         lines.push(form(arg));
