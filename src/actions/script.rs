@@ -136,6 +136,8 @@ impl Scripts {
                 let mut env = self.environment(script);
                 env.push(("OPSGRAM_JOB".to_owned(), cx.job.id.to_string()));
                 env.push(("OPSGRAM_REQUEST".to_owned(), cx.job.new.request_id.clone()));
+                let out = cx.files.out().display().to_string();
+                env.push(("OPSGRAM_OUT".to_owned(), out));
                 env
             },
             tty: script.tty,

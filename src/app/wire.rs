@@ -4,13 +4,13 @@ use super::{App, clients, lock};
 use crate::access::{Access, Listed};
 use crate::actions::script::Scripts;
 use crate::base::secret::ExposeSecret;
-use crate::config::{self, Config, Database, Env, Live};
+use crate::chat::Notices;
+use crate::config::{Config, Database, Env, Live, Reloads};
 use crate::delivery::{Bots, Limits, Outbox};
 use crate::jobs::action::Registry;
 use crate::jobs::apalis::Queue;
-use crate::jobs::{Jobs, Logs, Settings};
+use crate::jobs::{self, Files, Jobs, Settings};
 use crate::services::Services;
-use crate::store::members::Member;
 use crate::store::{Location, Store};
 use anyhow::{Context, Result};
 use std::fs::DirBuilder;
@@ -44,10 +44,8 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
         None => lock::take_server(&store).await?,
     };
     let queue = Queue::open(&location).await.context("opening the queue")?;
-    let log_dir = log_dir(&config)?;
-    let access = Access::open(store.clone(), listed(&config.access))
-        .await
-        .context("reading the members")?;
+    let log_dir = data_folder(&config, "logs")?;
+    let work_dir = data_folder(&config, "work")?;
     let bots = Bots {
         quick: clients.quick.clone(),
         upload: clients.upload,
@@ -56,11 +54,18 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
         true => Limits::none(),
         false => Limits::default(),
     };
-    let logs = Arc::new(Logs::new(log_dir.clone()));
-    let outbox = Outbox::new(store.clone(), bots, logs, limits);
-    let settings = settings(&config, log_dir.clone());
+    let files = Arc::new(Files::new(log_dir.clone(), work_dir.clone()));
+    let outbox = Outbox::new(store.clone(), bots, files, limits);
+    let access = Access::open(
+        store.clone(),
+        Listed::from(&config),
+        Arc::new(Notices::new(outbox.clone())),
+    )
+    .await
+    .context("reading the members")?;
+    let settings = settings(&config, log_dir.clone(), work_dir);
     let live = Live::new(config);
-    let scripts = Scripts::new(live.clone(), env, &log_dir.display().to_string());
+    let scripts = Scripts::new(live.clone(), env.clone(), &log_dir.display().to_string());
     let registry = Registry::default().with(scripts.clone());
     let jobs = Jobs::new(
         store.clone(),
@@ -72,6 +77,7 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
     Ok(App {
         services: Services {
             live,
+            reloads: Reloads::default(),
             store,
             access,
             outbox,
@@ -82,6 +88,8 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
         },
         poller: clients.poll,
         bot: clients.quick,
+        env,
+        reload: None,
         _lock: lock,
     })
 }
@@ -95,8 +103,9 @@ pub fn location(database: &Database) -> Location {
     }
 }
 
-fn log_dir(config: &Config) -> Result<PathBuf> {
-    let folder = config.data_dir.join("logs");
+/// A folder of ours, with an absolute path: scripts run elsewhere.
+fn data_folder(config: &Config, name: &str) -> Result<PathBuf> {
+    let folder = std::path::absolute(config.data_dir.join(name))?;
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
@@ -105,30 +114,24 @@ fn log_dir(config: &Config) -> Result<PathBuf> {
     Ok(folder)
 }
 
-fn listed(access: &config::Access) -> Listed {
-    let member = |user: &config::User| Member {
-        id: user.id,
-        name: user.name.clone(),
-        role: user.role,
-    };
-    Listed {
-        users: access.users.iter().map(member).collect(),
-        chats: access
-            .chats
-            .iter()
-            .map(|chat| (chat.id, chat.role))
-            .collect(),
+fn settings(config: &Config, log_dir: PathBuf, work_dir: PathBuf) -> Settings {
+    Settings {
+        workers: config.jobs.workers,
+        limits: limits(config),
+        marker: log_dir.display().to_string(),
+        log_dir,
+        work_dir,
     }
 }
 
-fn settings(config: &Config, log_dir: PathBuf) -> Settings {
-    Settings {
-        workers: config.jobs.workers,
+/// The limits of the jobs, as the engine takes them.
+pub(super) fn limits(config: &Config) -> jobs::Limits {
+    jobs::Limits {
         per_user: u32::try_from(config.jobs.per_user).unwrap_or(u32::MAX),
         max_queued: config.jobs.max_queued as u64,
         grace: config.jobs.grace,
         max_log: config.jobs.max_log,
-        marker: log_dir.display().to_string(),
-        log_dir,
+        max_files: config.jobs.max_files,
+        max_files_size: config.jobs.max_files_size,
     }
 }

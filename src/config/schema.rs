@@ -169,6 +169,19 @@ pub struct Chat {
     pub name: Option<String>,
     /// The most that anyone may do there.
     pub role: Role,
+    /// Topics that differ from the group.
+    pub topics: Option<Vec<Topic>>,
+}
+
+/// A topic of a group.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Topic {
+    /// The topic's number, which /whoami shows there.
+    #[schemars(range(min = 2))]
+    pub id: i64,
+    /// The most that anyone may do in it.
+    pub role: Role,
 }
 
 /// The limits of the job engine.
@@ -190,6 +203,12 @@ pub struct Jobs {
     /// The most that is kept of one log.
     #[schemars(extend("default" = "64MiB"))]
     pub max_log: Option<Size>,
+    /// How many files that a script leaves in $OPSGRAM_OUT are sent, at the most.
+    #[schemars(range(min = 0, max = 100), extend("default" = 10))]
+    pub max_files: Option<i64>,
+    /// The most that these files may have together.
+    #[schemars(extend("default" = "100MB"))]
+    pub max_files_size: Option<Size>,
     /// How many of one person's jobs run at once; the others wait.
     #[schemars(range(min = 1, max = 1000), extend("default" = 4))]
     pub per_user: Option<i64>,
@@ -211,6 +230,8 @@ pub struct Script {
     /// The lowest role that may run it.
     #[schemars(extend("default" = "operator"))]
     pub role: Option<Role>,
+    /// Persons who may run it whatever their role: ids, or names under access.users.
+    pub allow: Option<Vec<Scalar>>,
     /// Whether the whole command is shown and confirmed first.
     #[schemars(extend("default" = false))]
     pub confirm: Option<bool>,

@@ -103,6 +103,14 @@ const SINGLE: &[(&str, &str)] = &[
         "1:17 `jobs.max_log` is `5`; write a size from 1024 bytes to 1024 GiB",
     ),
     (
+        "jobs: {max_files: 101}",
+        "1:19 `jobs.max_files` is `101`; write a whole number from 0 to 100",
+    ),
+    (
+        "jobs: {max_files_size: 5}",
+        "1:24 `jobs.max_files_size` is `5`; write a size from 1024 bytes to 4 GiB",
+    ),
+    (
         "telegram: {api_url: api.telegram.org}",
         "1:21 `telegram.api_url` is not an address; write http:// or https:// and a host, such as http://example.org",
     ),
