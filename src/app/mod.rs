@@ -91,6 +91,7 @@ impl App {
             jobs,
             store,
             access,
+            scripts,
             ..
         } = self.services.clone();
         if let Some(code) = access.open_claim() {
@@ -103,6 +104,7 @@ impl App {
             .recover()
             .await
             .context("settling what an earlier run left open")?;
+        scripts.end_left_lookups().await;
         tracing::info!(?recovered, "ready");
         let working = CancellationToken::new();
         let tasks = TaskTracker::new();
@@ -110,6 +112,7 @@ impl App {
         tasks.spawn(tasks::sweep(jobs.clone(), working.clone()));
         tasks.spawn(tasks::tidy(self.services.clone(), working.clone()));
         tasks.spawn(tasks::rights(self.services.clone(), working.clone()));
+        tasks.spawn(tasks::expire(self.services.clone(), working.clone()));
         tasks.spawn(tasks::menus(
             self.bot.clone(),
             self.services.clone(),

@@ -66,7 +66,7 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
     .context("reading the members")?;
     let settings = settings(&config, log_dir.clone(), work_dir);
     let live = Live::new(config);
-    let scripts = Scripts::new(live.clone(), env.clone());
+    let scripts = Scripts::new(live.clone(), env.clone(), &log_dir.display().to_string());
     let registry = Registry::default().with(scripts.clone());
     let jobs = Jobs::new(
         store.clone(),

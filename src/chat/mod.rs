@@ -2,6 +2,7 @@
 
 pub mod changes;
 pub mod commands;
+pub mod dialog;
 mod dispatch;
 mod export;
 mod filter;
@@ -17,6 +18,7 @@ pub mod pulse;
 mod reply;
 mod request;
 mod search;
+mod talk;
 
 pub use dispatch::{on_other, schema};
 pub use export::Exports;

@@ -4,7 +4,8 @@ use super::commands::{
     Command, audit, cancel, chats, invite, job, jobs, outbox, output, read_line, retry, run,
     status, users,
 };
-use super::keyboards::Press;
+use super::dialog;
+use super::keyboards::{Press, Tap};
 use super::members;
 use super::offers::{self, LATE_WITHIN, Offer};
 use super::reply::Reply;
@@ -36,7 +37,11 @@ pub fn acts(press: &Press) -> bool {
         | Press::Leave(_)
         | Press::Invite(..)
         | Press::Withdraw(_)
-        | Press::Confirm(_) => true,
+        | Press::Confirm(_)
+        | Press::Ask {
+            tap: Tap::Value(_) | Tap::Skip | Tap::SkipAll,
+            ..
+        } => true,
         Press::Outbox(press) => press.acts(),
         Press::Log(_)
         | Press::Job(_)
@@ -59,7 +64,11 @@ pub fn acts(press: &Press) -> bool {
         | Press::Group(_)
         | Press::InviteAs(_)
         | Press::Audit(_)
-        | Press::Drop(_) => false,
+        | Press::Drop(_)
+        | Press::Ask {
+            tap: Tap::Back | Tap::Cancel | Tap::Page(_) | Tap::Again,
+            ..
+        } => false,
     }
 }
 
@@ -144,6 +153,7 @@ pub async fn handle(request: &Request, press: Press) -> Result<Reply> {
             offers::take(request, &intent).await?;
             Ok(Reply::html("Dropped. Nothing was run.").in_place())
         }
+        Press::Ask { dialog, step, tap } => dialog::pressed(request, dialog, step, tap).await,
     }
 }
 

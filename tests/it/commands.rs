@@ -33,14 +33,13 @@ on_both! {
         world.start().await;
         let form = "Write /run deploy <service: api|web> [tag=v1.0] [note].";
         let cases = [
-            ("/run deploy", format!("“service” is missing. {form}")),
             ("/run deploy api v1 ok surplus", format!("“surplus” is one argument too many. {form}")),
             ("/run deploy service=api service=web", format!("“service” is given twice. {form}")),
             ("/run deploy foo", "“foo” is not a value for service. It can be api or web.".to_owned()),
             ("/run deploy ap", "“ap” is not a value for service. Did you mean api? It can be api or web.".to_owned()),
             ("/run deploy “<b>”", "“<b>” is not a value for service. It can be api or web.".to_owned()),
-            ("/run deploy api 1.0", "“1.0” does not fit tag. It must match the pattern “v[0-9.]+”.".to_owned()),
-            ("/run deploy api v1;reboot", "“v1;reboot” does not fit tag. It must match the pattern “v[0-9.]+”.".to_owned()),
+            ("/run deploy api 1.0", "“1.0” does not have the expected form for tag. The whole value must match v[0-9.]+".to_owned()),
+            ("/run deploy api v1;reboot", "“v1;reboot” does not have the expected form for tag. The whole value must match v[0-9.]+".to_owned()),
             ("/run deploy --help", "“--help” for service starts with a dash, which this script does not take. Write a value without it.".to_owned()),
             ("/run deploy —help", "“--help” for service starts with a dash, which this script does not take. Write a value without it.".to_owned()),
             ("/run deploy api v1 -rf", "“-rf” for note starts with a dash, which this script does not take. Write a value without it.".to_owned()),

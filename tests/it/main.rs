@@ -9,7 +9,9 @@
 mod harness;
 
 mod access;
+mod asking;
 mod cards;
+mod choosing;
 mod commands;
 mod config;
 mod crash;
