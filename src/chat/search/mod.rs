@@ -22,7 +22,7 @@ use std::io;
 use std::time::{Duration, Instant};
 use sweep::sweep;
 use tokio::sync::Semaphore;
-use words::{MARKS, listing, quoted, split_context, unquoted};
+use words::{MARKS, expression, listing, quoted, split_context, unquoted};
 
 /// Lines shown around each that matches, in one job, when nothing else is said; in many jobs, none.
 const CONTEXT: usize = 1;
@@ -81,15 +81,23 @@ async fn start(request: &Request, id: JobId, sought: Sought, context: usize) -> 
 /// The refusal in words, or a failure of ours.
 pub async fn past_jobs(request: &Request, typed: &str) -> Result<Reply> {
     let (typed, context) = split_context(typed)?;
-    let mut words =
-        crate::base::words::words(typed).map_err(|error| Error::refused(error.to_string()))?;
-    if words.is_empty() {
-        return Err(Error::refused(
-            "Write what to look for: /output grep error. Filters may follow, such as failed or since 3d.",
-        ));
-    }
-    let sought = Sought::read(&words.remove(0));
-    let filter = filter::read_words(request, &words)
+    let (own, rest) = expression(typed).map_or((None, typed), |(own, rest)| (Some(own), rest));
+    let cut = crate::base::words::words(rest).map_err(|error| Error::refused(error.to_string()))?;
+    let mut words = cut.as_slice();
+    let typed = match (own, words.split_first()) {
+        (Some(own), _) => own,
+        (None, Some((first, rest))) => {
+            words = rest;
+            first
+        }
+        (None, None) => {
+            return Err(Error::refused(
+                "Write what to look for: /output grep error. Filters may follow, such as failed or since 3d.",
+            ));
+        }
+    };
+    let sought = Sought::read(typed);
+    let filter = filter::read_words(request, words)
         .await
         .map_err(|error| match error {
             Error::Refused(refusal) => Error::refused(format!(

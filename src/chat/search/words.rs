@@ -88,6 +88,20 @@ pub(super) fn split_context(typed: &str) -> Result<(&str, Option<usize>)> {
     Ok((head, Some(count)))
 }
 
+/// The expression that a text begins with, slashes and spaces in it included, and what follows it.
+pub(super) fn expression(typed: &str) -> Option<(&str, &str)> {
+    let ends = typed.match_indices('/').skip(1).map(|(at, _)| at + 1);
+    let whole = |end: usize| {
+        let rest = &typed[end..];
+        let end = end + usize::from(rest.starts_with('i'));
+        let rest = &typed[end..];
+        let ended = rest.is_empty() || rest.starts_with(char::is_whitespace);
+        ended.then(|| (&typed[..end], rest.trim()))
+    };
+    let mut ends = ends.filter_map(whole);
+    ends.next().filter(|_| typed.starts_with('/'))
+}
+
 /// A text without the quotes around it.
 pub(super) fn unquoted(text: &str) -> &str {
     for (open, close) in [('"', '"'), ('\'', '\''), ('“', '”'), ('„', '“'), ('«', '»')] {
@@ -122,6 +136,15 @@ mod tests {
         }
         for much in ["a ±999", "a ±99999999999999999999999", "a context 21"] {
             assert!(split_context(much).is_err(), "{much}");
+        }
+    }
+
+    #[test]
+    fn an_expression_may_hold_spaces_and_slashes() {
+        assert_eq!(expression("/a b/ failed"), Some(("/a b/", "failed")));
+        assert_eq!(expression("/a \"b/c d/i"), Some(("/a \"b/c d/i", "")));
+        for text in ["a/b/ c", "/usr", "/usr/bin", "“/a/”"] {
+            assert_eq!(expression(text), None, "{text}");
         }
     }
 
