@@ -383,6 +383,8 @@ on_both! {
         let gone = world.asks(ANN, ANN, "/revoke eve").await;
         world.presses(ANN, &gone, "Do it").await;
         world.sees(ANN, "eve (555) has no role any more").await;
+        world.quiet().await;
+        assert_eq!(world.role_of(EVE), None);
         let shown = world.presses(EVE, &revoke, "Do it").await;
         assert_eq!(shown.as_deref(), Some("I do not know you."));
         world.quiet().await;
@@ -429,7 +431,7 @@ on_both! {
         world.presses(ANN, &list, "Others who wrote …").await;
         let others = world.sees(ANN, "They wrote to me and have no role.").await;
         world.presses(ANN, &others, "Ben 222").await;
-        let page = world.sees(ANN, "no role").await;
+        let page = world.sees(ANN, "\nno role").await;
         world.presses(ANN, &page, "Operator").await;
         let times = world.sees(ANN, "For how long is Ben to be operator?").await;
         world.presses(ANN, &times, "8 hours").await;
@@ -447,6 +449,7 @@ on_both! {
         let times = world.sees(ANN, "For how long may Ben run deploy?").await;
         world.presses(ANN, &times, "For good").await;
         world.sees(ANN, "Ben (222) may run deploy now.").await;
+        world.quiet().await;
         assert!(world.asks(BEN, BEN, "/run deploy").await.text.contains("deploy · #1"));
         world.quiet().await;
         world.polite();
@@ -524,8 +527,10 @@ on_both! {
         assert!(access.settle(now().plus(HOUR * 9)).await.unwrap());
         assert!(world.asks(CLEO, CLEO, "/run deploy").await.text.contains("needs the role admin"));
         world.asks(ANN, ANN, "/grant cleo deploy").await;
+        world.quiet_but_for_jobs().await;
         let taken = world.asks(ANN, ANN, "/revoke cleo deploy").await;
         assert!(taken.text.contains("has no right of their own to deploy any more"), "{}", taken.text);
+        world.quiet_but_for_jobs().await;
         assert!(world.asks(CLEO, CLEO, "/run deploy").await.text.contains("needs the role admin"));
         let nobody = world.asks(ANN, ANN, "/grant 999 deploy").await;
         assert!(nobody.text.contains("has no role yet"), "{}", nobody.text);
@@ -768,6 +773,7 @@ on_both! {
         let raised = world.invites(ANN, "/invite admin 1h").await.1;
         world.asks(BEN, BEN, &format!("/start {raised}")).await;
         assert_eq!(world.role_of(BEN), Some(Role::Admin));
+        world.quiet().await;
         let open = world.asks(ANN, ANN, "/invite").await;
         assert!(open.text.contains("Open invitations: 3"), "{}", open.text);
         world.polite();
