@@ -96,6 +96,7 @@ async fn tidy_once(services: &Services) -> crate::base::error::Result<()> {
     let now = Millis::now();
     let keep = now.minus(services.live.current().jobs.keep);
     while services.jobs.prune(keep).await? > 0 {}
+    services.jobs.tidy_files().await?;
     let mut tx = services.store.begin().await?;
     store::inbox::prune(&mut tx, now.minus(KEEP_UPDATES)).await?;
     store::outbox::prune(&mut tx, keep).await?;
@@ -155,6 +156,10 @@ impl ErrorHandler<RequestError> for PollErrors {
             if words.contains("terminated by other getUpdates") {
                 tracing::warn!(
                     "another program polls with this bot's token; only one may. Trying again"
+                );
+            } else if words.contains("webhook is active") {
+                tracing::warn!(
+                    "a webhook is set for this bot, so updates go there; `opsgram check --delete-webhook` ends that"
                 );
             } else {
                 tracing::warn!(error = words, "polling failed; trying again");

@@ -5,11 +5,11 @@ use crate::access::{Access, Listed};
 use crate::actions::script::Scripts;
 use crate::base::secret::ExposeSecret;
 use crate::chat::{Exports, Notices};
-use crate::config::{Config, Database, Env, Live};
+use crate::config::{Config, Database, Env, Live, Reloads};
 use crate::delivery::{Bots, Limits, Outbox};
 use crate::jobs::action::Registry;
 use crate::jobs::apalis::Queue;
-use crate::jobs::{Jobs, Logs, Settings};
+use crate::jobs::{self, Files, Jobs, Settings};
 use crate::services::Services;
 use crate::store::{Location, Store};
 use anyhow::{Context, Result};
@@ -44,7 +44,8 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
         None => lock::take_server(&store).await?,
     };
     let queue = Queue::open(&location).await.context("opening the queue")?;
-    let log_dir = log_dir(&config)?;
+    let log_dir = data_folder(&config, "logs")?;
+    let work_dir = data_folder(&config, "work")?;
     let bots = Bots {
         quick: clients.quick.clone(),
         upload: clients.upload,
@@ -53,8 +54,8 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
         true => Limits::none(),
         false => Limits::default(),
     };
-    let logs = Arc::new(Logs::new(log_dir.clone()));
-    let files = Arc::new(Exports::new(store.clone(), log_dir.clone(), logs));
+    let files = Arc::new(Files::new(log_dir.clone(), work_dir.clone()));
+    let files = Arc::new(Exports::new(store.clone(), log_dir.clone(), files));
     let outbox = Outbox::new(store.clone(), bots, files, limits);
     let access = Access::open(
         store.clone(),
@@ -63,9 +64,9 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
     )
     .await
     .context("reading the members")?;
-    let settings = settings(&config, log_dir.clone());
+    let settings = settings(&config, log_dir.clone(), work_dir);
     let live = Live::new(config);
-    let scripts = Scripts::new(live.clone(), env);
+    let scripts = Scripts::new(live.clone(), env.clone());
     let registry = Registry::default().with(scripts.clone());
     let jobs = Jobs::new(
         store.clone(),
@@ -77,6 +78,7 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
     Ok(App {
         services: Services {
             live,
+            reloads: Reloads::default(),
             store,
             access,
             outbox,
@@ -88,6 +90,8 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
         },
         poller: clients.poll,
         bot: clients.quick,
+        env,
+        reload: None,
         _lock: lock,
     })
 }
@@ -101,8 +105,9 @@ pub fn location(database: &Database) -> Location {
     }
 }
 
-fn log_dir(config: &Config) -> Result<PathBuf> {
-    let folder = config.data_dir.join("logs");
+/// A folder of ours, with an absolute path: scripts run elsewhere.
+fn data_folder(config: &Config, name: &str) -> Result<PathBuf> {
+    let folder = std::path::absolute(config.data_dir.join(name))?;
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
@@ -111,14 +116,24 @@ fn log_dir(config: &Config) -> Result<PathBuf> {
     Ok(folder)
 }
 
-fn settings(config: &Config, log_dir: PathBuf) -> Settings {
+fn settings(config: &Config, log_dir: PathBuf, work_dir: PathBuf) -> Settings {
     Settings {
         workers: config.jobs.workers,
+        limits: limits(config),
+        marker: log_dir.display().to_string(),
+        log_dir,
+        work_dir,
+    }
+}
+
+/// The limits of the jobs, as the engine takes them.
+pub(super) fn limits(config: &Config) -> jobs::Limits {
+    jobs::Limits {
         per_user: u32::try_from(config.jobs.per_user).unwrap_or(u32::MAX),
         max_queued: config.jobs.max_queued as u64,
         grace: config.jobs.grace,
         max_log: config.jobs.max_log,
-        marker: log_dir.display().to_string(),
-        log_dir,
+        max_files: config.jobs.max_files,
+        max_files_size: config.jobs.max_files_size,
     }
 }

@@ -377,9 +377,16 @@ async fn guard(request: &Request, handler: impl Future<Output = Result<Reply>>) 
             let words = text::shorten(refusal.words(), text::MESSAGE_UNITS);
             let fits = text::utf16_len(&words) <= text::ANSWER_UNITS;
             let toast = (fits && request.from != From::Message).then(|| words.to_string());
+            let html = match refusal.parts() {
+                (_, "") => text::escape(&words),
+                _ if words != refusal.words() => text::escape(&words),
+                (words, code) => {
+                    format!("{}<code>{}</code>", text::escape(words), text::escape(code))
+                }
+            };
             Reply {
                 toast,
-                ..Reply::plain(&words)
+                ..Reply::html(html)
             }
         }
         Err(Error::Internal(error)) => {

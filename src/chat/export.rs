@@ -2,7 +2,7 @@
 
 use crate::base::text::{self, DOCUMENT_BYTES, bytes};
 use crate::base::time::Millis;
-use crate::delivery::{Attachment, Attachments, Scratch};
+use crate::delivery::{Attachment, Attachments, Content, Scratch};
 use crate::store::{self, Store};
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -76,7 +76,7 @@ impl Exports {
             return Err("Nothing was written down in these days.".to_owned());
         }
         if size <= DOCUMENT_BYTES {
-            return Ok(Attachment::new(scratch, name));
+            return Ok(Attachment::new(Content::Scratch(scratch), name));
         }
         self.compressed(scratch, size, name).await
     }
@@ -112,7 +112,7 @@ impl Exports {
                 "That is more than Telegram takes, even packed. Ask for fewer days.".to_owned(),
             );
         }
-        let mut attachment = Attachment::new(scratch, format!("{name}.gz"));
+        let mut attachment = Attachment::new(Content::Scratch(scratch), format!("{name}.gz"));
         attachment.note = Some(format!("Compressed from {}.", bytes(size)));
         Ok(attachment)
     }
@@ -133,5 +133,13 @@ impl Attachments for Exports {
             Some(range) => Box::pin(self.write(range, name)),
             None => self.others.open(key, name),
         }
+    }
+
+    fn sent(&self, key: &str) {
+        self.others.sent(key);
+    }
+
+    fn refused(&self, key: &str, name: &str) {
+        self.others.refused(key, name);
     }
 }

@@ -1,5 +1,6 @@
 //! The Telegram surface: words in, words out.
 
+pub mod changes;
 pub mod commands;
 mod dispatch;
 mod export;
@@ -11,6 +12,7 @@ mod message;
 mod notices;
 mod offers;
 mod press;
+pub mod pulse;
 mod reply;
 mod request;
 

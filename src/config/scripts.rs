@@ -157,7 +157,12 @@ fn script(
     let mut map = Map::open(node, path.clone(), report)?;
     let mut script = Script::new(name, Vec::new());
     script.description = map.text("description", report).map(str::to_owned);
-    script.args = args::read(map.list("args", report), &format!("{path}.args"), report);
+    script.args = args::read(
+        map.list("args", report),
+        &format!("{path}.args"),
+        paths,
+        report,
+    );
     match map.get("run") {
         Some(node) => script.run = run(node, &map.name("run"), &script.args, paths, report),
         None => map.missing("run", report),

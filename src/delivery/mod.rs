@@ -65,20 +65,32 @@ impl Drop for Scratch {
 #[derive(Debug)]
 pub struct Attachment {
     /// Its bytes.
-    pub file: Scratch,
+    pub content: Content,
     /// Its name as people see it.
     pub name: String,
     /// A remark for the text under it, such as that it was compressed.
     pub note: Option<String>,
+    /// Whether it can be shown as a picture.
+    pub picture: bool,
+}
+
+/// Where the bytes of a file are.
+#[derive(Debug)]
+pub enum Content {
+    /// In a file made for the sending.
+    Scratch(Scratch),
+    /// In a file that stays until it was sent; opened, so that it is the very one that was looked at.
+    Open(std::fs::File),
 }
 
 impl Attachment {
     /// A file under a name, without a remark.
-    pub fn new(file: Scratch, name: impl Into<String>) -> Self {
+    pub fn new(content: Content, name: impl Into<String>) -> Self {
         Self {
-            file,
+            content,
             name: name.into(),
             note: None,
+            picture: false,
         }
     }
 }
@@ -88,6 +100,12 @@ pub trait Attachments: Send + Sync {
     /// The file for a key, under the name that was promised; the error is a sentence for the chat.
     fn open<'a>(&'a self, key: &'a str, name: &'a str)
     -> BoxFuture<'a, Result<Attachment, String>>;
+
+    /// Telegram has the file for a key, or took the words in its place; it is not asked for again.
+    fn sent(&self, key: &str);
+
+    /// Telegram does not take the file for a key; it is not asked for again.
+    fn refused(&self, key: &str, name: &str);
 }
 
 /// What to do once an answer is out (or can never be): mark its update as handled.

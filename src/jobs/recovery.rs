@@ -62,6 +62,7 @@ impl Jobs {
             }
         }
         done.queued = queued.len();
+        self.tidy_files().await?;
         self.sweep().await?;
         Ok(done)
     }
@@ -103,6 +104,8 @@ impl Jobs {
             }
         }
         self.inner.store.commit(tx).await?;
+        // Cut off in the middle, its files may be as well.
+        self.remove_files(self.folder(job)).await;
         self.inner.outbox.kick(job.new.place.chat);
         tracing::warn!(job = %job.id, "was running when the bot died; told as lost");
         Ok(())

@@ -2,11 +2,13 @@
 
 use super::action::{ActionCx, Reading};
 use super::live::{Active, Phase, StopReason};
+use super::redact::Redactor;
 use super::transport::Worker;
 use super::{Jobs, live, locked};
 use crate::base::ids::JobId;
 use crate::base::job::{AfterCrash, Ending};
 use crate::base::time::Millis;
+use crate::delivery::Outgoing;
 use crate::delivery::card;
 use crate::delivery::render::Size;
 use crate::store;
@@ -25,6 +27,14 @@ const STORE_PAUSES: [Duration; 4] = [
     Duration::from_secs(5),
     Duration::from_secs(15),
 ];
+
+/// What becomes of a job whose work is over.
+enum Fate<'a> {
+    /// It ended so, and these messages bring what it left.
+    Ended(&'a Ending, &'a [Outgoing]),
+    /// It was stopped with the bot, and runs again by its rule.
+    Again,
+}
 
 /// What the queue feeds.
 pub(super) struct Runner {
@@ -82,10 +92,13 @@ impl Jobs {
             secrets: Vec::new(),
             size: Size::Pipe,
         });
-        let settings = &self.inner.settings;
-        let output = active.open_output(&settings.log_dir, settings.max_log, &reading);
+        let log_dir = &self.inner.settings.log_dir;
+        let output = active.open_output(log_dir, self.limits().max_log, &reading);
+        let files = self.folder(&job);
+        self.prepare_folder(&files).await;
         let cx = ActionCx {
             job: Arc::clone(&job),
+            files: files.clone(),
             output: Arc::clone(&output),
             stop: active.stop.clone(),
             marker: self.marker(&job),
@@ -107,7 +120,19 @@ impl Jobs {
             )),
         };
         tracing::info!(?ending, took = ?started.elapsed(), "ended");
-        self.conclude(&job, &active, &ending).await;
+        let again = ending == Ending::Stopped && job.new.after_crash == AfterCrash::Retry;
+        let results = match again {
+            true => Vec::new(),
+            false => {
+                let mask = Redactor::new(reading.secrets.iter().map(String::as_str));
+                self.results(&job, &files, &mask).await
+            }
+        };
+        let fate = match again {
+            true => Fate::Again,
+            false => Fate::Ended(&ending, &results),
+        };
+        self.conclude(&job, &active, &fate).await;
         self.wake_waiting().await;
     }
 
@@ -127,7 +152,7 @@ impl Jobs {
     }
 
     /// Writes the ending, and tries until the database takes it: what ran must not look as if it still did.
-    async fn conclude(&self, job: &Job, active: &Active, ending: &Ending) {
+    async fn conclude(&self, job: &Job, active: &Active, fate: &Fate<'_>) {
         let at = Millis::now();
         let end = match active.output() {
             Some(output) => output.end().await,
@@ -146,7 +171,7 @@ impl Jobs {
             shown.seen.rest = rest.html;
         }
         for attempt in 0.. {
-            match self.write_ending(job, ending, at, &end, &shown.seen).await {
+            match self.write_ending(job, fate, at, &end, &shown.seen).await {
                 Ok(()) => break,
                 Err(error) => {
                     tracing::error!(%error, "the ending of a job cannot be written; trying again");
@@ -165,19 +190,24 @@ impl Jobs {
     async fn write_ending(
         &self,
         job: &Job,
-        ending: &Ending,
+        fate: &Fate<'_>,
         at: Millis,
         end: &live::End,
         seen: &card::Seen,
     ) -> store::Result<()> {
         let mut tx = self.inner.store.begin().await?;
-        let again = *ending == Ending::Stopped && job.new.after_crash == AfterCrash::Retry;
-        if again {
-            store::jobs::requeue(&mut tx, job.id).await?;
-        } else if store::jobs::end(&mut tx, job.id, ending, end.bytes, at).await? {
-            let took = job.started_at.map(|started| at.since(started));
-            for message in self.last_words(job, ending, took, end, seen) {
-                self.inner.outbox.promise(&mut tx, &message).await?;
+        match fate {
+            Fate::Again => {
+                store::jobs::requeue(&mut tx, job.id).await?;
+            }
+            Fate::Ended(ending, results) => {
+                if store::jobs::end(&mut tx, job.id, ending, end.bytes, at).await? {
+                    let took = job.started_at.map(|started| at.since(started));
+                    let words = self.last_words(job, ending, took, end, seen);
+                    for message in words.iter().chain(*results) {
+                        self.inner.outbox.promise(&mut tx, message).await?;
+                    }
+                }
             }
         }
         self.inner.store.commit(tx).await

@@ -3,12 +3,14 @@
 pub mod audit;
 pub mod cancel;
 pub mod chats;
+pub mod config;
 pub mod grant;
 pub mod help;
 pub mod invite;
 pub mod job;
 pub mod jobs;
 pub mod output;
+pub mod reload;
 pub mod retry;
 pub mod revoke;
 pub mod run;
@@ -73,6 +75,10 @@ pub enum Command {
     Chats,
     /// Shows the audit trail.
     Audit,
+    /// Looks at the configuration.
+    Config,
+    /// Reads the configuration again.
+    Reload,
     /// Explains the commands.
     Help,
     /// Says who you are here.
@@ -83,7 +89,7 @@ pub enum Command {
 
 impl Command {
     /// All commands, in the order of the help.
-    pub const ALL: [Command; 17] = [
+    pub const ALL: [Command; 19] = [
         Command::Run,
         Command::Stream,
         Command::Status,
@@ -98,6 +104,8 @@ impl Command {
         Command::Invite,
         Command::Chats,
         Command::Audit,
+        Command::Config,
+        Command::Reload,
         Command::Help,
         Command::Whoami,
         Command::Start,
@@ -121,6 +129,8 @@ impl Command {
             Command::Invite => &invite::ABOUT,
             Command::Chats => &chats::ABOUT,
             Command::Audit => &audit::ABOUT,
+            Command::Config => &config::ABOUT,
+            Command::Reload => &reload::ABOUT,
             Command::Help => &help::ABOUT,
             Command::Whoami => &whoami::ABOUT,
             Command::Start => &start::ABOUT,
@@ -147,6 +157,8 @@ impl Command {
             Command::Invite => invite::handle(request, rest).await,
             Command::Chats => chats::handle(request, rest).await,
             Command::Audit => audit::handle(request, rest).await,
+            Command::Config => config::handle(request, rest).await,
+            Command::Reload => reload::handle(request, rest).await,
             Command::Help => help::handle(request, rest),
             Command::Whoami => Ok(whoami::handle(request)),
             Command::Start => start::handle(request, rest).await,
