@@ -492,3 +492,33 @@ proptest! {
         let _ = Home::new().load(&lines.join("\n"));
     }
 }
+
+#[test]
+fn wrong_persons_and_topics_are_faults_at_their_place() {
+    let home = Home::new();
+    let faults = home.bad(
+        "access:
+  users: [{id: 1, name: ann, role: owner}, {id: 2, name: ben, role: viewer}, {id: 3, name: ben, role: viewer}]
+  chats:
+    - {id: -1, role: viewer, topics: [{id: 42, role: viewer}, {id: 42, role: owner}, {id: 1, role: viewer}, {role: viewer}, {id: 5}]}
+scripts:
+  a: {run: ./run.sh, allow: [ben, carl, -5, '@ann']}
+  b: {run: ./run.sh, allow: ann}
+",
+    );
+    let all = faults.join("\n");
+    for wrong in [
+        "the topic 42 is already listed",
+        "`access.chats[0].topics[2].id`",
+        "`access.chats[0].topics[3]` lacks `id`",
+        "`access.chats[0].topics[4]` lacks `role`",
+        "more than one person under `access.users` is called `ben`",
+        "`scripts.a.allow` holds `carl`",
+        "`scripts.a.allow` holds `-5`",
+        "`scripts.a.allow` holds `@ann`",
+        "`scripts.b.allow`",
+    ] {
+        assert!(all.contains(wrong), "{wrong} is missing in:\n{all}");
+    }
+    assert_eq!(faults.len(), 9, "{all}");
+}
