@@ -12,6 +12,7 @@ mod supervisor;
 mod tasks;
 mod terminal;
 mod trial;
+mod user;
 mod watch;
 mod wire;
 
@@ -51,6 +52,7 @@ pub struct App {
     bot: Bot,
     env: Env,
     reload: Option<reload::Reload>,
+    pulse: Pulse,
     // Held as long as the bot lives: a second one on the same database is refused.
     _lock: lock::Lock,
 }
@@ -122,9 +124,8 @@ impl App {
             let env = std::mem::take(&mut self.env);
             tasks.spawn(reload.run(self.services.clone(), env, working.clone()));
         }
-        let pulse = Pulse::default();
-        let supervisor = supervisor::start(self.services.clone(), pulse.clone());
-        self.take_updates(&stop, &pulse).await;
+        let supervisor = supervisor::start(self.services.clone(), self.pulse.clone());
+        self.take_updates(&stop).await;
         supervisor.stopping();
         tracing::info!("stopping");
         shut_down(&jobs, &working).await;
@@ -138,7 +139,7 @@ impl App {
     }
 
     /// Takes updates until `stop` fires, through outages of Telegram.
-    async fn take_updates(&self, stop: &CancellationToken, pulse: &Pulse) {
+    async fn take_updates(&self, stop: &CancellationToken) {
         let mut pause = FIRST_PAUSE;
         while !stop.is_cancelled() {
             let mut dispatcher = self.dispatcher();
@@ -152,7 +153,7 @@ impl App {
                 self.services.store.clone(),
                 self.services.outbox.clone(),
                 self.services.access.clone(),
-                pulse.clone(),
+                self.pulse.clone(),
             );
             let errors = Arc::new(tasks::PollErrors::default());
             let run = dispatcher.try_dispatch_with_listener(intake, errors);
@@ -168,7 +169,7 @@ impl App {
                 }
             };
             if let Err(error) = ended {
-                pulse.failed();
+                self.pulse.failed();
                 tracing::warn!(%error, ?pause, "Telegram cannot be reached; trying again");
             }
             tokio::select! {

@@ -4,6 +4,7 @@ use super::{App, clients, lock};
 use crate::access::{Access, Listed};
 use crate::actions::script::Scripts;
 use crate::base::secret::ExposeSecret;
+use crate::chat::pulse::Pulse;
 use crate::chat::{Exports, Notices};
 use crate::config::{Config, Database, Env, Live, Reloads};
 use crate::delivery::{Bots, Limits, Outbox};
@@ -92,6 +93,7 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
         bot: clients.quick,
         env,
         reload: None,
+        pulse: Pulse::default(),
         _lock: lock,
     })
 }

@@ -26,6 +26,7 @@ mod outbox;
 mod page;
 mod people;
 mod presses;
+mod proxy;
 mod reload;
 mod retention;
 mod running;

@@ -475,7 +475,7 @@ fn a_file_that_multiplies_itself_is_stopped() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_text_makes_the_loader_panic(text in any::<String>()) {
