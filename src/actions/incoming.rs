@@ -30,7 +30,7 @@ const HEAD_BYTES: u64 = 8192;
 
 /// Stands in an argv for the folder of files, which has its path only when the job has its number. Nobody can type it,
 /// because control characters are refused.
-pub(super) const FOLDER: char = '\u{1a}';
+const FOLDER: char = '\u{1a}';
 
 /// A file as an argument: its place in the folder that is yet to be.
 pub(super) fn placeholder(stored: &str) -> String {
@@ -40,6 +40,12 @@ pub(super) fn placeholder(stored: &str) -> String {
 /// An argument with the folder's path for its placeholder.
 pub(super) fn in_folder(argument: &str, folder: &Path) -> String {
     argument.replace(FOLDER, &folder.display().to_string())
+}
+
+/// An argument for people: where its file will be, by the variable that the script has for that.
+#[must_use]
+pub fn shown(argument: &str) -> String {
+    argument.replace(FOLDER, "$OPSGRAM_IN")
 }
 
 /// Checks what Telegram says of a file against the rule of its argument, before anything is fetched.
@@ -63,10 +69,10 @@ pub fn check(rule: &FileRule, upload: &Upload) -> Result<(), String> {
 
 fn check_size(rule: &FileRule, size: Option<u64>) -> Result<(), String> {
     match size {
-        Some(size) if size > crate::config::MAX_FILE => Err(format!(
+        Some(size) if size > crate::config::MAX_INCOMING_FILE => Err(format!(
             "The file has {}, and Telegram hands bots files of up to {}. Bring it to the server in another way.",
             bytes(size),
-            bytes(crate::config::MAX_FILE)
+            bytes(crate::config::MAX_INCOMING_FILE)
         )),
         Some(size) if size > rule.max_size => Err(format!(
             "The file has {}; at most {} are taken here.",
@@ -92,7 +98,8 @@ pub(super) async fn fetch_all(
         return Ok(Err(format!("No folder for its files can be made: {error}.")));
     }
     for given in &run.files {
-        let Some(rule) = script.file_rule(&given.argument) else {
+        let mut rules = script.files();
+        let Some((_, rule)) = rules.find(|(name, _)| name.as_str() == given.argument) else {
             return Ok(Err(format!("{} is no longer a file.", given.argument)));
         };
         let fetched = tokio::select! {

@@ -5,7 +5,7 @@ use crate::access::{Access, Listed};
 use crate::actions::script::Scripts;
 use crate::base::secret::ExposeSecret;
 use crate::config::{self, Config, Database, Env, Live};
-use crate::delivery::{Bots, Limits, Outbox};
+use crate::delivery::{Bots, Fetcher, Limits, Outbox};
 use crate::jobs::action::Registry;
 use crate::jobs::apalis::Queue;
 use crate::jobs::{Files, Jobs, Settings};
@@ -53,6 +53,7 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
         quick: clients.quick.clone(),
         upload: clients.upload,
     };
+    let fetcher = Fetcher::new(bots.clone());
     let limits = match options.no_rates {
         true => Limits::none(),
         false => Limits::default(),
@@ -61,7 +62,7 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
     let outbox = Outbox::new(store.clone(), bots, files, limits);
     let settings = settings(&config, log_dir.clone(), work_dir);
     let live = Live::new(config);
-    let scripts = Scripts::new(live.clone(), env);
+    let scripts = Scripts::new(live.clone(), env, fetcher);
     let registry = Registry::default().with(scripts.clone());
     let jobs = Jobs::new(
         store.clone(),

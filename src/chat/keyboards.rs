@@ -23,6 +23,8 @@ pub enum Press {
     Run(String),
     /// Start this script and stream what it prints.
     Stream(String),
+    /// Give the file of this offer to this script.
+    Give(String, String),
     /// Show this page of scripts to run.
     Scripts(usize),
     /// Show this page of scripts to stream.
@@ -47,6 +49,7 @@ impl Press {
             Press::Jobs(which, skip) => format!("jobs:{which}:{skip}"),
             Press::Run(script) => format!("run:{script}"),
             Press::Stream(script) => format!("stream:{script}"),
+            Press::Give(intent, script) => format!("f:{intent}:{script}"),
             Press::Scripts(page) => format!("scripts:{page}"),
             Press::Streams(page) => format!("streams:{page}"),
             Press::Status(part) => format!("status:{part}"),
@@ -74,6 +77,10 @@ impl Press {
             }
             "run" => Press::Run(rest.to_owned()),
             "stream" => Press::Stream(rest.to_owned()),
+            "f" => {
+                let (intent, script) = rest.split_once(':')?;
+                Press::Give(intent.to_owned(), script.to_owned())
+            }
             "scripts" => Press::Scripts(rest.parse().ok()?),
             "streams" => Press::Streams(rest.parse().ok()?),
             "status" => Press::Status(rest.to_owned()),
@@ -121,6 +128,7 @@ mod tests {
             Press::Jobs("running".into(), u32::MAX),
             Press::Run(longest.clone()),
             Press::Stream(longest.clone()),
+            Press::Give("x".repeat(20), longest.clone()),
             Press::Scripts(usize::MAX),
             Press::Streams(usize::MAX),
             Press::Status("jobs".into()),

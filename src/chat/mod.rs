@@ -2,6 +2,7 @@
 
 pub mod commands;
 mod dispatch;
+mod files;
 pub mod intake;
 mod keyboards;
 pub mod menu;

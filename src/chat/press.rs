@@ -1,6 +1,7 @@
 //! What follows from a pressed button. Rights are asked for anew, at the moment of the press.
 
 use super::commands::{Command, cancel, job, jobs, output, read_line, retry, run, status};
+use super::files;
 use super::keyboards::Press;
 use super::offers::{self, LATE_WITHIN, Offer};
 use super::reply::Reply;
@@ -11,6 +12,7 @@ use crate::base::ids::MessageId;
 use crate::base::job::OutputMode;
 use crate::base::role::Role;
 use crate::base::text::{escape, shorten};
+use crate::base::upload::Attached;
 
 /// Whether a press starts or stops something, so that a late one is asked about first.
 #[must_use]
@@ -20,6 +22,7 @@ pub fn acts(press: &Press) -> bool {
         | Press::Again(_)
         | Press::Run(_)
         | Press::Stream(_)
+        | Press::Give(..)
         | Press::Confirm(_) => true,
         Press::Log(_)
         | Press::Job(_)
@@ -56,6 +59,7 @@ pub async fn handle(request: &Request, press: Press) -> Result<Reply> {
         Press::Status(part) => Ok(status::show(request, &part).await?.in_place()),
         Press::Run(script) => run::pressed(request, script, None).await,
         Press::Stream(script) => run::pressed(request, script, Some(OutputMode::Stream)).await,
+        Press::Give(intent, script) => files::give(request, &intent, script).await,
         Press::Confirm(intent) => confirm(request, &intent).await,
         Press::Drop(intent) => {
             offers::open(request, &intent).await?;
@@ -100,7 +104,14 @@ async fn confirm(request: &Request, intent: &str) -> Result<Reply> {
     request.source = format!("intent:{intent}");
     let reply = match offer {
         Offer::Run(offer) => run::confirmed(&request, offer).await?,
-        Offer::Late { text, message } => late_command(&request, &text, message).await?,
+        Offer::Late {
+            text,
+            message,
+            file,
+        } => late_command(&request, &text, message, file).await?,
+        Offer::File { .. } => {
+            return Err(Error::refused("This button no longer stands for anything."));
+        }
         Offer::LatePress { data } => {
             let press = Press::read(&data).filter(|press| !matches!(press, Press::Confirm(_)));
             let press = press.ok_or_else(|| {
@@ -117,7 +128,12 @@ async fn confirm(request: &Request, intent: &str) -> Result<Reply> {
     Ok(reply)
 }
 
-async fn late_command(request: &Request, text: &str, message: Option<MessageId>) -> Result<Reply> {
+async fn late_command(
+    request: &Request,
+    text: &str,
+    message: Option<MessageId>,
+    file: Option<Attached>,
+) -> Result<Reply> {
     let line = read_line(text);
     let command = line.as_ref().and_then(|line| Command::named(&line.name));
     let (Some(line), Some(command)) = (&line, command) else {
@@ -125,6 +141,7 @@ async fn late_command(request: &Request, text: &str, message: Option<MessageId>)
     };
     let mut as_typed = request.clone();
     as_typed.message = message;
+    as_typed.attached = file;
     as_typed.from = From::Message;
     let reply = Box::pin(command.handle(&as_typed, line.rest)).await?;
     let done = format!("Running <code>{}</code> now.", escape(&shorten(text, 200)));

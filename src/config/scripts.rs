@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::args::{self, Arg};
 use super::fault::{At, Report};
 use super::jobs::MAX_GRACE;
+use super::kind::{FileRule, Kind};
 use super::map::Map;
 use super::program::{check_program, find_in_path};
 use super::read::{absolute, parse_name, text, texts};
@@ -62,6 +63,14 @@ impl Script {
     pub fn program(&self) -> &Path {
         let first = self.run.first().and_then(ArgTemplate::as_literal);
         Path::new(first.unwrap_or_default())
+    }
+
+    /// The arguments that are files, with their rules.
+    pub fn files(&self) -> impl Iterator<Item = (&Name, &FileRule)> {
+        self.args.iter().filter_map(|arg| match &arg.kind {
+            Kind::File(rule) => Some((&arg.name, rule)),
+            Kind::Text | Kind::Integer { .. } | Kind::Boolean => None,
+        })
     }
 
     /// A script with every setting at its default.
