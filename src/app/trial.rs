@@ -20,7 +20,12 @@ use tokio_util::sync::CancellationToken;
 /// The sample configuration, as it is in the repository.
 const CONFIG: &str = include_str!("../../config/sandbox.yaml");
 /// The scripts that it runs.
-const SCRIPTS: [(&str, &str); 9] = [
+const SCRIPTS: [(&str, &str); 11] = [
+    ("chart.sh", include_str!("../../scripts/examples/chart.sh")),
+    (
+        "inspect.sh",
+        include_str!("../../scripts/examples/inspect.sh"),
+    ),
     (
         "deploy.sh",
         include_str!("../../scripts/examples/deploy.sh"),

@@ -14,6 +14,7 @@ mod commands;
 mod config;
 mod crash;
 mod delivery;
+mod files_in;
 mod files_out;
 mod hostile;
 mod house;
