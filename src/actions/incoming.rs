@@ -98,8 +98,7 @@ pub(super) async fn fetch_all(
         return Ok(Err(format!("No folder for its files can be made: {error}.")));
     }
     for given in &run.files {
-        let mut rules = script.files();
-        let Some((_, rule)) = rules.find(|(name, _)| name.as_str() == given.argument) else {
+        let Some(rule) = script.file_rule(&given.argument) else {
             return Ok(Err(format!("{} is no longer a file.", given.argument)));
         };
         let fetched = tokio::select! {

@@ -1,7 +1,7 @@
 //! The loops beside the conversation: feeding the workers, sweeping, tidying up, setting the menus.
 
 use crate::base::time::Millis;
-use crate::chat::menu;
+use crate::chat::{dialog, menu};
 use crate::jobs::Jobs;
 use crate::services::Services;
 use crate::store;
@@ -21,6 +21,10 @@ const SWEEP: Duration = Duration::from_secs(30);
 const TIDY: Duration = Duration::from_secs(3600);
 /// Handled updates are kept longer than Telegram keeps them (24 hours), so that none is taken in twice.
 const KEEP_UPDATES: Duration = Duration::from_secs(48 * 3600);
+/// Dialogs that are over are known so long, so that an old button is told what became of them.
+const KEEP_DIALOGS: Duration = Duration::from_secs(24 * 3600);
+/// How often dialogs are looked for that nobody answered in time.
+const EXPIRE: Duration = Duration::from_secs(10);
 /// The audit trail is kept for a year.
 const KEEP_AUDIT: Duration = Duration::from_secs(365 * 24 * 3600);
 /// Pause after a loop's part failed.
@@ -67,9 +71,19 @@ async fn tidy_once(services: &Services) -> crate::base::error::Result<()> {
     store::inbox::prune(&mut tx, now.minus(KEEP_UPDATES)).await?;
     store::outbox::prune(&mut tx, keep).await?;
     store::intents::prune(&mut tx, now).await?;
+    store::dialogs::prune(&mut tx, now.minus(KEEP_DIALOGS)).await?;
     store::audit::prune(&mut tx, now.minus(KEEP_AUDIT)).await?;
     services.store.commit(tx).await?;
     Ok(())
+}
+
+/// Closes dialogs that nobody answered in time.
+pub(super) async fn expire(services: Services, stop: CancellationToken) {
+    while pause(EXPIRE, &stop).await {
+        if let Err(error) = dialog::expire(&services, Millis::now()).await {
+            tracing::error!(%error, "old dialogs could not be closed");
+        }
+    }
 }
 
 /// Sets the command menus once Telegram can be reached, and again whenever somebody's role changed.

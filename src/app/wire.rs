@@ -62,7 +62,8 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
     let outbox = Outbox::new(store.clone(), bots, files, limits);
     let settings = settings(&config, log_dir.clone(), work_dir);
     let live = Live::new(config);
-    let scripts = Scripts::new(live.clone(), env, fetcher);
+    let marker = log_dir.display().to_string();
+    let scripts = Scripts::new(live.clone(), env, fetcher, &marker);
     let registry = Registry::default().with(scripts.clone());
     let jobs = Jobs::new(
         store.clone(),

@@ -1,6 +1,7 @@
 //! Routes updates to handlers and sends what they say. A handler stores and returns; it never waits for work.
 
 use super::commands::{self, Command, read_line, start, whoami};
+use super::dialog;
 use super::files;
 use super::keyboards::Press;
 use super::message::{Author, Incoming, place};
@@ -66,6 +67,10 @@ async fn on_message(services: Services, me: Me, update: Update, message: Message
     let message = Some(incoming.message);
     let mut request = Request::new(services, actor, id, message, From::Message);
     request.attached = incoming.attached();
+    if is_chatter(&request, &incoming).await {
+        mark_handled(&request.services, id).await;
+        return Ok(());
+    }
     async {
         let reply = guard(&request, take_message(&request, &incoming)).await;
         deliver(&request, reply).await;
@@ -191,6 +196,11 @@ async fn take_message(request: &Request, incoming: &Incoming) -> Result<Reply> {
             "I do not carry out forwarded messages, nor those written through another bot. Type the command yourself.",
         ));
     }
+    if command.is_none()
+        && let Some(reply) = answer(request, incoming, line.is_some()).await?
+    {
+        return Ok(reply);
+    }
     let Some(line) = line else {
         let album = incoming.album.as_ref();
         let once = album.map(|album| format!("album:{}:{album}", incoming.place.chat));
@@ -265,7 +275,7 @@ async fn take_press(request: &Request, pressed: &mut Pressed, data: &str) -> Res
         true => pressed.is_fresh(press::at_once(&press)).await,
         false => true,
     };
-    if !fresh && !matches!(press, Press::Confirm(_)) {
+    if !fresh && !matches!(press, Press::Confirm(_) | Press::Ask { .. }) {
         return press::offer_late(request, data).await;
     }
     if !fresh {
@@ -358,7 +368,9 @@ async fn deliver(request: &Request, reply: Reply) {
     // Words that were shown at the button need no message as well.
     let told_at_button = reply.toast.is_some() && reply.file.is_none() && !reply.in_place;
     let audited = request.grants().iter().all(Grant::is_recorded);
-    if reply.follow.is_some() && reply.html.is_empty() && audited {
+    if reply.settled && reply.html.is_empty() && audited {
+        // Written and promised, in one transaction with the update's mark.
+    } else if reply.follow.is_some() && reply.html.is_empty() && audited {
         // The job's own transaction marked the update: one commit less before the job may start.
     } else if let Some(file) = reply.file {
         promise(request, file.source(source_of(request.update))).await;
@@ -488,8 +500,39 @@ fn is_for_us(incoming: &Incoming, me: &Me) -> bool {
         Some(line) => line
             .bot
             .is_none_or(|bot| bot.eq_ignore_ascii_case(me.username())),
-        None => incoming.place.chat.is_private(),
+        None => incoming.place.chat.is_private() || is_answer_to(incoming, me),
     }
+}
+
+/// Whether it replies to a message of ours.
+fn is_answer_to(incoming: &Incoming, me: &Me) -> bool {
+    let own = i64::try_from(me.user.id.0).unwrap_or(0);
+    incoming.reply_to.is_some_and(|(_, author)| author.0 == own)
+}
+
+/// Whether a group talks under a message of ours without meaning us: only answers to an open question are ours.
+async fn is_chatter(request: &Request, incoming: &Incoming) -> bool {
+    let talk = !incoming.place.chat.is_private() && read_line(&incoming.text).is_none();
+    // When the database does not answer, what follows says so.
+    talk && !dialog::awaits(request).await.unwrap_or(true)
+}
+
+/// Takes a text as the answer to the open question of its author. One that begins like a command is only taken as a reply
+/// to the question.
+async fn answer(
+    request: &Request,
+    incoming: &Incoming,
+    like_command: bool,
+) -> Result<Option<Reply>> {
+    let replied = incoming.reply_to.map(|(message, _)| message);
+    if like_command && replied.is_none() {
+        return Ok(None);
+    }
+    let late = is_late(request, incoming.date);
+    let reply = dialog::typed(request, &incoming.text, incoming.file.as_ref(), replied, late).await?;
+    // In a group, other talk is none of our business.
+    let talk = !incoming.place.chat.is_private() && !like_command;
+    Ok(reply.or_else(|| talk.then(Reply::nothing)))
 }
 
 fn actor(services: &Services, author: &Author, place: Place) -> Actor {

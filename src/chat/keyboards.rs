@@ -35,6 +35,63 @@ pub enum Press {
     Confirm(String),
     /// Do not do what was asked.
     Drop(String),
+    /// Answer a question of a dialog.
+    Ask {
+        /// The dialog.
+        dialog: i64,
+        /// The question that it answers.
+        step: i64,
+        /// The answer.
+        tap: Tap,
+    },
+}
+
+/// What is pressed under a question for an argument.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tap {
+    /// The value with this fingerprint.
+    Value(u64),
+    /// No value: the default, or none at all.
+    Skip,
+    /// The same for all that is left.
+    SkipAll,
+    /// The question before.
+    Back,
+    /// Give it up.
+    Cancel,
+    /// Show this page of values.
+    Page(usize),
+    /// Look the values up again.
+    Again,
+}
+
+impl Tap {
+    fn data(self) -> String {
+        match self {
+            Tap::Value(print) => format!("v{print:x}"),
+            Tap::Skip => "s".to_owned(),
+            Tap::SkipAll => "r".to_owned(),
+            Tap::Back => "b".to_owned(),
+            Tap::Cancel => "x".to_owned(),
+            Tap::Page(page) => format!("p{page}"),
+            Tap::Again => "a".to_owned(),
+        }
+    }
+
+    fn read(word: &str) -> Option<Self> {
+        Some(match (word, word.get(1..)) {
+            ("s", _) => Tap::Skip,
+            ("r", _) => Tap::SkipAll,
+            ("b", _) => Tap::Back,
+            ("x", _) => Tap::Cancel,
+            ("a", _) => Tap::Again,
+            (_, Some(rest)) if word.starts_with('v') => {
+                Tap::Value(u64::from_str_radix(rest, 16).ok()?)
+            }
+            (_, Some(rest)) if word.starts_with('p') => Tap::Page(rest.parse().ok()?),
+            _ => return None,
+        })
+    }
 }
 
 impl Press {
@@ -55,6 +112,7 @@ impl Press {
             Press::Status(part) => format!("status:{part}"),
             Press::Confirm(intent) => format!("yes:{intent}"),
             Press::Drop(intent) => format!("no:{intent}"),
+            Press::Ask { dialog, step, tap } => format!("ask:{dialog}:{step}:{}", tap.data()),
         }
     }
 
@@ -86,6 +144,14 @@ impl Press {
             "status" => Press::Status(rest.to_owned()),
             "yes" => Press::Confirm(rest.to_owned()),
             "no" => Press::Drop(rest.to_owned()),
+            "ask" => {
+                let mut parts = rest.splitn(3, ':');
+                Press::Ask {
+                    dialog: parts.next()?.parse().ok()?,
+                    step: parts.next()?.parse().ok()?,
+                    tap: Tap::read(parts.next()?)?,
+                }
+            }
             _ => return None,
         })
     }
@@ -135,7 +201,21 @@ mod tests {
             Press::Confirm(longest.clone()),
             Press::Drop(longest),
         ];
-        for press in all {
+        let taps = [
+            Tap::Value(u64::MAX),
+            Tap::Skip,
+            Tap::SkipAll,
+            Tap::Back,
+            Tap::Cancel,
+            Tap::Page(99),
+            Tap::Again,
+        ];
+        let asks = taps.map(|tap| Press::Ask {
+            dialog: i64::MAX,
+            step: 9999,
+            tap,
+        });
+        for press in all.into_iter().chain(asks) {
             assert!(press.data().len() <= CALLBACK_BYTES, "{press:?}");
             assert_eq!(Press::read(&press.data()), Some(press));
         }

@@ -44,6 +44,8 @@ pub struct Incoming {
     pub album: Option<String>,
     /// What it is, when it is neither text nor file.
     pub other: Option<&'static str>,
+    /// The message that it replies to, and who wrote that.
+    pub reply_to: Option<(MessageId, UserId)>,
     /// When it was written.
     pub date: Millis,
     /// It was written by somebody else, elsewhere, or through another bot.
@@ -68,6 +70,11 @@ impl Incoming {
             replied: message.reply_to_message().and_then(upload),
             album: message.media_group_id().map(|id| id.0.clone()),
             other,
+            reply_to: message.reply_to_message().and_then(|replied| {
+                let author = replied.from.as_ref()?;
+                let author = UserId(i64::try_from(author.id.0).unwrap_or(0));
+                Some((MessageId(replied.id.0), author))
+            }),
             date: Millis(message.date.timestamp_millis()),
             second_hand: message.forward_origin().is_some() || message.via_bot.is_some(),
         })
@@ -95,7 +102,8 @@ fn upload(message: &Message) -> Option<Upload> {
             Some(name) => filename::safe(name),
             None => format!("{kind}-{}", message.id.0),
         },
-        size: (file.size > 0).then_some(u64::from(file.size)),
+        // What the library writes where Telegram says nothing.
+        size: (file.size != u32::MAX).then_some(u64::from(file.size)),
         mime,
     };
     if let Some(document) = message.document() {

@@ -1,6 +1,7 @@
 //! The Telegram surface: words in, words out.
 
 pub mod commands;
+pub mod dialog;
 mod dispatch;
 mod files;
 pub mod intake;

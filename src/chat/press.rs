@@ -1,8 +1,9 @@
 //! What follows from a pressed button. Rights are asked for anew, at the moment of the press.
 
 use super::commands::{Command, cancel, job, jobs, output, read_line, retry, run, status};
+use super::dialog;
 use super::files;
-use super::keyboards::Press;
+use super::keyboards::{Press, Tap};
 use super::offers::{self, LATE_WITHIN, Offer};
 use super::reply::Reply;
 use super::request::{From, Request};
@@ -23,14 +24,22 @@ pub fn acts(press: &Press) -> bool {
         | Press::Run(_)
         | Press::Stream(_)
         | Press::Give(..)
-        | Press::Confirm(_) => true,
+        | Press::Confirm(_)
+        | Press::Ask {
+            tap: Tap::Value(_) | Tap::Skip | Tap::SkipAll,
+            ..
+        } => true,
         Press::Log(_)
         | Press::Job(_)
         | Press::Jobs(..)
         | Press::Scripts(_)
         | Press::Streams(_)
         | Press::Status(_)
-        | Press::Drop(_) => false,
+        | Press::Drop(_)
+        | Press::Ask {
+            tap: Tap::Back | Tap::Cancel | Tap::Page(_) | Tap::Again,
+            ..
+        } => false,
     }
 }
 
@@ -66,6 +75,7 @@ pub async fn handle(request: &Request, press: Press) -> Result<Reply> {
             offers::take(request, &intent).await?;
             Ok(Reply::html("Dropped. Nothing was run.").in_place())
         }
+        Press::Ask { dialog, step, tap } => dialog::pressed(request, dialog, step, tap).await,
     }
 }
 

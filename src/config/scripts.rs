@@ -73,6 +73,13 @@ impl Script {
         })
     }
 
+    /// The rule of this argument, if it is a file.
+    #[must_use]
+    pub fn file_rule(&self, argument: &str) -> Option<&FileRule> {
+        let mut files = self.files();
+        files.find_map(|(name, rule)| (name.as_str() == argument).then_some(rule))
+    }
+
     /// A script with every setting at its default.
     pub(super) fn new(name: Name, run: Vec<ArgTemplate>) -> Self {
         Self {

@@ -53,8 +53,9 @@ impl Fetcher {
     pub async fn fetch(&self, file_id: &str, to: &Path, most: u64) -> Result<u64, NotFetched> {
         let asked = self.bots.quick.get_file(FileId(file_id.to_owned())).await;
         let file = asked.map_err(|error| refused(&error))?;
-        let size = u64::from(file.meta.size);
-        if size > most {
+        // What the library writes where Telegram says nothing.
+        let size = (file.meta.size != u32::MAX).then_some(u64::from(file.meta.size));
+        if size.is_some_and(|size| size > most) {
             return Err(NotFetched::TooLarge);
         }
         let mut disk = OpenOptions::new()
@@ -71,7 +72,9 @@ impl Fetcher {
             _ => self.download(&file.path, &mut disk, most).await?,
         };
         disk.flush().await.map_err(NotFetched::Disk)?;
-        if size != 0 && got != size {
+        if let Some(size) = size
+            && got != size
+        {
             return Err(NotFetched::Again(format!(
                 "{} of {} came",
                 bytes(got),

@@ -62,6 +62,10 @@ pub struct Outgoing {
     /// An own message that it replaces, if that one can still be edited.
     #[serde(default)]
     pub edits: Option<MessageId>,
+    /// Opens the reader's keyboard to answer it, with these words in the empty input field: for the person whose message
+    /// it answers, or who is named in it. Such a message has no buttons and is never edited.
+    #[serde(default)]
+    pub force_reply: Option<String>,
     /// What it says.
     pub body: Body,
     /// The name of the message over its life, such as `job:12`: the first one is sent, later ones edit it.
@@ -91,6 +95,7 @@ impl Outgoing {
             place,
             reply_to: None,
             edits: None,
+            force_reply: None,
             body,
             slot: None,
             source: None,
@@ -108,6 +113,13 @@ impl Outgoing {
     #[must_use]
     pub fn edits(mut self, message: Option<MessageId>) -> Self {
         self.edits = message;
+        self
+    }
+
+    /// The same, opening the reader's keyboard with these words in the empty input field.
+    #[must_use]
+    pub fn force_reply(mut self, placeholder: impl Into<String>) -> Self {
+        self.force_reply = Some(placeholder.into());
         self
     }
 

@@ -221,6 +221,24 @@ impl Outbox {
         self.run_lane(lane);
     }
 
+    /// Deletes a slot's message, as far as that works at once: for what is in the way and does no harm if it stays.
+    pub fn clear_away(&self, chat: ChatId, slot: String) {
+        let outbox = self.clone();
+        let chat = self.current_id(chat);
+        self.inner.tasks.spawn(async move {
+            let known = async {
+                let mut db = outbox.inner.store.read().await?;
+                store::outbox::slot(&mut db, &slot, chat).await
+            };
+            let Ok(Some(message)) = known.await else {
+                return;
+            };
+            if let Err(error) = send::delete(&outbox.inner.bots, chat, message).await {
+                tracing::debug!(%chat, %error, "a message stays that could have gone");
+            }
+        });
+    }
+
     /// Takes back the live edit of a slot, because something final follows.
     pub fn withdraw(&self, chat: ChatId, slot: &str) {
         let chat = self.current_id(chat);

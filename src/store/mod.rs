@@ -5,6 +5,7 @@
 
 pub mod audit;
 pub mod chats;
+pub mod dialogs;
 pub mod inbox;
 pub mod intents;
 pub mod jobs;

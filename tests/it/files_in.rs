@@ -199,6 +199,7 @@ on_both! {
         let labels: Vec<_> = asked.all_buttons().map(|button| button.text.clone()).collect();
         assert_eq!(labels, ["count ← b.sql", "restore ← b.sql"]);
         let data = asked.button("restore ← b.sql").unwrap().data.clone().unwrap();
+        world.sandbox.open_private(CLEO);
         world.forges(CLEO, CLEO, &data).await;
         world.sees(CLEO, "This button no longer stands for anything.").await;
         let other = world.sandbox.press_forged(ANN, BEN, asked.id, &data);
@@ -255,7 +256,7 @@ on_both! {
         let sent = world.sandbox.speak(ANN, ANN).other("location", point.clone());
         let told = world.after(ANN, sent.message_id).await;
         assert!(told.text.starts_with("I cannot do anything with a location."), "{}", told.text);
-        let voice = json!({"file_id": "v", "file_unique_id": "u", "duration": 3, "file_size": 9});
+        let voice = json!({"file_id": "v", "file_unique_id": "u", "duration": 3, "file_size": 9, "mime_type": "audio/ogg"});
         let sent = world.sandbox.speak(ANN, ANN).other("voice", voice);
         let told = world.after(ANN, sent.message_id).await;
         assert!(told.text.contains("a voice message"), "{}", told.text);
@@ -275,5 +276,53 @@ on_both! {
         world.sees(ANN, "while I was away").await;
         world.press(ANN, ANN, "Run now");
         world.sees(ANN, "select 9;").await;
+    }
+}
+
+const ASKS: [&str; 1] = [
+    "args: [{name: how, choices: [fast, slow]}, {name: dump, type: file, accept: [.sql]}, {name: more, optional: true}]",
+];
+
+on_both! {
+    /// A missing file is asked for like any other argument, and a file that is there first is kept while the rest is asked.
+    async fn a_file_is_asked_for(world) {
+        world.script("load", "printf '%s ' \"${@##*/}\"; cat \"$2\"", &ASKS);
+        world.start().await;
+        world.say(ANN, "/run load slow");
+        let prompt = world.sees(ANN, "Send the file as a reply to this message").await;
+        assert!(prompt.force_reply);
+        let question = world.sees(ANN, "A file (.sql) of up to").await;
+        let answers = async |name: &str| {
+            let sent = world.sandbox.speak(ANN, ANN).reply_to(prompt.id).file(name, "select 1;", "");
+            world.after(ANN, sent.message_id).await
+        };
+        let told = answers("b.txt").await;
+        assert!(told.text.contains("b.txt is not of a kind that is taken here: .sql."), "{}", told.text);
+        let typed = world.asks(ANN, ANN, "/etc/passwd.sql").await;
+        assert!(!typed.text.contains("exit"), "{}", typed.text);
+        let typed = world.asks(ANN, ANN, "etc").await;
+        assert!(typed.text.contains("dump is a file: send the file itself."), "{}", typed.text);
+        answers("b.sql").await;
+        let question = world.sandbox.look(|view| view.message(ANN, question.id).cloned()).unwrap();
+        assert!(question.text.contains("dump: b.sql"), "{}", question.text);
+        world.presses(ANN, &question, "‹ Back").await;
+        world.sees(ANN, "A file (.sql) of up to").await;
+        world.sandbox.send_file(ANN, ANN, "c.sql", "select 2;", "");
+        let question = world.sees(ANN, "dump: c.sql").await;
+        world.presses(ANN, &question, "Skip").await;
+        world.sees(ANN, "slow c.sql select 2;").await;
+        world.quiet().await;
+        // By the button under a file: the file is kept, the rest is asked for.
+        world.sandbox.send_file(BEN, BEN, "d.sql", "select 3;", "");
+        world.sees(BEN, "Which script is to get d.sql").await;
+        world.press(BEN, BEN, "load ← d.sql");
+        world.sees(BEN, "how").await;
+        world.press(BEN, BEN, "fast");
+        let question = world.sees(BEN, "dump: d.sql").await;
+        world.presses(BEN, &question, "Skip").await;
+        world.sees(BEN, "fast d.sql select 3;").await;
+        world.quiet().await;
+        assert_eq!(world.jobs().await, 2);
+        world.polite();
     }
 }

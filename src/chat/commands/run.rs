@@ -10,6 +10,7 @@ use crate::base::role::Role;
 use crate::base::text::{self, escape, utf16_len};
 use crate::base::upload::{Attached, Uploads};
 use crate::base::{suggest, words};
+use crate::chat::dialog;
 use crate::chat::files;
 use crate::chat::keyboards::{PAGE, Press, in_pairs};
 use crate::chat::offers::{self, Offer, RunOffer};
@@ -120,15 +121,39 @@ impl Wanted {
     }
 }
 
-/// Checks what is wanted; then asks, if the script wants that, or submits.
+/// Checks what is wanted and asks for what is missing; else as [`launch`].
 ///
 /// # Errors
 /// The refusal in words, or a failure of ours.
 pub async fn begin(request: &Request, wanted: Wanted, origin: Origin) -> Result<Reply> {
     let config = request.services.live.current();
-    let (script, grant) = permit(request, &config, &wanted).await?;
+    let known = script::find(&config, &wanted.script);
+    if let Some(script) = known
+        && let Ok(uploads) = wanted.uploads(script)
+        && let Ok(true) = dialog::is_needed(script, &wanted.given, &uploads)
+    {
+        permit(request, &config, &wanted, "script.ask").await?;
+        let wanted = Wanted {
+            files: uploads,
+            attached: None,
+            ..wanted
+        };
+        return dialog::begin(request, script, wanted, &origin).await;
+    }
+    launch(request, wanted, origin).await
+}
+
+/// Checks what is wanted; then asks whether to run it, if the script wants that, or submits.
+///
+/// # Errors
+/// The refusal in words, or a failure of ours.
+pub async fn launch(request: &Request, wanted: Wanted, origin: Origin) -> Result<Reply> {
+    let config = request.services.live.current();
+    let (script, grant) = permit(request, &config, &wanted, "script.run").await?;
     let scripts = &request.services.scripts;
     let uploads = wanted.uploads(script)?;
+    dialog::is_needed(script, &wanted.given, &uploads)?;
+    scripts.check_choices(script, &wanted.given).await?;
     let job = scripts.job(script, &wanted.given, &uploads, wanted.output, wanted.retry_of)?;
     if !script.confirm {
         return submit(request, &grant, job, origin).await;
@@ -175,8 +200,9 @@ pub async fn confirmed(request: &Request, offer: RunOffer) -> Result<Reply> {
         files: offer.files,
         attached: None,
     };
-    let (script, grant) = permit(request, &config, &wanted).await?;
+    let (script, grant) = permit(request, &config, &wanted, "script.run").await?;
     let scripts = &request.services.scripts;
+    scripts.check_choices(script, &wanted.given).await?;
     let job = scripts.job(script, &wanted.given, &wanted.files, wanted.output, wanted.retry_of)?;
     if argv(&job)? != offer.argv {
         return Err(Error::refused(format!(
@@ -272,6 +298,7 @@ async fn permit<'a>(
     request: &Request,
     config: &'a Arc<Config>,
     wanted: &Wanted,
+    action: &'static str,
 ) -> Result<(&'a Script, Grant)> {
     let Some(script) = script::find(config, &wanted.script) else {
         let asked = Asked::new("script.list", "", Role::Viewer);
@@ -282,7 +309,7 @@ async fn permit<'a>(
     let given: Vec<_> = wanted.given.iter().cloned().chain(sent.map(|file| file.words())).collect();
     let arguments = masked_words(request, script, &given);
     let asked = Asked {
-        action: "script.run",
+        action,
         target: script.name.to_string(),
         arguments,
         need: script.role,

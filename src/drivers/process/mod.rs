@@ -132,8 +132,30 @@ pub async fn run(
     cancel: &CancellationToken,
     sink: &mut impl Sink,
 ) -> Result<Finished, SpawnError> {
+    run_through(spec, cancel, sink, None::<&mut fn(&[u8])>).await
+}
+
+/// The same with what it prints as errors going to a sink of its own; never on a terminal, which has one output only.
+///
+/// # Errors
+/// [`SpawnError`] when it could not be started; then nothing was printed.
+pub async fn run_apart(
+    spec: &Spec,
+    cancel: &CancellationToken,
+    sink: &mut impl Sink,
+    errors: &mut impl Sink,
+) -> Result<Finished, SpawnError> {
+    run_through(spec, cancel, sink, Some(errors)).await
+}
+
+async fn run_through(
+    spec: &Spec,
+    cancel: &CancellationToken,
+    sink: &mut impl Sink,
+    errors: Option<&mut impl Sink>,
+) -> Result<Finished, SpawnError> {
     let started = Instant::now();
-    let (mut child, output) = start(spec).await?;
+    let (mut child, output, complaints) = start(spec, errors.is_some()).await?;
     let mut family = Family::of(&child, &spec.marker);
     let gone = CancellationToken::new();
     let watching = async {
@@ -141,12 +163,19 @@ pub async fn run(
         gone.cancel();
         (end, survivors, started.elapsed())
     };
-    let ((end, survivors, duration), bytes) = tokio::join!(watching, pump(output, sink, &gone));
+    let complaining = async {
+        match (complaints, errors) {
+            (Some(complaints), Some(errors)) => pump(complaints, errors, &gone).await,
+            _ => 0,
+        }
+    };
+    let ((end, survivors, duration), bytes, complained) =
+        tokio::join!(watching, pump(output, sink, &gone), complaining);
     family.done();
     Ok(Finished {
         end,
         duration,
-        bytes,
+        bytes: bytes + complained,
         survivors,
     })
 }
@@ -172,14 +201,17 @@ pub async fn end_all(marker: &str, grace: Duration) -> Vec<i32> {
 trait Source: AsyncRead + AsFd + Send + Unpin {}
 impl<T: AsyncRead + AsFd + Send + Unpin> Source for T {}
 
-async fn start(spec: &Spec) -> Result<(Child, Box<dyn Source>), SpawnError> {
+/// A program that was started, its output, and its errors if they are apart.
+type Started = (Child, Box<dyn Source>, Option<Box<dyn Source>>);
+
+async fn start(spec: &Spec, apart: bool) -> Result<Started, SpawnError> {
     let program = spec.argv.first().map_or("", String::as_str);
     let mut tries = 0;
     loop {
-        let started = if spec.tty {
+        let started = if spec.tty && !apart {
             start_on_terminal(spec, program)
         } else {
-            start_on_pipe(spec, program)
+            start_on_pipe(spec, program, apart)
         };
         match started {
             Ok(started) => return Ok(started),
@@ -194,21 +226,35 @@ async fn start(spec: &Spec) -> Result<(Child, Box<dyn Source>), SpawnError> {
     }
 }
 
-fn start_on_pipe(spec: &Spec, program: &str) -> io::Result<(Child, Box<dyn Source>)> {
+fn start_on_pipe(spec: &Spec, program: &str, apart: bool) -> io::Result<Started> {
     let (reader, writer) = io::pipe()?;
     // A bigger pipe only saves switches between the two sides; the system may refuse it.
     let _ = fcntl(&reader, FcntlArg::F_SETPIPE_SZ(PIPE_BYTES));
-    let child = command(spec, program)
-        .process_group(0)
-        .stdout(Stdio::from(writer.try_clone()?))
-        .stderr(Stdio::from(writer))
-        .spawn()?;
-    let receiver = pipe::Receiver::from_owned_fd(OwnedFd::from(reader))?;
-    Ok((child, Box::new(receiver)))
+    let receive = |reader| -> io::Result<Box<dyn Source>> {
+        Ok(Box::new(pipe::Receiver::from_owned_fd(OwnedFd::from(
+            reader,
+        ))?))
+    };
+    let mut command = command(spec, program);
+    command.process_group(0);
+    let complaints = if apart {
+        let (complaints, complainer) = io::pipe()?;
+        command.stdout(Stdio::from(writer));
+        command.stderr(Stdio::from(complainer));
+        Some(receive(complaints)?)
+    } else {
+        command.stdout(Stdio::from(writer.try_clone()?));
+        command.stderr(Stdio::from(writer));
+        None
+    };
+    let child = command.spawn()?;
+    // The command holds our copies of the writing ends; with them the output would never end.
+    drop(command);
+    Ok((child, receive(reader)?, complaints))
 }
 
 /// On a terminal the program leads a session, and so a group, of its own.
-fn start_on_terminal(spec: &Spec, program: &str) -> io::Result<(Child, Box<dyn Source>)> {
+fn start_on_terminal(spec: &Spec, program: &str) -> io::Result<Started> {
     let failed = |error: pty_process::Error| match error {
         pty_process::Error::Io(error) => error,
         other => io::Error::other(other),
@@ -226,7 +272,7 @@ fn start_on_terminal(spec: &Spec, program: &str) -> io::Result<(Child, Box<dyn S
         .stdin(Stdio::null())
         .spawn(inside)
         .map_err(failed)?;
-    Ok((child, Box::new(terminal)))
+    Ok((child, Box::new(terminal), None))
 }
 
 fn command(spec: &Spec, program: &str) -> Command {
