@@ -95,7 +95,9 @@ pub(super) async fn fetch_all(
     }
     let folder = cx.files.incoming();
     if let Err(error) = private_folder(&folder) {
-        return Ok(Err(format!("No folder for its files can be made: {error}.")));
+        return Ok(Err(format!(
+            "No folder for its files can be made: {error}."
+        )));
     }
     for given in &run.files {
         let Some(rule) = script.file_rule(&given.argument) else {
@@ -194,7 +196,10 @@ type Matcher = fn(&[u8]) -> bool;
 
 /// What a file says that it is, as far as that can be seen in its bytes.
 fn claimed(upload: &Upload) -> Option<(&'static str, Matcher)> {
-    let ending = upload.name.rsplit_once('.').map(|(_, ending)| ending.to_lowercase());
+    let ending = upload
+        .name
+        .rsplit_once('.')
+        .map(|(_, ending)| ending.to_lowercase());
     let by_name = ending.as_deref().and_then(|ending| by_word(ending));
     by_name.or_else(|| {
         let mime = upload.mime.as_deref()?.to_lowercase();

@@ -529,7 +529,14 @@ async fn answer(
         return Ok(None);
     }
     let late = is_late(request, incoming.date);
-    let reply = dialog::typed(request, &incoming.text, incoming.file.as_ref(), replied, late).await?;
+    let reply = dialog::typed(
+        request,
+        &incoming.text,
+        incoming.file.as_ref(),
+        replied,
+        late,
+    )
+    .await?;
     // In a group, other talk is none of our business.
     let talk = !incoming.place.chat.is_private() && !like_command;
     Ok(reply.or_else(|| talk.then(Reply::nothing)))

@@ -31,7 +31,9 @@ pub async fn offer(request: &Request, upload: &Upload) -> Result<Reply> {
     let role = request.allow(asked).await?.role();
     let config = request.services.live.current();
     let mine = config.scripts.values().filter(|script| script.role <= role);
-    let mine: Vec<&Script> = mine.filter(|script| script.files().next().is_some()).collect();
+    let mine: Vec<&Script> = mine
+        .filter(|script| script.files().next().is_some())
+        .collect();
     if mine.is_empty() {
         return Ok(Reply::plain(
             "No script of yours takes a file. /run shows what there is.",

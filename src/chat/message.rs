@@ -1,8 +1,8 @@
 //! A Telegram message as what it means to us: a command of a person, or why it is none.
 
+use crate::base::filename;
 use crate::base::ids::{ChatId, MessageId, Place, ThreadId, UserId};
 use crate::base::time::Millis;
-use crate::base::filename;
 use crate::base::upload::{Attached, Upload};
 use teloxide::types::{FileMeta, Message};
 
@@ -107,7 +107,10 @@ fn upload(message: &Message) -> Option<Upload> {
         mime,
     };
     if let Some(document) = message.document() {
-        let (name, mime) = (document.file_name.as_deref(), document.mime_type.as_ref().map(|mime| mime.to_string()));
+        let (name, mime) = (
+            document.file_name.as_deref(),
+            document.mime_type.as_ref().map(|mime| mime.to_string()),
+        );
         return Some(of(&document.file, name, mime, "document"));
     }
     if let Some(photo) = message.photo() {
@@ -117,11 +120,17 @@ fn upload(message: &Message) -> Option<Upload> {
         return Some(of(&largest.file, Some(&name), mime, "photo"));
     }
     if let Some(video) = message.video() {
-        let (name, mime) = (video.file_name.as_deref(), video.mime_type.as_ref().map(|mime| mime.to_string()));
+        let (name, mime) = (
+            video.file_name.as_deref(),
+            video.mime_type.as_ref().map(|mime| mime.to_string()),
+        );
         return Some(of(&video.file, name, mime, "video"));
     }
     let audio = message.audio()?;
-    let (name, mime) = (audio.file_name.as_deref(), audio.mime_type.as_ref().map(|mime| mime.to_string()));
+    let (name, mime) = (
+        audio.file_name.as_deref(),
+        audio.mime_type.as_ref().map(|mime| mime.to_string()),
+    );
     Some(of(&audio.file, name, mime, "audio"))
 }
 

@@ -98,7 +98,8 @@ pub fn header(title: &str, id: JobId, phase: &Phase<'_>) -> String {
             doing,
         } => {
             let stopping = if *stopping { "stopping · " } else { "" };
-            let doing = doing.map_or_else(String::new, |doing| format!("{} · ", text::escape(doing)));
+            let doing =
+                doing.map_or_else(String::new, |doing| format!("{} · ", text::escape(doing)));
             format!("▶️ {name} · {stopping}{doing}{}", human(*since))
         }
         Phase::Ended { ending, took } => {

@@ -130,7 +130,8 @@ fn refused_by(error: &ApiError) -> NotFetched {
     let says = |part: &str| words.contains(part);
     if says("too big") {
         NotFetched::TooLarge
-    } else if says("file_id") || says("file identifier") || says("file is temporarily unavailable") {
+    } else if says("file_id") || says("file identifier") || says("file is temporarily unavailable")
+    {
         NotFetched::Missing
     } else {
         NotFetched::Again(format!("Telegram answers: {error}"))

@@ -4,7 +4,9 @@ use super::message::{Body, Buttons, Outgoing};
 use super::{Attachment, Attachments, Content, Scratch};
 use crate::base::ids::{ChatId, MessageId, ThreadId};
 use crate::base::text;
-use teloxide::payloads::{EditMessageTextSetters, SendDocumentSetters, SendMessageSetters, SendPhotoSetters};
+use teloxide::payloads::{
+    EditMessageTextSetters, SendDocumentSetters, SendMessageSetters, SendPhotoSetters,
+};
 use teloxide::prelude::{Bot, Requester};
 use teloxide::types::{
     ForceReply, InlineKeyboardButton, InlineKeyboardMarkup, InputFile, LinkPreviewOptions,

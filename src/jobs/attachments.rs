@@ -97,8 +97,7 @@ impl Attachments for Files {
 }
 
 fn log(folder: &Path, id: JobId, name: &str) -> Result<Attachment, String> {
-    let log =
-        LogReader::open(folder, id).map_err(|_| "The log is no longer kept.".to_owned())?;
+    let log = LogReader::open(folder, id).map_err(|_| "The log is no longer kept.".to_owned())?;
     if log.is_empty() {
         return Err("It printed nothing.".to_owned());
     }
@@ -154,7 +153,9 @@ fn is_picture(file: &File, size: u64) -> bool {
         return false;
     };
     let (long, short) = (found.width.max(found.height), found.width.min(found.height));
-    short > 0 && long.saturating_add(short) <= PICTURE_SIDES && long <= short.saturating_mul(PICTURE_RATIO)
+    short > 0
+        && long.saturating_add(short) <= PICTURE_SIDES
+        && long <= short.saturating_mul(PICTURE_RATIO)
 }
 
 #[cfg(test)]
@@ -191,14 +192,28 @@ mod tests {
             assert_eq!(is_shown(&png(width, height), 33), shown, "{width}×{height}");
         }
         assert!(!is_shown(&png(9, 9), PICTURE_BYTES + 1));
-        for text in [&b""[..], b"\x89PNG", b"not a picture, whatever its name", b"<svg/>"] {
+        for text in [
+            &b""[..],
+            b"\x89PNG",
+            b"not a picture, whatever its name",
+            b"<svg/>",
+        ] {
             assert!(!is_shown(text, 33));
         }
     }
 
     #[test]
     fn only_our_keys_name_files() {
-        for bad in ["", "log", "log:x", "out:1", "out:1:../2", "out:-:1", "etc:1:1", "log:1:2"] {
+        for bad in [
+            "",
+            "log",
+            "log:x",
+            "out:1",
+            "out:1:../2",
+            "out:-:1",
+            "etc:1:1",
+            "log:1:2",
+        ] {
             assert!(Key::read(bad).is_none(), "{bad}");
         }
         assert!(matches!(Key::read("log:7"), Some(Key::Log(JobId(7)))));

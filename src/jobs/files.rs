@@ -81,7 +81,9 @@ impl Why {
     pub fn words(self) -> String {
         match self {
             Why::Empty => "empty".to_owned(),
-            Why::Large(size) => format!("{}, Telegram takes {}", bytes(size), bytes(DOCUMENT_BYTES)),
+            Why::Large(size) => {
+                format!("{}, Telegram takes {}", bytes(size), bytes(DOCUMENT_BYTES))
+            }
             Why::Number => "one too many".to_owned(),
             Why::Sum(size) => format!("{}, too much together", bytes(size)),
             Why::Folder => "a folder".to_owned(),
@@ -142,7 +144,10 @@ impl Folder {
             match self.judge(&name, kind, bounds, left.sent.len(), sum) {
                 Ok((number, size)) => {
                     sum += size;
-                    left.sent.push(Found { number, name: shown });
+                    left.sent.push(Found {
+                        number,
+                        name: shown,
+                    });
                 }
                 Err(why) => {
                     left.kept += 1;
@@ -269,7 +274,10 @@ pub fn jobs(work: &Path) -> io::Result<Vec<JobId>> {
     };
     let mut found = Vec::new();
     for entry in entries {
-        let id = entry?.file_name().to_str().and_then(|name| name.parse().ok());
+        let id = entry?
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse().ok());
         found.extend(id.map(JobId));
     }
     Ok(found)

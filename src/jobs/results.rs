@@ -29,7 +29,12 @@ impl Jobs {
     }
 
     /// The messages that bring what a job left, its secrets masked in the names.
-    pub(super) async fn results(&self, job: &Job, folder: &Folder, mask: &Redactor) -> Vec<Outgoing> {
+    pub(super) async fn results(
+        &self,
+        job: &Job,
+        folder: &Folder,
+        mask: &Redactor,
+    ) -> Vec<Outgoing> {
         let settings = &self.inner.settings;
         let bounds = Bounds {
             files: settings.max_files,
@@ -140,7 +145,10 @@ fn kept_words(left: &Left, folder: &Folder, more: bool, mask: &Redactor) -> Stri
     let more = if more { "more " } else { "" };
     let mut words = match left.kept {
         1 => format!("1 {more}file was left on the server:"),
-        kept => format!("{} {more}files were left on the server:", text::grouped(kept as u64)),
+        kept => format!(
+            "{} {more}files were left on the server:",
+            text::grouped(kept as u64)
+        ),
     };
     for (name, why) in &left.named {
         let name = mask.mask(name);
@@ -154,7 +162,10 @@ fn kept_words(left: &Left, folder: &Folder, more: bool, mask: &Redactor) -> Stri
     if unnamed > 0 {
         words.push_str(&format!("\n… and {} more", text::grouped(unnamed as u64)));
     }
-    words.push_str(&format!("\nKept with the job in {}", folder.out().display()));
+    words.push_str(&format!(
+        "\nKept with the job in {}",
+        folder.out().display()
+    ));
     words
 }
 

@@ -63,7 +63,8 @@ impl Sandbox {
 
     /// The file behind an identifier, whoever sent it.
     pub fn document(&self, file_id: &str) -> Option<Arc<Document>> {
-        self.shared().with(|state| state.files.get(file_id).cloned())
+        self.shared()
+            .with(|state| state.files.get(file_id).cloned())
     }
 
     /// Telegram forgets a file: it can no longer be fetched.

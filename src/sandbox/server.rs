@@ -175,7 +175,9 @@ fn played(bytes: Bytes, fault: Option<FaultKind>) -> Option<Response> {
         Some(FaultKind::Forbidden(why)) => refuse(&Refusal::forbidden(why.words())),
         Some(FaultKind::TooManyRequests(seconds)) => refuse(&Refusal::too_many(seconds)),
         Some(FaultKind::ServerError(code)) => write(status(code), kind, Body::empty()),
-        Some(FaultKind::Garbage) => write(StatusCode::OK, "text/html", Body::from("<html>Oops</html>")),
+        Some(FaultKind::Garbage) => {
+            write(StatusCode::OK, "text/html", Body::from("<html>Oops</html>"))
+        }
         Some(FaultKind::Shorter) => write(StatusCode::OK, kind, Body::from(half)),
         Some(FaultKind::Half) => {
             // The length of the whole is announced, and the connection ends with an error in the middle.

@@ -146,7 +146,10 @@ fn content(map: &mut Map<String, Value>, message: &Message) {
         .collect();
     let (text, marks) = match &message.document {
         Some(document) if document.photo => {
-            map.insert("photo".into(), json!([thumbnail(document), photo(document)]));
+            map.insert(
+                "photo".into(),
+                json!([thumbnail(document), photo(document)]),
+            );
             ("caption", "caption_entities")
         }
         Some(document) => {

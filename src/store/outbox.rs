@@ -202,12 +202,10 @@ pub async fn pending(db: &mut Connection) -> Result<u64> {
 /// # Errors
 /// When the database refuses.
 pub async fn waiting_from(db: &mut Connection, source: &str) -> Result<u64> {
-    let row = sqlx::query(
-        "SELECT COUNT(*) FROM outbox WHERE state = 'pending' AND source LIKE $1",
-    )
-    .bind(format!("{source}%"))
-    .fetch_one(db)
-    .await?;
+    let row = sqlx::query("SELECT COUNT(*) FROM outbox WHERE state = 'pending' AND source LIKE $1")
+        .bind(format!("{source}%"))
+        .fetch_one(db)
+        .await?;
     Ok(row.get::<i64, _>(0).unsigned_abs())
 }
 

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 /// A script that shows what it got: the argument, who may read the file, and what is in it.
 const SHOW: &str = "echo \"arg ${1#\"$OPSGRAM_IN\"}\"; stat -c %a \"$1\"; cat -- \"$1\"";
-const TAKES_SQL: [&str; 1] = ["args: [{name: dump, type: file, accept: [.sql, .gz], max_size: 3MB}]"];
+const TAKES_SQL: [&str; 1] =
+    ["args: [{name: dump, type: file, accept: [.sql, .gz], max_size: 3MB}]"];
 
 fn restore(world: &mut World) {
     world.script("restore", SHOW, &TAKES_SQL);
@@ -19,7 +20,10 @@ fn restore(world: &mut World) {
 /// The identifier of the file in the newest message of a person in their chat.
 fn file_id(world: &World, chat: i64) -> String {
     let messages = world.sandbox.messages(chat);
-    let found = messages.iter().rev().find_map(|message| message.document.clone());
+    let found = messages
+        .iter()
+        .rev()
+        .find_map(|message| message.document.clone());
     found.unwrap().file_id.clone()
 }
 
@@ -28,7 +32,11 @@ async fn asked_for(world: &World, method: &'static str, times: usize) {
     let asked = |view: &View<'_>| {
         (view.calls().filter(|call| call.method == method).count() >= times).then_some(())
     };
-    world.sandbox.wait(PATIENCE, "the bot to ask for the file", asked).await.unwrap();
+    world
+        .sandbox
+        .wait(PATIENCE, "the bot to ask for the file", asked)
+        .await
+        .unwrap();
 }
 
 on_both! {
@@ -318,7 +326,8 @@ on_both! {
         world.press(BEN, BEN, "load ← d.sql");
         world.sees(BEN, "how").await;
         world.press(BEN, BEN, "fast");
-        let question = world.sees(BEN, "dump: d.sql").await;
+        let question = world.sees(BEN, "more?").await;
+        assert!(question.text.contains("dump: d.sql"), "{}", question.text);
         world.presses(BEN, &question, "Skip").await;
         world.sees(BEN, "fast d.sql select 3;").await;
         world.quiet().await;

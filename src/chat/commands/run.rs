@@ -154,7 +154,13 @@ pub async fn launch(request: &Request, wanted: Wanted, origin: Origin) -> Result
     let uploads = wanted.uploads(script)?;
     dialog::is_needed(script, &wanted.given, &uploads)?;
     scripts.check_choices(script, &wanted.given).await?;
-    let job = scripts.job(script, &wanted.given, &uploads, wanted.output, wanted.retry_of)?;
+    let job = scripts.job(
+        script,
+        &wanted.given,
+        &uploads,
+        wanted.output,
+        wanted.retry_of,
+    )?;
     if !script.confirm {
         return submit(request, &grant, job, origin).await;
     }
@@ -203,7 +209,13 @@ pub async fn confirmed(request: &Request, offer: RunOffer) -> Result<Reply> {
     let (script, grant) = permit(request, &config, &wanted, "script.run").await?;
     let scripts = &request.services.scripts;
     scripts.check_choices(script, &wanted.given).await?;
-    let job = scripts.job(script, &wanted.given, &wanted.files, wanted.output, wanted.retry_of)?;
+    let job = scripts.job(
+        script,
+        &wanted.given,
+        &wanted.files,
+        wanted.output,
+        wanted.retry_of,
+    )?;
     if argv(&job)? != offer.argv {
         return Err(Error::refused(format!(
             "The configuration of {} has changed since you asked. Send /run again to see what it does now.",
@@ -305,8 +317,16 @@ async fn permit<'a>(
         let role = request.allow(asked).await?.role();
         return Err(unknown(config, role, &wanted.script));
     };
-    let sent = wanted.files.values().chain(wanted.attached.as_ref().map(|file| &file.upload));
-    let given: Vec<_> = wanted.given.iter().cloned().chain(sent.map(|file| file.words())).collect();
+    let sent = wanted
+        .files
+        .values()
+        .chain(wanted.attached.as_ref().map(|file| &file.upload));
+    let given: Vec<_> = wanted
+        .given
+        .iter()
+        .cloned()
+        .chain(sent.map(|file| file.words()))
+        .collect();
     let arguments = masked_words(request, script, &given);
     let asked = Asked {
         action,
