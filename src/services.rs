@@ -2,7 +2,7 @@
 
 use crate::access::Access;
 use crate::actions::script::Scripts;
-use crate::config::Live;
+use crate::config::{Live, Reloads};
 use crate::delivery::Outbox;
 use crate::jobs::Jobs;
 use crate::store::Store;
@@ -15,6 +15,8 @@ use tokio::sync::Notify;
 pub struct Services {
     /// The configuration in force.
     pub live: Live,
+    /// To ask for its file to be read again.
+    pub reloads: Reloads,
     /// The database.
     pub store: Store,
     /// Who may.

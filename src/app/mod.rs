@@ -1,21 +1,30 @@
 //! Builds the bot from its configuration and runs it until it is told to stop.
 
+mod check;
 pub mod cli;
 mod clients;
+mod health;
+mod init;
 mod lock;
+mod manual;
+mod reload;
+mod supervisor;
 mod tasks;
 mod terminal;
 mod trial;
+mod watch;
 mod wire;
 
 pub use wire::Options;
 
+use crate::chat::pulse::Pulse;
 use crate::chat::{self, intake};
-use crate::config::{Config, Env};
+use crate::config::{Config, ContentHash, Env};
 use crate::jobs::Jobs;
 use crate::services::Services;
 use crate::store::Store;
 use anyhow::{Context, Result};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use teloxide::dispatching::Dispatcher;
@@ -40,6 +49,8 @@ pub struct App {
     services: Services,
     poller: Bot,
     bot: Bot,
+    env: Env,
+    reload: Option<reload::Reload>,
     // Held as long as the bot lives: a second one on the same database is refused.
     _lock: lock::Lock,
 }
@@ -53,6 +64,17 @@ impl App {
         wire::build(config, env, options).await
     }
 
+    /// The same, following the file of its configuration, which has this content.
+    ///
+    /// # Errors
+    /// When SIGHUP cannot be caught.
+    pub fn following(mut self, file: PathBuf, hash: ContentHash) -> Result<Self> {
+        if let Some(questions) = self.services.reloads.serve(file.clone()) {
+            self.reload = Some(reload::Reload::of(file, hash, questions)?);
+        }
+        Ok(self)
+    }
+
     /// The handles, for whoever runs the bot inside their own process.
     #[must_use]
     pub fn services(&self) -> &Services {
@@ -63,7 +85,7 @@ impl App {
     ///
     /// # Errors
     /// When the state of an earlier run cannot be read.
-    pub async fn run_until(self, stop: CancellationToken) -> Result<()> {
+    pub async fn run_until(mut self, stop: CancellationToken) -> Result<()> {
         let Services {
             outbox,
             jobs,
@@ -95,19 +117,27 @@ impl App {
             self.services.clone(),
             working.clone(),
         ));
-        self.take_updates(&stop).await;
+        if let Some(reload) = self.reload.take() {
+            let env = std::mem::take(&mut self.env);
+            tasks.spawn(reload.run(self.services.clone(), env, working.clone()));
+        }
+        let pulse = Pulse::default();
+        let supervisor = supervisor::start(self.services.clone(), pulse.clone());
+        self.take_updates(&stop, &pulse).await;
+        supervisor.stopping();
         tracing::info!("stopping");
         shut_down(&jobs, &working).await;
         outbox.stop(FLUSH).await;
         tasks.close();
         tasks.wait().await;
+        supervisor.end().await;
         close(store).await;
         tracing::info!("stopped");
         Ok(())
     }
 
     /// Takes updates until `stop` fires, through outages of Telegram.
-    async fn take_updates(&self, stop: &CancellationToken) {
+    async fn take_updates(&self, stop: &CancellationToken, pulse: &Pulse) {
         let mut pause = FIRST_PAUSE;
         while !stop.is_cancelled() {
             let mut dispatcher = self.dispatcher();
@@ -121,6 +151,7 @@ impl App {
                 self.services.store.clone(),
                 self.services.outbox.clone(),
                 self.services.access.clone(),
+                pulse.clone(),
             );
             let errors = Arc::new(tasks::PollErrors::default());
             let run = dispatcher.try_dispatch_with_listener(intake, errors);
@@ -136,6 +167,7 @@ impl App {
                 }
             };
             if let Err(error) = ended {
+                pulse.failed();
                 tracing::warn!(%error, ?pause, "Telegram cannot be reached; trying again");
             }
             tokio::select! {

@@ -131,6 +131,10 @@ impl ErrorHandler<RequestError> for PollErrors {
                 tracing::warn!(
                     "another program polls with this bot's token; only one may. Trying again"
                 );
+            } else if words.contains("webhook is active") {
+                tracing::warn!(
+                    "a webhook is set for this bot, so updates go there; `opsgram check --delete-webhook` ends that"
+                );
             } else {
                 tracing::warn!(error = words, "polling failed; trying again");
             }

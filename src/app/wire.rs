@@ -4,13 +4,13 @@ use super::{App, clients, lock};
 use crate::access::{Access, Listed};
 use crate::actions::script::Scripts;
 use crate::base::secret::ExposeSecret;
-use crate::config::{self, Config, Database, Env, Live};
+use crate::chat::Notices;
+use crate::config::{Config, Database, Env, Live, Reloads};
 use crate::delivery::{Bots, Fetcher, Limits, Outbox};
 use crate::jobs::action::Registry;
 use crate::jobs::apalis::Queue;
-use crate::jobs::{Files, Jobs, Settings};
+use crate::jobs::{self, Files, Jobs, Settings};
 use crate::services::Services;
-use crate::store::members::Member;
 use crate::store::{Location, Store};
 use anyhow::{Context, Result};
 use std::fs::DirBuilder;
@@ -46,9 +46,6 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
     let queue = Queue::open(&location).await.context("opening the queue")?;
     let log_dir = data_folder(&config, "logs")?;
     let work_dir = data_folder(&config, "work")?;
-    let access = Access::open(store.clone(), listed(&config.access))
-        .await
-        .context("reading the members")?;
     let bots = Bots {
         quick: clients.quick.clone(),
         upload: clients.upload,
@@ -60,10 +57,17 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
     };
     let files = Arc::new(Files::new(log_dir.clone(), work_dir.clone()));
     let outbox = Outbox::new(store.clone(), bots, files, limits);
+    let access = Access::open(
+        store.clone(),
+        Listed::from(&config),
+        Arc::new(Notices::new(outbox.clone())),
+    )
+    .await
+    .context("reading the members")?;
     let settings = settings(&config, log_dir.clone(), work_dir);
     let live = Live::new(config);
     let marker = log_dir.display().to_string();
-    let scripts = Scripts::new(live.clone(), env, fetcher, &marker);
+    let scripts = Scripts::new(live.clone(), env.clone(), fetcher, &marker);
     let registry = Registry::default().with(scripts.clone());
     let jobs = Jobs::new(
         store.clone(),
@@ -75,6 +79,7 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
     Ok(App {
         services: Services {
             live,
+            reloads: Reloads::default(),
             store,
             access,
             outbox,
@@ -85,6 +90,8 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
         },
         poller: clients.poll,
         bot: clients.quick,
+        env,
+        reload: None,
         _lock: lock,
     })
 }
@@ -109,32 +116,23 @@ fn data_folder(config: &Config, name: &str) -> Result<PathBuf> {
     Ok(folder)
 }
 
-fn listed(access: &config::Access) -> Listed {
-    let member = |user: &config::User| Member {
-        id: user.id,
-        name: user.name.clone(),
-        role: user.role,
-    };
-    Listed {
-        users: access.users.iter().map(member).collect(),
-        chats: access
-            .chats
-            .iter()
-            .map(|chat| (chat.id, chat.role))
-            .collect(),
-    }
-}
-
 fn settings(config: &Config, log_dir: PathBuf, work_dir: PathBuf) -> Settings {
     Settings {
         workers: config.jobs.workers,
+        limits: limits(config),
+        marker: log_dir.display().to_string(),
+        log_dir,
+        work_dir,
+    }
+}
+
+/// The limits of the jobs, as the engine takes them.
+pub(super) fn limits(config: &Config) -> jobs::Limits {
+    jobs::Limits {
         per_user: u32::try_from(config.jobs.per_user).unwrap_or(u32::MAX),
         max_queued: config.jobs.max_queued as u64,
         grace: config.jobs.grace,
         max_log: config.jobs.max_log,
-        marker: log_dir.display().to_string(),
-        log_dir,
-        work_dir,
         max_files: config.jobs.max_files,
         max_files_size: config.jobs.max_files_size,
     }

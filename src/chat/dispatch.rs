@@ -178,11 +178,7 @@ async fn take_message(request: &Request, incoming: &Incoming) -> Result<Reply> {
     }
     let line = read_line(&incoming.text);
     let command = line.as_ref().and_then(|line| Command::named(&line.name));
-    if request
-        .access()
-        .standing(request.actor.id, incoming.place.chat)
-        == Standing::Unknown
-    {
+    if request.access().standing(request.actor.id, incoming.place) == Standing::Unknown {
         return turn_away(request, incoming, command).await;
     }
     // A forwarded file is only a file: what is done with it is said by a press.
@@ -240,11 +236,11 @@ async fn turn_away(
         let rest = read_line(&incoming.text).map_or("", |line| line.rest);
         if !rest.is_empty() {
             let reply = start::handle(request, rest).await?;
-            let chat = incoming.place.chat;
-            if request.access().standing(request.actor.id, chat) != Standing::Unknown {
+            let place = incoming.place;
+            if request.access().standing(request.actor.id, place) != Standing::Unknown {
                 return Ok(reply);
             }
-            wrong_code = chat.is_private() && request.access().is_unclaimed();
+            wrong_code = place.chat.is_private() && request.access().is_unclaimed();
         }
     }
     let what = first_word(&incoming.text);

@@ -61,7 +61,7 @@ pub async fn offer(request: &Request, upload: &Upload) -> Result<Reply> {
     let intent = offers::keep(request, &offer, OFFERED_FOR).await?;
     let label = shorten(&upload.name, NAME_UNITS);
     let button = |script: &&&Script| {
-        let press = Press::Give(intent.clone(), script.name.to_string());
+        let press = Press::GiveFile(intent.clone(), script.name.to_string());
         vec![press.button(format!("{} ← {label}", script.name))]
     };
     let more = match fitting.len() > SHOWN {

@@ -1,5 +1,6 @@
 //! The Telegram surface: words in, words out.
 
+pub mod changes;
 pub mod commands;
 pub mod dialog;
 mod dispatch;
@@ -8,10 +9,13 @@ pub mod intake;
 mod keyboards;
 pub mod menu;
 mod message;
+mod notices;
 mod offers;
 mod press;
+pub mod pulse;
 mod reply;
 mod request;
 
 pub use dispatch::{on_other, schema};
+pub use notices::Notices;
 pub use reply::Reply;

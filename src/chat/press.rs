@@ -23,7 +23,16 @@ pub fn acts(press: &Press) -> bool {
         | Press::Again(_)
         | Press::Run(_)
         | Press::Stream(_)
+        | Press::GiveFile(..)
         | Press::Give(..)
+        | Press::Revoke(_)
+        | Press::GiveScript(..)
+        | Press::RevokeScript(..)
+        | Press::Ignore(_)
+        | Press::Allow(..)
+        | Press::Leave(_)
+        | Press::Invite(..)
+        | Press::Withdraw(_)
         | Press::Confirm(_)
         | Press::Ask {
             tap: Tap::Value(_) | Tap::Skip | Tap::SkipAll,
@@ -35,6 +44,15 @@ pub fn acts(press: &Press) -> bool {
         | Press::Scripts(_)
         | Press::Streams(_)
         | Press::Status(_)
+        | Press::Users(_)
+        | Press::Person(_)
+        | Press::Lend(..)
+        | Press::Rights(..)
+        | Press::LendScript(..)
+        | Press::Strangers(_)
+        | Press::Groups(_)
+        | Press::InviteAs(_)
+        | Press::Audit(_)
         | Press::Drop(_)
         | Press::Ask {
             tap: Tap::Back | Tap::Cancel | Tap::Page(_) | Tap::Again,
@@ -68,7 +86,27 @@ pub async fn handle(request: &Request, press: Press) -> Result<Reply> {
         Press::Status(part) => Ok(status::show(request, &part).await?.in_place()),
         Press::Run(script) => run::pressed(request, script, None).await,
         Press::Stream(script) => run::pressed(request, script, Some(OutputMode::Stream)).await,
-        Press::Give(intent, script) => files::give(request, &intent, script).await,
+        Press::GiveFile(intent, script) => files::give(request, &intent, script).await,
+        Press::Users(_)
+        | Press::Person(_)
+        | Press::Lend(..)
+        | Press::Rights(..)
+        | Press::LendScript(..)
+        | Press::Strangers(_)
+        | Press::Groups(_)
+        | Press::InviteAs(_)
+        | Press::Audit(_)
+        | Press::Give(..)
+        | Press::Revoke(_)
+        | Press::GiveScript(..)
+        | Press::RevokeScript(..)
+        | Press::Ignore(_)
+        | Press::Allow(..)
+        | Press::Leave(_)
+        | Press::Invite(..)
+        | Press::Withdraw(_) => Err(Error::refused(
+            "This button does nothing yet. Write the command.",
+        )),
         Press::Confirm(intent) => confirm(request, &intent).await,
         Press::Drop(intent) => {
             offers::open(request, &intent).await?;

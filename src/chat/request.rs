@@ -89,7 +89,7 @@ impl Request {
     /// The asker's role here; `None` for unknown persons and unlisted groups.
     #[must_use]
     pub fn role(&self) -> Option<Role> {
-        match self.access().standing(self.actor.id, self.actor.place.chat) {
+        match self.access().standing(self.actor.id, self.actor.place) {
             Standing::Known(role) => Some(role),
             Standing::Unknown | Standing::UnlistedChat => None,
         }

@@ -63,8 +63,9 @@ pub(super) const OVERRIDABLE: [&str; 16] = [
 ];
 
 /// Variables of ours that are not keys of the file.
-const OTHERS: [&str; 4] = [
+const OTHERS: [&str; 5] = [
     "OPSGRAM_CONFIG",
+    "OPSGRAM_DATABASE_PASSWORD_FILE",
     "OPSGRAM_LOG",
     "OPSGRAM_LOG_FORMAT",
     "OPSGRAM_TELEGRAM_TOKEN",

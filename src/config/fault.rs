@@ -130,6 +130,18 @@ fn mask(text: &str) -> String {
     }
 }
 
+impl Fault {
+    /// Where and what, in one line without the line of the file itself: that may hold a secret.
+    #[must_use]
+    pub fn in_short(&self) -> String {
+        match (&self.variable, self.line) {
+            (Some(variable), _) => format!("{variable}: {}", self.message),
+            (None, 0) => self.message.clone(),
+            (None, line) => format!("line {line}: {}", self.message),
+        }
+    }
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(variable) = &self.variable {
@@ -156,6 +168,11 @@ impl Faults {
     /// The faults one by one.
     pub fn iter(&self) -> std::slice::Iter<'_, Fault> {
         self.0.iter()
+    }
+
+    /// One fault of the file as a whole, found by somebody who knows more than the file.
+    pub fn of_file(file: &Path, message: impl Into<String>) -> Self {
+        Self(vec![Fault::new(file, "", At::File, message.into())])
     }
 }
 

@@ -1,7 +1,13 @@
-//! The configuration in force: read anew at each use, so that a reload reaches everyone.
+//! The configuration in force: read anew at each use, so that a reload reaches everyone; and the way to ask for one.
 
-use super::Config;
-use std::sync::{Arc, PoisonError, RwLock};
+use super::changes::Changes;
+use super::{Config, Faults};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use tokio::sync::{mpsc, oneshot};
+
+/// Requests that may wait for the one that reads the file.
+const WAITING: usize = 8;
 
 /// The configuration in force. Cheap to clone; all clones see a replacement.
 #[derive(Clone)]
@@ -14,9 +20,80 @@ impl Live {
         Self(Arc::new(RwLock::new(Arc::new(config))))
     }
 
-    /// The configuration at this moment.
+    /// The configuration at this moment. Whoever needs it twice for one request keeps what this gave.
     #[must_use]
     pub fn current(&self) -> Arc<Config> {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts another one in force, whole and at once.
+    pub fn replace(&self, config: Config) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
+    }
+}
+
+/// What is wanted of the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// To be read, and put in force when it has no fault.
+    Reload,
+    /// To be read only.
+    Check,
+}
+
+/// What came of reading the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It has no fault. These are its differences to what was in force; after a reload they are in force.
+    Good(Changes),
+    /// It has faults, and what was in force stays.
+    Faulty(Faults),
+    /// It was not taken for another reason, as a sentence; what was in force stays.
+    NotNow(String),
+}
+
+/// A request, and where its outcome goes.
+pub struct Question {
+    /// What is wanted.
+    pub wanted: Wanted,
+    /// Who asks, so that they are not told twice; `None` for a signal.
+    pub asker: Option<crate::base::ids::UserId>,
+    /// Where the outcome goes.
+    pub answer: oneshot::Sender<Outcome>,
+}
+
+/// Asks for the file to be read. Cheap to clone; all clones ask the same.
+#[derive(Clone, Default)]
+pub struct Reloads(Arc<OnceLock<(PathBuf, mpsc::Sender<Question>)>>);
+
+impl Reloads {
+    /// Begins to take requests for this file; nothing when that was begun before.
+    #[must_use]
+    pub fn serve(&self, file: PathBuf) -> Option<mpsc::Receiver<Question>> {
+        let (sender, receiver) = mpsc::channel(WAITING);
+        self.0.set((file, sender)).is_ok().then_some(receiver)
+    }
+
+    /// The file; `None` when the bot was started without one.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        self.0.get().map(|(file, _)| file.as_path())
+    }
+
+    /// Asks, and waits for the outcome; `None` when there is no file, or nobody who reads it any more.
+    pub async fn ask(
+        &self,
+        wanted: Wanted,
+        asker: Option<crate::base::ids::UserId>,
+    ) -> Option<Outcome> {
+        let (_, sender) = self.0.get()?;
+        let (answer, outcome) = oneshot::channel();
+        let question = Question {
+            wanted,
+            asker,
+            answer,
+        };
+        sender.send(question).await.ok()?;
+        outcome.await.ok()
     }
 }

@@ -169,6 +169,19 @@ pub struct Chat {
     pub name: Option<String>,
     /// The most that anyone may do there.
     pub role: Role,
+    /// Topics that differ from the group.
+    pub topics: Option<Vec<Topic>>,
+}
+
+/// A topic of a group.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Topic {
+    /// The topic's number, which /whoami shows there.
+    #[schemars(range(min = 2))]
+    pub id: i64,
+    /// The most that anyone may do in it.
+    pub role: Role,
 }
 
 /// The limits of the job engine.
@@ -217,6 +230,8 @@ pub struct Script {
     /// The lowest role that may run it.
     #[schemars(extend("default" = "operator"))]
     pub role: Option<Role>,
+    /// Persons who may run it whatever their role: ids, or names under access.users.
+    pub allow: Option<Vec<Scalar>>,
     /// Whether the whole command is shown and confirmed first.
     #[schemars(extend("default" = false))]
     pub confirm: Option<bool>,

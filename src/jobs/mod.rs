@@ -44,11 +44,9 @@ const STARTING_LOOKS: (u32, Duration) = (50, Duration::from_millis(20));
 /// A job that the queue has not delivered after this time is handed over again.
 const PUSH_AGAIN: Duration = Duration::from_secs(600);
 
-/// What the engine is told by the configuration.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// Jobs that run at once.
-    pub workers: usize,
+/// What a configuration may change while the engine runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
     /// Jobs of one person that run at once.
     pub per_user: u32,
     /// Jobs that may wait, over all persons.
@@ -57,14 +55,23 @@ pub struct Settings {
     pub grace: Duration,
     /// Bytes of a job's log that are kept.
     pub max_log: u64,
-    /// Where logs are.
-    pub log_dir: PathBuf,
-    /// Where the folders of jobs are.
-    pub work_dir: PathBuf,
     /// Of the files that a job leaves, so many are sent.
     pub max_files: usize,
     /// And so many bytes of them together.
     pub max_files_size: u64,
+}
+
+/// What the engine is started with.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Jobs that run at once.
+    pub workers: usize,
+    /// What may change later.
+    pub limits: Limits,
+    /// Where logs are.
+    pub log_dir: PathBuf,
+    /// Where the folders of jobs are.
+    pub work_dir: PathBuf,
     /// Begins the marker of every process, so that this bot's processes are told from another's.
     pub marker: String,
 }
@@ -145,6 +152,7 @@ struct Inner {
     transport: Arc<dyn Transport>,
     registry: Registry,
     settings: Settings,
+    limits: Mutex<Limits>,
     active: Mutex<HashMap<JobId, Arc<Active>>>,
     /// Jobs that the queue delivered before it was their turn.
     parked: Mutex<HashSet<JobId>>,
@@ -170,6 +178,7 @@ impl Jobs {
                 outbox,
                 transport,
                 registry,
+                limits: Mutex::new(settings.limits),
                 settings,
                 active: Mutex::default(),
                 parked: Mutex::default(),
@@ -178,6 +187,15 @@ impl Jobs {
                 followers: TaskTracker::new(),
             }),
         }
+    }
+
+    /// Takes other limits. What was submitted keeps those of its submission; what runs is not touched.
+    pub fn limit(&self, limits: Limits) {
+        *locked(&self.inner.limits) = limits;
+    }
+
+    fn limits(&self) -> Limits {
+        *locked(&self.inner.limits)
     }
 
     /// Accepts a job: from here on it is durable.
@@ -320,7 +338,7 @@ impl Jobs {
     /// Stops in good order: nothing new starts, what runs gets the grace time, then the signal, then ends as stopped.
     pub async fn shut_down(&self) {
         self.inner.closing.cancel();
-        let ended = tokio::time::timeout(self.inner.settings.grace, self.all_ended());
+        let ended = tokio::time::timeout(self.limits().grace, self.all_ended());
         if ended.await.is_err() {
             for active in self.all() {
                 active.stop(StopReason::Shutdown);
@@ -393,7 +411,7 @@ impl Jobs {
             request_id: actor.request_id.clone(),
             lane: job.lane.clone(),
             lane_limit: job.lane_limit,
-            user_limit: self.inner.settings.per_user,
+            user_limit: self.limits().per_user,
             after_crash: job.after_crash,
             output: job.output,
             created_at: Millis::now(),
@@ -402,7 +420,7 @@ impl Jobs {
 
     async fn check_room(&self, tx: &mut store::Tx, job: &NewJob) -> Result<()> {
         let (queued, _) = store::jobs::counts(tx).await?;
-        if queued >= self.inner.settings.max_queued {
+        if queued >= self.limits().max_queued {
             return Err(Error::refused(format!(
                 "{queued} jobs are waiting already, which is the limit (jobs.max_queued). \
                  Try again when some are done: /jobs running",

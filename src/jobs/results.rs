@@ -35,10 +35,10 @@ impl Jobs {
         folder: &Folder,
         mask: &Redactor,
     ) -> Vec<Outgoing> {
-        let settings = &self.inner.settings;
+        let limits = self.limits();
         let bounds = Bounds {
-            files: settings.max_files,
-            bytes: settings.max_files_size,
+            files: limits.max_files,
+            bytes: limits.max_files_size,
         };
         let (collected, subject) = (folder.clone(), subject(job.id, &job.new));
         match beside(move || collected.collect(bounds)).await {

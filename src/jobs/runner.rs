@@ -92,8 +92,8 @@ impl Jobs {
             secrets: Vec::new(),
             size: Size::Pipe,
         });
-        let settings = &self.inner.settings;
-        let output = active.open_output(&settings.log_dir, settings.max_log, &reading);
+        let log_dir = &self.inner.settings.log_dir;
+        let output = active.open_output(log_dir, self.limits().max_log, &reading);
         let files = self.folder(&job);
         self.prepare_folder(&files).await;
         let cx = ActionCx {

@@ -57,11 +57,11 @@ impl Forbidden {
 /// A rule. Rules are tried in the order they were added; the first that fits is used.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fault {
-    kind: FaultKind,
-    methods: Vec<String>,
+    pub(super) kind: FaultKind,
+    pub(super) methods: Vec<String>,
     chat: Option<i64>,
     skip: u32,
-    left: Option<u32>,
+    pub(super) left: Option<u32>,
 }
 
 impl Fault {
@@ -131,6 +131,11 @@ impl Faults {
 
     pub(super) fn clear(&mut self) {
         self.rules.clear();
+    }
+
+    /// The rules that still wait for calls, in their order.
+    pub(super) fn rules(&self) -> &[Fault] {
+        &self.rules
     }
 
     /// How many rules still wait for a call.

@@ -18,9 +18,11 @@ use super::faults::FaultKind;
 use super::methods;
 use super::model::Call;
 use super::params::Params;
+use super::record::{self, Record};
 use super::refusal::Refusal;
 use super::shared::Shared;
 use super::spec;
+use crate::base::time::Millis;
 
 /// What becomes of a call.
 enum Outcome {
@@ -202,6 +204,9 @@ async fn call(
         .as_ref()
         .ok()
         .and_then(|params| params.int("chat_id"));
+    let (at, begun) = (Millis::now(), Instant::now());
+    let wanted = shared.with(|state| state.records.wanted());
+    let asked = wanted.then(|| params.as_ref().map(Params::shown).unwrap_or_default());
     let outcome = match params {
         Ok(params) => play(shared, method, chat, &params).await,
         Err(refusal) => Outcome::Answer(Err(refusal)),
@@ -212,7 +217,26 @@ async fn call(
         Outcome::Raw(code, body) => (*code, Some((*body).to_owned())),
         Outcome::Cut => (0, Some("the connection was closed".to_owned())),
     };
+    let record = asked.map(|params| Record {
+        id: 0,
+        at,
+        took: begun.elapsed(),
+        method,
+        chat,
+        code,
+        error: error.clone(),
+        params: record::text_of(&params),
+        answer: match &outcome {
+            Outcome::Answer(Ok(result)) => record::text_of(result),
+            Outcome::Answer(Err(refusal)) => record::text_of(&refusal.body()),
+            Outcome::Raw(_, body) => (*body).to_owned(),
+            Outcome::Cut => String::new(),
+        },
+    });
     shared.with(|state| {
+        if let Some(record) = record {
+            state.records.add(record);
+        }
         state.called(Call {
             method,
             chat,

@@ -32,6 +32,14 @@ pub struct Entry {
     pub request_id: String,
 }
 
+impl Entry {
+    /// The line of something that was refused, and why.
+    pub fn refuse(&mut self, why: &str) {
+        "refused".clone_into(&mut self.result);
+        self.reason = Some(why.to_owned());
+    }
+}
+
 /// Adds a line.
 ///
 /// # Errors

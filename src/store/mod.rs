@@ -4,13 +4,19 @@
 //! On SQLite all writes share one connection, queued in order, so that they never meet each other's lock.
 
 pub mod audit;
+pub mod ceilings;
 pub mod chats;
 pub mod dialogs;
 pub mod inbox;
+mod inspect;
 pub mod intents;
+pub mod invites;
 pub mod jobs;
 pub mod members;
 pub mod outbox;
+pub mod people;
+
+pub use inspect::{Inspection, inspect};
 
 use sqlx::any::AnyPoolOptions;
 use sqlx::{AnyConnection, AnyPool, Connection as _, Row as _};
@@ -222,13 +228,17 @@ impl Store {
     }
 
     async fn migrate(&self) -> Result<()> {
-        let mut migrator = match self.location {
-            Location::Sqlite(_) => sqlx::migrate!("migrations/sqlite"),
-            Location::Postgres(_) => sqlx::migrate!("migrations/postgres"),
-        };
-        migrator.dangerous_set_table_name(MIGRATIONS_TABLE);
-        Ok(migrator.run(&self.write).await?)
+        Ok(migrator(&self.location).run(&self.write).await?)
     }
+}
+
+fn migrator(location: &Location) -> sqlx::migrate::Migrator {
+    let mut migrator = match location {
+        Location::Sqlite(_) => sqlx::migrate!("migrations/sqlite"),
+        Location::Postgres(_) => sqlx::migrate!("migrations/postgres"),
+    };
+    migrator.dangerous_set_table_name(MIGRATIONS_TABLE);
+    migrator
 }
 
 fn options(connections: u32) -> AnyPoolOptions {

@@ -4,7 +4,7 @@
 //! takes `text` or `json`.
 
 use std::io::{self, IsTerminal, Write};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
@@ -13,6 +13,9 @@ use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 const DEFAULT_FILTER: &str = "info,sqlx=warn,apalis=warn,apalis_core=warn,teloxide=warn,hyper=warn";
 /// Shorter secrets are left: masking them would spoil every other word.
 const SHORTEST_SECRET: usize = 4;
+
+/// What is masked. One for the program, as the log is.
+static SECRETS: RwLock<Option<Arc<[String]>>> = RwLock::new(None);
 
 /// How logs look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,12 +37,8 @@ pub fn init(
     secrets: Vec<String>,
 ) -> Result<(), TryInitError> {
     let filter = EnvFilter::new(filter.unwrap_or(DEFAULT_FILTER));
-    let writer = Masked {
-        secrets: secrets
-            .into_iter()
-            .filter(|secret| secret.len() >= SHORTEST_SECRET)
-            .collect(),
-    };
+    mask_also(secrets);
+    let writer = Masked;
     let builder = tracing_subscriber::fmt()
         .with_ansi(io::stderr().is_terminal())
         .with_env_filter(filter)
@@ -50,11 +49,22 @@ pub fn init(
     }
 }
 
+/// From now on these never appear either.
+pub fn mask_also(secrets: Vec<String>) {
+    let mut held = SECRETS.write().unwrap_or_else(PoisonError::into_inner);
+    let mut all: Vec<String> = held.iter().flat_map(|held| held.to_vec()).collect();
+    let long = secrets
+        .into_iter()
+        .filter(|secret| secret.len() >= SHORTEST_SECRET);
+    all.extend(long);
+    all.sort();
+    all.dedup();
+    *held = Some(all.into());
+}
+
 /// Makes writers to standard error that mask.
 #[derive(Clone)]
-struct Masked {
-    secrets: Arc<[String]>,
-}
+struct Masked;
 
 /// One event on its way out.
 struct Line {
@@ -65,8 +75,9 @@ impl<'a> MakeWriter<'a> for Masked {
     type Writer = Line;
 
     fn make_writer(&'a self) -> Line {
+        let secrets = SECRETS.read().unwrap_or_else(PoisonError::into_inner);
         Line {
-            secrets: Arc::clone(&self.secrets),
+            secrets: secrets.clone().unwrap_or_default(),
         }
     }
 }

@@ -1,10 +1,12 @@
 //! The commands: one file each. A new one is a line here and its file.
 
 pub mod cancel;
+pub mod config;
 pub mod help;
 pub mod job;
 pub mod jobs;
 pub mod output;
+pub mod reload;
 pub mod retry;
 pub mod run;
 pub mod start;
@@ -55,6 +57,10 @@ pub enum Command {
     Retry,
     /// Gives a job's output.
     Output,
+    /// Looks at the configuration.
+    Config,
+    /// Reads the configuration again.
+    Reload,
     /// Explains the commands.
     Help,
     /// Says who you are here.
@@ -65,7 +71,7 @@ pub enum Command {
 
 impl Command {
     /// All commands, in the order of the help.
-    pub const ALL: [Command; 11] = [
+    pub const ALL: [Command; 13] = [
         Command::Run,
         Command::Stream,
         Command::Status,
@@ -74,6 +80,8 @@ impl Command {
         Command::Cancel,
         Command::Retry,
         Command::Output,
+        Command::Config,
+        Command::Reload,
         Command::Help,
         Command::Whoami,
         Command::Start,
@@ -91,6 +99,8 @@ impl Command {
             Command::Cancel => &cancel::ABOUT,
             Command::Retry => &retry::ABOUT,
             Command::Output => &output::ABOUT,
+            Command::Config => &config::ABOUT,
+            Command::Reload => &reload::ABOUT,
             Command::Help => &help::ABOUT,
             Command::Whoami => &whoami::ABOUT,
             Command::Start => &start::ABOUT,
@@ -111,6 +121,8 @@ impl Command {
             Command::Cancel => cancel::handle(request, rest).await,
             Command::Retry => retry::handle(request, rest).await,
             Command::Output => output::handle(request, rest).await,
+            Command::Config => config::handle(request, rest).await,
+            Command::Reload => reload::handle(request, rest).await,
             Command::Help => help::handle(request, rest),
             Command::Whoami => Ok(whoami::handle(request)),
             Command::Start => start::handle(request, rest).await,

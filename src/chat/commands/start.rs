@@ -34,7 +34,7 @@ pub async fn handle(request: &Request, rest: &str) -> Result<Reply> {
     }
     let name = escape(&request.actor.name);
     Ok(
-        match access.standing(request.actor.id, request.actor.place.chat) {
+        match access.standing(request.actor.id, request.actor.place) {
             Standing::Known(role) => Reply::html(format!(
                 "Hello {name}. You are <b>{role}</b> here.\n\n{}",
                 what_next(role)

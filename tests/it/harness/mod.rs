@@ -133,6 +133,11 @@ impl World {
         path
     }
 
+    /// Configures no script any more; their files stay.
+    pub fn forget_scripts(&mut self) {
+        self.scripts.clear();
+    }
+
     /// Further top-level YAML, such as `jobs: {workers: 1}`.
     pub fn set(&mut self, yaml: &str) {
         self.settings.push_str(yaml);
@@ -205,6 +210,7 @@ impl World {
             Err(faults) => panic!("the configuration of this test has faults:\n{faults}"),
         };
         let app = App::build(loaded.config, env, options).await.unwrap();
+        let app = app.following(loaded.file, loaded.hash).unwrap();
         let stop = CancellationToken::new();
         let services = app.services().clone();
         let before = self.sandbox.seq();

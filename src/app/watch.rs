@@ -1,0 +1,43 @@
+//! Tells when the configuration file may have changed. Only a hint: whether it did, its content says.
+
+use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+use std::path::Path;
+use std::sync::Arc;
+use tokio::sync::Notify;
+
+/// Watches while it lives.
+pub(super) struct Watch {
+    changed: Arc<Notify>,
+    _watcher: Option<RecommendedWatcher>,
+}
+
+impl Watch {
+    /// Watches the folder of the file, not the file: editors and mounts replace it. Where the system cannot watch,
+    /// nothing is told, and whoever asks looks at the file by the clock alone.
+    pub(super) fn over(file: &Path) -> Self {
+        let changed = Arc::new(Notify::new());
+        let told = Arc::clone(&changed);
+        let folder = file.parent().unwrap_or(Path::new("/"));
+        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+            if event.is_ok_and(|event| !event.kind.is_access()) {
+                told.notify_one();
+            }
+        })
+        .and_then(|mut watcher| {
+            watcher.watch(folder, RecursiveMode::NonRecursive)?;
+            Ok(watcher)
+        })
+        .inspect_err(|error| {
+            tracing::debug!(%error, "the folder of the configuration cannot be watched; it is looked at by the clock");
+        });
+        Self {
+            changed,
+            _watcher: watcher.ok(),
+        }
+    }
+
+    /// Resolves when something in the folder changed since the last time.
+    pub(super) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+}

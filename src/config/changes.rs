@@ -1,0 +1,167 @@
+//! What differs between the configuration in force and a newer one, and what of it has to wait for a restart.
+
+use super::access::{Chat, User};
+use super::{Config, Database};
+use crate::base::name::Name;
+use crate::base::role::Role;
+use crate::base::secret::{ExposeSecret, SecretString};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
+
+/// What a newer configuration changes. Names only, no values: some are secret.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Scripts that are new.
+    pub added: Vec<Name>,
+    /// Scripts that do or ask for something else.
+    pub changed: Vec<Name>,
+    /// Scripts that are gone.
+    pub removed: Vec<Name>,
+    /// Persons and groups by name, with what they may now; `None` for those no longer listed.
+    pub access: Vec<(String, Option<Role>)>,
+    /// Keys that hold from now on.
+    pub settings: Vec<&'static str>,
+    /// Keys that differ from what the program was started with, and hold after its next start.
+    pub restart: Vec<&'static str>,
+}
+
+impl Changes {
+    /// Whether nothing changed that holds from now on.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let Self {
+            added,
+            changed,
+            removed,
+            access,
+            settings,
+            restart: _,
+        } = self;
+        added.is_empty()
+            && changed.is_empty()
+            && removed.is_empty()
+            && access.is_empty()
+            && settings.is_empty()
+    }
+}
+
+impl Config {
+    /// What takes force of a newer configuration while this one runs, and how the two differ. What the program holds
+    /// open since its start (connections, folders, workers) stays as it is.
+    #[must_use]
+    pub fn renewed(&self, newer: Config) -> (Config, Changes) {
+        let changes = Changes {
+            added: only_in(&newer, self),
+            removed: only_in(self, &newer),
+            changed: changed(self, &newer),
+            access: access(self, &newer),
+            settings: settings(self, &newer),
+            restart: restart(self, &newer),
+        };
+        let mut config = newer;
+        let stale_after = config.telegram.stale_after;
+        config.telegram = self.telegram.clone();
+        config.telegram.stale_after = stale_after;
+        config.database = self.database.clone();
+        config.data_dir.clone_from(&self.data_dir);
+        config.jobs.workers = self.jobs.workers;
+        (config, changes)
+    }
+}
+
+fn only_in(one: &Config, other: &Config) -> Vec<Name> {
+    let missing = |name: &&Name| !other.scripts.contains_key(*name);
+    one.scripts.keys().filter(missing).cloned().collect()
+}
+
+fn changed(old: &Config, new: &Config) -> Vec<Name> {
+    let differs = |name: &&Name| match (old.scripts.get(*name), new.scripts.get(*name)) {
+        (Some(before), Some(now)) => !same(before, now),
+        (None, _) | (_, None) => false,
+    };
+    new.scripts.keys().filter(differs).cloned().collect()
+}
+
+/// Compares by what would be shown: compiled patterns cannot be compared, and a setting that is added to a script later
+/// must not be forgotten here.
+fn same<T: Debug>(one: &T, other: &T) -> bool {
+    format!("{one:?}") == format!("{other:?}")
+}
+
+fn access(old: &Config, new: &Config) -> Vec<(String, Option<Role>)> {
+    let users = |config: &Config| -> BTreeMap<i64, (String, Role)> {
+        let entry = |user: &User| (user.id.0, (user.name.clone(), user.role));
+        config.access.users.iter().map(entry).collect()
+    };
+    let chats = |config: &Config| -> BTreeMap<i64, (String, Role)> {
+        let entry = |chat: &Chat| (chat.id.0, (chat.name.clone(), chat.role));
+        config.access.chats.iter().map(entry).collect()
+    };
+    let mut found = differing(&users(old), &users(new));
+    found.extend(differing(&chats(old), &chats(new)));
+    found
+}
+
+fn differing(
+    old: &BTreeMap<i64, (String, Role)>,
+    new: &BTreeMap<i64, (String, Role)>,
+) -> Vec<(String, Option<Role>)> {
+    let ids: BTreeSet<_> = old.keys().chain(new.keys()).collect();
+    ids.into_iter()
+        .filter(|id| old.get(id) != new.get(id))
+        .filter_map(|id| match (old.get(id), new.get(id)) {
+            (_, Some((name, role))) => Some((name.clone(), Some(*role))),
+            (Some((name, _)), None) => Some((name.clone(), None)),
+            (None, None) => None,
+        })
+        .collect()
+}
+
+/// The keys for which this holds.
+fn keys(named: &[(&'static str, bool)]) -> Vec<&'static str> {
+    let held = named.iter().filter(|(_, holds)| *holds);
+    held.map(|(key, _)| *key).collect()
+}
+
+fn settings(old: &Config, new: &Config) -> Vec<&'static str> {
+    let (was, now) = (&old.jobs, &new.jobs);
+    keys(&[
+        ("base_dir", old.base_dir != new.base_dir),
+        (
+            "monitored_devices",
+            old.monitored_devices != new.monitored_devices,
+        ),
+        (
+            "telegram.stale_after",
+            old.telegram.stale_after != new.telegram.stale_after,
+        ),
+        ("jobs.timeout", was.timeout != now.timeout),
+        ("jobs.grace", was.grace != now.grace),
+        ("jobs.keep", was.keep != now.keep),
+        ("jobs.max_log", was.max_log != now.max_log),
+        ("jobs.per_user", was.per_user != now.per_user),
+        ("jobs.max_queued", was.max_queued != now.max_queued),
+    ])
+}
+
+fn restart(old: &Config, new: &Config) -> Vec<&'static str> {
+    let (was, now) = (&old.telegram, &new.telegram);
+    let token = |token: &Option<SecretString>| -> Option<String> {
+        token.as_ref().map(|token| token.expose_secret().to_owned())
+    };
+    keys(&[
+        ("the token", token(&was.token) != token(&now.token)),
+        ("telegram.api_url", was.api_url != now.api_url),
+        ("telegram.proxy", was.proxy != now.proxy),
+        ("database", address(&old.database) != address(&new.database)),
+        ("data_dir", old.data_dir != new.data_dir),
+        ("jobs.workers", old.jobs.workers != new.jobs.workers),
+    ])
+}
+
+fn address(database: &Database) -> String {
+    match database {
+        Database::Sqlite { path } => path.display().to_string(),
+        Database::Postgres { url } => url.expose_secret().to_owned(),
+    }
+}

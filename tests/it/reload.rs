@@ -1,0 +1,214 @@
+//! The configuration changes while the bot runs: what holds at once, what waits, and what is said of a fault.
+
+use crate::harness::tools::{Gate, lines, until};
+use crate::harness::{ANN, BEN, CLEO, OPS, Outside, PATIENCE, STRANGER, World};
+use crate::on_both;
+use std::fs;
+
+/// The four of the harness, with another role for Ben and without Cleo.
+const OTHERS: &str = "
+access:
+  users:
+    - {id: 111, name: ann, role: owner}
+    - {id: 222, name: ben, role: viewer}
+  chats:
+    - {id: -1001, name: ops, role: operator}
+";
+
+on_both! {
+    /// Scripts and persons: what is asked from now on goes by the new file; what runs goes on.
+    async fn what_changed_in_the_file_holds_at_once_and_running_jobs_go_on(world) {
+        let mut gate = Gate::new(&world, "gate");
+        world.script("work", &gate.wait(), &[]);
+        world.start().await;
+        world.say(BEN, "/run work");
+        world.sees(BEN, "▶️ work · #1").await;
+        world.script("hello", "echo hello", &["role: viewer"]);
+        world.people(OTHERS);
+        world.set("jobs: {max_queued: 1, workers: 9}");
+        world.config_file();
+        let told = world.sees(ANN, "The configuration was read again").await;
+        for words in [
+            "script added: hello", "ben is now viewer", "cleo is no longer listed", "new: jobs.max_queued",
+            "needs a restart: jobs.workers",
+        ] {
+            assert!(told.text.contains(words), "{words}: {}", told.text);
+        }
+        world.say(BEN, "/run work");
+        world.sees(BEN, "This needs the role operator").await;
+        world.say(BEN, "/run hello");
+        world.sees(BEN, "✅ hello · #2").await;
+        world.say(CLEO, "/jobs");
+        world.sees(CLEO, "I do not know you").await;
+        gate.open(1);
+        world.sees(BEN, "✅ work · #1 · exit 0").await;
+        assert_eq!(world.count(ANN, "The configuration was read again"), 1);
+    }
+}
+
+on_both! {
+    /// A fault is told once, whatever is saved how often, and what was in force stays.
+    async fn a_fault_keeps_what_was_in_force_and_is_told_once(world) {
+        world.script("hello", "echo hello", &[]);
+        world.start().await;
+        let file = world.config_file();
+        let good = fs::read_to_string(&file).unwrap();
+        fs::write(&file, format!("{good}nonsense: 1\ndatabase: 'mysql://ann:hunter2@host/db'\n")).unwrap();
+        let told = world.sees(ANN, "The configuration has 2 faults").await;
+        assert!(told.text.contains("nonsense"), "{}", told.text);
+        assert!(!told.text.contains("hunter2"), "{}", told.text);
+        world.say(BEN, "/run hello");
+        world.sees(BEN, "✅ hello · #1").await;
+        // Asked for it, it is read again, and only the asker is answered.
+        world.say(ANN, "/config check");
+        world.say(ANN, "/reload");
+        let thrice = |view: &opsgram::sandbox::View<'_>| {
+            let faults = view.from_bot(ANN).filter(|m| m.text.contains("has 2 faults")).count();
+            (faults == 3).then_some(())
+        };
+        world.sandbox.wait(PATIENCE, "both answers", thrice).await.unwrap();
+        fs::write(&file, &good).unwrap();
+        world.sees(ANN, "The configuration has no fault any more").await;
+        world.quiet().await;
+        assert_eq!(world.count(ANN, "has 2 faults"), 3);
+        // Told anew when it comes again.
+        fs::write(&file, format!("{good}nonsense: 1\n")).unwrap();
+        world.sees(ANN, "The configuration has a fault").await;
+    }
+}
+
+on_both! {
+    /// What cannot change while the bot runs is named, once.
+    async fn what_needs_a_restart_is_named_once_and_does_not_change(world) {
+        world.script("hello", "echo hello", &[]);
+        world.start().await;
+        world.set("jobs: {workers: 7}");
+        world.config_file();
+        world.sees(ANN, "needs a restart: jobs.workers").await;
+        world.script("other", "echo other", &[]);
+        world.config_file();
+        world.sees(ANN, "script added: other").await;
+        world.set("monitored_devices: [{name: root, path: /}]");
+        world.config_file();
+        world.sees(ANN, "new: monitored_devices").await;
+        assert_eq!(world.count(ANN, "The configuration was read again"), 3);
+        assert_eq!(world.services().live.current().jobs.workers, 4);
+    }
+}
+
+on_both! {
+    /// Saved as nonsense and as sense in one breath, as an editor does that empties the file first.
+    async fn a_half_written_file_is_waited_for(world) {
+        world.script("hello", "echo hello", &[]);
+        world.start().await;
+        world.script("other", "echo other", &[]);
+        let file = world.config_file();
+        let good = fs::read_to_string(&file).unwrap();
+        for end in (0..good.len()).step_by(7) {
+            fs::write(&file, &good[..end]).unwrap();
+        }
+        fs::remove_file(&file).unwrap();
+        let beside = file.with_extension("new");
+        fs::write(&beside, &good).unwrap();
+        fs::rename(&beside, &file).unwrap();
+        world.sees(ANN, "script added: other").await;
+        assert_eq!(world.sandbox.from_bot(ANN).len(), 1, "{:?}", world.sandbox.from_bot(ANN));
+    }
+}
+
+on_both! {
+    /// A file without an owner would lock everybody out.
+    async fn the_last_owner_is_not_taken_away_by_the_file(world) {
+        world.start().await;
+        world.people("access: {users: [{id: 222, name: ben, role: admin}]}\n");
+        world.config_file();
+        world.sees(ANN, "nobody would own the bot any more").await;
+        world.say(ANN, "/whoami");
+        world.sees(ANN, "Role here: owner").await;
+        world.people("access: {users: [{id: 222, name: ben, role: owner}]}\n");
+        world.config_file();
+        world.sees(BEN, "ann is no longer listed").await;
+        world.say(ANN, "/jobs");
+        world.sees(ANN, "I do not know you").await;
+    }
+}
+
+on_both! {
+    /// A waiting job of a script that is gone is told; a waiting one of a script that changed runs as it was asked for.
+    async fn what_waits_runs_as_it_was_asked_for_or_says_that_its_script_is_gone(world) {
+        let mut gate = Gate::new(&world, "gate");
+        let ran = world.path().join("ran");
+        let body = format!("echo $1 >> {}; {}", ran.display(), gate.wait());
+        let path = world.script("work", &body, &["args: [{name: a, default: old}]"]);
+        world.start().await;
+        for _ in 0..3 {
+            world.say(ANN, "/run work");
+        }
+        world.sees(ANN, "⏳ work · #3").await;
+        world.forget_scripts();
+        let run = format!("run: [{}, new]", path.display());
+        world.script("work", &body, &[run.as_str()]);
+        world.config_file();
+        world.sees(ANN, "script changed: work").await;
+        gate.open(1);
+        world.sees(ANN, "✅ work · #1").await;
+        until("the second", || lines(&ran).len() == 2).await;
+        world.forget_scripts();
+        world.config_file();
+        world.sees(ANN, "script removed: work").await;
+        gate.open(1);
+        world.sees(ANN, "✅ work · #2").await;
+        world.sees(ANN, "The script is no longer in the configuration").await;
+        assert_eq!(lines(&ran), ["old", "old"]);
+    }
+}
+
+on_both! {
+    /// The commands and those who may not use them.
+    async fn the_commands_are_for_admins_and_say_what_is_wrong_with_their_words(world) {
+        world.script("hello", "echo hello", &[]);
+        world.start().await;
+        let answer = world.asks(ANN, ANN, "/config").await;
+        assert!(answer.text.contains("opsgram.yaml"), "{}", answer.text);
+        let answer = world.asks(ANN, ANN, "/config check").await;
+        assert!(answer.text.contains("it is what is in force"), "{}", answer.text);
+        let answer = world.asks(ANN, ANN, "/reload").await;
+        assert!(answer.text.contains("nothing changed"), "{}", answer.text);
+        let answer = world.asks(ANN, ANN, "/config <b>everything</b>").await;
+        assert!(answer.text.contains("Write /config check"), "{}", answer.text);
+        let answer = world.asks(ANN, ANN, "/reload now").await;
+        assert!(answer.text.contains("takes no arguments"), "{}", answer.text);
+        for person in [BEN, CLEO] {
+            for command in ["/reload", "/config", "/config check"] {
+                let answer = world.asks(person, person, command).await;
+                assert!(answer.text.contains("This needs the role admin"), "{}", answer.text);
+            }
+        }
+        let answer = world.asks(ANN, OPS, "/reload").await;
+        assert!(answer.text.contains("private chat"), "{}", answer.text);
+        let answer = world.asks(STRANGER, STRANGER, "/config check").await;
+        assert!(!answer.text.contains("opsgram.yaml"), "{}", answer.text);
+        world.quiet().await;
+        assert_eq!(world.audited("config.reload", "refused").await.len(), 3);
+        assert_eq!(world.audited("config.reload", "allowed").await.len(), 1);
+        world.polite();
+    }
+}
+
+on_both! {
+    /// SIGHUP reads the file again although it is the same: what it names may be another. A mended fault is noticed.
+    async fn a_hangup_reads_again_and_what_is_mended_outside_the_file_is_noticed(world) {
+        let script = world.script("hello", "echo hello", &[]);
+        let bot = Outside::start(&world).await;
+        fs::rename(&script, script.with_extension("away")).unwrap();
+        let pid = i32::try_from(bot.id()).unwrap();
+        let hangup = nix::sys::signal::Signal::SIGHUP;
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), hangup).unwrap();
+        world.sees(ANN, "The configuration has a fault").await;
+        until("the log to say so", || bot.logged().contains("what was in force stays")).await;
+        fs::rename(script.with_extension("away"), &script).unwrap();
+        world.sees(ANN, "no fault any more").await;
+        let (code, _) = bot.terminate().await;
+        assert_eq!(code, Some(0));
+    }
+}
