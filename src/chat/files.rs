@@ -28,12 +28,15 @@ const NAME_UNITS: usize = 32;
 /// The refusal in words, or a failure of ours.
 pub async fn offer(request: &Request, upload: &Upload) -> Result<Reply> {
     let asked = Asked::new("file.offer", upload.words(), Role::Viewer);
-    let role = request.allow(asked).await?.role();
+    request.allow(asked).await?;
     let config = request.services.live.current();
-    let mine = config.scripts.values().filter(|script| script.role <= role);
-    let mine: Vec<&Script> = mine
-        .filter(|script| script.files().next().is_some())
-        .collect();
+    let (user, place) = (request.actor.id, request.actor.place);
+    let mine = config.scripts.values().filter(|script| {
+        let takes_files = script.files().next().is_some();
+        let access = request.access();
+        takes_files && access.may_run(user, place, script.name.as_str(), script.role)
+    });
+    let mine: Vec<&Script> = mine.collect();
     if mine.is_empty() {
         return Ok(Reply::plain(
             "No script of yours takes a file. /run shows what there is.",

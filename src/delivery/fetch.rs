@@ -146,3 +146,42 @@ fn broke_off(error: reqwest::Error) -> NotFetched {
         None => NotFetched::Again("the connection broke off".to_owned()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_refusal_means() {
+        let means = |words: &str| refused_by(&ApiError::Unknown(words.to_owned()));
+        assert!(matches!(
+            means("Bad Request: file is too big"),
+            NotFetched::TooLarge
+        ));
+        for gone in [
+            "Bad Request: invalid file_id",
+            "Bad Request: wrong file_id or the file is temporarily unavailable",
+        ] {
+            assert!(matches!(means(gone), NotFetched::Missing), "{gone}");
+        }
+        assert!(matches!(
+            means("Internal Server Error"),
+            NotFetched::Again(_)
+        ));
+    }
+
+    #[tokio::test]
+    async fn a_server_of_ones_own_hands_out_files_of_this_machine() {
+        let dir = tempfile::tempdir().unwrap();
+        let (from, to) = (dir.path().join("from"), dir.path().join("to"));
+        std::fs::write(&from, "0123456789").unwrap();
+        let mut disk = File::create(&to).await.unwrap();
+        assert_eq!(copy(&from, &mut disk, 10).await.unwrap(), 10);
+        disk.flush().await.unwrap();
+        assert_eq!(std::fs::read_to_string(&to).unwrap(), "0123456789");
+        let more = copy(&from, &mut disk, 9).await;
+        assert!(matches!(more, Err(NotFetched::TooLarge)));
+        let gone = copy(&dir.path().join("gone"), &mut disk, 9).await;
+        assert!(matches!(gone, Err(NotFetched::Missing)));
+    }
+}
