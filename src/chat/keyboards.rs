@@ -58,6 +58,10 @@ pub enum Press {
     Allow(ChatId, Role),
     /// Show the groups, this page of them.
     Groups(usize),
+    /// Show this group.
+    Group(ChatId),
+    /// Take the group off the list.
+    Remove(ChatId),
     /// Leave the group.
     Leave(ChatId),
     /// Ask for how long an invitation with this role is to stand.
@@ -160,6 +164,8 @@ impl Press {
             Press::Ignore(user) => format!("ignore:{user}"),
             Press::Allow(chat, role) => format!("allow:{chat}:{role}"),
             Press::Groups(page) => format!("groups:{page}"),
+            Press::Group(chat) => format!("group:{chat}"),
+            Press::Remove(chat) => format!("remove:{chat}"),
             Press::Leave(chat) => format!("leave:{chat}"),
             Press::InviteAs(role) => format!("inviteas:{role}"),
             Press::Invite(role, hours) => format!("invite:{role}:{hours}"),
@@ -233,6 +239,8 @@ impl Press {
                 Press::Allow(group(chat)?, Role::parse(role)?)
             }
             "groups" => Press::Groups(rest.parse().ok()?),
+            "group" => Press::Group(group(rest)?),
+            "remove" => Press::Remove(group(rest)?),
             "leave" => Press::Leave(group(rest)?),
             "inviteas" => Press::InviteAs(Role::parse(rest)?),
             "invite" => {
@@ -322,6 +330,8 @@ mod tests {
             Press::Ignore(farthest),
             Press::Allow(ChatId(-(1 << 52)), Role::Operator),
             Press::Groups(usize::MAX),
+            Press::Group(ChatId(-(1 << 52))),
+            Press::Remove(ChatId(-(1 << 52))),
             Press::Leave(ChatId(-(1 << 52))),
             Press::InviteAs(Role::Operator),
             Press::Invite(Role::Operator, u32::MAX),

@@ -4,9 +4,11 @@ pub mod changes;
 pub mod commands;
 pub mod dialog;
 mod dispatch;
+mod export;
 mod files;
 pub mod intake;
 mod keyboards;
+mod members;
 pub mod menu;
 mod message;
 mod notices;
@@ -17,5 +19,6 @@ mod reply;
 mod request;
 
 pub use dispatch::{on_other, schema};
+pub use export::Exports;
 pub use notices::Notices;
 pub use reply::Reply;

@@ -31,6 +31,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use teloxide::prelude::Requester;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -347,6 +348,16 @@ impl Outbox {
         self.inner.store.commit(tx).await?;
         locked(&self.inner.gone).insert(chat);
         tracing::warn!(%chat, reason, "the chat cannot be reached");
+        Ok(())
+    }
+
+    /// Leaves a group.
+    ///
+    /// # Errors
+    /// What Telegram answers.
+    pub async fn leave(&self, chat: ChatId) -> std::result::Result<(), teloxide::RequestError> {
+        let chat = teloxide::types::ChatId(self.current_id(chat).0);
+        self.inner.bots.quick.leave_chat(chat).await?;
         Ok(())
     }
 

@@ -20,6 +20,7 @@ mod hostile;
 mod house;
 mod install;
 mod layers;
+mod people;
 mod presses;
 mod reload;
 mod running;
