@@ -1,13 +1,17 @@
 //! Runs a configured script: its argv, never a shell; its declared environment, nothing else.
 
 use super::choices::Lookups;
+use super::incoming;
 use crate::base::error::{Error, Result};
 use crate::base::ids::JobId;
 use crate::base::job::{Ending, OutputMode};
+use crate::base::name::Name;
 use crate::base::role::Role;
 use crate::base::secret::ExposeSecret;
 use crate::base::time::human;
+use crate::base::upload::{Upload, Uploads};
 use crate::config::{self, Config, Env, Live, Script, check_program};
+use crate::delivery::Fetcher;
 use crate::delivery::render::Size;
 use crate::drivers::process::{self, End, Spec};
 use crate::jobs::NewJob;
@@ -31,6 +35,29 @@ pub struct Run {
     pub given: Vec<String>,
     /// What is executed, element by element.
     pub argv: Vec<String>,
+    /// The files that it was given.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<Given>,
+}
+
+impl Run {
+    /// The files by argument, to run it again with.
+    #[must_use]
+    pub fn uploads(&self) -> Uploads {
+        let pair = |given: &Given| (given.argument.clone(), given.upload.clone());
+        self.files.iter().map(pair).collect()
+    }
+}
+
+/// A file as the value of an argument.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Given {
+    /// The argument.
+    pub argument: String,
+    /// The file.
+    pub upload: Upload,
+    /// Its name in the job's folder.
+    pub stored: String,
 }
 
 /// The configured scripts as a kind of work. Cheap to clone.
@@ -39,21 +66,23 @@ pub struct Scripts {
     live: Live,
     env: Env,
     pub(super) lookups: Lookups,
+    fetcher: Fetcher,
 }
 
 impl Scripts {
-    /// The scripts of the configuration in force, in this environment; `marker` begins the names by which the processes
-    /// of lookups are found again.
+    /// The scripts of the configuration in force, in this environment; what they are given is fetched by `fetcher`, and
+    /// `marker` begins the names by which the processes of lookups are found again.
     #[must_use]
-    pub fn new(live: Live, env: Env, marker: &str) -> Self {
+    pub fn new(live: Live, env: Env, fetcher: Fetcher, marker: &str) -> Self {
         Self {
             live,
             env,
             lookups: Lookups::new(marker),
+            fetcher,
         }
     }
 
-    /// Makes a job of a script and the arguments that a person gave.
+    /// Makes a job of a script, the arguments that a person gave, and the files that they sent.
     ///
     /// # Errors
     /// Refused with which argument is wrong and what would be right.
@@ -61,15 +90,22 @@ impl Scripts {
         &self,
         script: &Script,
         given: &[String],
+        uploads: &Uploads,
         output: Option<OutputMode>,
         retry_of: Option<JobId>,
     ) -> Result<NewJob> {
-        let resolved = script.resolve(given)?;
+        let files = give(script, uploads)?;
+        let stored = |name: &Name| {
+            let given = files.iter().find(|given| given.argument == name.as_str())?;
+            Some(incoming::placeholder(&given.stored))
+        };
+        let resolved = script.resolve_with(given, stored)?;
         self.refuse_secrets(script, given)?;
         let run = Run {
             script: script.name.to_string(),
             given: given.to_vec(),
             argv: resolved.argv,
+            files,
         };
         let payload = serde_json::to_string(&run).map_err(anyhow::Error::new)?;
         Ok(NewJob {
@@ -199,7 +235,22 @@ impl Action for Scripts {
         if let Err(why) = check_program(Path::new(program)) {
             return Ok(Ending::Broken(format!("Not started: {why}.")));
         }
-        let spec = self.spec(&config, script, run.argv, &cx);
+        if let Err(why) = incoming::fetch_all(&self.fetcher, script, &run, &cx).await? {
+            return Ok(Ending::Broken(format!("Not started: {why}")));
+        }
+        let folder = cx.files.incoming();
+        let argv = match run.files.is_empty() {
+            true => run.argv,
+            false => {
+                let put = |argument: &String| incoming::in_folder(argument, &folder);
+                run.argv.iter().map(put).collect()
+            }
+        };
+        let mut spec = self.spec(&config, script, argv, &cx);
+        if !run.files.is_empty() {
+            let folder = folder.display().to_string();
+            spec.env.push(("OPSGRAM_IN".to_owned(), folder));
+        }
         let limit = spec.timeout;
         let output = &cx.output;
         let mut sink = |bytes: &[u8]| output.write(bytes);
@@ -216,6 +267,28 @@ impl Action for Scripts {
             Err(error) => Ok(Ending::Broken(format!("Not started: {error}"))),
         }
     }
+}
+
+/// The files as the values of their arguments, checked by what Telegram says of them; each has a name of its own.
+fn give(script: &Script, uploads: &Uploads) -> Result<Vec<Given>> {
+    let mut files: Vec<Given> = Vec::new();
+    for (name, rule) in script.files() {
+        let Some(upload) = uploads.get(name.as_str()) else {
+            continue;
+        };
+        incoming::check(rule, upload)
+            .map_err(|why| Error::refused(format!("{}: {why}", script.name)))?;
+        let taken = files.iter().any(|given| given.stored == upload.name);
+        files.push(Given {
+            argument: name.to_string(),
+            upload: upload.clone(),
+            stored: match taken {
+                true => format!("{name}-{}", upload.name),
+                false => upload.name.clone(),
+            },
+        });
+    }
+    Ok(files)
 }
 
 /// The lowest role that may see what a script prints: everybody known, unless only admins may run it.

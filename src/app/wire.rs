@@ -7,7 +7,7 @@ use crate::base::secret::ExposeSecret;
 use crate::chat::pulse::Pulse;
 use crate::chat::{Exports, Notices};
 use crate::config::{Config, Database, Env, Live, Reloads};
-use crate::delivery::{Bots, Limits, Outbox};
+use crate::delivery::{Bots, Fetcher, Limits, Outbox};
 use crate::jobs::action::Registry;
 use crate::jobs::apalis::Queue;
 use crate::jobs::{self, Files, Jobs, Settings};
@@ -51,6 +51,7 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
         quick: clients.quick.clone(),
         upload: clients.upload,
     };
+    let fetcher = Fetcher::new(bots.clone());
     let limits = match options.no_rates {
         true => Limits::none(),
         false => Limits::default(),
@@ -67,7 +68,8 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
     .context("reading the members")?;
     let settings = settings(&config, log_dir.clone(), work_dir);
     let live = Live::new(config);
-    let scripts = Scripts::new(live.clone(), env.clone(), &log_dir.display().to_string());
+    let marker = log_dir.display().to_string();
+    let scripts = Scripts::new(live.clone(), env.clone(), fetcher, &marker);
     let registry = Registry::default().with(scripts.clone());
     let jobs = Jobs::new(
         store.clone(),

@@ -1,6 +1,7 @@
 //! Routes updates to handlers and sends what they say. A handler stores and returns; it never waits for work.
 
 use super::commands::{self, Command, read_line, start, whoami};
+use super::files;
 use super::keyboards::Press;
 use super::message::{Author, Incoming, place};
 use super::offers::{self, LATE_WITHIN, Offer};
@@ -68,6 +69,7 @@ async fn on_message(services: Services, me: Me, update: Update, message: Message
     let message = Some(incoming.message);
     let mut request = Request::new(services, actor, id, message, From::Message);
     request.answers.clone_from(&incoming.answers);
+    request.attached = incoming.attached();
     if talk::is_chatter(&request, &incoming).await {
         mark_handled(&request.services, id).await;
         return Ok(());
@@ -238,7 +240,9 @@ async fn take_message(request: &Request, incoming: &Incoming) -> Result<Reply> {
     if request.access().standing(request.actor.id, incoming.place) == Standing::Unknown {
         return turn_away(request, incoming, command).await;
     }
-    if incoming.second_hand {
+    // A forwarded file is only a file: what is done with it is said by a press.
+    let only_file = line.is_none() && incoming.file.is_some();
+    if incoming.second_hand && !only_file {
         let access = request.access();
         access
             .note_refusal(&request.actor, &asked, "second hand")
@@ -253,6 +257,18 @@ async fn take_message(request: &Request, incoming: &Incoming) -> Result<Reply> {
         return Ok(reply);
     }
     let Some(line) = line else {
+        let album = incoming.album.as_ref();
+        let once = album.map(|album| format!("album:{}:{album}", incoming.place.chat));
+        if let Some(file) = &incoming.file {
+            let reply = files::offer(request, file).await?;
+            return Ok(match once.is_some() {
+                true => files::one_of_many(reply).once(once),
+                false => reply,
+            });
+        }
+        if let Some(what) = incoming.other {
+            return Ok(files::other(what).once(once));
+        }
         return Ok(commands::no_slash(&incoming.text, request.role()));
     };
     let Some(command) = command else {
@@ -420,6 +436,9 @@ async fn deliver(request: &Request, reply: Reply) {
         // The job's own transaction marked the update: one commit less before the job may start.
     } else if let Some(file) = reply.file {
         promise(request, file.source(source_of(request.update))).await;
+    } else if let Some(once) = reply.once {
+        let message = Outgoing::text(request.actor.place, reply.html, reply.buttons);
+        promise(request, message.source(once)).await;
     } else if reply.html.is_empty() || told_at_button {
         finish(request.clone()).await;
     } else {
@@ -520,6 +539,7 @@ async fn offer_late(request: &Request, incoming: &Incoming) -> Result<Reply> {
     let offer = Offer::Late {
         text: incoming.text.clone(),
         message: Some(incoming.message),
+        file: incoming.attached(),
     };
     let intent = offers::keep(request, &offer, LATE_WITHIN).await?;
     let typed = text::shorten(&incoming.text, 200);

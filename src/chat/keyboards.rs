@@ -37,6 +37,8 @@ pub enum Press {
     Run(String),
     /// Start this script and stream what it prints.
     Stream(String),
+    /// Give the file of this offer to this script.
+    GiveFile(String, String),
     /// Show this page of scripts to run.
     Scripts(usize),
     /// Show this page of scripts to stream.
@@ -267,6 +269,7 @@ impl Press {
             Press::Outbox(press) => format!("outbox:{}", press.data()),
             Press::Run(script) => format!("run:{script}"),
             Press::Stream(script) => format!("stream:{script}"),
+            Press::GiveFile(intent, script) => format!("f:{intent}:{script}"),
             Press::Scripts(page) => format!("scripts:{page}"),
             Press::Streams(page) => format!("streams:{page}"),
             Press::Status(part) => format!("status:{part}"),
@@ -336,6 +339,10 @@ impl Press {
             "outbox" => Press::Outbox(OutboxPress::read(rest)?),
             "run" => Press::Run(rest.to_owned()),
             "stream" => Press::Stream(rest.to_owned()),
+            "f" => {
+                let (intent, script) = rest.split_once(':')?;
+                Press::GiveFile(intent.to_owned(), script.to_owned())
+            }
             "scripts" => Press::Scripts(rest.parse().ok()?),
             "streams" => Press::Streams(rest.parse().ok()?),
             "status" => Press::Status(rest.to_owned()),
@@ -465,6 +472,7 @@ mod tests {
             Press::Outbox(OutboxPress::DropChat(ChatId(i64::MIN), i64::MAX)),
             Press::Run(longest.clone()),
             Press::Stream(longest.clone()),
+            Press::GiveFile("x".repeat(20), longest.clone()),
             Press::Scripts(usize::MAX),
             Press::Streams(usize::MAX),
             Press::Status("jobs".into()),

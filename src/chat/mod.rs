@@ -5,6 +5,7 @@ pub mod commands;
 pub mod dialog;
 mod dispatch;
 mod export;
+mod files;
 mod filter;
 pub mod intake;
 pub mod keyboards;

@@ -7,6 +7,7 @@ use crate::base::ids::{JobId, MessageId};
 use crate::base::job::OutputMode;
 use crate::base::role::Role;
 use crate::base::time::Millis;
+use crate::base::upload::{Attached, Upload, Uploads};
 use crate::jobs::output::{Point, Sought};
 use crate::store::intents::{self, Found, Intent};
 use rand::RngExt;
@@ -33,6 +34,16 @@ pub enum Offer {
     Late {
         /// The command as typed.
         text: String,
+        /// The message it stood in.
+        message: Option<MessageId>,
+        /// The file that came with it.
+        #[serde(default)]
+        file: Option<Attached>,
+    },
+    /// Give this file to a script.
+    File {
+        /// The file.
+        upload: Upload,
         /// The message it stood in.
         message: Option<MessageId>,
     },
@@ -85,6 +96,9 @@ pub struct RunOffer {
     pub given: Vec<String>,
     /// What was shown.
     pub argv: Vec<String>,
+    /// The files, by argument.
+    #[serde(default)]
+    pub files: Uploads,
     /// Another output mode than the script's own.
     pub output: Option<OutputMode>,
     /// The job that it repeats.

@@ -5,6 +5,7 @@ use super::commands::{
     status, users,
 };
 use super::dialog;
+use super::files;
 use super::keyboards::{Press, Tap};
 use super::members;
 use super::offers::{self, LATE_WITHIN, Offer};
@@ -17,6 +18,7 @@ use crate::base::ids::{MessageId, Place};
 use crate::base::job::OutputMode;
 use crate::base::role::Role;
 use crate::base::text::{escape, shorten};
+use crate::base::upload::Attached;
 use crate::jobs::output::Rows;
 
 /// Whether a press starts or stops something, so that a late one is asked about first.
@@ -27,6 +29,7 @@ pub fn acts(press: &Press) -> bool {
         | Press::Again(_)
         | Press::Run(_)
         | Press::Stream(_)
+        | Press::GiveFile(..)
         | Press::Give(..)
         | Press::Revoke(_)
         | Press::GiveScript(..)
@@ -106,6 +109,7 @@ pub async fn handle(request: &Request, press: Press) -> Result<Reply> {
         Press::Status(part) => Ok(status::show(request, &part).await?.in_place()),
         Press::Run(script) => run::pressed(request, script, None).await,
         Press::Stream(script) => run::pressed(request, script, Some(OutputMode::Stream)).await,
+        Press::GiveFile(intent, script) => files::give(request, &intent, script).await,
         Press::Users(page) => Ok(users::list(request, page, None).await?.in_place()),
         Press::Strangers(page) => Ok(users::strangers(request, page).await?.in_place()),
         Press::Person(user) => Ok(members::show(request, user).await?.in_place()),
@@ -199,7 +203,14 @@ async fn confirm(request: &Request, intent: &str) -> Result<Reply> {
             }
             return Ok(members::carry_out(&request, change).await?.in_place());
         }
-        Offer::Late { text, message } => late_command(&request, &text, message).await?,
+        Offer::Late {
+            text,
+            message,
+            file,
+        } => late_command(&request, &text, message, file).await?,
+        Offer::File { .. } => {
+            return Err(Error::refused("This button no longer stands for anything."));
+        }
         Offer::Jobs { .. } | Offer::Search(_) => return Err(offers::stale()),
         Offer::LatePress { data } => {
             let press = Press::read(&data).filter(|press| !matches!(press, Press::Confirm(_)));
@@ -217,7 +228,12 @@ async fn confirm(request: &Request, intent: &str) -> Result<Reply> {
     Ok(reply)
 }
 
-async fn late_command(request: &Request, text: &str, message: Option<MessageId>) -> Result<Reply> {
+async fn late_command(
+    request: &Request,
+    text: &str,
+    message: Option<MessageId>,
+    file: Option<Attached>,
+) -> Result<Reply> {
     let line = read_line(text);
     let command = line.as_ref().and_then(|line| Command::named(&line.name));
     let (Some(line), Some(command)) = (&line, command) else {
@@ -225,6 +241,7 @@ async fn late_command(request: &Request, text: &str, message: Option<MessageId>)
     };
     let mut as_typed = request.clone();
     as_typed.message = message;
+    as_typed.attached = file;
     as_typed.from = From::Message;
     let reply = Box::pin(command.handle(&as_typed, line.rest)).await?;
     let done = format!("Running <code>{}</code> now.", escape(&shorten(text, 200)));

@@ -17,6 +17,8 @@ pub struct Reply {
     pub toast: Option<String>,
     /// Whether the text replaces the message whose button was pressed.
     pub in_place: bool,
+    /// Under this name it is said once, whatever asks for it again: a row, not an answer.
+    pub once: Option<String>,
     /// The job whose card answers instead; its update is handled already.
     pub follow: Option<JobId>,
     /// Whether what there is to say was promised together with the update's mark: nothing is left to be done.
@@ -77,6 +79,13 @@ impl Reply {
     #[must_use]
     pub fn nothing() -> Self {
         Self::default()
+    }
+
+    /// The same, said once under this name.
+    #[must_use]
+    pub fn once(mut self, name: Option<String>) -> Self {
+        self.once = name;
+        self
     }
 
     /// The same with buttons.

@@ -5,6 +5,7 @@ use crate::access::{Access, Actor, Asked, Grant, Standing};
 use crate::base::error::Result;
 use crate::base::ids::{MessageId, UpdateId};
 use crate::base::role::Role;
+use crate::base::upload::Attached;
 use crate::delivery::source_of;
 use crate::jobs::Origin;
 use crate::services::Services;
@@ -35,6 +36,8 @@ pub struct Request {
     pub message: Option<MessageId>,
     /// What it came from.
     pub from: From,
+    /// The file that came with it.
+    pub attached: Option<Attached>,
     /// Who wrote the message that the command answers.
     pub answers: Option<Author>,
     /// What a job is made from; the same source never makes a second one.
@@ -58,6 +61,7 @@ impl Request {
             update,
             message,
             from,
+            attached: None,
             answers: None,
             source: source_of(update),
             grants: Arc::default(),

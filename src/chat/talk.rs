@@ -28,7 +28,14 @@ pub async fn answer(
     }
     let after = request.services.live.current().telegram.stale_after;
     let late = Millis::now().since(incoming.date) > after;
-    let reply = dialog::typed(request, &incoming.text, replied, late).await?;
+    let reply = dialog::typed(
+        request,
+        &incoming.text,
+        incoming.file.as_ref(),
+        replied,
+        late,
+    )
+    .await?;
     // In a group, other talk is none of our business.
     let talk = !incoming.place.chat.is_private() && !like_command;
     Ok(reply.or_else(|| talk.then(Reply::nothing)))

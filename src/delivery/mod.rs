@@ -6,6 +6,7 @@
 //! when nothing else waits.
 
 pub mod card;
+mod fetch;
 mod lane;
 mod lanes;
 mod limits;
@@ -14,6 +15,7 @@ pub mod render;
 mod retry;
 mod send;
 
+pub use fetch::{Fetcher, NotFetched};
 pub use lane::Step;
 pub use limits::Limits;
 pub use message::{Body, Button, Buttons, Outgoing};

@@ -113,10 +113,12 @@ async fn show_card(jobs: &Jobs, active: &Active, first: bool) {
 
 async fn compose(jobs: &Jobs, active: &Active) -> store::Result<Outgoing> {
     let subject = subject(active.id, &active.new);
+    let doing = active.output().and_then(|output| output.done_first());
     let phase = match *active.phase.borrow() {
         Phase::Running(since) => card::Phase::Running {
             since: whole_seconds(since),
             stopping: active.stop.is_cancelled(),
+            doing: doing.as_deref(),
         },
         Phase::Queued | Phase::Ended => card::Phase::Queued { ahead: 0 },
     };

@@ -16,6 +16,7 @@ mod commands;
 mod config;
 mod crash;
 mod delivery;
+mod files_in;
 mod files_out;
 mod history;
 mod hostile;

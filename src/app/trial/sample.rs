@@ -16,11 +16,13 @@ macro_rules! scripts {
 
 /// The sample scripts.
 const SCRIPTS: &[(&str, &str)] = scripts![
+    "chart.sh",
     "deploy.sh",
     "fails.sh",
     "hangs.sh",
     "health-check.sh",
     "hello.sh",
+    "inspect.sh",
     "list-services.sh",
     "long-log.sh",
     "progress.sh",

@@ -176,6 +176,7 @@ pub fn line(job: &Job) -> String {
             card::Phase::Running {
                 since: std::time::Duration::from_secs(now.since(started).as_secs()),
                 stopping: false,
+                doing: None,
             }
         }
         (None, _) => card::Phase::Queued { ahead: 0 },

@@ -67,6 +67,8 @@ pub async fn again(request: &Request, id: JobId) -> Result<Reply> {
     }
     let old: script::Run = serde_json::from_str(&job.new.payload).map_err(anyhow::Error::new)?;
     let wanted = run::Wanted {
+        files: old.uploads(),
+        attached: None,
         script: old.script,
         given: old.given,
         output: Some(job.new.output),

@@ -67,6 +67,8 @@ pub(super) async fn launch(request: &Request, script: &Script, open: &Open) -> R
         given: script.by_name(&open.state.values(script)),
         output: open.state.output,
         retry_of: open.state.retry_of,
+        files: open.state.files.clone(),
+        attached: None,
     };
     let origin = Origin {
         // Whatever is pressed how often: one dialog makes one job.

@@ -15,8 +15,10 @@ use super::keyboards::Tap;
 use super::message::Replied;
 use super::reply::Reply;
 use super::request::Request;
+use crate::actions::incoming;
 use crate::base::error::{Error, Result};
 use crate::base::time::{Millis, human};
+use crate::base::upload::{Upload, Uploads};
 use crate::config::Script;
 use crate::jobs::Origin;
 use crate::services::Services;
@@ -50,26 +52,13 @@ struct Open {
 /// Whether something has to be asked before the script can run.
 ///
 /// # Errors
-/// Refused when what was given is wrong, or when a file is missing, which cannot be asked for.
-pub fn is_needed(script: &Script, given: &[String]) -> Result<bool> {
+/// Refused when what was given is wrong.
+pub fn is_needed(script: &Script, given: &[String], files: &Uploads) -> Result<bool> {
     let values = script.given(given)?;
-    let missing = script
-        .args
-        .iter()
-        .zip(&values)
-        .filter(|(arg, value)| arg.required() && value.is_none());
-    let mut needed = false;
-    for (arg, _) in missing {
-        if arg.is_file() {
-            return Err(Error::refused(format!(
-                "{} is a file. Send it with this as its caption: /run {}",
-                arg.name,
-                script.usage()
-            )));
-        }
-        needed = true;
-    }
-    Ok(needed)
+    let mut all = script.args.iter().zip(&values);
+    Ok(all.any(|(arg, value)| {
+        arg.required() && value.is_none() && !files.contains_key(arg.name.as_str())
+    }))
 }
 
 /// Begins to ask for what is missing. An open dialog of the same person in the chat gives way.
@@ -101,6 +90,7 @@ pub async fn begin(
         asking: String::new(),
         output: wanted.output,
         retry_of: wanted.retry_of,
+        files: wanted.files,
         reply_to: origin.reply_to,
         place: request.actor.place,
         prompts: 0,
@@ -208,7 +198,7 @@ pub async fn pressed(request: &Request, id: i64, step: i64, tap: Tap) -> Result<
     go_on(request, script, open).await
 }
 
-/// Takes a text that answers the open question of its author, if it does; `None` when it is something else.
+/// Takes a text or a file that answers the open question of its author, if it does; `None` when it is something else.
 /// `answers` is the message of ours, or of anybody, that it replies to.
 ///
 /// # Errors
@@ -216,6 +206,7 @@ pub async fn pressed(request: &Request, id: i64, step: i64, tap: Tap) -> Result<
 pub async fn typed(
     request: &Request,
     words: &str,
+    file: Option<&Upload>,
     answers: Option<&Replied>,
     is_late: bool,
 ) -> Result<Option<Reply>> {
@@ -247,7 +238,23 @@ pub async fn typed(
             "You wrote that while I was away. Write it again if it still holds.",
         ));
     }
-    match check(request, script, &open, words.trim()).await {
+    let checked = match (file, script.file_rule(&open.state.asking)) {
+        // It may be meant for another script: what it can be used for is asked.
+        (Some(_), None) => return Ok(None),
+        (Some(file), Some(rule)) => match incoming::check(rule, file) {
+            Ok(()) => {
+                open.state.answer_file(file.clone());
+                return go_on(request, script, open).await.map(Some);
+            }
+            Err(why) => Err(Error::refused(why)),
+        },
+        (None, Some(_)) => Err(Error::refused(format!(
+            "{} is a file: send the file itself.",
+            open.state.asking
+        ))),
+        (None, None) => check(request, script, &open, words.trim()).await,
+    };
+    match checked {
         Ok(value) => {
             open.state.answer(Some(value));
             go_on(request, script, open).await.map(Some)

@@ -4,9 +4,9 @@ use super::state::{State, few_values, print_of};
 use crate::actions::choices::{Choices, NoChoices};
 use crate::base::error::Refusal;
 use crate::base::job::OutputMode;
-use crate::base::text::{escape, pre, shorten, utf16_len};
+use crate::base::text::{bytes, escape, pre, shorten, utf16_len};
 use crate::chat::keyboards::{PAGE, Press, Tap, in_pairs};
-use crate::config::{Arg, Kind, Script};
+use crate::config::{Arg, FileRule, Kind, Script};
 use crate::delivery::{Button, Buttons};
 
 /// The longest label of a value, in UTF-16 units.
@@ -142,6 +142,7 @@ pub(super) fn form(arg: &Arg) -> String {
             (min, i64::MAX) => format!("A whole number from {min} on."),
             (min, max) => format!("A whole number from {min} to {max}."),
         },
+        (Kind::File(rule), _, _) => file_form(rule),
         (_, Some(hint), _) => {
             format!(
                 "Expected: {}.",
@@ -153,6 +154,17 @@ pub(super) fn form(arg: &Arg) -> String {
         }
         (_, None, None) => String::new(),
     }
+}
+
+/// Which file is taken, in HTML.
+fn file_form(rule: &FileRule) -> String {
+    let most = bytes(rule.max_size);
+    let accept: Vec<_> = rule.accept.iter().map(|one| escape(&one.words())).collect();
+    let what = match accept.is_empty() {
+        true => String::new(),
+        false => format!(" ({})", accept.join(", ")),
+    };
+    format!("A file{what} of up to {most}. Send the file as a reply to the message below.")
 }
 
 fn value_buttons(
@@ -246,6 +258,7 @@ pub(super) fn prompt(arg: &Arg, refusal: Option<&Refusal>, mention: Option<(i64,
     let line = escape(&prompt_line(
         mention.map(|(_, name)| name),
         arg.name.as_str(),
+        arg.is_file(),
     ));
     match mention {
         Some((id, name)) => {
@@ -259,10 +272,12 @@ pub(super) fn prompt(arg: &Arg, refusal: Option<&Refusal>, mention: Option<(i64,
 }
 
 /// The last line of a prompt, by which a reply to it is known again.
-pub(super) fn prompt_line(name: Option<&str>, arg: &str) -> String {
-    match name {
-        Some(name) => format!("{name}, write {arg} as a reply to this message."),
-        None => format!("Write {arg} as a reply to this message."),
+pub(super) fn prompt_line(name: Option<&str>, arg: &str, is_file: bool) -> String {
+    match (name, is_file) {
+        (Some(name), false) => format!("{name}, write {arg} as a reply to this message."),
+        (None, false) => format!("Write {arg} as a reply to this message."),
+        (Some(name), true) => format!("{name}, send the file {arg} as a reply to this message."),
+        (None, true) => format!("Send the file {arg} as a reply to this message."),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::base::ids::{JobId, MessageId, Place};
 use crate::base::job::OutputMode;
+use crate::base::upload::{Upload, Uploads};
 use crate::config::{Arg, Kind, Script};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -23,6 +24,9 @@ pub(super) struct State {
     pub answers: Vec<(String, Option<String>)>,
     /// The argument that is asked for.
     pub asking: String,
+    /// The files, by argument.
+    #[serde(default)]
+    pub files: Uploads,
     /// Another output mode than the script's own.
     pub output: Option<OutputMode>,
     /// The job that is repeated.
@@ -38,8 +42,11 @@ pub(super) struct State {
 }
 
 impl State {
-    /// The value of an argument; the inner `None` when it was left out on purpose.
+    /// The value of an argument, of a file its name; the inner `None` when it was left out on purpose.
     pub fn value(&self, name: &str) -> Option<Option<&str>> {
+        if let Some(file) = self.files.get(name) {
+            return Some(Some(&file.name));
+        }
         if let Some(value) = self.given.get(name) {
             return Some(Some(value));
         }
@@ -47,9 +54,12 @@ impl State {
         answer.map(|(_, value)| value.as_deref())
     }
 
-    /// The values by declared argument.
+    /// The values by declared argument, without files.
     pub fn values(&self, script: &Script) -> Vec<Option<String>> {
-        let value = |arg: &Arg| self.value(arg.name.as_str()).flatten().map(str::to_owned);
+        let value = |arg: &Arg| {
+            let value = self.value(arg.name.as_str()).flatten();
+            value.filter(|_| !arg.is_file()).map(str::to_owned)
+        };
         script.args.iter().map(value).collect()
     }
 
@@ -60,13 +70,16 @@ impl State {
         self.answers.push((asked, value));
     }
 
+    /// Takes a file as the answer to the open question.
+    pub fn answer_file(&mut self, file: Upload) {
+        let asked = self.asking.clone();
+        self.answer(None);
+        self.files.insert(asked, file);
+    }
+
     /// Leaves out everything that is not settled and may be left out.
     pub fn skip_all(&mut self, script: &Script) {
-        for arg in script
-            .args
-            .iter()
-            .filter(|arg| !arg.required() && !arg.is_file())
-        {
+        for arg in script.args.iter().filter(|arg| !arg.required()) {
             let name = arg.name.as_str();
             if self.value(name).is_none() {
                 self.answers.push((name.to_owned(), None));
@@ -77,17 +90,22 @@ impl State {
     /// Drops the value of an argument, so that it is asked for again.
     pub fn forget(&mut self, name: &str) {
         self.given.remove(name);
+        self.files.remove(name);
         self.answers.retain(|(arg, _)| arg != name);
     }
 
     /// Goes back to the last question that was answered; `false` when there is none.
     pub fn back(&mut self) -> bool {
-        self.answers.pop().is_some()
+        let Some((name, _)) = self.answers.pop() else {
+            return false;
+        };
+        self.files.remove(&name);
+        true
     }
 
     /// How many arguments that may be left out are not settled.
     pub fn skippable(&self, script: &Script) -> usize {
-        let open = |arg: &&Arg| !arg.is_file() && self.value(arg.name.as_str()).is_none();
+        let open = |arg: &&Arg| self.value(arg.name.as_str()).is_none();
         let open: Vec<_> = script.args.iter().filter(open).collect();
         match open.iter().all(|arg| !arg.required()) {
             true => open.len(),
@@ -134,6 +152,7 @@ mod tests {
             given: BTreeMap::from([("a".to_owned(), "1".to_owned())]),
             answers: Vec::new(),
             asking: "b".to_owned(),
+            files: Uploads::new(),
             output: None,
             retry_of: None,
             reply_to: None,
@@ -169,6 +188,20 @@ mod tests {
         state.answer(Some("3".to_owned()));
         assert_eq!(state.value("a"), Some(Some("3")));
         assert_eq!(state.answers.len(), 1);
+    }
+
+    #[test]
+    fn a_file_is_an_answer_that_back_drops_and_that_is_not_typed_anew() {
+        let mut state = state();
+        state.answer_file(Upload {
+            file_id: "id".to_owned(),
+            name: "b.sql".to_owned(),
+            size: None,
+            mime: None,
+        });
+        assert_eq!(state.value("b"), Some(Some("b.sql")));
+        assert!(state.back());
+        assert_eq!(state.value("b"), None);
     }
 
     #[test]

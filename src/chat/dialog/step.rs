@@ -208,7 +208,7 @@ pub(super) async fn next<'s>(
     open: &mut Open,
 ) -> Result<Option<Question<'s>>> {
     let scripts = &request.services.scripts;
-    for arg in script.args.iter().filter(|arg| !arg.is_file()) {
+    for arg in &script.args {
         let name = arg.name.as_str();
         match open.state.value(name).map(|value| value.map(str::to_owned)) {
             None => {}

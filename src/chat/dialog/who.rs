@@ -93,8 +93,11 @@ pub(super) async fn meant(
         }
     }
     // A prompt that was sent right before a crash is sent once more, and only the second one is known.
-    let line = show::prompt_line(name_in_group(request), &open.state.asking);
-    Ok(match answers.text.lines().last() == Some(line.as_str()) {
+    let again = |is_file| {
+        let line = show::prompt_line(name_in_group(request), &open.state.asking, is_file);
+        answers.text.lines().last() == Some(line.as_str())
+    };
+    Ok(match again(false) || again(true) {
         true => Meant::This,
         false => Meant::Other,
     })

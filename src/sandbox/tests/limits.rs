@@ -363,7 +363,7 @@ async fn files_have_their_sizes() {
         false
     );
     // A JPEG of 600 × 400, as far as its frame header.
-    let mut picture = b"\xff\xd8\xff\xc0\0\x11\x08\x01\x90\x02\x58".to_vec();
+    let mut picture = b"\xff\xd8\xff\xc0\0\x11\x08\x01\x90\x02\x58\x03\x01\x11\0".to_vec();
     assert_eq!(
         upload("sendPhoto", "photo", vec![1; 9]).await["description"],
         "Bad Request: IMAGE_PROCESS_FAILED"
