@@ -228,6 +228,12 @@ impl Outbox {
         let outbox = self.clone();
         let chat = self.current_id(chat);
         self.inner.tasks.spawn(async move {
+            // It may be on its way yet; which message it is shows when it is out.
+            let lane = outbox.lane(chat);
+            tokio::select! {
+                () = lane.drained() => {}
+                () = outbox.inner.stop.cancelled() => return,
+            }
             let known = async {
                 let mut db = outbox.inner.store.read().await?;
                 store::outbox::slot(&mut db, &slot, chat).await

@@ -591,6 +591,7 @@ on_both! {
         let old = world.asks(BEN, OPS, "/run deploy").await;
         world.quiet().await;
         let new = world.sandbox.migrate(OPS);
+        world.quiet().await;
         let asked = world.asks(BEN, new, "/run deploy").await;
         world.forges(BEN, new, &old.button("api").unwrap().data.clone().unwrap()).await;
         world.sees(new, "This is over. Send /run deploy to begin again.").await;
