@@ -439,16 +439,34 @@ async fn history(folder: &Path) -> Result<()> {
         ask(&sandbox, 1, "/run log", "The whole output").await?;
         let id = rows + 1;
         let (mut jobs, mut grep) = (Vec::new(), Vec::new());
+        let (mut filtered, mut all) = (Vec::new(), Vec::new());
         for person in 2..=60 {
             jobs.push(ask(&sandbox, person, "/jobs", "#").await?);
             tokio::time::sleep(BETWEEN).await;
             let text = format!("/output {id} grep 19999");
             grep.push(ask(&sandbox, person, &text, "One line").await?);
             tokio::time::sleep(BETWEEN).await;
+            let text = "/jobs ok log by p1 since 1h";
+            filtered.push(ask(&sandbox, person, text, "1 job").await?);
+            tokio::time::sleep(BETWEEN).await;
         }
-        figures.push([median(&mut starts), median(&mut jobs), median(&mut grep)]);
+        // It goes on to the oldest job, or for two seconds.
+        for person in 61..=63 {
+            all.push(ask(&sandbox, person, "/output grep 19999", "was found").await?);
+        }
+        figures
+            .push([&mut starts, &mut jobs, &mut filtered, &mut grep, &mut all].map(|t| median(t)));
     }
-    for (i, what) in ["start-up", "/jobs", "/output … grep"].iter().enumerate() {
+    for (i, what) in [
+        "start-up",
+        "/jobs",
+        "/jobs by four filters",
+        "/output … grep",
+        "/output grep, all jobs,",
+    ]
+    .iter()
+    .enumerate()
+    {
         let [short, long] = [figures[0][i], figures[1][i]].map(|t| t.as_secs_f64() * 1000.0);
         line(
             &format!("{what} with 100,000 past jobs"),

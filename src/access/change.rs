@@ -12,6 +12,7 @@ use crate::base::time::Millis;
 use crate::store::ceilings::Ceiling;
 use crate::store::members::{Given, Member, Membership, Right, Source};
 use crate::store::{self, Tx, audit};
+use serde::{Deserialize, Serialize};
 
 /// Persons with a role in the database, at the most.
 const MEMBERS: usize = 5_000;
@@ -34,7 +35,8 @@ pub enum By {
 }
 
 /// A change of rights.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Change {
     /// Gives a person a role.
     Role {
@@ -242,6 +244,13 @@ impl Access {
         self.adopt(stored);
         self.kick(&told);
         Ok(done)
+    }
+
+    /// What a change would be by what is known in memory; `None` when the asker may not make it.
+    #[must_use]
+    pub fn would(&self, by: &By, change: &Change) -> Option<Done> {
+        let people = locked(&self.inner.people);
+        prepare(&people, by, change, Millis::now()).ok()
     }
 
     /// Promises the news of a change to the owners and to the person concerned.

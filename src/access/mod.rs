@@ -6,6 +6,7 @@
 
 mod change;
 mod claim;
+mod clock;
 mod directory;
 mod invites;
 mod news;

@@ -109,6 +109,7 @@ impl App {
         tasks.spawn(tasks::feed(jobs.clone(), working.clone()));
         tasks.spawn(tasks::sweep(jobs.clone(), working.clone()));
         tasks.spawn(tasks::tidy(self.services.clone(), working.clone()));
+        tasks.spawn(tasks::rights(self.services.clone(), working.clone()));
         tasks.spawn(tasks::menus(
             self.bot.clone(),
             self.services.clone(),

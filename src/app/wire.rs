@@ -4,7 +4,7 @@ use super::{App, clients, lock};
 use crate::access::{Access, Listed};
 use crate::actions::script::Scripts;
 use crate::base::secret::ExposeSecret;
-use crate::chat::Notices;
+use crate::chat::{Exports, Notices};
 use crate::config::{Config, Database, Env, Live, Reloads};
 use crate::delivery::{Bots, Limits, Outbox};
 use crate::jobs::action::Registry;
@@ -55,6 +55,7 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
         false => Limits::default(),
     };
     let files = Arc::new(Files::new(log_dir.clone(), work_dir.clone()));
+    let files = Arc::new(Exports::new(store.clone(), log_dir.clone(), files));
     let outbox = Outbox::new(store.clone(), bots, files, limits);
     let access = Access::open(
         store.clone(),
@@ -84,6 +85,7 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
             jobs,
             scripts,
             log_dir: Arc::new(log_dir),
+            bot_name: Arc::default(),
             roles_changed: Arc::default(),
         },
         poller: clients.poll,

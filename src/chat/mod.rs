@@ -3,8 +3,11 @@
 pub mod changes;
 pub mod commands;
 mod dispatch;
+mod export;
+mod filter;
 pub mod intake;
 mod keyboards;
+mod members;
 pub mod menu;
 mod message;
 mod notices;
@@ -13,7 +16,9 @@ mod press;
 pub mod pulse;
 mod reply;
 mod request;
+mod search;
 
 pub use dispatch::{on_other, schema};
+pub use export::Exports;
 pub use notices::Notices;
 pub use reply::Reply;

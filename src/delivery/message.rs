@@ -1,6 +1,6 @@
 //! What leaves for a chat, as data.
 
-use crate::base::ids::{MessageId, Place};
+use crate::base::ids::{JobId, MessageId, Place};
 use serde::{Deserialize, Serialize};
 
 /// A button under a message.
@@ -70,6 +70,9 @@ pub struct Outgoing {
     /// What it was made from; a second message from the same source is never made.
     #[serde(skip)]
     pub source: Option<String>,
+    /// The job that it tells of; a job is kept until all of its messages are out.
+    #[serde(skip)]
+    pub job: Option<JobId>,
 }
 
 impl Outgoing {
@@ -94,6 +97,7 @@ impl Outgoing {
             body,
             slot: None,
             source: None,
+            job: None,
         }
     }
 
@@ -122,6 +126,13 @@ impl Outgoing {
     #[must_use]
     pub fn source(mut self, source: impl Into<String>) -> Self {
         self.source = Some(source.into());
+        self
+    }
+
+    /// The same, as a message of a job.
+    #[must_use]
+    pub fn of_job(mut self, job: JobId) -> Self {
+        self.job = Some(job);
         self
     }
 }

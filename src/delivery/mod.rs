@@ -29,6 +29,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use teloxide::prelude::Requester;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -188,6 +189,7 @@ impl Outbox {
                 .map_err(|error| store::Error::Corrupt(error.to_string()))?,
             slot: message.slot.clone(),
             source: message.source.clone(),
+            job: message.job,
         };
         store::outbox::add(tx, &new, Millis::now()).await
     }
@@ -328,6 +330,34 @@ impl Outbox {
         locked(&self.inner.gone).insert(chat);
         tracing::warn!(%chat, reason, "the chat cannot be reached");
         Ok(())
+    }
+
+    /// Leaves a group.
+    ///
+    /// # Errors
+    /// What Telegram answers.
+    pub async fn leave(&self, chat: ChatId) -> std::result::Result<(), teloxide::RequestError> {
+        let chat = teloxide::types::ChatId(self.current_id(chat).0);
+        self.inner.bots.quick.leave_chat(chat).await?;
+        Ok(())
+    }
+
+    /// For how long Telegram wants this chat left alone, or we leave it alone after a failure; zero when it may be spoken to.
+    #[must_use]
+    pub fn closed_for(&self, chat: ChatId) -> Duration {
+        locked(&self.inner.limits).closed_for(self.current_id(chat), std::time::Instant::now())
+    }
+
+    /// Whether nobody there can be reached, as far as we know.
+    #[must_use]
+    pub fn is_gone(&self, chat: ChatId) -> bool {
+        locked(&self.inner.gone).contains(&self.current_id(chat))
+    }
+
+    /// Tries again what waits for the chat, without the pause after the last failure. A pause that Telegram asked for holds.
+    pub fn hurry(&self, chat: ChatId) {
+        locked(&self.inner.limits).hurry(self.current_id(chat));
+        self.kick(chat);
     }
 
     /// Sends what can be sent within `limit`, then stops. What is left is sent by the next run.

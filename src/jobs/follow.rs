@@ -104,6 +104,7 @@ async fn show_card(jobs: &Jobs, active: &Active, first: bool) {
         jobs.inner.outbox.offer(card);
         return;
     }
+    let card = card.of_job(active.id);
     match jobs.inner.outbox.post(&card).await {
         Ok(()) => shown.seen.card = true,
         Err(error) => tracing::warn!(job = %active.id, %error, "the card cannot be sent yet"),
@@ -162,7 +163,7 @@ async fn post_pieces(
 ) {
     shown.seen.skipped |= skipped;
     for html in pieces {
-        let piece = Outgoing::text(active.new.place, html, Vec::new());
+        let piece = Outgoing::text(active.new.place, html, Vec::new()).of_job(active.id);
         match jobs.inner.outbox.post(&piece).await {
             Ok(()) => shown.seen.pieces += 1,
             Err(error) => {

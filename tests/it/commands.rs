@@ -101,7 +101,7 @@ on_both! {
             ("/help nonsense", "There is no command /nonsense. /help lists what there is."),
             ("/help /jbo", "There is no command /jbo. Did you mean /job?"),
             ("hello there", "I understand commands. /help lists them."),
-            ("/jobs faild", "There is no list of “faild” jobs. Write /jobs, /jobs running, /jobs failed or /jobs mine."),
+            ("/jobs faild", "“faild” is no script that ran and no filter. Did you mean failed?"),
             ("/job x", "“x” is not the number of a job. Write /job and a number, such as /job 12."),
             ("/job 0", "“0” is not the number of a job. Write /job and a number, such as /job 12."),
             ("/job -1", "“-1” is not the number of a job. Write /job and a number, such as /job 12."),

@@ -103,6 +103,14 @@ const SINGLE: &[(&str, &str)] = &[
         "1:17 `jobs.max_log` is `5`; write a size from 1024 bytes to 1024 GiB",
     ),
     (
+        "jobs: {keep_count: 0}",
+        "1:20 `jobs.keep_count` is `0`; write a whole number from 1 to 10000000",
+    ),
+    (
+        "jobs: {keep_size: 5}",
+        "1:19 `jobs.keep_size` is `5`; write a size from 1024 bytes to 1048576 GiB",
+    ),
+    (
         "jobs: {max_files: 101}",
         "1:19 `jobs.max_files` is `101`; write a whole number from 0 to 100",
     ),

@@ -32,6 +32,15 @@ fn an_empty_file_has_every_default() {
         assert_eq!(config.data_dir, home.path().join("data"));
         assert_eq!(config.base_dir, home.path());
         assert_eq!((config.jobs.workers, config.jobs.max_queued), (4, 200));
+        let month = Duration::from_secs(30 * 24 * 3600);
+        assert_eq!(
+            (
+                config.jobs.keep,
+                config.jobs.keep_count,
+                config.jobs.keep_size
+            ),
+            (month, 100_000, 2 << 30)
+        );
         assert!(config.access.users.is_empty() && config.scripts.is_empty());
     }
 }
