@@ -55,8 +55,10 @@ impl Menus {
         for (chat, role) in wanted {
             if self.set.get(&chat) != Some(&role) {
                 let set = bot.set_my_commands(of(Some(role))).scope(scope(chat)).await;
-                passed_over(chat, set)?;
-                self.set.insert(chat, role);
+                // A chat that Telegram does not know yet is tried again when it has written.
+                if passed_over(chat, set)? {
+                    self.set.insert(chat, role);
+                }
             }
         }
         Ok(())
@@ -69,14 +71,14 @@ fn scope(chat: ChatId) -> BotCommandScope {
     }
 }
 
-/// That Telegram does not know a chat yet is no error.
-fn passed_over<T>(chat: ChatId, answer: Result<T, RequestError>) -> Result<(), RequestError> {
+/// Whether it was done; that Telegram does not know a chat yet is no error.
+fn passed_over<T>(chat: ChatId, answer: Result<T, RequestError>) -> Result<bool, RequestError> {
     match answer {
         Err(RequestError::Api(error)) => {
             tracing::debug!(%chat, %error, "the menu of a chat is set when it writes first");
-            Ok(())
+            Ok(false)
         }
         Err(error) => Err(error),
-        Ok(_) => Ok(()),
+        Ok(_) => Ok(true),
     }
 }

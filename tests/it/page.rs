@@ -1,7 +1,7 @@
 //! The chat page in a real browser: what a person does there, and that nothing leaves the machine.
 
 use crate::harness::browser::{Browser, DESK, PHONE, Site};
-use crate::harness::tools::until;
+use crate::harness::tools::{is_alive, until};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::fs;
@@ -19,14 +19,16 @@ access:
 scripts:
   steps: {run: ./steps.sh, description: Goes on step by step}
   done: {run: ./done.sh, description: Ends at once}
+  lasts: {run: ./lasts.sh, description: Goes on for ten minutes}
   evil: {run: ./evil.sh, description: \"<img src=x onerror=window.hurt=1>\"}
 ";
 
-const SCRIPTS: [(&str, &str); 3] = [
+const SCRIPTS: [(&str, &str); 4] = [
     (
         "steps.sh",
         "echo first; until [[ -e go ]]; do sleep 0.05; done; echo second; sleep 600",
     ),
+    ("lasts.sh", "echo $$ > pid; sleep 600"),
     ("done.sh", "printf 'one\\ntwo\\n'; seq 200"),
     (
         "evil.sh",
@@ -470,6 +472,26 @@ async fn what_cannot_be_done_is_refused_with_words() {
         "{told}"
     );
     assert_eq!(site.stop().await, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_killed_bot_left_ends_with_the_sandbox() {
+    let site = site().await;
+    let post = |path: &str, body: Value| {
+        let request = site.request(Method::POST, path).json(&body);
+        async { assert!(request.send().await.unwrap().status().is_success()) }
+    };
+    let words = json!({"from": 111, "chat": 111, "text": "/run lasts"});
+    post("/api/say", words).await;
+    let file = site.folder.path().join("pid");
+    let pid = || fs::read_to_string(&file).ok()?.trim().parse::<i32>().ok();
+    until("the script to run", || pid().is_some()).await;
+    let pid = pid().unwrap();
+    post("/api/bot", json!({"order": "kill"})).await;
+    post("/api/away", json!({"seconds": 600})).await;
+    assert!(is_alive(pid), "kill -9 of the bot leaves its script");
+    assert_eq!(site.stop().await, Some(0));
+    assert!(!is_alive(pid), "the script outlived the sandbox");
 }
 
 /// Draws `docs/sandbox.png`; `scripts/screenshot.sh` asks for it.
