@@ -557,7 +557,7 @@ on_both! {
         yes(&world.configured("user", &["role", "dora", "admin"]).await, "is admin now, was operator");
         no(&world.configured("user", &["role", "555", "admin"]).await, "has no role");
         no(&world.configured("user", &["add", "0", "--role", "admin"]).await, "not the id of a person");
-        no(&world.configured("user", &["remove", "nobody"]).await, "nobody called nobody");
+        no(&world.configured("user", &["remove", "nobody"]).await, "I know nobody called");
         no(&world.configured("user", &["remove", "ann"]).await, "stands in the configuration");
         no(&world.configured("user", &["role", "111", "viewer"]).await, "change it there");
         for wrong in [&["add", "5"][..], &["add", "-5", "--role", "admin"], &["add", "5", "--role", "king"], &["add", "5", "--role", "admin", "--for", "soon"], &["drop", "5"], &[]] {
