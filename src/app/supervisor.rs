@@ -85,7 +85,7 @@ async fn watch(services: Services, pulse: Pulse, file: PathBuf, stop: Cancellati
             found = look(&services.store, &pulse, patience) => found,
             () = stop.cancelled() => return,
         };
-        if before.replace(found.well) != Some(found.well) && !(found.well && !ready) {
+        if before.replace(found.well) != Some(found.well) && (ready || !found.well) {
             match found.well {
                 true => tracing::info!("well again: {}", found.words),
                 false => tracing::error!("not well: {}", found.words),

@@ -219,8 +219,6 @@ impl Keeper {
         self.order(Order::Stop).await;
         if let Some(task) = task {
             let abort = task.abort_handle();
-            let mut bell = self.watched.bell.subscribe();
-            let ended = async { while self.lives() && bell.changed().await.is_ok() {} };
             // A bot that does not stop is killed with its handle.
             let _ = tokio::time::timeout(STOP_WITHIN, self.ended()).await;
             abort.abort();
