@@ -6,18 +6,21 @@
 
 mod change;
 mod claim;
+mod clock;
 mod directory;
 mod invites;
 mod news;
 mod people;
+mod rules;
 mod seen;
 mod strangers;
 
-pub use change::{By, Change, Done, may_give};
+pub use change::{By, Change, Done};
 pub use directory::{Group, Origin, OwnRight, Person, Wanted};
 pub use invites::{INVITE_PREFIX, Invited};
 pub use news::{Herald, News};
 pub use people::{Listed, ListedChat, Standing};
+pub use rules::may_give;
 
 use crate::base::error::{Error, Result};
 use crate::base::ids::{ChatId, Place, UserId};

@@ -30,7 +30,8 @@ pub(super) struct Strangers {
     /// The hour of the last writing down.
     written: i64,
     firsts: HashMap<UserId, First>,
-    counted: HashMap<UserId, Counted>,
+    /// By stranger and hour.
+    counted: HashMap<(UserId, i64), Counted>,
 }
 
 /// A stranger's first message of an hour.
@@ -80,7 +81,7 @@ impl Strangers {
             return Due::First { notice };
         }
         self.untold += u64::from(full);
-        let key = if full { OTHERS } else { user };
+        let key = (if full { OTHERS } else { user }, self.hour);
         let counted = self.counted.entry(key).or_insert_with(|| Counted {
             name: if full {
                 "others".to_owned()
@@ -220,8 +221,8 @@ impl Access {
         let mut tx = self.inner.store.begin().await?;
         self.write_seen(&mut tx).await?;
         let mut counted: Vec<_> = counted.into_iter().collect();
-        counted.sort_by_key(|(id, _)| *id);
-        for (id, Counted { name, chat, count }) in counted {
+        counted.sort_by_key(|(key, _)| *key);
+        for ((id, hour), Counted { name, chat, count }) in counted {
             let knocks = Knocks {
                 id,
                 name,
@@ -277,7 +278,7 @@ mod tests {
         for n in 1..50 {
             assert_eq!(knock(&mut books, 9, DAY + n), Due::Count);
         }
-        assert_eq!(books.counted[&UserId(9)].count, 49);
+        assert_eq!(books.counted[&(UserId(9), 24)].count, 49);
         let later = DAY + HOUR;
         assert_eq!(knock(&mut books, 9, later), Due::First { notice: false });
         let tomorrow = 2 * DAY + HOUR;
@@ -300,7 +301,7 @@ mod tests {
         }
         assert_eq!((told, noticed), (FIRSTS, NOTICES));
         assert_eq!(books.counted.len(), 1, "the crowd is one in the books");
-        assert_eq!(books.counted[&OTHERS].count, 800);
+        assert_eq!(books.counted[&(OTHERS, 24)].count, 800);
         assert_eq!(books.untold, 1_000 - NOTICES);
         assert_eq!(books.firsts.len(), FIRSTS);
     }

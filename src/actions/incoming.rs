@@ -4,7 +4,7 @@ use super::script::{Given, Run};
 use crate::base::text::bytes;
 use crate::base::time::human;
 use crate::base::upload::Upload;
-use crate::config::{FileRule, Script};
+use crate::config::{FileRule, MAX_INCOMING_FILE, Script};
 use crate::delivery::{Fetcher, NotFetched};
 use crate::jobs::action::{ActionCx, Stopped};
 use crate::jobs::files::private_folder;
@@ -30,7 +30,7 @@ const HEAD_BYTES: u64 = 8192;
 
 /// Stands in an argv for the folder of files, which has its path only when the job has its number. Nobody can type it,
 /// because control characters are refused.
-pub(super) const FOLDER: char = '\u{1a}';
+const FOLDER: char = '\u{1a}';
 
 /// A file as an argument: its place in the folder that is yet to be.
 pub(super) fn placeholder(stored: &str) -> String {
@@ -40,6 +40,12 @@ pub(super) fn placeholder(stored: &str) -> String {
 /// An argument with the folder's path for its placeholder.
 pub(super) fn in_folder(argument: &str, folder: &Path) -> String {
     argument.replace(FOLDER, &folder.display().to_string())
+}
+
+/// An argument for people: where its file will be, by the variable that the script has for that.
+#[must_use]
+pub fn shown(argument: &str) -> String {
+    argument.replace(FOLDER, "$OPSGRAM_IN")
 }
 
 /// Checks what Telegram says of a file against the rule of its argument, before anything is fetched.
@@ -63,10 +69,10 @@ pub fn check(rule: &FileRule, upload: &Upload) -> Result<(), String> {
 
 fn check_size(rule: &FileRule, size: Option<u64>) -> Result<(), String> {
     match size {
-        Some(size) if size > crate::config::MAX_FILE => Err(format!(
+        Some(size) if size > MAX_INCOMING_FILE => Err(format!(
             "The file has {}, and Telegram hands bots files of up to {}. Bring it to the server in another way.",
             bytes(size),
-            bytes(crate::config::MAX_FILE)
+            bytes(MAX_INCOMING_FILE)
         )),
         Some(size) if size > rule.max_size => Err(format!(
             "The file has {}; at most {} are taken here.",
@@ -89,7 +95,9 @@ pub(super) async fn fetch_all(
     }
     let folder = cx.files.incoming();
     if let Err(error) = private_folder(&folder) {
-        return Ok(Err(format!("No folder for its files can be made: {error}.")));
+        return Ok(Err(format!(
+            "No folder for its files can be made: {error}."
+        )));
     }
     for given in &run.files {
         let Some(rule) = script.file_rule(&given.argument) else {
@@ -188,7 +196,10 @@ type Matcher = fn(&[u8]) -> bool;
 
 /// What a file says that it is, as far as that can be seen in its bytes.
 fn claimed(upload: &Upload) -> Option<(&'static str, Matcher)> {
-    let ending = upload.name.rsplit_once('.').map(|(_, ending)| ending.to_lowercase());
+    let ending = upload
+        .name
+        .rsplit_once('.')
+        .map(|(_, ending)| ending.to_lowercase());
     let by_name = ending.as_deref().and_then(|ending| by_word(ending));
     by_name.or_else(|| {
         let mime = upload.mime.as_deref()?.to_lowercase();
@@ -212,4 +223,75 @@ fn by_word(word: &str) -> Option<(&'static str, Matcher)> {
         "7z" => ("7z archive", infer::archive::is_7z),
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Accept;
+
+    fn upload(name: &str, mime: Option<&str>, size: Option<u64>) -> Upload {
+        Upload {
+            file_id: "id".to_owned(),
+            name: name.to_owned(),
+            size,
+            mime: mime.map(str::to_owned),
+        }
+    }
+
+    fn rule(accept: &[&str]) -> FileRule {
+        FileRule {
+            max_size: 1000,
+            accept: accept
+                .iter()
+                .map(|end| Accept::Extension((*end).to_owned()))
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn size_and_kind_are_judged_before_anything_is_fetched() {
+        let rule = rule(&[".sql"]);
+        for (name, size, good) in [
+            ("b.sql", Some(1000), true),
+            ("b.sql", None, true),
+            ("b.sql", Some(1001), false),
+            ("b.sql", Some(MAX_INCOMING_FILE + 1), false),
+            ("b.txt", Some(1), false),
+        ] {
+            assert_eq!(
+                check(&rule, &upload(name, None, size)).is_ok(),
+                good,
+                "{name} {size:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_not_what_it_says_is_refused_where_kinds_are_asked_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x");
+        let judged = |rule: &FileRule, name: &str, mime: Option<&str>, bytes: &[u8]| {
+            std::fs::write(&path, bytes).unwrap();
+            check_content(rule, &upload(name, mime, None), &path).is_ok()
+        };
+        let any = rule(&[]);
+        let some = rule(&[".png", ".sql"]);
+        assert!(judged(&any, "x.png", None, b"no picture"));
+        assert!(!judged(&some, "x.png", None, b"no picture"));
+        assert!(!judged(&some, "x.PNG", None, b""));
+        assert!(judged(&some, "x.png", None, b"\x89PNG\r\n\x1a\n"));
+        assert!(judged(&some, "x.sql", None, b"select 1"));
+        assert!(!judged(&some, "photo", Some("image/jpeg"), b"GIF89a"));
+        assert!(judged(&some, "photo", Some("text/plain"), b"GIF89a"));
+    }
+
+    #[test]
+    fn the_folder_is_put_where_the_file_stands_and_nowhere_else() {
+        let folder = Path::new("/work/7/in");
+        let argument = format!("--from={}", placeholder("b c.sql"));
+        assert_eq!(in_folder(&argument, folder), "--from=/work/7/in/b c.sql");
+        assert_eq!(shown(&argument), "--from=$OPSGRAM_IN/b c.sql");
+        assert_eq!(in_folder("$OPSGRAM_IN/x", folder), "$OPSGRAM_IN/x");
+    }
 }

@@ -1,3 +1,5 @@
 //! The kinds of work.
 
+pub mod choices;
+pub mod incoming;
 pub mod script;

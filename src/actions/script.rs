@@ -1,19 +1,24 @@
 //! Runs a configured script: its argv, never a shell; its declared environment, nothing else.
 
+use super::choices::Lookups;
+use super::incoming;
 use crate::base::error::{Error, Result};
 use crate::base::ids::JobId;
 use crate::base::job::{Ending, OutputMode};
+use crate::base::name::Name;
 use crate::base::role::Role;
 use crate::base::secret::ExposeSecret;
 use crate::base::time::human;
+use crate::base::upload::{Upload, Uploads};
 use crate::config::{self, Config, Env, Live, Script, check_program};
+use crate::delivery::Fetcher;
 use crate::delivery::render::Size;
 use crate::drivers::process::{self, End, Spec};
 use crate::jobs::NewJob;
 use crate::jobs::action::{Action, ActionCx, Reading, Stopped};
 use crate::jobs::redact::{MIN_SECRET_BYTES, Redactor};
 use serde::{Deserialize, Serialize};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Of the bot's environment, what every script gets.
@@ -30,6 +35,29 @@ pub struct Run {
     pub given: Vec<String>,
     /// What is executed, element by element.
     pub argv: Vec<String>,
+    /// The files that it was given.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<Given>,
+}
+
+impl Run {
+    /// The files by argument, to run it again with.
+    #[must_use]
+    pub fn uploads(&self) -> Uploads {
+        let pair = |given: &Given| (given.argument.clone(), given.upload.clone());
+        self.files.iter().map(pair).collect()
+    }
+}
+
+/// A file as the value of an argument.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Given {
+    /// The argument.
+    pub argument: String,
+    /// The file.
+    pub upload: Upload,
+    /// Its name in the job's folder.
+    pub stored: String,
 }
 
 /// The configured scripts as a kind of work. Cheap to clone.
@@ -37,16 +65,24 @@ pub struct Run {
 pub struct Scripts {
     live: Live,
     env: Env,
+    pub(super) lookups: Lookups,
+    fetcher: Fetcher,
 }
 
 impl Scripts {
-    /// The scripts of the configuration in force, in this environment.
+    /// The scripts of the configuration in force, in this environment; what they are given is fetched by `fetcher`, and
+    /// `marker` begins the names by which the processes of lookups are found again.
     #[must_use]
-    pub fn new(live: Live, env: Env) -> Self {
-        Self { live, env }
+    pub fn new(live: Live, env: Env, fetcher: Fetcher, marker: &str) -> Self {
+        Self {
+            live,
+            env,
+            lookups: Lookups::new(marker),
+            fetcher,
+        }
     }
 
-    /// Makes a job of a script and the arguments that a person gave.
+    /// Makes a job of a script, the arguments that a person gave, and the files that they sent.
     ///
     /// # Errors
     /// Refused with which argument is wrong and what would be right.
@@ -54,15 +90,22 @@ impl Scripts {
         &self,
         script: &Script,
         given: &[String],
+        uploads: &Uploads,
         output: Option<OutputMode>,
         retry_of: Option<JobId>,
     ) -> Result<NewJob> {
-        let resolved = script.resolve(given)?;
+        let files = give(script, uploads)?;
+        let stored = |name: &Name| {
+            let given = files.iter().find(|given| given.argument == name.as_str())?;
+            Some(incoming::placeholder(&given.stored))
+        };
+        let resolved = script.resolve_with(given, stored)?;
         self.refuse_secrets(script, given)?;
         let run = Run {
             script: script.name.to_string(),
             given: given.to_vec(),
             argv: resolved.argv,
+            files,
         };
         let payload = serde_json::to_string(&run).map_err(anyhow::Error::new)?;
         Ok(NewJob {
@@ -79,8 +122,11 @@ impl Scripts {
         })
     }
 
-    /// A secret that came in as an argument would stand in the database and the chat.
-    fn refuse_secrets(&self, script: &Script, given: &[String]) -> Result<()> {
+    /// Refuses a secret that came in as an argument: it would stand in the database and the chat.
+    ///
+    /// # Errors
+    /// Refused with the name of the variable whose value it is.
+    pub fn refuse_secrets(&self, script: &Script, given: &[String]) -> Result<()> {
         for name in &script.secrets {
             let secret = self.env.get(name).unwrap_or_default();
             let told = |value: &String| secret.len() >= MIN_SECRET_BYTES && value.contains(secret);
@@ -110,18 +156,26 @@ impl Scripts {
     /// Masks the script's secrets in a text for people.
     #[must_use]
     pub fn mask(&self, script: &Script, text: &str) -> String {
+        self.redactor(script).mask(text)
+    }
+
+    pub(super) fn redactor(&self, script: &Script) -> Redactor {
         let secrets = self.secrets(&self.live.current(), script);
-        Redactor::new(secrets.iter().map(String::as_str)).mask(text)
+        Redactor::new(secrets.iter().map(String::as_str))
     }
 
     fn spec(&self, config: &Config, script: &Script, argv: Vec<String>, cx: &ActionCx) -> Spec {
         Spec {
             argv,
-            cwd: script
-                .cwd
-                .clone()
-                .unwrap_or_else(|| config.base_dir.clone()),
-            env: self.environment(script, cx),
+            cwd: self.folder(script),
+            env: {
+                let mut env = self.environment(script);
+                env.push(("OPSGRAM_JOB".to_owned(), cx.job.id.to_string()));
+                env.push(("OPSGRAM_REQUEST".to_owned(), cx.job.new.request_id.clone()));
+                let out = cx.files.out().display().to_string();
+                env.push(("OPSGRAM_OUT".to_owned(), out));
+                env
+            },
             tty: script.tty,
             marker: cx.marker.clone(),
             timeout: script.timeout.unwrap_or(config.jobs.timeout),
@@ -129,7 +183,8 @@ impl Scripts {
         }
     }
 
-    fn environment(&self, script: &Script, cx: &ActionCx) -> Vec<(String, String)> {
+    /// What every program gets that runs for the script.
+    pub(super) fn environment(&self, script: &Script) -> Vec<(String, String)> {
         let pass = |name: &str| Some((name.to_owned(), self.env.get(name)?.to_owned()));
         let mut env: Vec<_> = PASSED.into_iter().filter_map(pass).collect();
         env.extend(script.env_pass.iter().filter_map(|name| pass(name)));
@@ -140,11 +195,13 @@ impl Scripts {
                 .iter()
                 .map(|(name, value)| (name.clone(), value.clone())),
         );
-        env.push(("OPSGRAM_JOB".to_owned(), cx.job.id.to_string()));
-        env.push(("OPSGRAM_REQUEST".to_owned(), cx.job.new.request_id.clone()));
-        let out = cx.files.out().display().to_string();
-        env.push(("OPSGRAM_OUT".to_owned(), out));
         env
+    }
+
+    /// Where programs of the script run.
+    pub(super) fn folder(&self, script: &Script) -> PathBuf {
+        let base = || self.live.current().base_dir.clone();
+        script.cwd.clone().unwrap_or_else(base)
     }
 }
 
@@ -178,7 +235,22 @@ impl Action for Scripts {
         if let Err(why) = check_program(Path::new(program)) {
             return Ok(Ending::Broken(format!("Not started: {why}.")));
         }
-        let spec = self.spec(&config, script, run.argv, &cx);
+        if let Err(why) = incoming::fetch_all(&self.fetcher, script, &run, &cx).await? {
+            return Ok(Ending::Broken(format!("Not started: {why}")));
+        }
+        let folder = cx.files.incoming();
+        let argv = match run.files.is_empty() {
+            true => run.argv,
+            false => {
+                let put = |argument: &String| incoming::in_folder(argument, &folder);
+                run.argv.iter().map(put).collect()
+            }
+        };
+        let mut spec = self.spec(&config, script, argv, &cx);
+        if !run.files.is_empty() {
+            let folder = folder.display().to_string();
+            spec.env.push(("OPSGRAM_IN".to_owned(), folder));
+        }
         let limit = spec.timeout;
         let output = &cx.output;
         let mut sink = |bytes: &[u8]| output.write(bytes);
@@ -195,6 +267,28 @@ impl Action for Scripts {
             Err(error) => Ok(Ending::Broken(format!("Not started: {error}"))),
         }
     }
+}
+
+/// The files as the values of their arguments, checked by what Telegram says of them; each has a name of its own.
+fn give(script: &Script, uploads: &Uploads) -> Result<Vec<Given>> {
+    let mut files: Vec<Given> = Vec::new();
+    for (name, rule) in script.files() {
+        let Some(upload) = uploads.get(name.as_str()) else {
+            continue;
+        };
+        incoming::check(rule, upload)
+            .map_err(|why| Error::refused(format!("{}: {why}", script.name)))?;
+        let taken = files.iter().any(|given| given.stored == upload.name);
+        files.push(Given {
+            argument: name.to_string(),
+            upload: upload.clone(),
+            stored: match taken {
+                true => format!("{name}-{}", upload.name),
+                false => upload.name.clone(),
+            },
+        });
+    }
+    Ok(files)
 }
 
 /// The lowest role that may see what a script prints: everybody known, unless only admins may run it.

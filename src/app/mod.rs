@@ -93,6 +93,7 @@ impl App {
             jobs,
             store,
             access,
+            scripts,
             ..
         } = self.services.clone();
         if let Some(code) = access.open_claim() {
@@ -105,12 +106,15 @@ impl App {
             .recover()
             .await
             .context("settling what an earlier run left open")?;
+        scripts.end_left_lookups().await;
         tracing::info!(?recovered, "ready");
         let working = CancellationToken::new();
         let tasks = TaskTracker::new();
         tasks.spawn(tasks::feed(jobs.clone(), working.clone()));
         tasks.spawn(tasks::sweep(jobs.clone(), working.clone()));
         tasks.spawn(tasks::tidy(self.services.clone(), working.clone()));
+        tasks.spawn(tasks::rights(self.services.clone(), working.clone()));
+        tasks.spawn(tasks::expire(self.services.clone(), working.clone()));
         tasks.spawn(tasks::menus(
             self.bot.clone(),
             self.services.clone(),

@@ -4,10 +4,10 @@ use super::{App, clients, lock};
 use crate::access::{Access, Listed};
 use crate::actions::script::Scripts;
 use crate::base::secret::ExposeSecret;
-use crate::chat::Notices;
 use crate::chat::pulse::Pulse;
+use crate::chat::{Exports, Notices};
 use crate::config::{Config, Database, Env, Live, Reloads};
-use crate::delivery::{Bots, Limits, Outbox};
+use crate::delivery::{Bots, Fetcher, Limits, Outbox};
 use crate::jobs::action::Registry;
 use crate::jobs::apalis::Queue;
 use crate::jobs::{self, Files, Jobs, Settings};
@@ -51,11 +51,13 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
         quick: clients.quick.clone(),
         upload: clients.upload,
     };
+    let fetcher = Fetcher::new(bots.clone());
     let limits = match options.no_rates {
         true => Limits::none(),
         false => Limits::default(),
     };
     let files = Arc::new(Files::new(log_dir.clone(), work_dir.clone()));
+    let files = Arc::new(Exports::new(store.clone(), log_dir.clone(), files));
     let outbox = Outbox::new(store.clone(), bots, files, limits);
     let access = Access::open(
         store.clone(),
@@ -66,7 +68,8 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
     .context("reading the members")?;
     let settings = settings(&config, log_dir.clone(), work_dir);
     let live = Live::new(config);
-    let scripts = Scripts::new(live.clone(), env.clone());
+    let marker = log_dir.display().to_string();
+    let scripts = Scripts::new(live.clone(), env.clone(), fetcher, &marker);
     let registry = Registry::default().with(scripts.clone());
     let jobs = Jobs::new(
         store.clone(),
@@ -85,6 +88,7 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
             jobs,
             scripts,
             log_dir: Arc::new(log_dir),
+            bot_name: Arc::default(),
             roles_changed: Arc::default(),
         },
         poller: clients.poll,

@@ -10,4 +10,5 @@ pub mod secret;
 pub mod suggest;
 pub mod text;
 pub mod time;
+pub mod upload;
 pub mod words;

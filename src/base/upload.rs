@@ -30,3 +30,12 @@ impl Upload {
         }
     }
 }
+
+/// A file that came with a command.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attached {
+    /// The file.
+    pub upload: Upload,
+    /// The command is its caption; otherwise the command answers the message that holds it.
+    pub own: bool,
+}

@@ -1,13 +1,15 @@
 //! Routes updates to handlers and sends what they say. A handler stores and returns; it never waits for work.
 
 use super::commands::{self, Command, read_line, start, whoami};
+use super::files;
 use super::keyboards::Press;
 use super::message::{Author, Incoming, place};
 use super::offers::{self, LATE_WITHIN, Offer};
 use super::press;
 use super::reply::Reply;
 use super::request::{From, Request};
-use crate::access::{Actor, Asked, Grant, Standing};
+use super::talk;
+use crate::access::{Actor, Asked, Grant, INVITE_PREFIX, Standing};
 use crate::base::error::{Error, Result};
 use crate::base::ids::{ChatId, MessageId, Place, UpdateId, UserId};
 use crate::base::role::Role;
@@ -61,9 +63,17 @@ async fn on_message(services: Services, me: Me, update: Update, message: Message
         return Ok(());
     };
     let actor = actor(&services, &incoming.author, incoming.place);
+    services.bot_name.get_or_init(|| me.username().to_owned());
+    saw(&services, &incoming);
     let span = tracing::info_span!("update", %id, request = actor.request_id, asker = %actor.id);
     let message = Some(incoming.message);
-    let request = Request::new(services, actor, id, message, From::Message);
+    let mut request = Request::new(services, actor, id, message, From::Message);
+    request.answers.clone_from(&incoming.answers);
+    request.attached = incoming.attached();
+    if talk::is_chatter(&request, &incoming).await {
+        mark_handled(&request.services, id).await;
+        return Ok(());
+    }
     async {
         let reply = guard(&request, take_message(&request, &incoming)).await;
         deliver(&request, reply).await;
@@ -73,8 +83,15 @@ async fn on_message(services: Services, me: Me, update: Update, message: Message
     Ok(())
 }
 
-async fn on_press(services: Services, bot: Bot, update: Update, query: CallbackQuery) -> Handled {
+async fn on_press(
+    services: Services,
+    bot: Bot,
+    me: Me,
+    update: Update,
+    query: CallbackQuery,
+) -> Handled {
     let id = UpdateId(i64::from(update.id.0));
+    services.bot_name.get_or_init(|| me.username().to_owned());
     let (Some(data), Some(message)) = (query.data.clone(), query.message.as_ref()) else {
         // No button of ours; it is answered, so that the presser does not wait.
         if let Err(error) = bot.answer_callback_query(query.id.clone()).await {
@@ -93,8 +110,10 @@ async fn on_press(services: Services, bot: Bot, update: Update, query: CallbackQ
     let author = Author::Person {
         id: UserId(i64::try_from(query.from.id.0).unwrap_or(0)),
         name: query.from.first_name.clone(),
+        username: query.from.username.clone(),
     };
     let actor = actor(&services, &author, place);
+    saw_person(&services, &author, place.chat);
     let span = tracing::info_span!("press", %id, request = actor.request_id, asker = %actor.id);
     let from = From::Press {
         query: query.id.0.clone(),
@@ -135,8 +154,55 @@ async fn on_membership(services: Services, update: Update, change: ChatMemberUpd
     if let Err(error) = noted {
         tracing::error!(%chat, %error, "a change of the bot's membership could not be noted");
     }
+    if let Err(error) = saw_membership(&services, &change).await {
+        tracing::error!(%chat, ?error, "that the bot was added to a group could not be told");
+    }
     mark_handled(&services, UpdateId(i64::from(update.id.0))).await;
     Ok(())
+}
+
+/// Notes a group that the bot was put into or out of; owners are asked about one that is not on the list.
+async fn saw_membership(services: &Services, change: &ChatMemberUpdated) -> Result<()> {
+    let chat = ChatId(change.chat.id.0);
+    if chat.is_private() || change.chat.is_channel() {
+        return Ok(());
+    }
+    let title = change.chat.title().unwrap_or_default();
+    let present = change.new_chat_member.is_present();
+    let place = Place { chat, thread: None };
+    services.access.saw_place(place, title, present);
+    let added = present && !change.old_chat_member.is_present();
+    if !added || services.access.is_listed(chat) {
+        return Ok(());
+    }
+    let author = Author::Person {
+        id: UserId(i64::try_from(change.from.id.0).unwrap_or(0)),
+        name: change.from.first_name.clone(),
+        username: None,
+    };
+    let by = actor(services, &author, place);
+    services.access.added_to(chat, title, &by).await
+}
+
+/// Notes who wrote, and where.
+fn saw(services: &Services, incoming: &Incoming) {
+    let place = incoming.place;
+    saw_person(services, &incoming.author, place.chat);
+    let (group, topic) = &incoming.titles;
+    let whole = Place {
+        chat: place.chat,
+        thread: None,
+    };
+    services.access.saw_place(whole, group, true);
+    if place.thread.is_some() {
+        services.access.saw_place(place, topic, true);
+    }
+}
+
+fn saw_person(services: &Services, author: &Author, chat: ChatId) {
+    if let Author::Person { id, name, username } = author {
+        services.access.saw(*id, name, username.as_deref(), chat);
+    }
 }
 
 /// What a message asks for, if it may.
@@ -174,7 +240,9 @@ async fn take_message(request: &Request, incoming: &Incoming) -> Result<Reply> {
     if request.access().standing(request.actor.id, incoming.place) == Standing::Unknown {
         return turn_away(request, incoming, command).await;
     }
-    if incoming.second_hand {
+    // A forwarded file is only a file: what is done with it is said by a press.
+    let only_file = line.is_none() && incoming.file.is_some();
+    if incoming.second_hand && !only_file {
         let access = request.access();
         access
             .note_refusal(&request.actor, &asked, "second hand")
@@ -183,7 +251,24 @@ async fn take_message(request: &Request, incoming: &Incoming) -> Result<Reply> {
             "I do not carry out forwarded messages, nor those written through another bot. Type the command yourself.",
         ));
     }
+    if command.is_none()
+        && let Some(reply) = talk::answer(request, incoming, line.is_some()).await?
+    {
+        return Ok(reply);
+    }
     let Some(line) = line else {
+        let album = incoming.album.as_ref();
+        let once = album.map(|album| format!("album:{}:{album}", incoming.place.chat));
+        if let Some(file) = &incoming.file {
+            let reply = files::offer(request, file).await?;
+            return Ok(match once.is_some() {
+                true => files::one_of_many(reply).once(once),
+                false => reply,
+            });
+        }
+        if let Some(what) = incoming.other {
+            return Ok(files::other(what).once(once));
+        }
         return Ok(commands::no_slash(&incoming.text, request.role()));
     };
     let Some(command) = command else {
@@ -205,7 +290,7 @@ async fn turn_away(
     if command == Some(Command::Whoami) {
         return Ok(whoami::handle(request));
     }
-    let mut wrong_code = false;
+    let (mut wrong_code, mut bad_invite) = (false, false);
     if command == Some(Command::Start) && !incoming.second_hand {
         let rest = read_line(&incoming.text).map_or("", |line| line.rest);
         if !rest.is_empty() {
@@ -215,12 +300,14 @@ async fn turn_away(
                 return Ok(reply);
             }
             wrong_code = place.chat.is_private() && request.access().is_unclaimed();
+            bad_invite = place.chat.is_private() && rest.starts_with(INVITE_PREFIX);
         }
     }
     let what = first_word(&incoming.text);
     let tell = request.access().turn_away(&request.actor, &what).await?;
     Ok(match tell {
         _ if wrong_code => start::wrong_code(),
+        true if bad_invite => start::bad_invite(),
         true => start::stranger(request),
         false => Reply::nothing(),
     })
@@ -228,6 +315,11 @@ async fn turn_away(
 
 /// What a press asks for, if it may. Presses that act are answered first: Telegram tells by that whether they are fresh.
 async fn take_press(request: &Request, pressed: &mut Pressed, data: &str) -> Result<Reply> {
+    let access = request.access();
+    if access.own_role(request.actor.id).is_none() {
+        access.turn_away(&request.actor, &first_word(data)).await?;
+        return Err(Error::refused("I do not know you."));
+    }
     if request.role().is_none() {
         let asked = Asked::new("press", data, Role::Viewer);
         let refused = request.allow(asked).await;
@@ -245,7 +337,7 @@ async fn take_press(request: &Request, pressed: &mut Pressed, data: &str) -> Res
         true => pressed.is_fresh(press::at_once(&press)).await,
         false => true,
     };
-    if !fresh && !matches!(press, Press::Confirm(_)) {
+    if !fresh && !matches!(press, Press::Confirm(_) | Press::Ask { .. }) {
         return press::offer_late(request, data).await;
     }
     if !fresh {
@@ -338,10 +430,15 @@ async fn deliver(request: &Request, reply: Reply) {
     // Words that were shown at the button need no message as well.
     let told_at_button = reply.toast.is_some() && reply.file.is_none() && !reply.in_place;
     let audited = request.grants().iter().all(Grant::is_recorded);
-    if reply.follow.is_some() && reply.html.is_empty() && audited {
+    if reply.settled && reply.html.is_empty() && audited {
+        // Written and promised, in one transaction with the update's mark.
+    } else if reply.follow.is_some() && reply.html.is_empty() && audited {
         // The job's own transaction marked the update: one commit less before the job may start.
     } else if let Some(file) = reply.file {
         promise(request, file.source(source_of(request.update))).await;
+    } else if let Some(once) = reply.once {
+        let message = Outgoing::text(request.actor.place, reply.html, reply.buttons);
+        promise(request, message.source(once)).await;
     } else if reply.html.is_empty() || told_at_button {
         finish(request.clone()).await;
     } else {
@@ -442,6 +539,7 @@ async fn offer_late(request: &Request, incoming: &Incoming) -> Result<Reply> {
     let offer = Offer::Late {
         text: incoming.text.clone(),
         message: Some(incoming.message),
+        file: incoming.attached(),
     };
     let intent = offers::keep(request, &offer, LATE_WITHIN).await?;
     let typed = text::shorten(&incoming.text, 200);
@@ -464,8 +562,15 @@ fn is_for_us(incoming: &Incoming, me: &Me) -> bool {
         Some(line) => line
             .bot
             .is_none_or(|bot| bot.eq_ignore_ascii_case(me.username())),
-        None => incoming.place.chat.is_private(),
+        None => incoming.place.chat.is_private() || is_answer_to(incoming, me),
     }
+}
+
+/// Whether it replies to a message of ours.
+fn is_answer_to(incoming: &Incoming, me: &Me) -> bool {
+    let own = i64::try_from(me.user.id.0).unwrap_or(0);
+    let replied = incoming.reply_to.as_ref();
+    replied.is_some_and(|replied| replied.author.0 == own)
 }
 
 fn actor(services: &Services, author: &Author, place: Place) -> Actor {
@@ -474,7 +579,7 @@ fn actor(services: &Services, author: &Author, place: Place) -> Actor {
         services.access.chat_moved(before, place.chat);
     }
     let (id, name) = match author {
-        Author::Person { id, name } => {
+        Author::Person { id, name, .. } => {
             let own = services.access.name_of(*id);
             (*id, own.unwrap_or_else(|| name.clone()))
         }

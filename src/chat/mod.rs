@@ -2,9 +2,14 @@
 
 pub mod changes;
 pub mod commands;
+pub mod dialog;
 mod dispatch;
+mod export;
+mod files;
+mod filter;
 pub mod intake;
 pub mod keyboards;
+mod members;
 pub mod menu;
 pub mod message;
 mod notices;
@@ -13,7 +18,10 @@ mod press;
 pub mod pulse;
 mod reply;
 mod request;
+mod search;
+mod talk;
 
 pub use dispatch::{on_other, schema};
+pub use export::Exports;
 pub use notices::Notices;
 pub use reply::Reply;

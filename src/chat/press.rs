@@ -1,16 +1,25 @@
 //! What follows from a pressed button. Rights are asked for anew, at the moment of the press.
 
-use super::commands::{Command, cancel, job, jobs, output, read_line, retry, run, status};
-use super::keyboards::Press;
+use super::commands::{
+    Command, audit, cancel, chats, invite, job, jobs, outbox, output, read_line, retry, run,
+    status, users,
+};
+use super::dialog;
+use super::files;
+use super::keyboards::{Press, Tap};
+use super::members;
 use super::offers::{self, LATE_WITHIN, Offer};
 use super::reply::Reply;
 use super::request::{From, Request};
-use crate::access::Asked;
+use super::search;
+use crate::access::{Asked, Change};
 use crate::base::error::{Error, Result};
-use crate::base::ids::MessageId;
+use crate::base::ids::{MessageId, Place};
 use crate::base::job::OutputMode;
 use crate::base::role::Role;
 use crate::base::text::{escape, shorten};
+use crate::base::upload::Attached;
+use crate::jobs::output::Rows;
 
 /// Whether a press starts or stops something, so that a late one is asked about first.
 #[must_use]
@@ -20,19 +29,31 @@ pub fn acts(press: &Press) -> bool {
         | Press::Again(_)
         | Press::Run(_)
         | Press::Stream(_)
+        | Press::GiveFile(..)
         | Press::Give(..)
         | Press::Revoke(_)
         | Press::GiveScript(..)
         | Press::RevokeScript(..)
         | Press::Ignore(_)
         | Press::Allow(..)
+        | Press::Remove(_)
         | Press::Leave(_)
         | Press::Invite(..)
         | Press::Withdraw(_)
-        | Press::Confirm(_) => true,
+        | Press::Confirm(_)
+        | Press::Ask {
+            tap: Tap::Value(_) | Tap::Skip | Tap::SkipAll,
+            ..
+        } => true,
+        Press::Outbox(press) => press.acts(),
         Press::Log(_)
         | Press::Job(_)
         | Press::Jobs(..)
+        | Press::KeptJobs(..)
+        | Press::Found(..)
+        | Press::FoundFile(_)
+        | Press::FoundJob(..)
+        | Press::Rows(..)
         | Press::Scripts(_)
         | Press::Streams(_)
         | Press::Status(_)
@@ -43,9 +64,14 @@ pub fn acts(press: &Press) -> bool {
         | Press::LendScript(..)
         | Press::Strangers(_)
         | Press::Groups(_)
+        | Press::Group(_)
         | Press::InviteAs(_)
         | Press::Audit(_)
-        | Press::Drop(_) => false,
+        | Press::Drop(_)
+        | Press::Ask {
+            tap: Tap::Back | Tap::Cancel | Tap::Page(_) | Tap::Again,
+            ..
+        } => false,
     }
 }
 
@@ -65,7 +91,16 @@ pub async fn handle(request: &Request, press: Press) -> Result<Reply> {
         Press::Again(id) => retry::again(request, id).await,
         Press::Log(id) => output::file(request, id).await,
         Press::Job(id) => job::show(request, id).await,
-        Press::Jobs(which, skip) => Ok(jobs::list(request, &which, skip).await?.in_place()),
+        Press::Jobs(filter, at) => Ok(jobs::page(request, &filter, at).await?.in_place()),
+        Press::KeptJobs(id, at) => Ok(jobs::kept_page(request, &id, at).await?.in_place()),
+        Press::Found(id, page) => search::page(request, &id, page).await,
+        Press::FoundFile(id) => search::file(request, &id).await,
+        Press::FoundJob(id, job) => search::found_job(request, &id, job).await,
+        Press::Rows(id, from, to) => {
+            let rows = output::rows(request, id, Rows::Between(from, to)).await?;
+            Ok(rows.in_place())
+        }
+        Press::Outbox(press) => outbox::pressed(request, press).await,
         Press::Scripts(page) => Ok(run::list(request, page, None).await?.in_place()),
         Press::Streams(page) => {
             let stream = Some(OutputMode::Stream);
@@ -74,32 +109,55 @@ pub async fn handle(request: &Request, press: Press) -> Result<Reply> {
         Press::Status(part) => Ok(status::show(request, &part).await?.in_place()),
         Press::Run(script) => run::pressed(request, script, None).await,
         Press::Stream(script) => run::pressed(request, script, Some(OutputMode::Stream)).await,
-        Press::Users(_)
-        | Press::Person(_)
-        | Press::Lend(..)
-        | Press::Rights(..)
-        | Press::LendScript(..)
-        | Press::Strangers(_)
-        | Press::Groups(_)
-        | Press::InviteAs(_)
-        | Press::Audit(_)
-        | Press::Give(..)
-        | Press::Revoke(_)
-        | Press::GiveScript(..)
-        | Press::RevokeScript(..)
-        | Press::Ignore(_)
-        | Press::Allow(..)
-        | Press::Leave(_)
-        | Press::Invite(..)
-        | Press::Withdraw(_) => Err(Error::refused(
-            "This button does nothing yet. Write the command.",
-        )),
+        Press::GiveFile(intent, script) => files::give(request, &intent, script).await,
+        Press::Users(page) => Ok(users::list(request, page, None).await?.in_place()),
+        Press::Strangers(page) => Ok(users::strangers(request, page).await?.in_place()),
+        Press::Person(user) => Ok(members::show(request, user).await?.in_place()),
+        Press::Lend(user, role) => Ok(members::lend(request, user, role).await?.in_place()),
+        Press::Give(user, role, hours) => {
+            Ok(members::give(request, user, role, hours).await?.in_place())
+        }
+        Press::Revoke(user) => {
+            let change = Change::NoRole { user };
+            Ok(members::change(request, change).await?.in_place())
+        }
+        Press::Rights(user, page) => Ok(members::rights(request, user, page).await?.in_place()),
+        Press::LendScript(user, script) => Ok(members::lend_script(request, user, &script)
+            .await?
+            .in_place()),
+        Press::GiveScript(user, script, hours) => {
+            let given = members::give_script(request, user, &script, hours).await?;
+            Ok(given.in_place())
+        }
+        Press::RevokeScript(user, script) => {
+            let change = Change::NoScript { user, script };
+            Ok(members::change(request, change).await?.in_place())
+        }
+        Press::Ignore(user) => Ok(members::ignore(request, user).await?.in_place()),
+        Press::Allow(chat, role) => {
+            let place = Place { chat, thread: None };
+            let change = Change::Chat { place, role };
+            Ok(members::change(request, change).await?.in_place())
+        }
+        Press::Remove(chat) => {
+            let place = Place { chat, thread: None };
+            let change = Change::NoChat { place };
+            Ok(members::change(request, change).await?.in_place())
+        }
+        Press::Groups(page) => Ok(chats::list(request, page).await?.in_place()),
+        Press::Group(chat) => Ok(chats::show(request, chat).await?.in_place()),
+        Press::Leave(chat) => Ok(chats::leave(request, chat).await?.in_place()),
+        Press::InviteAs(role) => Ok(invite::times(request, role).await?.in_place()),
+        Press::Invite(role, hours) => Ok(invite::pressed(request, role, hours).await?.in_place()),
+        Press::Withdraw(id) => Ok(invite::withdraw(request, id).await?.in_place()),
+        Press::Audit(part) => Ok(audit::pressed(request, &part).await?.in_place()),
         Press::Confirm(intent) => confirm(request, &intent).await,
         Press::Drop(intent) => {
             offers::open(request, &intent).await?;
             offers::take(request, &intent).await?;
             Ok(Reply::html("Dropped. Nothing was run.").in_place())
         }
+        Press::Ask { dialog, step, tap } => dialog::pressed(request, dialog, step, tap).await,
     }
 }
 
@@ -138,7 +196,22 @@ async fn confirm(request: &Request, intent: &str) -> Result<Reply> {
     request.source = format!("intent:{intent}");
     let reply = match offer {
         Offer::Run(offer) => run::confirmed(&request, offer).await?,
-        Offer::Late { text, message } => late_command(&request, &text, message).await?,
+        Offer::Change(change) => {
+            // Taken first: of two presses at once, one changes something.
+            if !offers::take(&request, intent).await? {
+                return Err(Error::refused("This was answered already."));
+            }
+            return Ok(members::carry_out(&request, change).await?.in_place());
+        }
+        Offer::Late {
+            text,
+            message,
+            file,
+        } => late_command(&request, &text, message, file).await?,
+        Offer::File { .. } => {
+            return Err(Error::refused("This button no longer stands for anything."));
+        }
+        Offer::Jobs { .. } | Offer::Search(_) => return Err(offers::stale()),
         Offer::LatePress { data } => {
             let press = Press::read(&data).filter(|press| !matches!(press, Press::Confirm(_)));
             let press = press.ok_or_else(|| {
@@ -155,7 +228,12 @@ async fn confirm(request: &Request, intent: &str) -> Result<Reply> {
     Ok(reply)
 }
 
-async fn late_command(request: &Request, text: &str, message: Option<MessageId>) -> Result<Reply> {
+async fn late_command(
+    request: &Request,
+    text: &str,
+    message: Option<MessageId>,
+    file: Option<Attached>,
+) -> Result<Reply> {
     let line = read_line(text);
     let command = line.as_ref().and_then(|line| Command::named(&line.name));
     let (Some(line), Some(command)) = (&line, command) else {
@@ -163,6 +241,7 @@ async fn late_command(request: &Request, text: &str, message: Option<MessageId>)
     };
     let mut as_typed = request.clone();
     as_typed.message = message;
+    as_typed.attached = file;
     as_typed.from = From::Message;
     let reply = Box::pin(command.handle(&as_typed, line.rest)).await?;
     let done = format!("Running <code>{}</code> now.", escape(&shorten(text, 200)));

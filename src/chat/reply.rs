@@ -17,8 +17,12 @@ pub struct Reply {
     pub toast: Option<String>,
     /// Whether the text replaces the message whose button was pressed.
     pub in_place: bool,
+    /// Under this name it is said once, whatever asks for it again: a row, not an answer.
+    pub once: Option<String>,
     /// The job whose card answers instead; its update is handled already.
     pub follow: Option<JobId>,
+    /// Whether what there is to say was promised together with the update's mark: nothing is left to be done.
+    pub settled: bool,
 }
 
 impl Reply {
@@ -62,10 +66,26 @@ impl Reply {
         }
     }
 
+    /// Everything was written already.
+    #[must_use]
+    pub fn settled() -> Self {
+        Self {
+            settled: true,
+            ..Self::default()
+        }
+    }
+
     /// Nothing is said.
     #[must_use]
     pub fn nothing() -> Self {
         Self::default()
+    }
+
+    /// The same, said once under this name.
+    #[must_use]
+    pub fn once(mut self, name: Option<String>) -> Self {
+        self.once = name;
+        self
     }
 
     /// The same with buttons.

@@ -110,6 +110,16 @@ pub enum ArgError {
         /// The argument.
         arg: Name,
     },
+    /// A file is missing.
+    #[error(
+        "{arg} is a file. Send it with the command as its caption, or send the command as a reply to it: {usage}"
+    )]
+    NoFile {
+        /// The argument.
+        arg: Name,
+        /// How the script is called.
+        usage: String,
+    },
     /// A value was given under a name that is probably mistyped.
     #[error(
         "There is no argument “{name}”. Did you mean {near}={}? If the whole is meant as a value, write {place}={}.",
@@ -174,6 +184,7 @@ impl From<ArgError> for Error {
             | ArgError::NotANumber { .. }
             | ArgError::NotYesNo { .. }
             | ArgError::Typed { .. }
+            | ArgError::NoFile { .. }
             | ArgError::UnknownName { .. }
             | ArgError::Dash { .. }
             | ArgError::Control { .. }
@@ -223,7 +234,19 @@ impl Script {
     /// # Errors
     /// The first [`ArgError`] found.
     pub fn resolve(&self, given: &[String]) -> Result<ResolvedArgs, ArgError> {
-        let values = self.assign(given)?;
+        self.resolve_with(given, |_| None)
+    }
+
+    /// The same with files, whose values are not typed but found by the argument's name.
+    ///
+    /// # Errors
+    /// The first [`ArgError`] found.
+    pub fn resolve_with(
+        &self,
+        given: &[String],
+        file: impl Fn(&Name) -> Option<String>,
+    ) -> Result<ResolvedArgs, ArgError> {
+        let values = self.assign(given, file)?;
         let argv = self
             .run
             .iter()
@@ -239,18 +262,25 @@ impl Script {
     }
 
     /// The value of each declared argument, defaults included.
-    fn assign(&self, given: &[String]) -> Result<Vec<Option<String>>, ArgError> {
+    fn assign(
+        &self,
+        given: &[String],
+        file: impl Fn(&Name) -> Option<String>,
+    ) -> Result<Vec<Option<String>>, ArgError> {
         let mut values = self.given(given)?;
         for (arg, value) in self.args.iter().zip(&mut values) {
-            if value.is_none() && arg.required() {
-                let (arg, usage) = (arg.name.clone(), self.usage());
-                return Err(ArgError::Missing { arg, usage });
+            if arg.is_file() {
+                *value = file(&arg.name);
             }
-            if value.is_none() {
-                value.clone_from(&arg.default);
+            if value.is_none() && arg.required() {
+                let (is_file, arg, usage) = (arg.is_file(), arg.name.clone(), self.usage());
+                return Err(match is_file {
+                    true => ArgError::NoFile { arg, usage },
+                    false => ArgError::Missing { arg, usage },
+                });
             }
         }
-        Ok(values)
+        Ok(self.with_defaults(&values))
     }
 
     /// The values that were given, by declared argument; what is missing is not told yet.
@@ -325,6 +355,14 @@ impl Script {
         let (name, value) = word.split_once('=')?;
         let index = self.args.iter().position(|arg| arg.name.as_str() == name)?;
         Some((index, value))
+    }
+
+    /// The values with the defaults of those that have none.
+    #[must_use]
+    pub fn with_defaults(&self, values: &[Option<String>]) -> Vec<Option<String>> {
+        let args = self.args.iter().zip(values);
+        args.map(|(arg, value)| value.clone().or_else(|| arg.default.clone()))
+            .collect()
     }
 
     /// What was given, put by name for each argument: the form in which it means the same wherever it stands.

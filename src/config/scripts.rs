@@ -8,6 +8,7 @@ use super::access::{self, User};
 use super::args::{self, Arg};
 use super::fault::{At, Report};
 use super::jobs::MAX_GRACE;
+use super::kind::{FileRule, Kind};
 use super::map::Map;
 use super::program::{check_program, find_in_path};
 use super::read::{absolute, parse_name, text, texts};
@@ -66,6 +67,21 @@ impl Script {
     pub fn program(&self) -> &Path {
         let first = self.run.first().and_then(ArgTemplate::as_literal);
         Path::new(first.unwrap_or_default())
+    }
+
+    /// The arguments that are files, with their rules.
+    pub fn files(&self) -> impl Iterator<Item = (&Name, &FileRule)> {
+        self.args.iter().filter_map(|arg| match &arg.kind {
+            Kind::File(rule) => Some((&arg.name, rule)),
+            Kind::Text | Kind::Integer { .. } | Kind::Boolean => None,
+        })
+    }
+
+    /// The rule of this argument, if it is a file.
+    #[must_use]
+    pub fn file_rule(&self, argument: &str) -> Option<&FileRule> {
+        let mut files = self.files();
+        files.find_map(|(name, rule)| (name.as_str() == argument).then_some(rule))
     }
 
     /// A script with every setting at its default.

@@ -28,6 +28,8 @@ pub enum Phase<'a> {
         since: Duration,
         /// It was asked to stop.
         stopping: bool,
+        /// What is done before the work itself.
+        doing: Option<&'a str>,
     },
     /// It ended.
     Ended {
@@ -90,9 +92,15 @@ pub fn header(title: &str, id: JobId, phase: &Phase<'_>) -> String {
     match phase {
         Phase::Queued { ahead: 0 } => format!("⏳ {name} · queued"),
         Phase::Queued { ahead } => format!("⏳ {name} · queued ({ahead} ahead)"),
-        Phase::Running { since, stopping } => {
+        Phase::Running {
+            since,
+            stopping,
+            doing,
+        } => {
             let stopping = if *stopping { "stopping · " } else { "" };
-            format!("▶️ {name} · {stopping}{}", human(*since))
+            let doing =
+                doing.map_or_else(String::new, |doing| format!("{} · ", text::escape(doing)));
+            format!("▶️ {name} · {stopping}{doing}{}", human(*since))
         }
         Phase::Ended { ending, took } => {
             let took = took.map(human);
@@ -424,6 +432,7 @@ mod tests {
             &Phase::Running {
                 since,
                 stopping: false,
+                doing: None,
             },
         );
         assert_eq!(text::plain_of_html(&running), "▶️ deploy · #12 · 14 s");

@@ -53,8 +53,9 @@ impl Fetcher {
     pub async fn fetch(&self, file_id: &str, to: &Path, most: u64) -> Result<u64, NotFetched> {
         let asked = self.bots.quick.get_file(FileId(file_id.to_owned())).await;
         let file = asked.map_err(|error| refused(&error))?;
-        let size = u64::from(file.meta.size);
-        if size > most {
+        // What the library writes where Telegram says nothing.
+        let size = (file.meta.size != u32::MAX).then_some(u64::from(file.meta.size));
+        if size.is_some_and(|size| size > most) {
             return Err(NotFetched::TooLarge);
         }
         let mut disk = OpenOptions::new()
@@ -71,7 +72,9 @@ impl Fetcher {
             _ => self.download(&file.path, &mut disk, most).await?,
         };
         disk.flush().await.map_err(NotFetched::Disk)?;
-        if size != 0 && got != size {
+        if let Some(size) = size
+            && got != size
+        {
             return Err(NotFetched::Again(format!(
                 "{} of {} came",
                 bytes(got),
@@ -127,7 +130,8 @@ fn refused_by(error: &ApiError) -> NotFetched {
     let says = |part: &str| words.contains(part);
     if says("too big") {
         NotFetched::TooLarge
-    } else if says("file_id") || says("file identifier") || says("file is temporarily unavailable") {
+    } else if says("file_id") || says("file identifier") || says("file is temporarily unavailable")
+    {
         NotFetched::Missing
     } else {
         NotFetched::Again(format!("Telegram answers: {error}"))
@@ -140,5 +144,44 @@ fn broke_off(error: reqwest::Error) -> NotFetched {
         Some(400 | 404) => NotFetched::Missing,
         Some(status) => NotFetched::Again(format!("Telegram answers with {status}")),
         None => NotFetched::Again("the connection broke off".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_refusal_means() {
+        let means = |words: &str| refused_by(&ApiError::Unknown(words.to_owned()));
+        assert!(matches!(
+            means("Bad Request: file is too big"),
+            NotFetched::TooLarge
+        ));
+        for gone in [
+            "Bad Request: invalid file_id",
+            "Bad Request: wrong file_id or the file is temporarily unavailable",
+        ] {
+            assert!(matches!(means(gone), NotFetched::Missing), "{gone}");
+        }
+        assert!(matches!(
+            means("Internal Server Error"),
+            NotFetched::Again(_)
+        ));
+    }
+
+    #[tokio::test]
+    async fn a_server_of_ones_own_hands_out_files_of_this_machine() {
+        let dir = tempfile::tempdir().unwrap();
+        let (from, to) = (dir.path().join("from"), dir.path().join("to"));
+        std::fs::write(&from, "0123456789").unwrap();
+        let mut disk = File::create(&to).await.unwrap();
+        assert_eq!(copy(&from, &mut disk, 10).await.unwrap(), 10);
+        disk.flush().await.unwrap();
+        assert_eq!(std::fs::read_to_string(&to).unwrap(), "0123456789");
+        let more = copy(&from, &mut disk, 9).await;
+        assert!(matches!(more, Err(NotFetched::TooLarge)));
+        let gone = copy(&dir.path().join("gone"), &mut disk, 9).await;
+        assert!(matches!(gone, Err(NotFetched::Missing)));
     }
 }

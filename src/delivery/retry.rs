@@ -205,6 +205,20 @@ mod tests {
         );
         assert_eq!(api("Bad Request: can't parse entities: …"), Decision::Plain);
         assert_eq!(api("Bad Request: message is too long"), Decision::Plain);
+        for refused in [
+            "Bad Request: IMAGE_PROCESS_FAILED",
+            "Bad Request: PHOTO_INVALID_DIMENSIONS",
+            "Bad Request: file of size 10485761 bytes is too big for a photo; the maximum size is 10485760 bytes",
+        ] {
+            assert_eq!(api(refused), Decision::AsFile, "{refused}");
+        }
+        let as_file = Tried {
+            as_file: true,
+            ..Tried::default()
+        };
+        let error = ApiError::Unknown("Bad Request: IMAGE_PROCESS_FAILED".to_owned());
+        let again = decide(&RequestError::Api(error), as_file);
+        assert!(matches!(again, Decision::GiveUp(_)), "{again:?}");
         assert!(matches!(
             api("Request Entity Too Large"),
             Decision::GiveUp(_)

@@ -473,7 +473,7 @@ mod tests {
         fs::create_dir(&deep).unwrap();
         fs::write(deep.join("file"), "x").unwrap();
         for path in [deep, folder.out()] {
-            fs::set_permissions(path, Permissions::from_mode(0)).unwrap();
+            fs::set_permissions(path, Permissions::from_mode(0o000)).unwrap();
         }
         folder.remove().unwrap();
         assert_eq!(jobs(dir.path()).unwrap(), []);

@@ -104,6 +104,7 @@ async fn show_card(jobs: &Jobs, active: &Active, first: bool) {
         jobs.inner.outbox.offer(card);
         return;
     }
+    let card = card.of_job(active.id);
     match jobs.inner.outbox.post(&card).await {
         Ok(()) => shown.seen.card = true,
         Err(error) => tracing::warn!(job = %active.id, %error, "the card cannot be sent yet"),
@@ -112,10 +113,12 @@ async fn show_card(jobs: &Jobs, active: &Active, first: bool) {
 
 async fn compose(jobs: &Jobs, active: &Active) -> store::Result<Outgoing> {
     let subject = subject(active.id, &active.new);
+    let doing = active.output().and_then(|output| output.done_first());
     let phase = match *active.phase.borrow() {
         Phase::Running(since) => card::Phase::Running {
             since: whole_seconds(since),
             stopping: active.stop.is_cancelled(),
+            doing: doing.as_deref(),
         },
         Phase::Queued | Phase::Ended => card::Phase::Queued { ahead: 0 },
     };
@@ -162,7 +165,7 @@ async fn post_pieces(
 ) {
     shown.seen.skipped |= skipped;
     for html in pieces {
-        let piece = Outgoing::text(active.new.place, html, Vec::new());
+        let piece = Outgoing::text(active.new.place, html, Vec::new()).of_job(active.id);
         match jobs.inner.outbox.post(&piece).await {
             Ok(()) => shown.seen.pieces += 1,
             Err(error) => {

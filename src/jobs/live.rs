@@ -157,6 +157,7 @@ pub struct Output {
     state: Mutex<State>,
     changed: Notify,
     size: Size,
+    doing: Mutex<Option<String>>,
 }
 
 struct State {
@@ -181,7 +182,20 @@ impl Output {
             }),
             size: reading.size,
             changed: Notify::new(),
+            doing: Mutex::default(),
         }
+    }
+
+    /// Says what is being done before the work itself, in a few words for the card.
+    pub fn doing(&self, words: Option<String>) {
+        *locked(&self.doing) = words;
+        self.changed.notify_one();
+    }
+
+    /// What is being done before the work itself.
+    #[must_use]
+    pub fn done_first(&self) -> Option<String> {
+        locked(&self.doing).clone()
     }
 
     /// Takes some bytes. A full disk is the log's trouble, not the program's.

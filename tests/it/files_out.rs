@@ -122,7 +122,7 @@ on_both! {
         let leave = "echo half > \"$OPSGRAM_OUT/half.txt\"";
         world.script("hangs", &format!("{leave}; echo there; exec sleep 600"), &[]);
         world.script("slow", &format!("{leave}; exec sleep 600"), &["timeout: 1s"]);
-        world.script("waits", &format!("{leave}; echo there; {}", gate.wait()), &[]);
+        world.script("waits", &format!("{leave}; echo at the gate; {}", gate.wait()), &[]);
         world.start().await;
         world.say(ANN, "/run hangs");
         world.sees(ANN, "there").await;
@@ -135,7 +135,7 @@ on_both! {
         world.stop().await;
         let bot = Outside::start(&world).await;
         world.say(ANN, "/run waits");
-        world.sees(ANN, "there").await;
+        world.sees(ANN, "at the gate").await;
         bot.kill().await;
         gate.open(1);
         world.start().await;
@@ -232,7 +232,13 @@ on_both! {
         let mode = fs::metadata(folder(&world)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o700);
         let later = opsgram::base::time::Millis::now().plus(std::time::Duration::from_secs(1));
-        world.services().jobs.prune(later).await.unwrap();
+        let keep = opsgram::jobs::retention::Keep {
+            age: std::time::Duration::ZERO,
+            count: u64::MAX,
+            bytes: u64::MAX,
+        };
+        let stop = tokio_util::sync::CancellationToken::new();
+        world.services().jobs.forget_old(keep, later, &stop).await.unwrap();
         assert!(!folder(&world).exists());
     }
 }

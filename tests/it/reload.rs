@@ -1,7 +1,7 @@
 //! The configuration changes while the bot runs: what holds at once, what waits, and what is said of a fault.
 
 use crate::harness::tools::{Gate, lines, until};
-use crate::harness::{ANN, BEN, CLEO, OPS, Outside, PATIENCE, STRANGER, World};
+use crate::harness::{ANN, BEN, CLEO, OPS, Outside, PATIENCE, STRANGER};
 use crate::on_both;
 use std::fs;
 

@@ -254,6 +254,7 @@ async fn a_script_gets_no_variable_that_it_does_not_declare() {
             "MODE",
             "OPSGRAM_JOB",
             "OPSGRAM_JOB_TOKEN",
+            "OPSGRAM_OUT",
             "OPSGRAM_REQUEST",
             "PATH",
             "PGHOST",

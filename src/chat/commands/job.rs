@@ -1,6 +1,6 @@
 //! `/job`: one job with its times, its output's end, and what can be done with it.
 
-use super::{About, job_id, jobs};
+use super::{About, job_id, jobs, outbox};
 use crate::access::{Asked, Grant};
 use crate::base::error::{Error, Result};
 use crate::base::ids::JobId;
@@ -13,6 +13,7 @@ use crate::chat::reply::Reply;
 use crate::chat::request::Request;
 use crate::delivery::card;
 use crate::store;
+use crate::store::history::Standing;
 use crate::store::jobs::Job;
 
 /// What the help says.
@@ -35,7 +36,7 @@ const TAIL_UNITS: usize = 1500;
 pub async fn handle(request: &Request, rest: &str) -> Result<Reply> {
     match wanted(rest, "job")? {
         Some(id) => show(request, id).await,
-        None => jobs::ask_which(request, "", "job").await,
+        None => jobs::ask_which(request, Standing::Any, "job").await,
     }
 }
 
@@ -57,6 +58,9 @@ pub async fn show(request: &Request, id: JobId) -> Result<Reply> {
     }
     if let (JobState::Failed, Some(reason)) = (job.state, &job.reason) {
         html.push_str(&format!("\n{}", escape(reason)));
+    }
+    if let Some(told) = outbox::told(request, id).await? {
+        html.push_str(&format!("\n{told}"));
     }
     let end = match request.services.jobs.printed(id).await {
         Some(end) => end,
@@ -84,7 +88,7 @@ pub async fn show(request: &Request, id: JobId) -> Result<Reply> {
     Ok(Reply::html(html).buttons(buttons))
 }
 
-/// The job, if the caller's role may see it. What a role may not see is not told from what does not exist.
+/// The job, if the caller's role may see it, or it is their own by a right to its script. What a role may not see is not told from what does not exist.
 ///
 /// # Errors
 /// The refusal in words, or a failure of ours.
@@ -104,8 +108,11 @@ pub async fn visible(
         let mut db = request.services.store.read().await?;
         store::jobs::find(&mut db, id).await?
     };
+    let own = job.as_ref().filter(|job| {
+        job.new.asker == request.actor.id && request.may_run(&job.new.title, job.new.role)
+    });
     let role = request.role().filter(|role| *role >= need);
-    if let (Some(job), Some(role)) = (&job, role)
+    if let (Some(job), Some(role), None) = (&job, role, own)
         && job.new.role > role
     {
         let why = format!("the job is kept for the role {}", job.new.role);
@@ -113,9 +120,14 @@ pub async fn visible(
         access.note_refusal(&request.actor, &asked, &why).await?;
         return Err(missing());
     }
-    let grant = request.allow(asked).await?;
-    let job = job.ok_or_else(missing)?;
-    Ok((job, grant))
+    let grant = match own {
+        Some(own) => request.allow_script(asked, &own.new.title).await?,
+        None => request.allow(asked).await?,
+    };
+    match job {
+        Some(job) => Ok((job, grant)),
+        None => Err(jobs::removed(request, id).await?.unwrap_or_else(missing)),
+    }
 }
 
 /// The job that the words after a command name; `None` when there are no words.

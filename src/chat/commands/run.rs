@@ -2,13 +2,16 @@
 
 use super::About;
 use crate::access::{Asked, Grant};
-use crate::actions::script;
+use crate::actions::{incoming, script};
 use crate::base::error::{Error, Result};
 use crate::base::ids::JobId;
 use crate::base::job::OutputMode;
 use crate::base::role::Role;
 use crate::base::text::{self, escape, utf16_len};
+use crate::base::upload::{Attached, Uploads};
 use crate::base::{suggest, words};
+use crate::chat::dialog;
+use crate::chat::files;
 use crate::chat::keyboards::{PAGE, Press, in_pairs};
 use crate::chat::offers::{self, Offer, RunOffer};
 use crate::chat::reply::Reply;
@@ -48,14 +51,17 @@ pub async fn handle(request: &Request, rest: &str) -> Result<Reply> {
 pub async fn start(request: &Request, rest: &str, output: Option<OutputMode>) -> Result<Reply> {
     let mut typed = words::words(rest).map_err(|error| Error::refused(error.to_string()))?;
     if typed.is_empty() {
-        return list(request, 0, output).await;
+        return match request.attached.as_ref().filter(|file| file.own) {
+            Some(file) => files::offer(request, &file.upload).await,
+            None => list(request, 0, output).await,
+        };
     }
     let name = typed.remove(0);
     let asked = Wanted {
-        script: name,
         given: typed,
         output,
-        retry_of: None,
+        attached: request.attached.clone(),
+        ..Wanted::new(name)
     };
     begin(request, asked, request.origin()).await
 }
@@ -71,17 +77,90 @@ pub struct Wanted {
     pub output: Option<OutputMode>,
     /// The job that it repeats.
     pub retry_of: Option<JobId>,
+    /// Files, by the arguments that they are the values of.
+    pub files: Uploads,
+    /// A file that came along, for the first argument that is one and has no value yet.
+    pub attached: Option<Attached>,
 }
 
-/// Checks what is wanted; then asks, if the script wants that, or submits.
+impl Wanted {
+    /// This script with nothing given.
+    #[must_use]
+    pub fn new(script: String) -> Self {
+        Self {
+            script,
+            given: Vec::new(),
+            output: None,
+            retry_of: None,
+            files: Uploads::new(),
+            attached: None,
+        }
+    }
+
+    /// The files by argument, the one that came along among them.
+    fn uploads(&self, script: &Script) -> Result<Uploads> {
+        let mut uploads = self.files.clone();
+        let Some(attached) = &self.attached else {
+            return Ok(uploads);
+        };
+        let mut names = script.files().map(|(name, _)| name.to_string());
+        match names.find(|name| !uploads.contains_key(name)) {
+            Some(name) => {
+                uploads.insert(name, attached.upload.clone());
+            }
+            None if attached.own => {
+                return Err(Error::refused(format!(
+                    "{} takes no file. Send the command alone to run it.",
+                    script.name
+                )));
+            }
+            // A command may answer a message for other reasons than the file in it.
+            None => {}
+        }
+        Ok(uploads)
+    }
+}
+
+/// Checks what is wanted and asks for what is missing; else as [`launch`].
 ///
 /// # Errors
 /// The refusal in words, or a failure of ours.
 pub async fn begin(request: &Request, wanted: Wanted, origin: Origin) -> Result<Reply> {
     let config = request.services.live.current();
-    let (script, grant) = permit(request, &config, &wanted).await?;
+    let known = script::find(&config, &wanted.script);
+    if let Some(script) = known
+        && let Ok(uploads) = wanted.uploads(script)
+        && let Ok(true) = dialog::is_needed(script, &wanted.given, &uploads)
+    {
+        permit(request, &config, &wanted, "script.ask").await?;
+        let wanted = Wanted {
+            files: uploads,
+            attached: None,
+            ..wanted
+        };
+        return dialog::begin(request, script, wanted, &origin).await;
+    }
+    launch(request, wanted, origin).await
+}
+
+/// Checks what is wanted; then asks whether to run it, if the script wants that, or submits.
+///
+/// # Errors
+/// The refusal in words, or a failure of ours.
+pub async fn launch(request: &Request, wanted: Wanted, origin: Origin) -> Result<Reply> {
+    let config = request.services.live.current();
+    let (script, grant) = permit(request, &config, &wanted, "script.run").await?;
     let scripts = &request.services.scripts;
-    let job = scripts.job(script, &wanted.given, wanted.output, wanted.retry_of)?;
+    let uploads = wanted.uploads(script)?;
+    dialog::is_needed(script, &wanted.given, &uploads)?;
+    scripts.check_choices(script, &wanted.given).await?;
+    let job = scripts.job(
+        script,
+        &wanted.given,
+        &uploads,
+        wanted.output,
+        wanted.retry_of,
+    )?;
     if !script.confirm {
         return submit(request, &grant, job, origin).await;
     }
@@ -90,6 +169,7 @@ pub async fn begin(request: &Request, wanted: Wanted, origin: Origin) -> Result<
         script: script.name.to_string(),
         given: wanted.given,
         argv: argv.clone(),
+        files: uploads,
         output: wanted.output,
         retry_of: wanted.retry_of,
         reply_to: origin.reply_to,
@@ -123,10 +203,19 @@ pub async fn confirmed(request: &Request, offer: RunOffer) -> Result<Reply> {
         given: offer.given,
         output: offer.output,
         retry_of: offer.retry_of,
+        files: offer.files,
+        attached: None,
     };
-    let (script, grant) = permit(request, &config, &wanted).await?;
+    let (script, grant) = permit(request, &config, &wanted, "script.run").await?;
     let scripts = &request.services.scripts;
-    let job = scripts.job(script, &wanted.given, wanted.output, wanted.retry_of)?;
+    scripts.check_choices(script, &wanted.given).await?;
+    let job = scripts.job(
+        script,
+        &wanted.given,
+        &wanted.files,
+        wanted.output,
+        wanted.retry_of,
+    )?;
     if argv(&job)? != offer.argv {
         return Err(Error::refused(format!(
             "The configuration of {} has changed since you asked. Send /run again to see what it does now.",
@@ -151,10 +240,8 @@ pub async fn pressed(
     output: Option<OutputMode>,
 ) -> Result<Reply> {
     let wanted = Wanted {
-        script,
-        given: Vec::new(),
         output,
-        retry_of: None,
+        ..Wanted::new(script)
     };
     begin(request, wanted, request.origin()).await
 }
@@ -165,9 +252,9 @@ pub async fn pressed(
 /// The refusal, for strangers and unlisted groups.
 pub async fn list(request: &Request, page: usize, output: Option<OutputMode>) -> Result<Reply> {
     let asked = Asked::new("script.list", "", Role::Viewer);
-    let role = request.allow(asked).await?.role();
+    request.allow(asked).await?;
     let config = request.services.live.current();
-    let mine: Vec<&Script> = config.scripts.values().filter(|s| s.role <= role).collect();
+    let mine: Vec<&Script> = mine(request, &config).collect();
     if mine.is_empty() {
         let why = match config.scripts.is_empty() {
             true => "No scripts are configured yet. Add some under scripts: in the configuration.",
@@ -223,25 +310,43 @@ async fn permit<'a>(
     request: &Request,
     config: &'a Arc<Config>,
     wanted: &Wanted,
+    action: &'static str,
 ) -> Result<(&'a Script, Grant)> {
     let Some(script) = script::find(config, &wanted.script) else {
         let asked = Asked::new("script.list", "", Role::Viewer);
-        let role = request.allow(asked).await?.role();
-        return Err(unknown(config, role, &wanted.script));
+        request.allow(asked).await?;
+        return Err(unknown(request, config, &wanted.script));
     };
-    let arguments = masked_words(request, script, &wanted.given);
+    let sent = wanted
+        .files
+        .values()
+        .chain(wanted.attached.as_ref().map(|file| &file.upload));
+    let given: Vec<_> = wanted
+        .given
+        .iter()
+        .cloned()
+        .chain(sent.map(|file| file.words()))
+        .collect();
+    let arguments = masked_words(request, script, &given);
     let asked = Asked {
-        action: "script.run",
+        action,
         target: script.name.to_string(),
         arguments,
         need: script.role,
     };
-    Ok((script, request.allow(asked).await?))
+    let grant = request.allow_script(asked, script.name.as_str()).await?;
+    Ok((script, grant))
 }
 
-fn unknown(config: &Config, role: Role, name: &str) -> Error {
-    let mine = config.scripts.values().filter(|s| s.role <= role);
-    let near = suggest::nearest(name, mine.map(|script| script.name.as_str()));
+/// The scripts that the caller may run here.
+fn mine<'a>(request: &Request, config: &'a Config) -> impl Iterator<Item = &'a Script> {
+    let may = |script: &&Script| request.may_run(script.name.as_str(), script.role);
+    config.scripts.values().filter(may)
+}
+
+fn unknown(request: &Request, config: &Config, name: &str) -> Error {
+    let names = mine(request, config).map(|script| script.name.as_str());
+    let near = suggest::nearest(name, names);
     let name = text::head_units(name, 60);
     Error::refused(if near.is_empty() {
         format!("There is no script “{name}”. /run shows those that you may run.")
@@ -283,7 +388,7 @@ fn masked_words(request: &Request, script: &Script, argv: &[String]) -> String {
     let scripts = &request.services.scripts;
     let masked: Vec<_> = argv
         .iter()
-        .map(|element| scripts.mask(script, element))
+        .map(|element| scripts.mask(script, &incoming::shown(element)))
         .collect();
     shell_words(&masked)
 }

@@ -70,6 +70,7 @@ async fn keyboards_are_checked() {
         keyboard(json!({"text": "a", "url": "https://example.org/x"})),
         keyboard(json!({"text": "a", "copy_text": {"text": "c"}})),
         json!({"force_reply": true, "selective": true}),
+        json!({"force_reply": true, "input_field_placeholder": "é".repeat(64)}),
         many(100),
     ] {
         assert!(
@@ -78,6 +79,10 @@ async fn keyboards_are_checked() {
         );
     }
     for (markup, want) in [
+        (
+            json!({"force_reply": true, "input_field_placeholder": "é".repeat(65)}),
+            "input field placeholder is too long",
+        ),
         (
             keyboard(json!({"text": "a", "callback_data": "é".repeat(33)})),
             "BUTTON_DATA_INVALID",
@@ -358,7 +363,7 @@ async fn files_have_their_sizes() {
         false
     );
     // A JPEG of 600 × 400, as far as its frame header.
-    let mut picture = b"\xff\xd8\xff\xc0\0\x11\x08\x01\x90\x02\x58".to_vec();
+    let mut picture = b"\xff\xd8\xff\xc0\0\x11\x08\x01\x90\x02\x58\x03\x01\x11\0".to_vec();
     assert_eq!(
         upload("sendPhoto", "photo", vec![1; 9]).await["description"],
         "Bad Request: IMAGE_PROCESS_FAILED"

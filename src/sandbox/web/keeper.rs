@@ -22,6 +22,8 @@ use crate::base::time::Millis;
 const LINES: usize = 500;
 /// The longest line of the log that is kept, in bytes.
 const LINE: usize = 2_000;
+/// Time for a killed process to be gone.
+const KILL_WITHIN: Duration = Duration::from_secs(5);
 /// Time for the bot to stop in good order; a job may take its grace.
 const STOP_WITHIN: Duration = Duration::from_secs(60);
 
@@ -139,10 +141,18 @@ impl Keeper {
         }
     }
 
-    /// Does this as soon as it can.
+    /// Does this as soon as it can. A kill is awaited: it is a matter of moments.
     pub(super) async fn order(&self, order: Order) {
         // The task ends only when the page does.
         let _ = self.orders.send(order).await;
+        if order == Order::Kill {
+            let _ = tokio::time::timeout(KILL_WITHIN, self.ended()).await;
+        }
+    }
+
+    async fn ended(&self) {
+        let mut bell = self.watched.bell.subscribe();
+        while self.lives() && bell.changed().await.is_ok() {}
     }
 
     /// How the bot is, as the page shows it.
@@ -209,10 +219,8 @@ impl Keeper {
         self.order(Order::Stop).await;
         if let Some(task) = task {
             let abort = task.abort_handle();
-            let mut bell = self.watched.bell.subscribe();
-            let ended = async { while self.lives() && bell.changed().await.is_ok() {} };
             // A bot that does not stop is killed with its handle.
-            let _ = tokio::time::timeout(STOP_WITHIN, ended).await;
+            let _ = tokio::time::timeout(STOP_WITHIN, self.ended()).await;
             abort.abort();
             let _ = task.await;
         }

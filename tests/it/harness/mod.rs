@@ -1,5 +1,6 @@
 //! A world for a test: a Telegram stand-in, people, scripts, and the bot running against them.
 
+pub mod browser;
 mod database;
 mod outside;
 mod talk;
@@ -315,15 +316,14 @@ impl World {
     pub async fn quiet_in(&self, store: &opsgram::store::Store) {
         let begun = std::time::Instant::now();
         loop {
+            // In the order in which things move on, so that nothing passes by unseen between two looks.
+            let updates = self.sandbox.pending_updates();
             let mut db = store.read().await.unwrap();
+            let open = opsgram::store::inbox::unhandled(&mut db).await.unwrap();
             let (queued, running) = opsgram::store::jobs::counts(&mut db).await.unwrap();
             let pending = opsgram::store::outbox::pending(&mut db).await.unwrap();
-            let open = opsgram::store::inbox::unhandled(&mut db).await.unwrap();
             drop(db);
-            if queued + running + pending == 0
-                && open.is_empty()
-                && self.sandbox.pending_updates() == 0
-            {
+            if queued + running + pending == 0 && open.is_empty() && updates == 0 {
                 return;
             }
             assert!(

@@ -1,0 +1,110 @@
+//! The right to one script, and roles that end.
+
+use super::{DAN, HOUR, ONLY_ANN, now, private};
+use crate::harness::{ANN, BEN, CLEO, OPS};
+use crate::on_both;
+use opsgram::base::ids::UserId;
+use opsgram::base::role::Role;
+use opsgram::base::time::Millis;
+
+on_both! {
+    /// A role for a time ends exactly then, gives way to what was before, and leaves a line in the trail.
+    async fn a_role_with_an_end_falls_back(world) {
+        world.people(ONLY_ANN);
+        world.all_wrote_before();
+        world.script("payroll", "echo sum", &["role: admin"]);
+        world.start().await;
+        world.give(&[(BEN, "ben", Role::Viewer)]).await;
+        let told = world.asks(ANN, ANN, "/grant ben operator 8h").await;
+        assert!(told.text.starts_with("ben (222) is operator now until ") && told.text.ends_with(", then viewer again."), "{}", told.text);
+        // Given once more, it falls back to what he is for good.
+        world.asks(ANN, ANN, "/grant ben admin 2h").await;
+        world.asks(ANN, ANN, "/grant cleo operator 30m").await;
+        world.asks(ANN, ANN, "/grant 333 operator 30m").await;
+        let access = &world.services().access;
+        let until = access.look_up(UserId(BEN)).await.unwrap().unwrap().until.unwrap().0;
+        let standing = |user, at| access.standing_at(UserId(user), private(user), at);
+        use opsgram::access::Standing::{Known, Unknown};
+        assert_eq!(standing(BEN, Millis(until.0 - 1)), Known(Role::Admin));
+        assert_eq!(standing(BEN, until), Known(Role::Viewer), "exactly then");
+        assert_eq!(standing(CLEO, now().plus(HOUR)), Unknown);
+        assert!(!access.settle(now()).await.unwrap(), "nothing has ended yet");
+        assert!(access.until_next_end(now()).unwrap() <= HOUR);
+
+        assert!(access.settle(now().plus(HOUR)).await.unwrap());
+        assert_eq!(world.role_of(CLEO), None);
+        assert!(access.settle(until).await.unwrap());
+        assert!(!access.settle(until).await.unwrap(), "once");
+        assert_eq!(world.role_of(BEN), Some(Role::Viewer));
+        let ended = world.audited("member.end", "done").await;
+        let ended: Vec<_> = ended.iter().map(|l| (l.target.as_str(), l.arguments.as_str(), l.channel.as_str())).collect();
+        assert_eq!(ended, [("333", "operator, nobody again", "clock"), ("222", "admin, viewer again", "clock")]);
+        for wrong in ["/grant ben operator 5", "/grant ben operator 1s", "/grant ben operator 900d", "/grant ben operator 8h x", "/grant ben chef"] {
+            let told = world.asks(ANN, ANN, wrong).await;
+            assert!(!told.text.contains("now"), "{wrong}: {}", told.text);
+        }
+        assert_eq!(world.role_of(BEN), Some(Role::Viewer));
+    }
+}
+
+on_both! {
+    /// The right to one script: that one and no other, within the group's ceiling, with its end, and one's own jobs.
+    async fn a_right_to_one_script_opens_that_script_alone(world) {
+        world.script("deploy", "echo begun; exec sleep 600", &["role: admin", "concurrency: 4"]);
+        world.script("payroll", "echo sum", &["role: admin"]);
+        world.start().await;
+        assert!(world.asks(CLEO, CLEO, "/run deploy").await.text.contains("needs the role admin"));
+        // Cleo stands in the file; her role is fixed there, and a right beside it is not.
+        assert!(world.asks(ANN, ANN, "/grant cleo operator").await.text.contains("fixed in the configuration"));
+        let told = world.asks(ANN, ANN, "/grant cleo deploy 8h").await;
+        assert!(told.text.starts_with("cleo (333) may run deploy now until "), "{}", told.text);
+        world.sees(CLEO, "ann lets you run deploy until ").await;
+        let list = world.asks(CLEO, CLEO, "/run").await;
+        assert!(list.text.contains("deploy") && !list.text.contains("payroll"), "{}", list.text);
+        assert!(world.asks(CLEO, CLEO, "/run payroll").await.text.contains("needs the role admin"));
+        let in_group = world.asks(CLEO, OPS, "/run deploy").await;
+        assert!(in_group.text.contains("needs the role admin"), "the ceiling holds: {}", in_group.text);
+        world.say(CLEO, "/run deploy");
+        world.sees(CLEO, "▶️ deploy · #1").await;
+        world.say(ANN, "/run deploy");
+        world.sees(ANN, "▶️ deploy · #2").await;
+        let others = world.asks(CLEO, CLEO, "/cancel 2").await;
+        assert!(!others.text.starts_with("Stopping"), "{}", others.text);
+        world.asks(CLEO, CLEO, "/cancel 1").await;
+        world.sees(CLEO, "🚫 deploy · #1 · cancelled by cleo").await;
+        let access = &world.services().access;
+        let may = |at| access.may_run_at(UserId(CLEO), private(CLEO), "deploy", Role::Admin, at);
+        assert!(may(now().plus(HOUR * 7)) && !may(now().plus(HOUR * 8)));
+        assert!(access.settle(now().plus(HOUR * 9)).await.unwrap());
+        assert!(world.asks(CLEO, CLEO, "/run deploy").await.text.contains("needs the role admin"));
+        world.asks(ANN, ANN, "/grant cleo deploy").await;
+        world.quiet_but_for_jobs().await;
+        let taken = world.asks(ANN, ANN, "/revoke cleo deploy").await;
+        assert!(taken.text.contains("has no right of their own to deploy any more"), "{}", taken.text);
+        world.quiet_but_for_jobs().await;
+        assert!(world.asks(CLEO, CLEO, "/run deploy").await.text.contains("needs the role admin"));
+        let nobody = world.asks(ANN, ANN, "/grant 999 deploy").await;
+        assert!(nobody.text.contains("has no role yet"), "{}", nobody.text);
+        world.asks(ANN, ANN, "/cancel 2").await;
+        world.sees(ANN, "🚫 deploy · #2").await;
+    }
+}
+
+on_both! {
+    /// The file may let persons run a script whatever their role, by name or id; the chat does not take that.
+    async fn the_file_lets_persons_run_a_script(world) {
+        world.script("deploy", "echo deployed", &["role: admin", "allow: [ben, 444]"]);
+        world.start().await;
+        assert!(world.asks(BEN, BEN, "/run deploy").await.text.contains("deploy · #1"));
+        assert!(world.asks(CLEO, CLEO, "/run deploy").await.text.contains("needs the role admin"));
+        assert!(world.asks(DAN, DAN, "/run deploy").await.text.contains("I do not know you"), "a right alone is no role");
+        world.asks(ANN, ANN, "/grant 444 viewer").await;
+        world.quiet().await;
+        assert!(world.asks(DAN, DAN, "/run deploy").await.text.contains("deploy · #2"));
+        let fixed = world.asks(ANN, ANN, "/revoke ben deploy").await;
+        assert!(fixed.text.contains("ben's right to deploy is fixed in the configuration"), "{}", fixed.text);
+        let users = world.asks(ANN, ANN, "/users").await;
+        assert!(users.text.contains("may run deploy (configuration)"), "{}", users.text);
+        world.quiet().await;
+    }
+}

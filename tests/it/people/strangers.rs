@@ -1,0 +1,78 @@
+//! Strangers: bounded in rows and notices, and let in by a press.
+
+use super::{EVE, HOUR, ONLY_ANN, now, rows};
+use crate::harness::{ANN, STRANGER};
+use crate::on_both;
+use opsgram::base::role::Role;
+
+on_both! {
+    /// A thousand messages of a stranger: one answer, one notice, and after the hour two lines of the trail.
+    async fn a_strangers_flood_is_bounded(world) {
+        world.people(ONLY_ANN);
+        world.all_wrote_before();
+        world.start().await;
+        for n in 0..1_000 {
+            world.say(STRANGER, &format!("let me in {n}"));
+        }
+        world.quiet().await;
+        assert_eq!(world.sandbox.from_bot(STRANGER).len(), 1);
+        assert_eq!(world.count(ANN, "Somebody whom I do not know wrote to me: Mallory (999)"), 1);
+        assert_eq!(world.sandbox.from_bot(ANN).len(), 1);
+        assert_eq!(world.audited("knock", "refused").await.len(), 1);
+        let access = &world.services().access;
+        access.write_down(now()).await.unwrap();
+        assert!(world.audited("knock", "refused").await.len() <= 2);
+        access.write_down(now().plus(HOUR)).await.unwrap();
+        access.write_down(now().plus(HOUR)).await.unwrap();
+        let lines = world.audited("knock", "refused").await;
+        let counted: i64 = lines.iter().filter_map(|l| l.arguments.strip_prefix('×')?.parse::<i64>().ok()).sum();
+        assert_eq!(counted, 999, "nothing is lost");
+        assert!(lines.len() <= 3, "two, or three when the hour struck meanwhile: {}", lines.len());
+        let store = world.services().store.clone();
+        assert_eq!(rows(&store, "SELECT COUNT(*) FROM knocks").await, 0);
+    }
+}
+
+on_both! {
+    /// Many strangers: ten notices an hour, then a number.
+    async fn many_strangers_do_not_flood_the_owners(world) {
+        world.people(ONLY_ANN);
+        world.all_wrote_before();
+        world.start().await;
+        for n in 0..40 {
+            world.say(20_000 + n, "hello");
+        }
+        world.quiet().await;
+        assert_eq!(world.count(ANN, "Somebody whom I do not know wrote to me"), 10);
+        world.services().access.write_down(now().plus(HOUR)).await.unwrap();
+        world.sees(ANN, "wrote to me 30 more times within an hour").await;
+        world.quiet().await;
+        assert_eq!(world.sandbox.from_bot(ANN).len(), 11);
+        world.polite();
+    }
+}
+
+on_both! {
+    /// The buttons of a notice: let in, or hear no more; by nobody who may not.
+    async fn a_stranger_is_let_in_from_the_notice(world) {
+        world.people(ONLY_ANN);
+        world.all_wrote_before();
+        world.start().await;
+        world.say(STRANGER, "hello");
+        let notice = world.sees(ANN, "Mallory (999)").await;
+        let data = notice.button("Let in as viewer").unwrap().data.clone().unwrap();
+        let forged = world.forges(STRANGER, STRANGER, &data).await;
+        assert_eq!(forged.as_deref(), Some("I do not know you."));
+        assert_eq!(world.role_of(STRANGER), None);
+        world.presses(ANN, &notice, "Let in as viewer").await;
+        world.sees(ANN, "Mallory (999) is viewer now.").await;
+        world.sees(STRANGER, "ann made you viewer. /help shows what you may do.").await;
+        assert_eq!(world.role_of(STRANGER), Some(Role::Viewer));
+        world.say(EVE, "hello");
+        let notice = world.sees(ANN, "(555)").await;
+        world.presses(ANN, &notice, "Ignore").await;
+        world.sees(ANN, "You hear no more of 555.").await;
+        assert_eq!(world.audited("knock.ignore", "allowed").await.len(), 1);
+        world.polite();
+    }
+}
