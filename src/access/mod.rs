@@ -178,6 +178,24 @@ impl Access {
         })
     }
 
+    /// Reads the members again: another instance may have changed them while this one did not decide.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn reread(&self) -> store::Result<()> {
+        let (members, moves) = {
+            let mut db = self.inner.store.read().await?;
+            (
+                store::members::all(&mut db).await?,
+                store::chats::moves(&mut db).await?,
+            )
+        };
+        let mut people = locked(&self.inner.people);
+        people.members = members.into_iter().map(|m| (m.id, m)).collect();
+        people.moved = moves.into_iter().map(|(from, to)| (to, from)).collect();
+        Ok(())
+    }
+
     /// Takes other persons and groups of the configuration, at once; whoever it lists, a claim code is void.
     pub fn relist(&self, listed: Listed) {
         let mut people = locked(&self.inner.people);

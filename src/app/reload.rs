@@ -268,6 +268,10 @@ async fn tell_taken(cause: Cause, services: &Services, changes: &Changes, mended
 
 /// Promises the words to every owner but the one who gets them as an answer.
 async fn tell_owners(cause: Cause, services: &Services, html: String) {
+    if !services.store.presence().leads() {
+        // Of several instances with the same file, one tells.
+        return;
+    }
     for owner in owners(services) {
         if cause == Cause::Asked(owner) {
             continue;

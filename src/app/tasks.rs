@@ -17,6 +17,8 @@ use tokio_util::sync::CancellationToken;
 
 /// How often queued jobs are pushed again.
 const SWEEP: Duration = Duration::from_secs(30);
+/// How often an instance looks what the others do.
+const RELAY: Duration = Duration::from_millis(400);
 /// How often old things are removed.
 const TIDY: Duration = Duration::from_secs(3600);
 /// Handled updates are kept longer than Telegram keeps them (24 hours), so that none is taken in twice.
@@ -30,11 +32,33 @@ const MENU_PAUSE: Duration = Duration::from_secs(30);
 /// An outage is written into the log at most this often.
 const SAY_EVERY: Duration = Duration::from_secs(60);
 
-/// Feeds the workers; the queue's engine is started again when it fails.
-pub(super) async fn feed(jobs: Jobs, stop: CancellationToken) {
+/// Feeds the workers, after a pause; the queue's engine is started again when it fails.
+pub(super) async fn feed(jobs: Jobs, begin: Duration, stop: CancellationToken) {
+    pause(begin, &stop).await;
     while !stop.is_cancelled() {
         if let Err(error) = jobs.run(stop.clone()).await {
             tracing::error!(%error, "the queue failed; starting it again");
+            pause(PAUSE, &stop).await;
+        }
+    }
+}
+
+/// Beside other instances: looks for what they promised, show, took, or want to be stopped. Alone, it asks nothing.
+pub(super) async fn relay(services: Services, stop: CancellationToken) {
+    let presence = services.store.presence();
+    while pause(RELAY, &stop).await {
+        if !presence.has_company() {
+            continue;
+        }
+        let looked = async {
+            match presence.leads() {
+                true => services.outbox.take_from_others().await?,
+                false => services.outbox.give_away().await?,
+            }
+            services.jobs.look_elsewhere().await
+        };
+        if let Err(error) = looked.await {
+            tracing::warn!(%error, "cannot look what other instances do");
             pause(PAUSE, &stop).await;
         }
     }

@@ -1,6 +1,6 @@
 //! Puts the parts together. The only place that knows them all.
 
-use super::{App, clients, lock};
+use super::{App, clients, lock, membership};
 use crate::access::{Access, Listed};
 use crate::actions::script::Scripts;
 use crate::base::secret::ExposeSecret;
@@ -32,19 +32,17 @@ pub struct Options {
 pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
     let clients = clients::make(&config.telegram)?;
     let location = location(&config.database);
-    let file_lock = match &location {
+    let lock = match &location {
         Location::Sqlite(path) => Some(lock::take(path)?),
         Location::Postgres(_) => None,
     };
     let store = Store::open(location.clone())
         .await
         .context("opening the database")?;
-    let lock = match file_lock {
-        Some(lock) => lock,
-        None => lock::take_server(&store).await?,
-    };
     let queue = Queue::open(&location).await.context("opening the queue")?;
     let log_dir = log_dir(&config)?;
+    let marker = log_dir.display().to_string();
+    membership::join(&store, &config.data_dir, &marker).await?;
     let access = Access::open(store.clone(), listed(&config.access))
         .await
         .context("reading the members")?;
@@ -58,7 +56,7 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
     };
     let logs = Arc::new(Logs::new(log_dir.clone()));
     let outbox = Outbox::new(store.clone(), bots, logs, limits);
-    let settings = settings(&config, log_dir.clone());
+    let settings = settings(&config, marker.clone(), log_dir.clone());
     let live = Live::new(config);
     let scripts = Scripts::new(live.clone(), env.clone());
     let registry = Registry::default().with(scripts.clone());
@@ -85,6 +83,7 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
         bot: clients.quick,
         env,
         reload: None,
+        marker,
         _lock: lock,
     })
 }
@@ -125,11 +124,11 @@ pub(super) fn listed(access: &config::Access) -> Listed {
     }
 }
 
-fn settings(config: &Config, log_dir: PathBuf) -> Settings {
+fn settings(config: &Config, marker: String, log_dir: PathBuf) -> Settings {
     Settings {
         workers: config.jobs.workers,
         limits: limits(config),
-        marker: log_dir.display().to_string(),
+        marker,
         log_dir,
     }
 }

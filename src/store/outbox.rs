@@ -98,7 +98,8 @@ pub async fn chats_waiting(db: &mut Connection) -> Result<Vec<ChatId>> {
     Ok(rows.iter().map(|row| ChatId(row.get(0))).collect())
 }
 
-/// Marks a message as sent and remembers which message its slot is.
+/// Marks a pending message as sent and remembers which message its slot is. Where an instance that was paused and its
+/// successor both sent it, the first to say so holds: the slot is then the message that later edits are meant for.
 ///
 /// # Errors
 /// When the database refuses; the message may then be sent a second time.
@@ -110,13 +111,15 @@ pub async fn mark_sent(
     message: MessageId,
     at: Millis,
 ) -> Result<()> {
-    sqlx::query("UPDATE outbox SET state = 'sent', message_id = $2, done_at = $3 WHERE id = $1")
-        .bind(id)
-        .bind(i64::from(message.0))
-        .bind(at.0)
-        .execute(&mut *db)
-        .await?;
-    if let Some(slot) = slot {
+    let marked = sqlx::query(
+        "UPDATE outbox SET state = 'sent', message_id = $2, done_at = $3 WHERE id = $1 AND state <> 'sent'",
+    )
+    .bind(id)
+    .bind(i64::from(message.0))
+    .bind(at.0)
+    .execute(&mut *db)
+    .await?;
+    if let Some(slot) = slot.filter(|_| marked.rows_affected() == 1) {
         put_slot(db, slot, chat, message, at).await?;
     }
     Ok(())
@@ -127,7 +130,7 @@ pub async fn mark_sent(
 /// # Errors
 /// When the database refuses.
 pub async fn mark_failed(db: &mut Connection, id: i64, reason: &str, at: Millis) -> Result<()> {
-    sqlx::query("UPDATE outbox SET state = 'failed', reason = $2, done_at = $3 WHERE id = $1")
+    sqlx::query("UPDATE outbox SET state = 'failed', reason = $2, done_at = $3 WHERE id = $1 AND state = 'pending'")
         .bind(id)
         .bind(reason)
         .bind(at.0)

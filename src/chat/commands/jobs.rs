@@ -65,7 +65,13 @@ pub async fn list(request: &Request, which: &str, skip: u32) -> Result<Reply> {
     jobs.truncate(PAGE as usize);
     let html = match jobs.is_empty() {
         true => empty(filter, skip, role).to_owned(),
-        false => jobs.iter().map(line).collect::<Vec<_>>().join("\n"),
+        false => {
+            let lines = jobs.iter().map(|job| match elsewhere(request, job) {
+                Some(instance) => format!("{} · at {}", line(job), text::escape(&instance)),
+                None => line(job),
+            });
+            lines.collect::<Vec<_>>().join("\n")
+        }
     };
     Ok(Reply::html(html).buttons(buttons(&jobs, which, skip, more)))
 }
@@ -106,6 +112,16 @@ pub fn line(job: &Job) -> String {
     let header = card::header(&job.new.title, job.id, &phase);
     let first = header.lines().next().unwrap_or_default();
     format!("{first} · {}", clock(job.new.created_at, now))
+}
+
+/// The other instance at which a job runs; `None` when it does not run, or runs here.
+#[must_use]
+pub fn elsewhere(request: &Request, job: &Job) -> Option<String> {
+    let runs = job.state == crate::base::job::JobState::Running;
+    let by = job.claimed_by.as_ref().filter(|_| runs)?;
+    let (others, _) = request.services.store.presence().others();
+    let other = others.iter().find(|other| other.id == *by)?;
+    Some(other.label())
 }
 
 /// A moment as people here read it: the time today, else the day as well.
