@@ -300,6 +300,9 @@ async fn send_row(
             ..Head::default()
         },
     };
+    if !outbox.inner.store.presence().leads_for_certain() {
+        return Ok(Step::Wait(STORE_PAUSE));
+    }
     if let Some(wait) = take_turn(outbox, lane, Urgency::Result) {
         return Ok(Step::Wait(wait));
     }

@@ -43,6 +43,18 @@ struct State {
     resigned: bool,
 }
 
+impl State {
+    /// Nobody else is there, and the database knows that we act accordingly.
+    fn is_alone(&self) -> bool {
+        self.alone && self.told_alone
+    }
+
+    fn lease_left(&self) -> Duration {
+        let until = self.lease.map_or(Duration::ZERO, |(_, until)| until);
+        until.saturating_sub(now())
+    }
+}
+
 impl Presence {
     /// The only one there can be.
     #[must_use]
@@ -137,17 +149,25 @@ impl Presence {
         self.tell();
     }
 
-    /// Whether this instance polls and sends, at this very moment.
+    /// Whether this instance polls and answers, at this very moment. One that is alone in the eyes of all goes on while the
+    /// database is away: it can store nothing meanwhile, but it can say so.
     #[must_use]
     pub fn leads(&self) -> bool {
-        self.lease_left().is_none_or(|left| !left.is_zero())
+        self.lead_left().is_none_or(|left| !left.is_zero())
     }
 
-    /// How long the lease holds; `None` for ever.
-    fn lease_left(&self) -> Option<Duration> {
+    /// Whether nobody else can lead at this very moment: what stands in the database may be sent.
+    #[must_use]
+    pub fn leads_for_certain(&self) -> bool {
+        self.state()
+            .is_none_or(|state| !state.lease_left().is_zero())
+    }
+
+    /// How long this instance leads if nothing comes between; `None` for ever.
+    fn lead_left(&self) -> Option<Duration> {
         let state = self.state()?;
-        let until = state.lease.map_or(Duration::ZERO, |(_, until)| until);
-        Some(until.saturating_sub(now()))
+        let unrivalled = state.lease.is_some() && state.is_alone();
+        (!unrivalled).then(|| state.lease_left())
     }
 
     /// Resolves when this instance leads.
@@ -169,7 +189,10 @@ impl Presence {
         };
         loop {
             let changed = shared.changed.notified();
-            let left = self.lease_left().unwrap_or_default();
+            let Some(left) = self.lead_left() else {
+                changed.await;
+                continue;
+            };
             if left.is_zero() {
                 return;
             }
@@ -198,7 +221,7 @@ impl Presence {
     #[must_use]
     pub fn patience(&self) -> Option<Duration> {
         let state = self.state()?;
-        if state.alone && state.told_alone || state.cut_off.is_cancelled() {
+        if state.is_alone() || state.cut_off.is_cancelled() {
             return None;
         }
         let beat = state.beat.unwrap_or_default();
@@ -286,7 +309,16 @@ mod tests {
         assert!(one.leads());
         let at = now().saturating_sub(Duration::from_millis(8100));
         one.beaten(told(Some(3), 1), false, at, TTL);
-        assert!(!one.leads());
+        assert!(!one.leads() && !one.leads_for_certain());
+        one.beaten(told(Some(3), 0), true, at, TTL);
+        assert!(
+            one.leads(),
+            "alone, it can at least say that its database is away"
+        );
+        assert!(
+            !one.leads_for_certain(),
+            "but a new one may have come since"
+        );
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod crash;
 mod delivery;
 mod hostile;
 mod house;
+mod instances;
 mod layers;
 mod presses;
 mod reload;

@@ -61,7 +61,7 @@ on_both! {
         begin(&mut world).await;
         let file = world.config_file();
         let good = fs::read_to_string(&file).unwrap();
-        fs::write(&file, format!("{good}nonsense: 1\ndatabase: 'mysql://ann:hunter2@host/db'\n")).unwrap();
+        fs::write(&file, format!("{good}nonsense: 1\ntelegram: {{proxy: 'ftp://ann:hunter2@host'}}\n")).unwrap();
         let told = world.sees(ANN, "The configuration has 2 faults").await;
         assert!(told.text.contains("nonsense"), "{}", told.text);
         assert!(!told.text.contains("hunter2"), "{}", told.text);
