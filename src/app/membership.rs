@@ -353,7 +353,11 @@ pub(super) async fn resign(store: &Store) {
         instances::give_up(&mut tx, &id).await?;
         store.commit(tx).await
     };
-    if let Err(error) = given.await {
-        tracing::warn!(%error, "the lease is not given up; it runs out by itself");
+    match tokio::time::timeout(BEAT_LIMIT, given).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "the lease is not given up; it runs out by itself")
+        }
+        Err(_) => tracing::warn!("the lease is not given up in time; it runs out by itself"),
     }
 }

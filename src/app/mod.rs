@@ -19,6 +19,8 @@ use crate::jobs::Jobs;
 use crate::services::Services;
 use crate::store::Store;
 use anyhow::{Context, Result};
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -134,7 +136,11 @@ impl App {
                 () = presence.elected() => {}
                 () = stop.cancelled() => break,
             }
-            match self.take_the_lead().await {
+            let taken = tokio::select! {
+                taken = self.take_the_lead() => taken,
+                () = presence.deposed() => continue,
+            };
+            match taken {
                 Ok(()) => ready = true,
                 Err(error) => {
                     tracing::error!(error = format!("{error:#}"), "cannot lead yet");
@@ -191,13 +197,16 @@ impl App {
     async fn lead(&self, stop: &CancellationToken) {
         let leading = CancellationToken::new();
         let tasks = TaskTracker::new();
-        tasks.spawn(tasks::sweep(self.services.jobs.clone(), leading.clone()));
-        tasks.spawn(tasks::tidy(self.services.clone(), leading.clone()));
-        tasks.spawn(tasks::menus(
-            self.bot.clone(),
-            self.services.clone(),
-            leading.clone(),
-        ));
+        // Dropped at once when another leads: whoever is cut off waits for a database that does not answer.
+        let until_deposed = |task: BoxFuture<'static, ()>| {
+            let leading = leading.clone();
+            tasks.spawn(async move { leading.run_until_cancelled(task).await });
+        };
+        let Services { jobs, .. } = &self.services;
+        until_deposed(tasks::sweep(jobs.clone(), leading.clone()).boxed());
+        until_deposed(tasks::tidy(self.services.clone(), leading.clone()).boxed());
+        let menus = tasks::menus(self.bot.clone(), self.services.clone(), leading.clone());
+        until_deposed(menus.boxed());
         let deposed = tokio::select! {
             () = self.take_updates(stop) => false,
             () = self.services.store.presence().deposed() => true,

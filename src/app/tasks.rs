@@ -19,6 +19,8 @@ use tokio_util::sync::CancellationToken;
 const SWEEP: Duration = Duration::from_secs(30);
 /// How often an instance looks what the others do.
 const RELAY: Duration = Duration::from_millis(400);
+/// A look that takes longer is given up, and begun anew.
+const RELAY_LIMIT: Duration = Duration::from_secs(5);
 /// How often old things are removed.
 const TIDY: Duration = Duration::from_secs(3600);
 /// Handled updates are kept longer than Telegram keeps them (24 hours), so that none is taken in twice.
@@ -57,10 +59,12 @@ pub(super) async fn relay(services: Services, stop: CancellationToken) {
             }
             services.jobs.look_elsewhere().await
         };
-        if let Err(error) = looked.await {
-            tracing::warn!(%error, "cannot look what other instances do");
-            pause(PAUSE, &stop).await;
+        match tokio::time::timeout(RELAY_LIMIT, looked).await {
+            Ok(Ok(())) => continue,
+            Ok(Err(error)) => tracing::warn!(%error, "cannot look what other instances do"),
+            Err(_) => tracing::warn!("looking what other instances do took too long"),
         }
+        pause(PAUSE, &stop).await;
     }
 }
 

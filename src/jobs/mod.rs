@@ -220,8 +220,9 @@ impl Jobs {
         row: &NewRow,
     ) -> Result<Added> {
         let mut tx = self.inner.store.begin().await?;
-        self.inner.store.fence(&mut tx).await?;
+        // In the order in which an instance is declared dead: claims, then the lease.
         self.inner.store.lock_claims(&mut tx).await?;
+        self.inner.store.fence(&mut tx).await?;
         self.check_room(&mut tx, job).await?;
         let added = store::jobs::add(&mut tx, row).await?;
         grant.record(&mut tx).await?;
@@ -266,7 +267,7 @@ impl Jobs {
             false => store::jobs::find(&mut tx, id).await?.unwrap_or(job),
         };
         let presence = self.inner.store.presence();
-        if job.state == JobState::Running && presence.is_elsewhere(id, job.claimed_by.as_deref()) {
+        if job.state == JobState::Running && presence.is_elsewhere(job.claimed_by.as_deref()) {
             let noted = store::jobs::wish_cancel(&mut tx, id, by).await?;
             self.inner.store.commit(tx).await?;
             return Ok(match noted {

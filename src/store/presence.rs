@@ -4,7 +4,6 @@
 //! database: whoever was paused or cut off stops before another may begin.
 
 use super::instances::{Instance, Told};
-use crate::base::ids::JobId;
 use crate::base::time::Millis;
 use nix::time::{ClockId, clock_gettime};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -262,13 +261,9 @@ impl Presence {
 
     /// Whether this claim is another instance's.
     #[must_use]
-    pub fn is_elsewhere(&self, job: JobId, claimed_by: Option<&str>) -> bool {
+    pub fn is_elsewhere(&self, claimed_by: Option<&str>) -> bool {
         let own = self.id();
-        let elsewhere = claimed_by.is_some() && claimed_by != own.as_deref() && own.is_some();
-        if elsewhere {
-            tracing::debug!(%job, claimed_by, "runs at another instance");
-        }
-        elsewhere
+        own.is_some() && claimed_by.is_some() && claimed_by != own.as_deref()
     }
 }
 

@@ -2,12 +2,14 @@
 //! job runs twice, no command is lost, and every end is told.
 
 use crate::harness::tools::{Gate, children, is_alive, lines, until};
+use crate::harness::wire::Wire;
 use crate::harness::{ANN, BEN, CLEO, Database, Outside, PATIENCE, World};
 use nix::sys::signal::Signal::{self, SIGCONT, SIGSTOP};
 use opsgram::base::job::JobState;
 use opsgram::base::role::Role;
 use opsgram::sandbox::{Sent, View};
 use opsgram::store;
+use opsgram::store::presence::CUT_OFF;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use sqlx::{Connection, Executor};
@@ -235,6 +237,85 @@ async fn paused_the_leader_is_followed_and_does_nothing_any_more_when_it_wakes()
     for bot in [first, second] {
         assert_eq!(bot.terminate().await.0, Some(0));
     }
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cut_off_from_the_database_the_leader_kills_what_it_runs_before_another_runs_it_again() {
+    let mut world = world().await;
+    let runs = world.path().join("runs");
+    let mut gate = Gate::new(&world, "gate");
+    let body = format!(
+        "echo $OPSGRAM_JOB $$ >> {}; {}",
+        runs.display(),
+        gate.wait()
+    );
+    world.script("again", &body, &["on_crash: retry", "concurrency: 4"]);
+    let wire = Wire::to(&world.location()).await;
+    world.variable("OPSGRAM_DATABASE", wire.url());
+    let first = Outside::start(&world).await;
+    world.env.clear();
+    world.say(ANN, "/run again");
+    world.sees(ANN, "▶️ again · #1").await;
+    let second = beside(&world).await;
+    // The first has to have noticed the second: alone, it would let its jobs run on.
+    while !world
+        .asks(BEN, BEN, "/status jobs")
+        .await
+        .text
+        .contains("2 instances")
+    {}
+    let since = world.sandbox.seq();
+    wire.cut();
+    let took = taken_over(&world, since).await;
+    assert!(took < TAKEN_OVER, "{took:?}");
+    until("the second start", || lines(&runs).len() == 2).await;
+    assert!(
+        first
+            .logged()
+            .contains("killed, because this instance was cut off"),
+        "{}",
+        first.logged()
+    );
+    let pid: i32 = lines(&runs)[0].split(' ').nth(1).unwrap().parse().unwrap();
+    assert!(!is_alive(pid), "both starts run");
+    wire.mend();
+    until("it to notice", || {
+        first.logged().contains("was taken for dead")
+    })
+    .await;
+    gate.open(1);
+    world.sees(ANN, "✅ again · #1").await;
+    world.say(BEN, "/status jobs");
+    world.sees(BEN, "No jobs are running").await;
+    assert_eq!(world.count(ANN, "again · #1"), 1);
+    assert_eq!(lines(&runs).len(), 2);
+    for bot in [first, second] {
+        assert_eq!(bot.terminate().await.0, Some(0));
+    }
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn alone_an_instance_lets_its_jobs_run_on_while_the_database_is_away() {
+    let mut world = world().await;
+    let mut gate = Gate::new(&world, "gate");
+    world.script("work", &gate.wait(), &[]);
+    let wire = Wire::to(&world.location()).await;
+    world.variable("OPSGRAM_DATABASE", wire.url());
+    let bot = Outside::start(&world).await;
+    world.say(ANN, "/run work");
+    world.sees(ANN, "▶️ work · #1").await;
+    wire.cut();
+    let begun = Instant::now();
+    let long = CUT_OFF + Duration::from_secs(4);
+    until("more time than a cut-off takes", || begun.elapsed() > long).await;
+    assert_eq!(children(&world).len(), 1);
+    wire.mend();
+    gate.open(1);
+    world.sees(ANN, "✅ work · #1").await;
+    assert!(!bot.logged().contains("cut off"), "{}", bot.logged());
+    assert_eq!(bot.terminate().await.0, Some(0));
     world.finish().await;
 }
 
