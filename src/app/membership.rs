@@ -222,7 +222,7 @@ impl Membership {
         };
         let (id, alone) = (presence.id().unwrap_or_default(), presence.seems_alone());
         let wants = !presence.has_resigned();
-        let led = presence.leads();
+        let led = presence.epoch();
         let at = presence::now();
         let told = instances::beat(connection, &id, alone, presence.epoch(), wants).await?;
         self.wait = match told.epoch {
@@ -232,7 +232,7 @@ impl Membership {
         if told.counts {
             presence.restored();
             presence.beaten(told.clone(), alone, at, LEASE);
-            if presence.leads() && !led {
+            if told.epoch.is_some() && told.epoch != led {
                 tracing::info!(epoch = told.epoch, "leads now: polls, sends and settles");
             }
         } else {

@@ -183,6 +183,10 @@ pub(super) async fn run(outbox: &Outbox, lane: &Lane) {
             // A call that is under way is given up as well: its message stays pending, for the one that leads now.
             () = outbox.inner.store.presence().deposed() => {
                 lane.looping.store(false, Ordering::SeqCst);
+                // This instance may lead again already, and find the loop running still.
+                if outbox.may_send() && lane.is_busy() && lane.claim_loop() {
+                    continue;
+                }
                 return;
             }
         };

@@ -40,6 +40,9 @@ struct State {
     others: Vec<Instance>,
     cut_off: CancellationToken,
     resigned: bool,
+    /// It led, and did not for a moment at least: that is over for all who do the leader's work, even if the lease comes
+    /// back, until they begin anew.
+    lapsed: bool,
 }
 
 impl State {
@@ -51,6 +54,16 @@ impl State {
     fn lease_left(&self) -> Duration {
         let until = self.lease.map_or(Duration::ZERO, |(_, until)| until);
         until.saturating_sub(now())
+    }
+
+    /// How long the lead lasts if nothing comes between; `None` for ever.
+    fn lead_left(&self) -> Option<Duration> {
+        let unrivalled = self.lease.is_some() && self.is_alone();
+        (!unrivalled).then(|| self.lease_left())
+    }
+
+    fn loses_lease(&mut self) {
+        self.lapsed |= self.lease.take().is_some();
     }
 }
 
@@ -96,11 +109,14 @@ impl Presence {
     /// Begins under a new id, counted since `at` by [`now`].
     pub fn join(&self, id: String, alone: bool, at: Duration) {
         if let Some(mut state) = self.state() {
+            state.loses_lease();
             *state = State {
                 id,
                 beat: Some(at),
                 alone,
                 told_alone: alone,
+                resigned: state.resigned,
+                lapsed: state.lapsed,
                 ..State::default()
             };
         }
@@ -114,6 +130,11 @@ impl Presence {
             state.alone = told.others.is_empty();
             state.told_alone = said_alone;
             state.others = told.others;
+            // The number grows when another led in between.
+            let same = state.lease.map(|(epoch, _)| epoch) == told.epoch;
+            if !same {
+                state.loses_lease();
+            }
             state.lease = told.epoch.map(|epoch| (epoch, at + ttl - MARGIN));
             state.since = told.since;
         }
@@ -143,7 +164,7 @@ impl Presence {
     pub fn resign(&self) {
         if let Some(mut state) = self.state() {
             state.resigned = true;
-            state.lease = None;
+            state.loses_lease();
         }
         self.tell();
     }
@@ -164,17 +185,26 @@ impl Presence {
 
     /// How long this instance leads if nothing comes between; `None` for ever.
     fn lead_left(&self) -> Option<Duration> {
-        let state = self.state()?;
-        let unrivalled = state.lease.is_some() && state.is_alone();
-        (!unrivalled).then(|| state.lease_left())
+        let mut state = self.state()?;
+        let left = state.lead_left();
+        if left.is_some_and(|left| left.is_zero()) {
+            state.lapsed |= state.lease.is_some();
+        }
+        match state.lapsed {
+            true => Some(Duration::ZERO),
+            false => left,
+        }
     }
 
-    /// Resolves when this instance leads.
+    /// Resolves when this instance leads, and lets those begin anew who do the leader's work.
     pub async fn elected(&self) {
         let Some(shared) = &self.0 else { return };
         loop {
             let changed = shared.changed.notified();
-            if self.leads() {
+            if let Some(mut state) = self.state()
+                && state.lead_left().is_none_or(|left| !left.is_zero())
+            {
+                state.lapsed = false;
                 return;
             }
             changed.await;
@@ -237,7 +267,7 @@ impl Presence {
     /// Kills what runs here: others may take it for ended from now on.
     pub fn cut_off(&self) {
         if let Some(mut state) = self.state() {
-            state.lease = None;
+            state.loses_lease();
             state.cut_off.cancel();
         }
         self.tell();
@@ -276,6 +306,7 @@ pub fn now() -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures::FutureExt;
 
     fn told(epoch: Option<i64>, others: usize) -> Told {
         let other = Instance::default();
