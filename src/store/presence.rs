@@ -336,6 +336,13 @@ mod tests {
         let at = now().saturating_sub(Duration::from_millis(8100));
         one.beaten(told(Some(3), 1), false, at, TTL);
         assert!(!one.leads() && !one.leads_for_certain());
+        one.beaten(told(Some(3), 1), false, now(), TTL);
+        assert!(
+            !one.leads(),
+            "what was given up is begun anew, not gone on with"
+        );
+        one.elected().now_or_never().unwrap();
+        assert!(one.leads());
         one.beaten(told(Some(3), 0), true, at, TTL);
         assert!(
             one.leads(),
