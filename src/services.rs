@@ -7,7 +7,7 @@ use crate::delivery::Outbox;
 use crate::jobs::Jobs;
 use crate::store::Store;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use tokio::sync::Notify;
 
 /// Everything that a surface may call. Cheap to clone.
@@ -29,6 +29,8 @@ pub struct Services {
     pub scripts: Scripts,
     /// Where logs of jobs are.
     pub log_dir: Arc<PathBuf>,
+    /// The bot's username, once Telegram has told it.
+    pub bot_name: Arc<OnceLock<String>>,
     /// To be told when somebody's role changed, so that the command menus follow.
     pub roles_changed: Arc<Notify>,
 }

@@ -2,26 +2,33 @@
 //!
 //! A decision hands out a [`Grant`], and what changes something takes the grant as an argument: nothing can be
 //! done that was not decided. The grant carries its line of the audit trail into the transaction of the deed.
+//! Decisions read memory alone; changes of rights are decided in their transaction and adopted with its commit.
+
+mod change;
+mod claim;
+mod clock;
+mod directory;
+mod invites;
+mod news;
+mod people;
+mod seen;
+mod strangers;
+
+pub use change::{By, Change, Done, may_give};
+pub use directory::{Group, Origin, OwnRight, Person, Wanted};
+pub use invites::{INVITE_PREFIX, Invited};
+pub use news::{Herald, News};
+pub use people::{Listed, ListedChat, Standing};
 
 use crate::base::error::{Error, Result};
 use crate::base::ids::{ChatId, Place, UserId};
 use crate::base::role::Role;
 use crate::base::time::Millis;
 use crate::store::{self, Store, Tx, audit, members::Member};
-use rand::RngExt;
-use std::collections::HashMap;
+use people::{People, Stored};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
-
-/// An unknown person is told so at most this often; the rest is silence.
-const TURN_AWAY_EVERY: Duration = Duration::from_secs(3600);
-/// Unknown persons remembered for that; the oldest are forgotten first.
-const TURNED_AWAY: usize = 5000;
-/// Letters of a claim code: none that a person could mistake for another.
-const CODE_LETTERS: &[u8] = b"ABCDEFGHJKMNPQRSTUVWXYZ23456789";
-/// Groups of four letters in a claim code; 31^16 codes are about 79 bits.
-const CODE_GROUPS: usize = 4;
+use strangers::Strangers;
 
 /// The person who asks, and where.
 #[derive(Clone, Debug)]
@@ -36,15 +43,19 @@ pub struct Actor {
     pub request_id: String,
 }
 
-/// What somebody is in a chat.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// Nobody we know.
-    Unknown,
-    /// Known, but in a group that is not on the list.
-    UnlistedChat,
-    /// Known here: the lower of the person's and the group's role.
-    Known(Role),
+impl Actor {
+    /// Somebody without a Telegram account: whoever uses the command line, or the bot itself.
+    fn on_server(name: &str) -> Self {
+        Self {
+            id: UserId(0),
+            name: name.to_owned(),
+            place: Place {
+                chat: ChatId(0),
+                thread: None,
+            },
+            request_id: ulid::Ulid::generate().to_string(),
+        }
+    }
 }
 
 /// What is asked for.
@@ -119,15 +130,6 @@ impl Grant {
     }
 }
 
-/// The persons and groups of the configuration.
-#[derive(Clone, Debug, Default)]
-pub struct Listed {
-    /// Persons with their roles.
-    pub users: Vec<Member>,
-    /// Groups with the most that anyone may do in them.
-    pub chats: Vec<(ChatId, Role)>,
-}
-
 /// Who may do what. Cheap to clone.
 #[derive(Clone)]
 pub struct Access {
@@ -136,177 +138,182 @@ pub struct Access {
 
 struct Inner {
     store: Store,
+    herald: Arc<dyn Herald>,
     people: Mutex<People>,
     claim: Mutex<Option<String>>,
-    turned_away: Mutex<HashMap<UserId, Millis>>,
-}
-
-struct People {
-    listed: HashMap<UserId, Member>,
-    members: HashMap<UserId, Member>,
-    chats: HashMap<ChatId, Role>,
-    moved: HashMap<ChatId, ChatId>,
+    strangers: Mutex<Strangers>,
+    seen: Mutex<seen::Unwritten>,
 }
 
 impl Access {
-    /// Reads the members of the database beside the listed ones.
+    /// Reads the members of the database beside the listed ones. News goes to the herald.
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn open(store: Store, listed: Listed) -> store::Result<Self> {
-        let (members, moves) = {
+    pub async fn open(
+        store: Store,
+        listed: Listed,
+        herald: Arc<dyn Herald>,
+    ) -> store::Result<Self> {
+        let (stored, moves) = {
             let mut db = store.read().await?;
             (
-                store::members::all(&mut db).await?,
+                Stored::read(&mut db).await?,
                 store::chats::moves(&mut db).await?,
             )
         };
-        let by_id = |all: Vec<Member>| all.into_iter().map(|m| (m.id, m)).collect();
         let people = People {
-            listed: by_id(listed.users),
-            members: by_id(members),
-            chats: listed.chats.into_iter().collect(),
+            fixed: listed.into(),
+            stored,
             moved: moves.into_iter().map(|(from, to)| (to, from)).collect(),
         };
         Ok(Self {
             inner: Arc::new(Inner {
                 store,
+                herald,
                 people: Mutex::new(people),
                 claim: Mutex::default(),
-                turned_away: Mutex::default(),
+                strangers: Mutex::default(),
+                seen: Mutex::default(),
             }),
         })
     }
 
-    /// Reads the members again: another instance may have changed them while this one did not decide.
+    /// Reads anew what the database says of persons and groups, if another process changed it. `true` when it did.
     ///
     /// # Errors
-    /// When the database refuses.
-    pub async fn reread(&self) -> store::Result<()> {
-        let (members, moves) = {
+    /// When the database refuses; what was known before goes on to count.
+    pub async fn refresh(&self) -> store::Result<bool> {
+        let known = locked(&self.inner.people).stored.version;
+        let stored = {
             let mut db = self.inner.store.read().await?;
-            (
-                store::members::all(&mut db).await?,
-                store::chats::moves(&mut db).await?,
-            )
+            if store::members::version(&mut db).await? == known {
+                return Ok(false);
+            }
+            Stored::read(&mut db).await?
         };
-        let mut people = locked(&self.inner.people);
-        people.members = members.into_iter().map(|m| (m.id, m)).collect();
-        people.moved = moves.into_iter().map(|(from, to)| (to, from)).collect();
-        Ok(())
-    }
-
-    /// Takes other persons and groups of the configuration, at once; whoever it lists, a claim code is void.
-    pub fn relist(&self, listed: Listed) {
-        let mut people = locked(&self.inner.people);
-        if !listed.users.is_empty() {
-            *locked(&self.inner.claim) = None;
-        }
-        people.listed = listed.users.into_iter().map(|m| (m.id, m)).collect();
-        people.chats = listed.chats.into_iter().collect();
-    }
-
-    /// Makes a new claim code if nobody at all is configured, and returns it for the log.
-    #[must_use]
-    pub fn open_claim(&self) -> Option<String> {
-        let people = locked(&self.inner.people);
-        if !people.listed.is_empty() || !people.members.is_empty() {
-            return None;
-        }
-        let code = new_code();
-        *locked(&self.inner.claim) = Some(code.clone());
-        Some(code)
-    }
-
-    /// Makes the actor the first owner if the code is right, once.
-    ///
-    /// # Errors
-    /// When the database refuses; the code stays usable then.
-    pub async fn claim(&self, actor: &Actor, code: &str) -> Result<bool> {
-        if !actor.place.chat.is_private() {
-            return Ok(false);
-        }
-        // Taken before the database is asked: of two persons with the code only one goes on.
-        let taken = locked(&self.inner.claim).take_if(|own| same(&letters(own), &letters(code)));
-        let Some(taken) = taken else {
-            return Ok(false);
-        };
-        let made = self.make_owner(actor).await;
-        if made.is_err() {
-            *locked(&self.inner.claim) = Some(taken);
-        }
-        made
-    }
-
-    /// Makes the actor owner if there is no member yet.
-    async fn make_owner(&self, actor: &Actor) -> Result<bool> {
-        let now = Millis::now();
-        let mut tx = self.inner.store.begin().await?;
-        let made = store::members::claim(&mut tx, actor.id, &storable(&actor.name), now).await?;
-        if !made {
-            return Ok(false);
-        }
-        let asked = Asked::new("owner.claim", actor.id.to_string(), Role::Owner);
-        audit::add(&mut tx, &entry(actor, &asked, "done", None)).await?;
-        self.inner.store.commit(tx).await?;
-        let member = Member {
-            id: actor.id,
-            name: actor.name.clone(),
-            role: Role::Owner,
-        };
-        locked(&self.inner.people).members.insert(actor.id, member);
+        self.adopt(stored);
+        // Whoever changed it may have left a message for an owner that no lane knows of.
+        let owners = locked(&self.inner.people).owners(Millis::now());
+        self.kick(&owners);
         Ok(true)
     }
 
-    /// The name that the configuration or the database has for a person.
+    /// Takes over what the configuration says now.
+    pub fn relist(&self, listed: Listed) {
+        let mut people = locked(&self.inner.people);
+        people.fixed = listed.into();
+        if !people.is_empty() {
+            *locked(&self.inner.claim) = None;
+        }
+    }
+
+    /// Takes over what was read, unless something newer is known.
+    fn adopt(&self, stored: Stored) {
+        let mut people = locked(&self.inner.people);
+        if stored.version >= people.stored.version {
+            people.stored = stored;
+        }
+        if !people.is_empty() {
+            *locked(&self.inner.claim) = None;
+        }
+    }
+
+    /// Sends what was promised to these persons.
+    fn kick(&self, told: &[UserId]) {
+        for user in told {
+            self.inner.herald.kick(ChatId(user.0));
+        }
+    }
+
+    /// The name that the configuration or the database has for a person with a role.
     #[must_use]
     pub fn name_of(&self, user: UserId) -> Option<String> {
         let people = locked(&self.inner.people);
-        people.find(user).map(|member| member.name.clone())
+        people.role(user, Millis::now())?;
+        people.name(user).map(str::to_owned)
     }
 
-    /// The known persons with their own roles, by id.
+    /// The persons who have a role at this moment, with it, by id.
     #[must_use]
     pub fn persons(&self) -> Vec<Member> {
-        let people = locked(&self.inner.people);
-        let mut all: Vec<_> = people.listed.values().cloned().collect();
-        all.extend(
-            people
-                .members
-                .values()
-                .filter(|m| !people.listed.contains_key(&m.id))
-                .cloned(),
-        );
+        let (people, now) = (locked(&self.inner.people), Millis::now());
+        let mut all: Vec<_> = people
+            .everybody()
+            .into_iter()
+            .filter_map(|id| {
+                let role = people.role(id, now)?;
+                let name = people.name(id)?.to_owned();
+                Some(Member { id, name, role })
+            })
+            .collect();
         all.sort_by_key(|member| member.id);
         all
     }
 
-    /// The listed groups with their ceilings.
+    /// The groups on the list with their ceilings, by id.
     #[must_use]
     pub fn chats(&self) -> Vec<(ChatId, Role)> {
         let people = locked(&self.inner.people);
-        people.chats.iter().map(|(id, role)| (*id, *role)).collect()
+        let stored = people.stored.ceilings.values();
+        let whole = stored.filter(|ceiling| ceiling.place.thread.is_none());
+        let mut all: Vec<_> = whole.map(|c| (c.place.chat, c.role)).collect();
+        all.retain(|(chat, _)| !people.fixed.chats.contains_key(chat));
+        all.extend(people.fixed.chats.values().map(|chat| (chat.id, chat.role)));
+        all.sort();
+        all
     }
 
     /// Whether the group is on the list.
     #[must_use]
     pub fn is_listed(&self, chat: ChatId) -> bool {
-        locked(&self.inner.people).ceiling(chat).is_some()
+        locked(&self.inner.people).listed_as(chat).is_some()
     }
 
-    /// What the person is in the chat, at this moment.
+    /// What the person is there, at this moment.
     #[must_use]
-    pub fn standing(&self, user: UserId, chat: ChatId) -> Standing {
+    pub fn standing(&self, user: UserId, place: Place) -> Standing {
+        self.standing_at(user, place, Millis::now())
+    }
+
+    /// What the person is there at another moment.
+    #[must_use]
+    pub fn standing_at(&self, user: UserId, place: Place, now: Millis) -> Standing {
+        locked(&self.inner.people).standing(user, place, now)
+    }
+
+    /// The person's own role at this moment, wherever they are.
+    #[must_use]
+    pub fn own_role(&self, user: UserId) -> Option<Role> {
+        locked(&self.inner.people).role(user, Millis::now())
+    }
+
+    /// Whether the person may run the script there: by their role, or by a right of their own to that script. Neither
+    /// gets past the group's ceiling.
+    #[must_use]
+    pub fn may_run(&self, user: UserId, place: Place, script: &str, need: Role) -> bool {
+        self.may_run_at(user, place, script, need, Millis::now())
+    }
+
+    /// The same at another moment.
+    #[must_use]
+    pub fn may_run_at(
+        &self,
+        user: UserId,
+        place: Place,
+        script: &str,
+        need: Role,
+        now: Millis,
+    ) -> bool {
         let people = locked(&self.inner.people);
-        let Some(member) = people.find(user) else {
-            return Standing::Unknown;
-        };
-        if chat.is_private() {
-            return Standing::Known(member.role);
-        }
-        match people.ceiling(chat) {
-            Some(ceiling) => Standing::Known(member.role.min(ceiling)),
-            None => Standing::UnlistedChat,
+        match people.standing(user, place, now) {
+            Standing::Known(role) if role >= need => true,
+            Standing::Known(_) => {
+                let open = place.chat.is_private()
+                    || people.ceiling(place).is_some_and(|most| most >= need);
+                open && people.has_right(user, script, now)
+            }
+            Standing::Unknown | Standing::UnlistedChat => false,
         }
     }
 
@@ -315,8 +322,22 @@ impl Access {
     /// # Errors
     /// The refusal, or a failure of the database (then nothing is allowed).
     pub async fn allow(&self, actor: &Actor, asked: Asked) -> Result<Grant> {
-        let refusal = match self.standing(actor.id, actor.place.chat) {
-            Standing::Known(role) if role >= asked.need => {
+        self.decide(actor, asked, None).await
+    }
+
+    /// Decides about a script: who has a right of their own to it may what else the role would have to allow.
+    ///
+    /// # Errors
+    /// The refusal, or a failure of the database (then nothing is allowed).
+    pub async fn allow_script(&self, actor: &Actor, asked: Asked, script: &str) -> Result<Grant> {
+        self.decide(actor, asked, Some(script)).await
+    }
+
+    async fn decide(&self, actor: &Actor, asked: Asked, script: Option<&str>) -> Result<Grant> {
+        let by_right =
+            || script.is_some_and(|name| self.may_run(actor.id, actor.place, name, asked.need));
+        let refusal = match self.standing(actor.id, actor.place) {
+            Standing::Known(role) if role >= asked.need || by_right() => {
                 return Ok(Grant {
                     actor: actor.clone(),
                     role,
@@ -326,8 +347,8 @@ impl Access {
             }
             Standing::Known(role) => self.too_low(actor, asked.need, role),
             Standing::UnlistedChat => format!(
-                "This group is not on my list, so I do nothing here. \
-                 The owner can add it to the configuration under access.chats with the id {}.",
+                "This group is not on my list, so I do nothing here. An owner or admin can allow it: \
+                 /chats allow viewer here, or in the configuration under access.chats with the id {}.",
                 actor.place.chat
             ),
             Standing::Unknown => "I do not know you.".to_owned(),
@@ -343,8 +364,7 @@ impl Access {
             Role::Owner => "This needs the role owner".to_owned(),
             lower => format!("This needs the role {lower} or higher"),
         };
-        let people = locked(&self.inner.people);
-        if people.find(actor.id).is_some_and(|own| own.role >= need) {
+        if self.own_role(actor.id).is_some_and(|own| own >= need) {
             format!(
                 "{needed}, and in this group nobody is more than {here}. \
                  Send it to me in our private chat."
@@ -352,43 +372,6 @@ impl Access {
         } else {
             format!("{needed}. You are {here} here.")
         }
-    }
-
-    /// Whether nobody owns the bot yet, so that a claim code is waited for.
-    #[must_use]
-    pub fn is_unclaimed(&self) -> bool {
-        locked(&self.inner.claim).is_some()
-    }
-
-    /// Turns an unknown person away: audited each time, told at most once an hour. `true` when they are to be told.
-    ///
-    /// # Errors
-    /// When the database refuses.
-    pub async fn turn_away(&self, actor: &Actor, what: &str) -> Result<bool> {
-        let asked = Asked {
-            action: "knock",
-            target: actor.id.to_string(),
-            arguments: what.to_owned(),
-            need: Role::Viewer,
-        };
-        self.write(&entry(actor, &asked, "refused", Some("unknown person")))
-            .await?;
-        let now = Millis::now();
-        let mut told = locked(&self.inner.turned_away);
-        if told.len() >= TURNED_AWAY {
-            let limit = now.minus(TURN_AWAY_EVERY);
-            told.retain(|_, at| *at > limit);
-            if told.len() >= TURNED_AWAY {
-                told.clear();
-            }
-        }
-        let due = told
-            .get(&actor.id)
-            .is_none_or(|at| now.since(*at) >= TURN_AWAY_EVERY);
-        if due {
-            told.insert(actor.id, now);
-        }
-        Ok(due)
     }
 
     /// Audits something refused for another reason than a role, such as a message by an anonymous admin.
@@ -412,21 +395,21 @@ impl Access {
     }
 }
 
-impl People {
-    /// The file's word about a person counts before the database's.
-    fn find(&self, user: UserId) -> Option<&Member> {
-        self.listed.get(&user).or_else(|| self.members.get(&user))
-    }
+/// By which way something came in, as the audit trail says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Channel {
+    Telegram,
+    CommandLine,
+    Clock,
+}
 
-    fn ceiling(&self, chat: ChatId) -> Option<Role> {
-        let mut id = chat;
-        for _ in 0..4 {
-            if let Some(role) = self.chats.get(&id) {
-                return Some(*role);
-            }
-            id = *self.moved.get(&id)?;
+impl Channel {
+    fn as_str(self) -> &'static str {
+        match self {
+            Channel::Telegram => "telegram",
+            Channel::CommandLine => "cli",
+            Channel::Clock => "clock",
         }
-        None
     }
 }
 
@@ -436,46 +419,33 @@ fn storable(text: &str) -> String {
 }
 
 fn entry(actor: &Actor, asked: &Asked, result: &str, reason: Option<&str>) -> audit::Entry {
+    let what = (asked.action, asked.target.clone(), asked.arguments.clone());
+    audit::Entry {
+        result: result.to_owned(),
+        reason: reason.map(str::to_owned),
+        ..entry_of(Channel::Telegram, actor, what)
+    }
+}
+
+/// A line that says that something was done: its action, target and arguments.
+fn entry_of(
+    channel: Channel,
+    actor: &Actor,
+    (action, target, arguments): (&str, String, String),
+) -> audit::Entry {
     audit::Entry {
         at: Millis::now(),
         actor: actor.id,
         actor_name: storable(&actor.name),
         chat: actor.place.chat,
-        channel: "telegram".to_owned(),
-        action: asked.action.to_owned(),
-        target: storable(&asked.target),
-        arguments: storable(&asked.arguments),
-        result: result.to_owned(),
-        reason: reason.map(str::to_owned),
+        channel: channel.as_str().to_owned(),
+        action: action.to_owned(),
+        target: storable(&target),
+        arguments: storable(&arguments),
+        result: "done".to_owned(),
+        reason: None,
         request_id: actor.request_id.clone(),
     }
-}
-
-fn new_code() -> String {
-    let mut random = rand::rng();
-    let group = |random: &mut rand::rngs::ThreadRng| -> String {
-        (0..4)
-            .map(|_| char::from(CODE_LETTERS[random.random_range(0..CODE_LETTERS.len())]))
-            .collect()
-    };
-    let groups: Vec<_> = (0..CODE_GROUPS).map(|_| group(&mut random)).collect();
-    groups.join("-")
-}
-
-/// A code as it counts: whatever a phone makes of its hyphens and of its letters' case.
-fn letters(code: &str) -> String {
-    let counts = |c: &char| c.is_ascii_alphanumeric();
-    let letters: String = code.chars().filter(counts).collect();
-    letters.to_ascii_uppercase()
-}
-
-/// Compares in a time that does not depend on where the texts differ.
-fn same(a: &str, b: &str) -> bool {
-    let differ = a
-        .bytes()
-        .zip(b.bytes())
-        .fold(0, |acc, (x, y)| acc | (x ^ y));
-    a.len() == b.len() && differ == 0
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -57,9 +57,7 @@ impl Scripts {
         output: Option<OutputMode>,
         retry_of: Option<JobId>,
     ) -> Result<NewJob> {
-        let resolved = script
-            .resolve(given)
-            .map_err(|error| Error::refused(error.to_string()))?;
+        let resolved = script.resolve(given)?;
         self.refuse_secrets(script, given)?;
         let run = Run {
             script: script.name.to_string(),
@@ -144,6 +142,8 @@ impl Scripts {
         );
         env.push(("OPSGRAM_JOB".to_owned(), cx.job.id.to_string()));
         env.push(("OPSGRAM_REQUEST".to_owned(), cx.job.new.request_id.clone()));
+        let out = cx.files.out().display().to_string();
+        env.push(("OPSGRAM_OUT".to_owned(), out));
         env
     }
 }

@@ -1,22 +1,37 @@
 //! The command line.
 
-use super::{App, Options, clients, trial, wire};
+use super::{App, Options, check, health, init, manual, trial};
 use crate::base::secret::ExposeSecret;
 use crate::config::{self, Config, Env, Loaded};
-use crate::store::Store;
 use crate::telemetry;
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
+use clap_complete::Shell;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use teloxide::prelude::Requester;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// Exit code for a failure.
-const FAILED: u8 = 1;
-/// Exit code for a fault in the configuration or on the command line.
-const FAULT: u8 = 2;
+/// How a command ended, as the exit code tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// 0: it is done, or all is well.
+    Done,
+    /// 1: it failed, or something is not well.
+    Failed,
+    /// 2: a fault in the configuration or on the command line.
+    Fault,
+}
+
+impl From<Outcome> for ExitCode {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Done => ExitCode::SUCCESS,
+            Outcome::Failed => ExitCode::from(1),
+            Outcome::Fault => ExitCode::from(2),
+        }
+    }
+}
 
 /// Runs your scripts from Telegram; no command is lost, none runs twice.
 #[derive(Debug, Parser)]
@@ -25,9 +40,10 @@ const FAULT: u8 = 2;
     about,
     after_help = "\
 Examples:
-  opsgram sandbox --say \"/run hello\"       try it: no token, no internet
-  opsgram check --offline                  look for faults in config/opsgram.yaml
-  OPSGRAM_TELEGRAM_TOKEN=… opsgram serve   run the bot"
+  opsgram sandbox --say \"/run hello\"   try it: no token, no internet
+  opsgram init                         set it up: the token, the owner, the file
+  opsgram check                        see whether everything works
+  opsgram serve                        run the bot"
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -36,6 +52,17 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Set the bot up: ask for the token, learn who the owner is, write the configuration.
+    #[command(after_help = "\
+Examples:
+  opsgram init                             asks, and writes config/opsgram.yaml
+  sudo opsgram init                        for the installed service, in /etc/opsgram
+  opsgram init --token-file token.txt --owner 111 --name ann
+                                           asks nothing
+
+The token comes from --token-file, OPSGRAM_TELEGRAM_TOKEN or OPSGRAM_TELEGRAM_TOKEN_FILE; otherwise it is asked for and
+not shown. Files are written with mode 0600, whole or not at all.")]
+    Init(init::Args),
     /// Run the bot.
     #[command(after_help = "\
 Examples:
@@ -48,31 +75,53 @@ It stops on SIGTERM or Ctrl-C: running jobs get jobs.grace to finish.")]
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
     },
-    /// Try the bot against a Telegram inside this process: no token, no internet.
+    /// Try the bot against a Telegram of its own, in the browser or here: no token, no internet.
     #[command(after_help = "\
 Examples:
-  opsgram sandbox                                     a chat in this terminal
+  opsgram sandbox                                     a chat page at http://127.0.0.1:8090/
+  opsgram sandbox --terminal                          a chat in this terminal
   opsgram sandbox --say \"/run hello\"                  send a command, see the answer, end
   opsgram sandbox --say \"/run deploy api\" --say \"[Run]\"   press a button by its words")]
     Sandbox(trial::Args),
-    /// Look for faults in the configuration, then try the database and the token.
+    /// See whether everything works: configuration, files, database, token, webhook, clock.
     #[command(after_help = "\
 Examples:
-  opsgram check --offline                  the file alone; exit code 2 on a fault
-  opsgram check --config /etc/opsgram/opsgram.yaml")]
-    Check {
-        /// The configuration; without it OPSGRAM_CONFIG, or config/opsgram.yaml.
-        #[arg(long, value_name = "FILE")]
-        config: Option<PathBuf>,
-        /// Look at the file alone.
-        #[arg(long)]
-        offline: bool,
-    },
+  opsgram check                            a line for each part, and what to do
+  opsgram check --offline                  the file alone
+  opsgram check --json | jq .ok            for programs
+
+Exit code: 0 when nothing fails, 1 when something does, 2 for a fault in the configuration. Nothing is made or changed.")]
+    Check(check::Args),
+    /// Say how the running bot is, from the file that it keeps about it.
+    #[command(after_help = "\
+Examples:
+  opsgram health                           exit code 0 when it serves commands, 1 when not
+  opsgram health --data-dir /var/lib/opsgram")]
+    Health(health::Args),
     /// Print the JSON Schema of the configuration.
     #[command(after_help = "\
 Example:
   opsgram schema > config/opsgram.schema.json")]
     Schema,
+    /// Print the completions of a shell.
+    #[command(after_help = "\
+Examples:
+  opsgram completions bash > /etc/bash_completion.d/opsgram
+  opsgram completions fish > ~/.config/fish/completions/opsgram.fish")]
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+    /// Print the man page, or write a page for each command into a folder.
+    #[command(after_help = "\
+Examples:
+  opsgram man | man -l -                   read it
+  opsgram man /usr/local/share/man/man1    install them")]
+    Man {
+        /// Where the pages go; without it the main one is printed.
+        #[arg(value_name = "DIR")]
+        folder: Option<PathBuf>,
+    },
 }
 
 impl Cli {
@@ -80,32 +129,38 @@ impl Cli {
     #[must_use]
     pub fn run(self) -> ExitCode {
         let env = Env::capture();
-        let done = match self.command {
-            Command::Serve { config } => match load(config, &env) {
-                Ok(loaded) => serve(loaded, env),
-                Err(code) => return code,
-            },
-            Command::Sandbox(args) => trial::run(args, &env),
-            Command::Check { config, offline } => match load(config, &env) {
-                Ok(loaded) => check(loaded, offline),
-                Err(code) => return code,
-            },
-            Command::Schema => {
-                print!("{}", config::schema_text());
-                Ok(())
-            }
-        };
-        match done {
-            Ok(()) => ExitCode::SUCCESS,
+        match self.command.run(env) {
+            Ok(outcome) => outcome.into(),
             Err(error) => {
                 eprintln!("opsgram: {error:#}");
-                ExitCode::from(FAILED)
+                Outcome::Failed.into()
             }
         }
     }
 }
 
-fn load(file: Option<PathBuf>, env: &Env) -> std::result::Result<Loaded, ExitCode> {
+impl Command {
+    fn run(self, env: Env) -> Result<Outcome> {
+        match self {
+            Command::Init(args) => init::run(args, &env),
+            Command::Serve { config } => match load(config, &env) {
+                Ok(loaded) => serve(loaded, env).map(|()| Outcome::Done),
+                Err(outcome) => Ok(outcome),
+            },
+            Command::Sandbox(args) => trial::run(args, &env).map(|()| Outcome::Done),
+            Command::Check(args) => check::run(args, &env),
+            Command::Health(args) => health::run(args, &env),
+            Command::Schema => {
+                print!("{}", config::schema_text());
+                Ok(Outcome::Done)
+            }
+            Command::Completions { shell } => Ok(manual::completions(shell)),
+            Command::Man { folder } => manual::pages(folder.as_deref()),
+        }
+    }
+}
+
+fn load(file: Option<PathBuf>, env: &Env) -> std::result::Result<Loaded, Outcome> {
     let file = file.unwrap_or_else(|| config::default_path(env));
     match config::load(&file, env) {
         Ok(loaded) => {
@@ -116,7 +171,7 @@ fn load(file: Option<PathBuf>, env: &Env) -> std::result::Result<Loaded, ExitCod
         }
         Err(faults) => {
             eprintln!("{faults}");
-            Err(ExitCode::from(FAULT))
+            Err(Outcome::Fault)
         }
     }
 }
@@ -191,50 +246,4 @@ pub(super) async fn stop_on_signal(stop: CancellationToken) {
         _ = interrupt.recv() => {}
     }
     stop.cancel();
-}
-
-fn check(loaded: Loaded, offline: bool) -> Result<()> {
-    let config = loaded.config;
-    let scripts = match config.scripts.len() {
-        1 => "1 script".to_owned(),
-        many => format!("{many} scripts"),
-    };
-    println!("ok   {} · {scripts}", loaded.file.display());
-    if config.access.users.is_empty() {
-        println!(
-            "note nobody is listed under access.users; while nobody owns the bot, its log shows a claim code"
-        );
-    }
-    if offline {
-        return Ok(());
-    }
-    runtime()?.block_on(async {
-        let database = Store::open(wire::location(&config.database)).await;
-        let mut failed = report("database", database.map(|_| "opens".to_owned()));
-        let me = async {
-            let me = clients::make(&config.telegram)?.quick.get_me().await?;
-            anyhow::Ok(format!("the token is @{}'s", me.username()))
-        };
-        failed |= report("telegram", me.await);
-        match failed {
-            true => Err(anyhow::anyhow!(
-                "not everything works; the lines above say what"
-            )),
-            false => Ok(()),
-        }
-    })
-}
-
-/// Prints a line of a check; `true` when it failed.
-fn report<E: Into<anyhow::Error>>(part: &str, result: std::result::Result<String, E>) -> bool {
-    match result {
-        Ok(words) => {
-            println!("ok   {part} · {words}");
-            false
-        }
-        Err(error) => {
-            println!("FAIL {part} · {:#}", error.into());
-            true
-        }
-    }
 }

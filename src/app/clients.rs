@@ -3,6 +3,7 @@
 use crate::base::secret::ExposeSecret;
 use crate::config::Telegram;
 use anyhow::{Context, Result};
+use chrono::{DateTime, Utc};
 use std::time::Duration;
 use teloxide::prelude::Bot;
 
@@ -36,17 +37,7 @@ pub fn make(telegram: &Telegram) -> Result<Clients> {
     )?;
     let url = reqwest::Url::parse(&telegram.api_url).context("reading telegram.api_url")?;
     let bot = |timeout: Duration| -> Result<Bot> {
-        let mut client = reqwest::Client::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(timeout)
-            .tcp_nodelay(true);
-        if let Some(proxy) = &telegram.proxy {
-            let proxy = reqwest::Proxy::all(proxy).context("reading telegram.proxy")?;
-            client = client.proxy(proxy);
-        } else if is_loopback(&url) {
-            client = client.no_proxy();
-        }
-        let client = client.build().context("making an HTTP client")?;
+        let client = http(telegram, timeout)?;
         Ok(Bot::with_client(token.expose_secret(), client).set_api_url(url.clone()))
     };
     Ok(Clients {
@@ -54,6 +45,33 @@ pub fn make(telegram: &Telegram) -> Result<Clients> {
         quick: bot(CALL_TIMEOUT)?,
         upload: bot(UPLOAD_TIMEOUT)?,
     })
+}
+
+/// When Telegram's server says it is, for comparing clocks; `None` when it does not say.
+///
+/// # Errors
+/// When it cannot be reached.
+pub async fn server_time(telegram: &Telegram) -> Result<Option<DateTime<Utc>>> {
+    let client = http(telegram, CALL_TIMEOUT)?;
+    let answer = client.head(&telegram.api_url).send().await?;
+    let date = answer.headers().get(reqwest::header::DATE);
+    let date = date.and_then(|date| DateTime::parse_from_rfc2822(date.to_str().ok()?).ok());
+    Ok(date.map(|date| date.to_utc()))
+}
+
+fn http(telegram: &Telegram, timeout: Duration) -> Result<reqwest::Client> {
+    let url = reqwest::Url::parse(&telegram.api_url).context("reading telegram.api_url")?;
+    let mut client = reqwest::Client::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(timeout)
+        .tcp_nodelay(true);
+    if let Some(proxy) = &telegram.proxy {
+        let proxy = reqwest::Proxy::all(proxy).context("reading telegram.proxy")?;
+        client = client.proxy(proxy);
+    } else if is_loopback(&url) {
+        client = client.no_proxy();
+    }
+    client.build().context("making an HTTP client")
 }
 
 /// A proxy of the environment is never meant for this machine itself.

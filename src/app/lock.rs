@@ -5,11 +5,29 @@ use anyhow::{Context, Result, bail};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Held while the bot runs; the system frees it when the process ends, however it ends.
 pub struct Lock {
     _file: Flock<File>,
+}
+
+/// Whether a bot runs on this database file. Nothing is made.
+pub fn is_taken(database: &Path) -> bool {
+    let Ok(file) = File::open(beside(database)) else {
+        return false;
+    };
+    // A shared lock, and only for this moment.
+    matches!(
+        Flock::lock(file, FlockArg::LockSharedNonblock),
+        Err((_, Errno::EWOULDBLOCK))
+    )
+}
+
+fn beside(database: &Path) -> PathBuf {
+    let mut path = database.as_os_str().to_owned();
+    path.push(".lock");
+    path.into()
 }
 
 /// Takes the lock that belongs to a database file.
@@ -17,9 +35,7 @@ pub struct Lock {
 /// # Errors
 /// When another bot holds it, or the lock file cannot be made.
 pub fn take(database: &Path) -> Result<Lock> {
-    let mut path = database.as_os_str().to_owned();
-    path.push(".lock");
-    let path = Path::new(&path);
+    let path = &beside(database);
     let file = store::make_private(path)
         .and_then(|()| File::options().write(true).open(path))
         .with_context(|| format!("making the lock file {}", path.display()))?;

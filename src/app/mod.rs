@@ -1,10 +1,15 @@
 //! Builds the bot from its configuration and runs it until it is told to stop.
 
+mod check;
 pub mod cli;
 mod clients;
+mod health;
+mod init;
 mod lock;
+mod manual;
 mod membership;
 mod reload;
+mod supervisor;
 mod tasks;
 mod terminal;
 mod trial;
@@ -13,6 +18,7 @@ mod wire;
 
 pub use wire::Options;
 
+use crate::chat::pulse::Pulse;
 use crate::chat::{self, intake};
 use crate::config::{Config, ContentHash, Env};
 use crate::jobs::Jobs;
@@ -109,6 +115,8 @@ impl App {
             members.spawn(membership.run(counted.clone()));
             tasks.spawn(tasks::relay(self.services.clone(), working.clone()));
         }
+        let pulse = Pulse::default();
+        let supervisor = supervisor::start(self.services.clone(), pulse.clone());
         if presence.leads() {
             self.take_the_lead().await?;
         } else {
@@ -128,7 +136,7 @@ impl App {
         let mut ready = presence.leads();
         while !stop.is_cancelled() {
             if ready {
-                self.lead(&stop).await;
+                self.lead(&stop, &pulse).await;
                 ready = false;
                 continue;
             }
@@ -148,6 +156,7 @@ impl App {
                 }
             }
         }
+        supervisor.stopping();
         tracing::info!("stopping");
         if presence.has_company() {
             // What only the leader can say is said first; then another one leads while jobs here end.
@@ -162,6 +171,7 @@ impl App {
         counted.cancel();
         members.close();
         members.wait().await;
+        supervisor.end().await;
         close(store).await;
         tracing::info!("stopped");
         Ok(())
@@ -177,7 +187,7 @@ impl App {
             ..
         } = &self.services;
         if store.presence().is_shared() {
-            access.reread().await.context("reading the members")?;
+            access.refresh().await.context("reading the members")?;
         }
         if let Some(code) = access.open_claim() {
             tracing::warn!(
@@ -194,7 +204,7 @@ impl App {
     }
 
     /// Does what only one does, until `stop` fires or another leads.
-    async fn lead(&self, stop: &CancellationToken) {
+    async fn lead(&self, stop: &CancellationToken, pulse: &Pulse) {
         let leading = CancellationToken::new();
         let tasks = TaskTracker::new();
         // Dropped at once when another leads: whoever is cut off waits for a database that does not answer.
@@ -207,8 +217,9 @@ impl App {
         until_deposed(tasks::tidy(self.services.clone(), leading.clone()).boxed());
         let menus = tasks::menus(self.bot.clone(), self.services.clone(), leading.clone());
         until_deposed(menus.boxed());
+        tasks.spawn(tasks::rights(self.services.clone(), leading.clone()));
         let deposed = tokio::select! {
-            () = self.take_updates(stop) => false,
+            () = self.take_updates(stop, pulse) => false,
             () = self.services.store.presence().deposed() => true,
         };
         leading.cancel();
@@ -217,11 +228,13 @@ impl App {
             tracing::warn!("leads no more: the lease was not renewed in time");
             self.services.outbox.suspend();
         }
-        tasks.wait().await;
+        if tokio::time::timeout(FLUSH, tasks.wait()).await.is_err() {
+            tracing::warn!("the database does not take what was seen of people");
+        }
     }
 
     /// Takes updates until `stop` fires, through outages of Telegram.
-    async fn take_updates(&self, stop: &CancellationToken) {
+    async fn take_updates(&self, stop: &CancellationToken, pulse: &Pulse) {
         let mut pause = FIRST_PAUSE;
         while !stop.is_cancelled() {
             let mut dispatcher = self.dispatcher();
@@ -235,6 +248,7 @@ impl App {
                 self.services.store.clone(),
                 self.services.outbox.clone(),
                 self.services.access.clone(),
+                pulse.clone(),
             );
             let errors = Arc::new(tasks::PollErrors::default());
             let run = dispatcher.try_dispatch_with_listener(intake, errors);
@@ -250,6 +264,7 @@ impl App {
                 }
             };
             if let Err(error) = ended {
+                pulse.failed();
                 tracing::warn!(%error, ?pause, "Telegram cannot be reached; trying again");
             }
             tokio::select! {

@@ -2,8 +2,10 @@
 
 use super::watch::Watch;
 use super::{cli, wire};
+use crate::access::Listed;
 use crate::base::ids::{ChatId, Place, UserId};
 use crate::base::role::Role;
+use crate::base::time::Millis;
 use crate::chat::changes;
 use crate::config::{
     self, Changes, Config, ContentHash, Env, Faults, Loaded, Outcome, Question, Wanted,
@@ -225,7 +227,7 @@ async fn content(file: &std::path::Path) -> Result<ContentHash, String> {
 /// Running jobs and timers are not touched: they hold what they were started with.
 fn put_in_force(config: Config, services: &Services, env: &Env) {
     telemetry::mask_also(cli::secrets_of(&config, env));
-    services.access.relist(wire::listed(&config.access));
+    services.access.relist(Listed::from(&config));
     services.jobs.limit(wire::limits(&config));
     services.live.replace(config);
     services.roles_changed.notify_one();
@@ -242,7 +244,10 @@ async fn has_owner(services: &Services, config: &Config) -> store::Result<bool> 
         store::members::all(&mut db).await?
     };
     let counts = |id: UserId| !listed.iter().any(|user| user.id == id);
-    let kept = |member: &store::members::Member| member.role == Role::Owner && counts(member.id);
+    let now = Millis::now();
+    let kept = |stored: &store::members::Membership| {
+        stored.role_at(now) == Some(Role::Owner) && counts(stored.member.id)
+    };
     Ok(members.iter().any(kept) || owners(services).is_empty())
 }
 

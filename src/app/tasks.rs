@@ -21,12 +21,18 @@ const SWEEP: Duration = Duration::from_secs(30);
 const RELAY: Duration = Duration::from_millis(400);
 /// A look that takes longer is given up, and begun anew.
 const RELAY_LIMIT: Duration = Duration::from_secs(5);
+/// How often changes of rights by other processes are looked for, and what was seen is written down.
+const RIGHTS: Duration = Duration::from_secs(5);
 /// How often old things are removed.
 const TIDY: Duration = Duration::from_secs(3600);
 /// Handled updates are kept longer than Telegram keeps them (24 hours), so that none is taken in twice.
 const KEEP_UPDATES: Duration = Duration::from_secs(48 * 3600);
 /// The audit trail is kept for a year.
 const KEEP_AUDIT: Duration = Duration::from_secs(365 * 24 * 3600);
+/// Persons without a role are remembered so long after they wrote last, and so many of them.
+const KEEP_STRANGERS: (Duration, u32) = (Duration::from_secs(90 * 24 * 3600), 10_000);
+/// Groups and topics are remembered so long after something came from there, and so many of them.
+const KEEP_PLACES: (Duration, u32) = (Duration::from_secs(365 * 24 * 3600), 2_000);
 /// Pause after a loop's part failed.
 const PAUSE: Duration = Duration::from_secs(2);
 /// Pause between tries to set the menus.
@@ -77,6 +83,34 @@ pub(super) async fn sweep(jobs: Jobs, stop: CancellationToken) {
     }
 }
 
+/// Follows the rights: reads what another process changed, clears away what has ended, writes down who was seen.
+pub(super) async fn rights(services: Services, stop: CancellationToken) {
+    let access = &services.access;
+    loop {
+        let due = access.until_next_end(Millis::now()).unwrap_or(RIGHTS);
+        let go_on = pause(due.min(RIGHTS), &stop).await;
+        let now = Millis::now();
+        if go_on {
+            match access.refresh().await {
+                Ok(true) => services.roles_changed.notify_one(),
+                Ok(false) => {}
+                Err(error) => tracing::error!(%error, "changed rights could not be read"),
+            }
+            match access.settle(now).await {
+                Ok(true) => services.roles_changed.notify_one(),
+                Ok(false) => {}
+                Err(error) => tracing::error!(%error, "ended rights could not be cleared away"),
+            }
+        }
+        if let Err(error) = access.write_down(now).await {
+            tracing::error!(%error, "who was seen could not be written down");
+        }
+        if !go_on {
+            return;
+        }
+    }
+}
+
 /// Removes what is older than it is kept.
 pub(super) async fn tidy(services: Services, stop: CancellationToken) {
     while pause(TIDY, &stop).await {
@@ -90,11 +124,17 @@ async fn tidy_once(services: &Services) -> crate::base::error::Result<()> {
     let now = Millis::now();
     let keep = now.minus(services.live.current().jobs.keep);
     while services.jobs.prune(keep).await? > 0 {}
+    services.jobs.tidy_files().await?;
     let mut tx = services.store.begin().await?;
     store::inbox::prune(&mut tx, now.minus(KEEP_UPDATES)).await?;
     store::outbox::prune(&mut tx, keep).await?;
     store::intents::prune(&mut tx, now).await?;
     store::audit::prune(&mut tx, now.minus(KEEP_AUDIT)).await?;
+    store::invites::prune(&mut tx, now).await?;
+    let (keep, many) = KEEP_STRANGERS;
+    store::people::prune(&mut tx, now.minus(keep), many).await?;
+    let (keep, many) = KEEP_PLACES;
+    store::ceilings::prune(&mut tx, now.minus(keep), many).await?;
     services.store.commit(tx).await?;
     Ok(())
 }
@@ -102,8 +142,9 @@ async fn tidy_once(services: &Services) -> crate::base::error::Result<()> {
 /// Sets the command menus once Telegram can be reached, and again whenever somebody's role changed.
 pub(super) async fn menus(bot: Bot, services: Services, stop: CancellationToken) {
     let set = async {
+        let mut menus = menu::Menus::default();
         loop {
-            match menu::publish(&bot, &services.access).await {
+            match menus.publish(&bot, &services.access).await {
                 Ok(()) => services.roles_changed.notified().await,
                 Err(error) => {
                     tracing::warn!(%error, "the command menus could not be set yet");
@@ -143,6 +184,10 @@ impl ErrorHandler<RequestError> for PollErrors {
             if words.contains("terminated by other getUpdates") {
                 tracing::warn!(
                     "another program polls with this bot's token; only one may. Trying again"
+                );
+            } else if words.contains("webhook is active") {
+                tracing::warn!(
+                    "a webhook is set for this bot, so updates go there; `opsgram check --delete-webhook` ends that"
                 );
             } else {
                 tracing::warn!(error = words, "polling failed; trying again");

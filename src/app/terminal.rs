@@ -77,5 +77,6 @@ fn shown(message: &Message, mark: &str) -> String {
 
 fn file(document: &Document) -> String {
     let size = crate::base::text::bytes(document.bytes.len() as u64);
-    format!("  📎 {} · {size}", document.name)
+    let mark = if document.photo { "🖼" } else { "📎" };
+    format!("  {mark} {} · {size}", document.name)
 }

@@ -1,10 +1,12 @@
-//! `opsgram sandbox`: the bot and a Telegram in one process, to be tried in a terminal.
+//! `opsgram sandbox`: the bot against a Telegram of its own, in the browser or in the terminal.
+
+mod page;
 
 use super::cli::{runtime, start_logging, stop_on_signal};
 use super::terminal::Screen;
 use super::{App, Options};
-use crate::config::{self, Env};
-use crate::sandbox::{Rates, Sandbox};
+use crate::config::{self, Config, Env};
+use crate::sandbox::{Rates, Sandbox, Standing};
 use crate::services::Services;
 use crate::store;
 use anyhow::{Context, Result, anyhow, bail};
@@ -63,12 +65,16 @@ pub struct Args {
     /// “[Run]” presses the newest button with these words.
     #[arg(long, value_name = "TEXT")]
     say: Vec<String>,
+    /// A chat in this terminal instead of the page in the browser.
+    #[arg(long)]
+    terminal: bool,
     /// Another configuration than the sample; its token and Telegram address are replaced.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// The port of the Telegram stand-in; without it any free one.
-    #[arg(long, default_value_t = 0)]
-    port: u16,
+    /// The port of the page on 127.0.0.1, 8090 when left out; 0 takes any free one. In the terminal, the port of the
+    /// Telegram stand-in.
+    #[arg(long)]
+    port: Option<u16>,
 }
 
 /// Runs the sandbox.
@@ -84,30 +90,71 @@ pub fn run(args: Args, env: &Env) -> Result<()> {
         Some(file) => file.clone(),
         None => unpack(folder.path())?,
     };
-    runtime()?.block_on(converse(args, file, folder.path(), env))
+    runtime()?.block_on(async {
+        match args.terminal || !args.say.is_empty() {
+            true => converse(args, file, folder.path(), env).await,
+            false => page::serve(args.port, file, folder.path(), env).await,
+        }
+    })
 }
 
-async fn converse(args: Args, file: PathBuf, folder: &Path, env: &Env) -> Result<()> {
-    let sandbox = Sandbox::start(crate::sandbox::Options {
-        port: args.port,
+/// Nobody of the configuration.
+const STRANGER: i64 = 999;
+
+/// A Telegram that keeps the rates of the real one.
+async fn stand_in(port: u16, record: usize) -> Result<Sandbox> {
+    let options = crate::sandbox::Options {
+        port,
+        record,
         rates: Rates::Telegram,
         ..crate::sandbox::Options::default()
-    })
-    .await
-    .context("starting the Telegram stand-in")?;
-    let env = sandbox_env(env, &sandbox, folder);
+    };
+    Sandbox::start(options)
+        .await
+        .context("starting the Telegram stand-in")
+}
+
+/// The people and groups of the configuration, and a stranger, who is in every group. A supergroup is a forum with a topic.
+fn populate(sandbox: &Sandbox, config: &Config) {
+    let mut people = vec![(STRANGER, "stranger")];
+    let listed = config.access.users.iter();
+    people.extend(listed.map(|user| (user.id.0, user.name.as_str())));
+    for (id, name) in &people {
+        sandbox.add_person(*id, name, None);
+    }
+    for chat in &config.access.chats {
+        let forum = chat.id.0 <= FIRST_SUPERGROUP;
+        sandbox.add_group(chat.id.0, &chat.name, forum);
+        if forum {
+            sandbox.add_topic(chat.id.0, "deploys");
+        }
+        for (id, _) in &people {
+            sandbox.add_member(chat.id.0, *id, Standing::Member);
+        }
+    }
+}
+
+/// Supergroups have this identifier or a lower one.
+const FIRST_SUPERGROUP: i64 = -1_000_000_000_000;
+
+async fn converse(args: Args, file: PathBuf, folder: &Path, env: &Env) -> Result<()> {
+    let sandbox = stand_in(args.port.unwrap_or(0), 0).await?;
+    let mut env = env.clone();
+    for (name, value) in overrides(&sandbox, folder) {
+        env.set(name, value);
+    }
+    if env.get("OPSGRAM_LOG").is_none() {
+        env.set("OPSGRAM_LOG", "error");
+    }
     let loaded = config::load(&file, &env).map_err(|faults| anyhow!("{faults}"))?;
     start_logging(&loaded.config, &env)?;
     let config = loaded.config;
     let owner = config.access.users.iter().max_by_key(|user| user.role);
     let owner = owner.map_or(111, |user| user.id.0);
-    let mut persons = HashMap::new();
-    for user in &config.access.users {
-        sandbox.add_person(user.id.0, &user.name, None);
-        persons.insert(user.name.clone(), user.id.0);
-    }
-    sandbox.add_person(999, "stranger", None);
-    persons.insert("stranger".to_owned(), 999);
+    populate(&sandbox, &config);
+    let mut persons = HashMap::from([("stranger".to_owned(), STRANGER)]);
+    let users = config.access.users.iter();
+    persons.extend(users.map(|user| (user.name.clone(), user.id.0)));
     let stop = CancellationToken::new();
     tokio::spawn(stop_on_signal(stop.clone()));
     let app = App::build(config, env, Options::default()).await?;
@@ -127,24 +174,17 @@ async fn converse(args: Args, file: PathBuf, folder: &Path, env: &Env) -> Result
     talked
 }
 
-/// The environment of the trial: the stand-in's address and token, and a data folder of its own.
-fn sandbox_env(env: &Env, sandbox: &Sandbox, folder: &Path) -> Env {
-    let mut own = env.clone();
-    own.set("OPSGRAM_TELEGRAM_API_URL", sandbox.api_url());
-    own.set("OPSGRAM_TELEGRAM_TOKEN", sandbox.token());
-    own.set(
-        "OPSGRAM_DATA_DIR",
-        folder.join("data").display().to_string(),
-    );
-    let database = folder.join("data/opsgram.db");
-    own.set(
-        "OPSGRAM_DATABASE",
-        format!("sqlite://{}", database.display()),
-    );
-    if own.get("OPSGRAM_LOG").is_none() {
-        own.set("OPSGRAM_LOG", "error");
-    }
-    own
+/// The variables of the trial: the stand-in's address and token, and a data folder of its own.
+fn overrides(sandbox: &Sandbox, folder: &Path) -> Vec<(String, String)> {
+    let data = folder.join("data");
+    let database = format!("sqlite://{}", data.join("opsgram.db").display());
+    let own = [
+        ("OPSGRAM_TELEGRAM_API_URL", sandbox.api_url()),
+        ("OPSGRAM_TELEGRAM_TOKEN", sandbox.token().to_owned()),
+        ("OPSGRAM_DATA_DIR", data.display().to_string()),
+        ("OPSGRAM_DATABASE", database),
+    ];
+    own.map(|(name, value)| (name.to_owned(), value)).into()
 }
 
 /// Writes the sample configuration and its scripts, so that the program alone is enough to try it.
@@ -193,7 +233,8 @@ impl Talk {
             self.name()
         );
         println!(
-            "[Run] presses the newest button with these words; :as stranger changes who you are; :quit ends.\n"
+            "[Run] presses the newest button with these words; :file PATH [CAPTION] sends a file; :as stranger changes who you are; \
+             :quit ends.\n"
         );
         let mut screen = self.screen();
         let mut lines = read_lines();
@@ -247,8 +288,11 @@ impl Talk {
             println!("You are {} now.", self.name());
             return Ok(());
         }
+        if let Some(rest) = line.strip_prefix(":file ") {
+            return self.send_file(rest.trim());
+        }
         if line.starts_with(':') {
-            bail!("there is :as NAME and :quit");
+            bail!("there is :as NAME, :file PATH [CAPTION] and :quit");
         }
         match line
             .strip_prefix('[')
@@ -260,6 +304,16 @@ impl Talk {
                 Ok(())
             }
         }
+    }
+
+    fn send_file(&self, rest: &str) -> Result<()> {
+        let (path, caption) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+        let bytes = fs::read(path).with_context(|| format!("reading {path}"))?;
+        let name = Path::new(path).file_name().unwrap_or_default();
+        let (name, caption) = (name.to_string_lossy(), caption.trim());
+        self.sandbox
+            .send_file(self.speaker, self.speaker, &name, bytes, caption);
+        Ok(())
     }
 
     fn press(&self, label: &str) -> Result<()> {

@@ -4,13 +4,13 @@ use super::{App, clients, lock, membership};
 use crate::access::{Access, Listed};
 use crate::actions::script::Scripts;
 use crate::base::secret::ExposeSecret;
-use crate::config::{self, Config, Database, Env, Live, Reloads};
+use crate::chat::{Exports, Notices};
+use crate::config::{Config, Database, Env, Live, Reloads};
 use crate::delivery::{Bots, Limits, Outbox};
 use crate::jobs::action::Registry;
 use crate::jobs::apalis::Queue;
-use crate::jobs::{self, Jobs, Logs, Settings};
+use crate::jobs::{self, Files, Jobs, Settings};
 use crate::services::Services;
-use crate::store::members::Member;
 use crate::store::{Location, Store};
 use anyhow::{Context, Result};
 use std::fs::DirBuilder;
@@ -40,12 +40,10 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
         .await
         .context("opening the database")?;
     let queue = Queue::open(&location).await.context("opening the queue")?;
-    let log_dir = log_dir(&config)?;
+    let log_dir = data_folder(&config, "logs")?;
+    let work_dir = data_folder(&config, "work")?;
     let marker = log_dir.display().to_string();
     membership::join(&store, &config.data_dir, &marker).await?;
-    let access = Access::open(store.clone(), listed(&config.access))
-        .await
-        .context("reading the members")?;
     let bots = Bots {
         quick: clients.quick.clone(),
         upload: clients.upload,
@@ -54,9 +52,17 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
         true => Limits::none(),
         false => Limits::default(),
     };
-    let logs = Arc::new(Logs::new(log_dir.clone()));
-    let outbox = Outbox::new(store.clone(), bots, logs, limits);
-    let settings = settings(&config, marker.clone(), log_dir.clone());
+    let files = Arc::new(Files::new(log_dir.clone(), work_dir.clone()));
+    let files = Arc::new(Exports::new(store.clone(), log_dir.clone(), files));
+    let outbox = Outbox::new(store.clone(), bots, files, limits);
+    let access = Access::open(
+        store.clone(),
+        Listed::from(&config),
+        Arc::new(Notices::new(outbox.clone())),
+    )
+    .await
+    .context("reading the members")?;
+    let settings = settings(&config, marker.clone(), log_dir.clone(), work_dir);
     let live = Live::new(config);
     let scripts = Scripts::new(live.clone(), env.clone());
     let registry = Registry::default().with(scripts.clone());
@@ -77,6 +83,7 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
             jobs,
             scripts,
             log_dir: Arc::new(log_dir),
+            bot_name: Arc::default(),
             roles_changed: Arc::default(),
         },
         poller: clients.poll,
@@ -97,8 +104,9 @@ pub fn location(database: &Database) -> Location {
     }
 }
 
-fn log_dir(config: &Config) -> Result<PathBuf> {
-    let folder = config.data_dir.join("logs");
+/// A folder of ours, with an absolute path: scripts run elsewhere.
+fn data_folder(config: &Config, name: &str) -> Result<PathBuf> {
+    let folder = std::path::absolute(config.data_dir.join(name))?;
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
@@ -107,29 +115,13 @@ fn log_dir(config: &Config) -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// The persons and groups of the file, as the access takes them.
-pub(super) fn listed(access: &config::Access) -> Listed {
-    let member = |user: &config::User| Member {
-        id: user.id,
-        name: user.name.clone(),
-        role: user.role,
-    };
-    Listed {
-        users: access.users.iter().map(member).collect(),
-        chats: access
-            .chats
-            .iter()
-            .map(|chat| (chat.id, chat.role))
-            .collect(),
-    }
-}
-
-fn settings(config: &Config, marker: String, log_dir: PathBuf) -> Settings {
+fn settings(config: &Config, marker: String, log_dir: PathBuf, work_dir: PathBuf) -> Settings {
     Settings {
         workers: config.jobs.workers,
         limits: limits(config),
         marker,
         log_dir,
+        work_dir,
     }
 }
 
@@ -140,5 +132,7 @@ pub(super) fn limits(config: &Config) -> jobs::Limits {
         max_queued: config.jobs.max_queued as u64,
         grace: config.jobs.grace,
         max_log: config.jobs.max_log,
+        max_files: config.jobs.max_files,
+        max_files_size: config.jobs.max_files_size,
     }
 }

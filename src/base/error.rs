@@ -18,24 +18,44 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a request was turned down: one or more calm sentences in plain text that say what would be right.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal(String);
+pub struct Refusal {
+    words: String,
+    /// How many bytes at the end are code, such as a pattern.
+    code: usize,
+}
 
 impl Refusal {
     /// A refusal with these words (plain text, no markup).
     pub fn new(words: impl Into<String>) -> Self {
-        Self(words.into())
+        let words = words.into();
+        Self { words, code: 0 }
+    }
+
+    /// A refusal that ends with a piece of code, shown as such.
+    #[must_use]
+    pub fn with_code(words: &str, code: &str) -> Self {
+        Self {
+            words: format!("{words}{code}"),
+            code: code.len(),
+        }
     }
 
     /// The words, as plain text.
     #[must_use]
     pub fn words(&self) -> &str {
-        &self.0
+        &self.words
+    }
+
+    /// The words before the code at the end, and the code; empty when there is none.
+    #[must_use]
+    pub fn parts(&self) -> (&str, &str) {
+        self.words.split_at(self.words.len() - self.code)
     }
 }
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.words)
     }
 }
 

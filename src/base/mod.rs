@@ -1,6 +1,7 @@
 //! Values that every layer speaks in: ids, states, errors, time and text.
 
 pub mod error;
+pub mod filename;
 pub mod ids;
 pub mod job;
 pub mod name;

@@ -7,7 +7,7 @@ use super::offers::{self, LATE_WITHIN, Offer};
 use super::press;
 use super::reply::Reply;
 use super::request::{From, Request};
-use crate::access::{Actor, Asked, Grant, Standing};
+use crate::access::{Actor, Asked, Grant, INVITE_PREFIX, Standing};
 use crate::base::error::{Error, Result};
 use crate::base::ids::{ChatId, MessageId, Place, UpdateId, UserId};
 use crate::base::role::Role;
@@ -61,9 +61,12 @@ async fn on_message(services: Services, me: Me, update: Update, message: Message
         return Ok(());
     };
     let actor = actor(&services, &incoming.author, incoming.place);
+    services.bot_name.get_or_init(|| me.username().to_owned());
+    saw(&services, &incoming);
     let span = tracing::info_span!("update", %id, request = actor.request_id, asker = %actor.id);
     let message = Some(incoming.message);
-    let request = Request::new(services, actor, id, message, From::Message);
+    let mut request = Request::new(services, actor, id, message, From::Message);
+    request.answers.clone_from(&incoming.answers);
     async {
         let reply = guard(&request, take_message(&request, &incoming)).await;
         deliver(&request, reply).await;
@@ -73,8 +76,15 @@ async fn on_message(services: Services, me: Me, update: Update, message: Message
     Ok(())
 }
 
-async fn on_press(services: Services, bot: Bot, update: Update, query: CallbackQuery) -> Handled {
+async fn on_press(
+    services: Services,
+    bot: Bot,
+    me: Me,
+    update: Update,
+    query: CallbackQuery,
+) -> Handled {
     let id = UpdateId(i64::from(update.id.0));
+    services.bot_name.get_or_init(|| me.username().to_owned());
     let (Some(data), Some(message)) = (query.data.clone(), query.message.as_ref()) else {
         // No button of ours; it is answered, so that the presser does not wait.
         if let Err(error) = bot.answer_callback_query(query.id.clone()).await {
@@ -93,8 +103,10 @@ async fn on_press(services: Services, bot: Bot, update: Update, query: CallbackQ
     let author = Author::Person {
         id: UserId(i64::try_from(query.from.id.0).unwrap_or(0)),
         name: query.from.first_name.clone(),
+        username: query.from.username.clone(),
     };
     let actor = actor(&services, &author, place);
+    saw_person(&services, &author, place.chat);
     let span = tracing::info_span!("press", %id, request = actor.request_id, asker = %actor.id);
     let from = From::Press {
         query: query.id.0.clone(),
@@ -135,8 +147,55 @@ async fn on_membership(services: Services, update: Update, change: ChatMemberUpd
     if let Err(error) = noted {
         tracing::error!(%chat, %error, "a change of the bot's membership could not be noted");
     }
+    if let Err(error) = saw_membership(&services, &change).await {
+        tracing::error!(%chat, ?error, "that the bot was added to a group could not be told");
+    }
     mark_handled(&services, UpdateId(i64::from(update.id.0))).await;
     Ok(())
+}
+
+/// Notes a group that the bot was put into or out of; owners are asked about one that is not on the list.
+async fn saw_membership(services: &Services, change: &ChatMemberUpdated) -> Result<()> {
+    let chat = ChatId(change.chat.id.0);
+    if chat.is_private() || change.chat.is_channel() {
+        return Ok(());
+    }
+    let title = change.chat.title().unwrap_or_default();
+    let present = change.new_chat_member.is_present();
+    let place = Place { chat, thread: None };
+    services.access.saw_place(place, title, present);
+    let added = present && !change.old_chat_member.is_present();
+    if !added || services.access.is_listed(chat) {
+        return Ok(());
+    }
+    let author = Author::Person {
+        id: UserId(i64::try_from(change.from.id.0).unwrap_or(0)),
+        name: change.from.first_name.clone(),
+        username: None,
+    };
+    let by = actor(services, &author, place);
+    services.access.added_to(chat, title, &by).await
+}
+
+/// Notes who wrote, and where.
+fn saw(services: &Services, incoming: &Incoming) {
+    let place = incoming.place;
+    saw_person(services, &incoming.author, place.chat);
+    let (group, topic) = &incoming.titles;
+    let whole = Place {
+        chat: place.chat,
+        thread: None,
+    };
+    services.access.saw_place(whole, group, true);
+    if place.thread.is_some() {
+        services.access.saw_place(place, topic, true);
+    }
+}
+
+fn saw_person(services: &Services, author: &Author, chat: ChatId) {
+    if let Author::Person { id, name, username } = author {
+        services.access.saw(*id, name, username.as_deref(), chat);
+    }
 }
 
 /// What a message asks for, if it may.
@@ -171,11 +230,7 @@ async fn take_message(request: &Request, incoming: &Incoming) -> Result<Reply> {
     }
     let line = read_line(&incoming.text);
     let command = line.as_ref().and_then(|line| Command::named(&line.name));
-    if request
-        .access()
-        .standing(request.actor.id, incoming.place.chat)
-        == Standing::Unknown
-    {
+    if request.access().standing(request.actor.id, incoming.place) == Standing::Unknown {
         return turn_away(request, incoming, command).await;
     }
     if incoming.second_hand {
@@ -209,22 +264,24 @@ async fn turn_away(
     if command == Some(Command::Whoami) {
         return Ok(whoami::handle(request));
     }
-    let mut wrong_code = false;
+    let (mut wrong_code, mut bad_invite) = (false, false);
     if command == Some(Command::Start) && !incoming.second_hand {
         let rest = read_line(&incoming.text).map_or("", |line| line.rest);
         if !rest.is_empty() {
             let reply = start::handle(request, rest).await?;
-            let chat = incoming.place.chat;
-            if request.access().standing(request.actor.id, chat) != Standing::Unknown {
+            let place = incoming.place;
+            if request.access().standing(request.actor.id, place) != Standing::Unknown {
                 return Ok(reply);
             }
-            wrong_code = chat.is_private() && request.access().is_unclaimed();
+            wrong_code = place.chat.is_private() && request.access().is_unclaimed();
+            bad_invite = place.chat.is_private() && rest.starts_with(INVITE_PREFIX);
         }
     }
     let what = first_word(&incoming.text);
     let tell = request.access().turn_away(&request.actor, &what).await?;
     Ok(match tell {
         _ if wrong_code => start::wrong_code(),
+        true if bad_invite => start::bad_invite(),
         true => start::stranger(request),
         false => Reply::nothing(),
     })
@@ -232,6 +289,11 @@ async fn turn_away(
 
 /// What a press asks for, if it may. Presses that act are answered first: Telegram tells by that whether they are fresh.
 async fn take_press(request: &Request, pressed: &mut Pressed, data: &str) -> Result<Reply> {
+    let access = request.access();
+    if access.own_role(request.actor.id).is_none() {
+        access.turn_away(&request.actor, &first_word(data)).await?;
+        return Err(Error::refused("I do not know you."));
+    }
     if request.role().is_none() {
         let asked = Asked::new("press", data, Role::Viewer);
         let refused = request.allow(asked).await;
@@ -315,9 +377,16 @@ async fn guard(request: &Request, handler: impl Future<Output = Result<Reply>>) 
             let words = text::shorten(refusal.words(), text::MESSAGE_UNITS);
             let fits = text::utf16_len(&words) <= text::ANSWER_UNITS;
             let toast = (fits && request.from != From::Message).then(|| words.to_string());
+            let html = match refusal.parts() {
+                (_, "") => text::escape(&words),
+                _ if words != refusal.words() => text::escape(&words),
+                (words, code) => {
+                    format!("{}<code>{}</code>", text::escape(words), text::escape(code))
+                }
+            };
             Reply {
                 toast,
-                ..Reply::plain(&words)
+                ..Reply::html(html)
             }
         }
         Err(Error::Internal(error)) => {
@@ -471,7 +540,7 @@ fn actor(services: &Services, author: &Author, place: Place) -> Actor {
         services.access.chat_moved(before, place.chat);
     }
     let (id, name) = match author {
-        Author::Person { id, name } => {
+        Author::Person { id, name, .. } => {
             let own = services.access.name_of(*id);
             (*id, own.unwrap_or_else(|| name.clone()))
         }

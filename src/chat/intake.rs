@@ -4,6 +4,7 @@
 //! so storing before yielding is storing before confirming.
 
 use super::message;
+use super::pulse::Pulse;
 use crate::access::{Access, Standing};
 use crate::base::ids::{ChatId, UpdateId, UserId};
 use crate::base::time::Millis;
@@ -45,17 +46,25 @@ pub struct Intake {
     store: Store,
     outbox: Outbox,
     access: Access,
+    pulse: Pulse,
 }
 
 impl Intake {
-    /// Stores what `polling` brings, and tells chats through the outbox when it cannot.
+    /// Stores what `polling` brings, and tells chats through the outbox when it cannot; `pulse` shows that it goes on.
     #[must_use]
-    pub fn new(polling: Polling<Bot>, store: Store, outbox: Outbox, access: Access) -> Self {
+    pub fn new(
+        polling: Polling<Bot>,
+        store: Store,
+        outbox: Outbox,
+        access: Access,
+        pulse: Pulse,
+    ) -> Self {
         Self {
             polling,
             store,
             outbox,
             access,
+            pulse,
         }
     }
 }
@@ -81,7 +90,8 @@ impl<'a> AsUpdateStream<'a> for Intake {
                 }
             }
         });
-        earlier.map(Ok).chain(fresh).boxed()
+        let updates = earlier.map(Ok).chain(fresh).boxed();
+        self.pulse.watch(updates).boxed()
     }
 }
 
@@ -172,7 +182,7 @@ impl Keeper {
         // What troubles us is no stranger's business.
         let known = from.is_some_and(|user| {
             let user = UserId(i64::try_from(user.id.0).unwrap_or(0));
-            matches!(self.access.standing(user, place.chat), Standing::Known(_))
+            matches!(self.access.standing(user, place), Standing::Known(_))
         });
         if !known {
             return;

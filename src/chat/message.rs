@@ -16,6 +16,8 @@ pub enum Author {
         id: UserId,
         /// Their first name.
         name: String,
+        /// Their username.
+        username: Option<String>,
     },
     /// An admin who hides who they are.
     AnonymousAdmin,
@@ -38,6 +40,10 @@ pub struct Incoming {
     pub date: Millis,
     /// It was written by somebody else, elsewhere, or through another bot.
     pub second_hand: bool,
+    /// Who wrote the message that it answers.
+    pub answers: Option<Author>,
+    /// The title of the group, and of the topic as far as it shows.
+    pub titles: (String, String),
 }
 
 impl Incoming {
@@ -52,6 +58,14 @@ impl Incoming {
             text,
             date: Millis(message.date.timestamp_millis()),
             second_hand: message.forward_origin().is_some() || message.via_bot.is_some(),
+            answers: message
+                .reply_to_message()
+                .filter(|answered| answered.forum_topic_created().is_none())
+                .map(author),
+            titles: (
+                message.chat.title().unwrap_or_default().to_owned(),
+                topic_title(message).unwrap_or_default(),
+            ),
         })
     }
 }
@@ -66,6 +80,12 @@ pub fn place(message: &Message) -> Place {
     }
 }
 
+/// In a topic, a message without an answer of its own answers the topic's beginning.
+fn topic_title(message: &Message) -> Option<String> {
+    let created = message.reply_to_message()?.forum_topic_created()?;
+    Some(created.name.clone())
+}
+
 fn author(message: &Message) -> Author {
     match &message.from {
         Some(user) if user.id.0 == ANONYMOUS_ADMIN => Author::AnonymousAdmin,
@@ -73,6 +93,7 @@ fn author(message: &Message) -> Author {
         Some(user) if !user.is_bot => Author::Person {
             id: UserId(i64::try_from(user.id.0).unwrap_or(0)),
             name: user.first_name.clone(),
+            username: user.username.clone(),
         },
         Some(_) | None => Author::Nobody,
     }

@@ -1,7 +1,7 @@
 //! What a person was asked to confirm, kept under a random id; the button carries the id alone.
 
 use super::request::Request;
-use crate::access::Asked;
+use crate::access::{Asked, Change};
 use crate::base::error::{Error, Result};
 use crate::base::ids::{JobId, MessageId};
 use crate::base::job::OutputMode;
@@ -26,6 +26,8 @@ const ID_LETTERS: usize = 20;
 pub enum Offer {
     /// Run this script.
     Run(RunOffer),
+    /// Make this change of rights.
+    Change(Change),
     /// Run this command, which came while the bot was away.
     Late {
         /// The command as typed.

@@ -1,13 +1,16 @@
 //! What follows from a pressed button. Rights are asked for anew, at the moment of the press.
 
-use super::commands::{Command, cancel, job, jobs, output, read_line, retry, run, status};
+use super::commands::{
+    Command, audit, cancel, chats, invite, job, jobs, output, read_line, retry, run, status, users,
+};
 use super::keyboards::Press;
+use super::members;
 use super::offers::{self, LATE_WITHIN, Offer};
 use super::reply::Reply;
 use super::request::{From, Request};
-use crate::access::Asked;
+use crate::access::{Asked, Change};
 use crate::base::error::{Error, Result};
-use crate::base::ids::MessageId;
+use crate::base::ids::{MessageId, Place};
 use crate::base::job::OutputMode;
 use crate::base::role::Role;
 use crate::base::text::{escape, shorten};
@@ -20,6 +23,16 @@ pub fn acts(press: &Press) -> bool {
         | Press::Again(_)
         | Press::Run(_)
         | Press::Stream(_)
+        | Press::Give(..)
+        | Press::Revoke(_)
+        | Press::GiveScript(..)
+        | Press::RevokeScript(..)
+        | Press::Ignore(_)
+        | Press::Allow(..)
+        | Press::Remove(_)
+        | Press::Leave(_)
+        | Press::Invite(..)
+        | Press::Withdraw(_)
         | Press::Confirm(_) => true,
         Press::Log(_)
         | Press::Job(_)
@@ -27,6 +40,16 @@ pub fn acts(press: &Press) -> bool {
         | Press::Scripts(_)
         | Press::Streams(_)
         | Press::Status(_)
+        | Press::Users(_)
+        | Press::Person(_)
+        | Press::Lend(..)
+        | Press::Rights(..)
+        | Press::LendScript(..)
+        | Press::Strangers(_)
+        | Press::Groups(_)
+        | Press::Group(_)
+        | Press::InviteAs(_)
+        | Press::Audit(_)
         | Press::Drop(_) => false,
     }
 }
@@ -56,6 +79,47 @@ pub async fn handle(request: &Request, press: Press) -> Result<Reply> {
         Press::Status(part) => Ok(status::show(request, &part).await?.in_place()),
         Press::Run(script) => run::pressed(request, script, None).await,
         Press::Stream(script) => run::pressed(request, script, Some(OutputMode::Stream)).await,
+        Press::Users(page) => Ok(users::list(request, page, None).await?.in_place()),
+        Press::Strangers(page) => Ok(users::strangers(request, page).await?.in_place()),
+        Press::Person(user) => Ok(members::show(request, user).await?.in_place()),
+        Press::Lend(user, role) => Ok(members::lend(request, user, role).await?.in_place()),
+        Press::Give(user, role, hours) => {
+            Ok(members::give(request, user, role, hours).await?.in_place())
+        }
+        Press::Revoke(user) => {
+            let change = Change::NoRole { user };
+            Ok(members::change(request, change).await?.in_place())
+        }
+        Press::Rights(user, page) => Ok(members::rights(request, user, page).await?.in_place()),
+        Press::LendScript(user, script) => Ok(members::lend_script(request, user, &script)
+            .await?
+            .in_place()),
+        Press::GiveScript(user, script, hours) => {
+            let given = members::give_script(request, user, &script, hours).await?;
+            Ok(given.in_place())
+        }
+        Press::RevokeScript(user, script) => {
+            let change = Change::NoScript { user, script };
+            Ok(members::change(request, change).await?.in_place())
+        }
+        Press::Ignore(user) => Ok(members::ignore(request, user).await?.in_place()),
+        Press::Allow(chat, role) => {
+            let place = Place { chat, thread: None };
+            let change = Change::Chat { place, role };
+            Ok(members::change(request, change).await?.in_place())
+        }
+        Press::Remove(chat) => {
+            let place = Place { chat, thread: None };
+            let change = Change::NoChat { place };
+            Ok(members::change(request, change).await?.in_place())
+        }
+        Press::Groups(page) => Ok(chats::list(request, page).await?.in_place()),
+        Press::Group(chat) => Ok(chats::show(request, chat).await?.in_place()),
+        Press::Leave(chat) => Ok(chats::leave(request, chat).await?.in_place()),
+        Press::InviteAs(role) => Ok(invite::times(request, role).await?.in_place()),
+        Press::Invite(role, hours) => Ok(invite::pressed(request, role, hours).await?.in_place()),
+        Press::Withdraw(id) => Ok(invite::withdraw(request, id).await?.in_place()),
+        Press::Audit(part) => Ok(audit::pressed(request, &part).await?.in_place()),
         Press::Confirm(intent) => confirm(request, &intent).await,
         Press::Drop(intent) => {
             offers::open(request, &intent).await?;
@@ -100,6 +164,13 @@ async fn confirm(request: &Request, intent: &str) -> Result<Reply> {
     request.source = format!("intent:{intent}");
     let reply = match offer {
         Offer::Run(offer) => run::confirmed(&request, offer).await?,
+        Offer::Change(change) => {
+            // Taken first: of two presses at once, one changes something.
+            if !offers::take(&request, intent).await? {
+                return Err(Error::refused("This was answered already."));
+            }
+            return Ok(members::carry_out(&request, change).await?.in_place());
+        }
         Offer::Late { text, message } => late_command(&request, &text, message).await?,
         Offer::LatePress { data } => {
             let press = Press::read(&data).filter(|press| !matches!(press, Press::Confirm(_)));

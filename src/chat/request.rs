@@ -1,5 +1,6 @@
 //! One request of one person: who, where, when, and the handles to serve it.
 
+use super::message::Author;
 use crate::access::{Access, Actor, Asked, Grant, Standing};
 use crate::base::error::Result;
 use crate::base::ids::{MessageId, UpdateId};
@@ -34,6 +35,8 @@ pub struct Request {
     pub message: Option<MessageId>,
     /// What it came from.
     pub from: From,
+    /// Who wrote the message that the command answers.
+    pub answers: Option<Author>,
     /// What a job is made from; the same source never makes a second one.
     pub source: String,
     grants: Arc<Mutex<Vec<Grant>>>,
@@ -55,6 +58,7 @@ impl Request {
             update,
             message,
             from,
+            answers: None,
             source: source_of(update),
             grants: Arc::default(),
         }
@@ -66,11 +70,31 @@ impl Request {
     /// The refusal, in words for the asker.
     pub async fn allow(&self, asked: Asked) -> Result<Grant> {
         let grant = self.services.access.allow(&self.actor, asked).await?;
-        self.grants
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(grant.clone());
+        self.keep(&grant);
         Ok(grant)
+    }
+
+    /// The same for what a right to this script allows as well.
+    ///
+    /// # Errors
+    /// The refusal, in words for the asker.
+    pub async fn allow_script(&self, asked: Asked, script: &str) -> Result<Grant> {
+        let access = &self.services.access;
+        let grant = access.allow_script(&self.actor, asked, script).await?;
+        self.keep(&grant);
+        Ok(grant)
+    }
+
+    fn keep(&self, grant: &Grant) {
+        let mut grants = self.grants.lock().unwrap_or_else(PoisonError::into_inner);
+        grants.push(grant.clone());
+    }
+
+    /// Whether the asker may run the script here.
+    #[must_use]
+    pub fn may_run(&self, script: &str, need: Role) -> bool {
+        let Actor { id, place, .. } = &self.actor;
+        self.access().may_run(*id, *place, script, need)
     }
 
     /// The grants that were given so far.
@@ -85,7 +109,7 @@ impl Request {
     /// The asker's role here; `None` for unknown persons and unlisted groups.
     #[must_use]
     pub fn role(&self) -> Option<Role> {
-        match self.access().standing(self.actor.id, self.actor.place.chat) {
+        match self.access().standing(self.actor.id, self.actor.place) {
             Standing::Known(role) => Some(role),
             Standing::Unknown | Standing::UnlistedChat => None,
         }

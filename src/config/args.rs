@@ -4,9 +4,12 @@ use std::collections::BTreeSet;
 
 use regex::Regex;
 
-use super::fault::{At, Report};
+use super::Paths;
+use super::choices::{self, ChoicesFrom};
+use super::fault::Report;
+use super::kind::{self, Kind, only_with};
 use super::map::Map;
-use super::read::{text, texts};
+use super::read::text;
 use super::tree::Node;
 use crate::base::name::Name;
 
@@ -15,14 +18,20 @@ use crate::base::name::Name;
 pub struct Arg {
     /// Its name, unique in the script.
     pub name: Name,
-    /// What it is for, shown in help.
+    /// What it is for, shown in help and when it is asked for.
     pub description: Option<String>,
+    /// What kind of value it takes.
+    pub kind: Kind,
     /// The only values allowed; empty when any is.
     pub choices: Vec<String>,
+    /// The program that prints the only values allowed.
+    pub choices_from: Option<ChoicesFrom>,
     /// What the whole value must match.
     pub pattern: Option<Regex>,
     /// The pattern as written, for messages.
     pub pattern_text: Option<String>,
+    /// What to write, in words, told to whoever wrote something else.
+    pub hint: Option<String>,
     /// The value when none is given.
     pub default: Option<String>,
     /// Whether it may be left out although it has no default.
@@ -39,15 +48,21 @@ impl Arg {
     pub fn required(&self) -> bool {
         self.default.is_none() && !self.optional
     }
+
+    /// Whether it is a file, which is sent and never typed.
+    #[must_use]
+    pub fn is_file(&self) -> bool {
+        matches!(self.kind, Kind::File(_))
+    }
 }
 
 const MAX_LEN: usize = 256;
 
-pub(super) fn read(nodes: &[Node], path: &str, report: &mut Report) -> Vec<Arg> {
+pub(super) fn read(nodes: &[Node], path: &str, paths: &Paths<'_>, report: &mut Report) -> Vec<Arg> {
     let mut args: Vec<Arg> = Vec::new();
     let mut names = BTreeSet::new();
     for (index, node) in nodes.iter().enumerate() {
-        let Some(arg) = argument(node, &format!("{path}[{index}]"), report) else {
+        let Some(arg) = argument(node, &format!("{path}[{index}]"), &args, paths, report) else {
             continue;
         };
         if !names.insert(arg.name.clone()) {
@@ -75,12 +90,24 @@ pub(super) fn read(nodes: &[Node], path: &str, report: &mut Report) -> Vec<Arg> 
     args
 }
 
-fn argument(node: &Node, path: &str, report: &mut Report) -> Option<Arg> {
+fn argument(
+    node: &Node,
+    path: &str,
+    before: &[Arg],
+    paths: &Paths<'_>,
+    report: &mut Report,
+) -> Option<Arg> {
     let mut map = Map::open(node, path, report)?;
     let name = map.own_name(report);
     let description = map.text("description", report).map(str::to_owned);
-    let choices = choices(&mut map, report);
+    let kind = kind::read(&mut map, report);
+    let choices = choices::listed(&mut map, report);
+    let choices_from = choices::from(&mut map, before, paths, report);
     let (pattern, pattern_text) = pattern(&mut map, report);
+    let hint = map.text("hint", report).map(str::to_owned);
+    if pattern_text.is_none() {
+        only_with(&mut map, "hint", "with `pattern`", report);
+    }
     let default = map.optional("default");
     let optional = map.flag("optional", report).unwrap_or_default();
     let allow_dash = map.flag("allow_dash", report).unwrap_or_default();
@@ -98,15 +125,18 @@ fn argument(node: &Node, path: &str, report: &mut Report) -> Option<Arg> {
     let mut arg = Arg {
         name: name?,
         description,
+        kind,
         choices,
+        choices_from,
         pattern,
         pattern_text,
+        hint,
         default: None,
         optional,
         allow_dash,
         max_len,
     };
-    if let Some(node) = default {
+    if let Some(node) = default.filter(|_| !arg.is_file()) {
         if optional {
             report.fault(
                 &node.at,
@@ -114,49 +144,12 @@ fn argument(node: &Node, path: &str, report: &mut Report) -> Option<Arg> {
             );
         }
         let value = text(node, &format!("{path}.default"), report)?;
-        if let Err(wrong) = arg.check(value) {
-            report.fault(&node.at, format!("the default is not allowed: {wrong}"));
+        match arg.check(value) {
+            Ok(value) => arg.default = Some(value),
+            Err(wrong) => report.fault(&node.at, format!("the default is not allowed: {wrong}")),
         }
-        arg.default = Some(value.to_owned());
     }
     Some(arg)
-}
-
-fn choices(map: &mut Map<'_>, report: &mut Report) -> Vec<String> {
-    let Some(node) = map.get("choices") else {
-        return Vec::new();
-    };
-    let name = map.name("choices");
-    let found = texts(node, &name, report);
-    if found.is_empty() {
-        report.fault(
-            &node.at,
-            format!("`{name}` is empty; list the values that are allowed, or leave the key out"),
-        );
-    }
-    let mut seen = BTreeSet::new();
-    for (choice, at) in &found {
-        check_choice(choice, &name, at, report);
-        if !seen.insert(*choice) {
-            report.fault(
-                at,
-                format!("the choice `{choice}` is listed twice; keep one"),
-            );
-        }
-    }
-    found
-        .into_iter()
-        .map(|(choice, _)| choice.to_owned())
-        .collect()
-}
-
-fn check_choice(choice: &str, name: &str, at: &At, report: &mut Report) {
-    if choice.is_empty() || choice.chars().any(char::is_control) {
-        report.fault(
-            at,
-            format!("`{name}` holds an empty value or a control character; write plain words"),
-        );
-    }
 }
 
 /// A pattern always means the whole value.

@@ -1,13 +1,16 @@
 //! The key `database`: a SQLite file, or a PostgreSQL server.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use url::Url;
 
-use super::fault::Report;
+use super::Paths;
+use super::fault::{At, Report};
 use super::map::Map;
 use super::read::{absolute, text};
-use crate::base::secret::SecretString;
+use crate::base::secret::{ExposeSecret, SecretString};
 
 /// Where the state is kept.
 #[derive(Clone)]
@@ -26,7 +29,13 @@ pub enum Database {
 
 const DEFAULT: &str = "sqlite://data/opsgram.db";
 
-pub(super) fn read(root: &mut Map<'_>, base: &Path, report: &mut Report) -> Database {
+/// A file with the password of the server, so that one secret serves both the server and the bot.
+const PASSWORD: &str = "OPSGRAM_DATABASE_PASSWORD_FILE";
+/// More than any password; a larger file is not one.
+const MAX_PASSWORD: u64 = 4096;
+
+pub(super) fn read(root: &mut Map<'_>, paths: &Paths<'_>, report: &mut Report) -> Database {
+    let base = paths.base;
     let node = root.get("database");
     let written = node.and_then(|node| text(node, "database", report));
     let found = parse(written.unwrap_or(DEFAULT), base);
@@ -36,9 +45,49 @@ pub(super) fn read(root: &mut Map<'_>, base: &Path, report: &mut Report) -> Data
             "`database` is not an address; write sqlite://data/opsgram.db (a file), or postgres://user@host/db",
         );
     }
-    found.unwrap_or_else(|| Database::Sqlite {
+    let found = found.unwrap_or_else(|| Database::Sqlite {
         path: absolute(base, "data/opsgram.db"),
-    })
+    });
+    match paths.env.get(PASSWORD).filter(|file| !file.is_empty()) {
+        Some(file) => with_password(found, &absolute(base, file), report),
+        None => found,
+    }
+}
+
+fn with_password(found: Database, file: &Path, report: &mut Report) -> Database {
+    let at = At::Variable(PASSWORD.to_owned());
+    let Database::Postgres { url } = &found else {
+        report.warn(
+            &at,
+            "this password is not used; `database` is a file, not a server",
+        );
+        return found;
+    };
+    let mut password = String::new();
+    let read = File::open(file).and_then(|f| f.take(MAX_PASSWORD).read_to_string(&mut password));
+    let url = Url::parse(url.expose_secret());
+    let password = password.trim_end_matches(['\r', '\n']);
+    let wrong = match (read, url) {
+        (Err(error), _) => {
+            let file = file.display();
+            format!("the password cannot be read from {file} ({error})")
+        }
+        (Ok(_), _) if password.is_empty() => {
+            format!("{} is empty; put the password there", file.display())
+        }
+        (Ok(_), Ok(mut url)) => match url.set_password(Some(password)) {
+            Ok(()) => {
+                let url = SecretString::from(url.to_string());
+                return Database::Postgres { url };
+            }
+            Err(()) => {
+                "a password needs a host in `database`; write postgres://user@host/db".to_owned()
+            }
+        },
+        (Ok(_), Err(error)) => format!("`database` is not an address ({error})"),
+    };
+    report.fault(&at, wrong);
+    found
 }
 
 fn parse(written: &str, base: &Path) -> Option<Database> {

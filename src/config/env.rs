@@ -43,12 +43,14 @@ impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Env {
 }
 
 /// Every single key outside lists and free maps; the schema's test keeps it complete.
-pub(super) const OVERRIDABLE: [&str; 14] = [
+pub(super) const OVERRIDABLE: [&str; 16] = [
     "base_dir",
     "data_dir",
     "database",
     "jobs.grace",
     "jobs.keep",
+    "jobs.max_files",
+    "jobs.max_files_size",
     "jobs.max_log",
     "jobs.max_queued",
     "jobs.per_user",
@@ -61,8 +63,9 @@ pub(super) const OVERRIDABLE: [&str; 14] = [
 ];
 
 /// Variables of ours that are not keys of the file.
-const OTHERS: [&str; 4] = [
+const OTHERS: [&str; 5] = [
     "OPSGRAM_CONFIG",
+    "OPSGRAM_DATABASE_PASSWORD_FILE",
     "OPSGRAM_LOG",
     "OPSGRAM_LOG_FORMAT",
     "OPSGRAM_TELEGRAM_TOKEN",

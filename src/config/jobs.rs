@@ -19,6 +19,10 @@ pub struct Jobs {
     pub keep: Duration,
     /// The most of a job's log that is kept, in bytes.
     pub max_log: u64,
+    /// How many files that a script leaves are sent, at the most.
+    pub max_files: usize,
+    /// The most that they may have together, in bytes.
+    pub max_files_size: u64,
     /// How many jobs one person may have open.
     pub per_user: usize,
     /// How many jobs may wait in all.
@@ -33,6 +37,8 @@ impl Default for Jobs {
             grace: Duration::from_secs(20),
             keep: Duration::from_secs(30 * 24 * 3600),
             max_log: 64 << 20,
+            max_files: 10,
+            max_files_size: 100_000_000,
             per_user: 4,
             max_queued: 200,
         }
@@ -61,6 +67,13 @@ pub(super) fn read(root: &mut Map<'_>, report: &mut Report) -> Jobs {
     }
     if let Some(max_log) = map.size("max_log", 1 << 10..=1 << 40, report) {
         jobs.max_log = max_log;
+    }
+    let max_files = map.integer("max_files", 0..=100, report);
+    if let Some(max_files) = max_files.and_then(|most| usize::try_from(most).ok()) {
+        jobs.max_files = max_files;
+    }
+    if let Some(most) = map.size("max_files_size", 1 << 10..=1 << 32, report) {
+        jobs.max_files_size = most;
     }
     if let Some(per_user) = count(&mut map, "per_user", 1000, report) {
         jobs.per_user = per_user;

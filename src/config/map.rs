@@ -132,6 +132,17 @@ impl<'a> Map<'a> {
         duration(node, &self.name(key), most, report)
     }
 
+    /// The duration under a key, or this one when it is not there.
+    pub(super) fn duration_or(
+        &mut self,
+        key: &'static str,
+        default: Duration,
+        most: Duration,
+        report: &mut Report,
+    ) -> Duration {
+        self.duration(key, most, report).unwrap_or(default)
+    }
+
     /// The number of bytes under a key.
     pub(super) fn size(
         &mut self,
@@ -146,12 +157,13 @@ impl<'a> Map<'a> {
             Ok(size) if range.contains(&size) => Some(size),
             Ok(_) => {
                 let (low, high) = (range.start(), range.end());
+                let high = match high >> 30 {
+                    0 => format!("{} MiB", high >> 20),
+                    gib => format!("{gib} GiB"),
+                };
                 report.fault(
                     &node.at,
-                    format!(
-                        "`{name}` is `{text}`; write a size from {low} bytes to {} GiB",
-                        high >> 30
-                    ),
+                    format!("`{name}` is `{text}`; write a size from {low} bytes to {high}"),
                 );
                 None
             }

@@ -3,11 +3,13 @@
 mod access;
 mod args;
 mod changes;
+mod choices;
 mod database;
 mod devices;
 mod env;
 mod fault;
 mod jobs;
+mod kind;
 mod live;
 mod map;
 mod octopus;
@@ -39,11 +41,13 @@ use read::{absolute, text};
 pub use access::{Access, Chat, User};
 pub use args::Arg;
 pub use changes::Changes;
+pub use choices::ChoicesFrom;
 pub use database::Database;
 pub use devices::Device;
 pub use env::Env;
 pub use fault::{Fault, Faults};
 pub use jobs::Jobs;
+pub use kind::{Accept, FileRule, Kind, MAX_FILE as MAX_INCOMING_FILE};
 pub use live::{Live, Outcome, Question, Reloads, Wanted};
 pub use octopus::{Periodic, When};
 pub use program::check_program;
@@ -52,7 +56,7 @@ pub use schema::{schema, schema_text};
 pub use scripts::Script;
 pub use telegram::Telegram;
 pub use template::ArgTemplate;
-pub use token::TokenSource;
+pub use token::{TokenSource, is_token};
 
 /// Everything the file and the environment say. Deliberately without `Debug`: it holds secrets.
 #[derive(Clone)]
@@ -111,11 +115,21 @@ const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
 /// The largest file that is read, in bytes; more is surely the wrong file.
 const MAX_FILE: u64 = 1 << 20;
 
-/// The configuration file when none is named: `OPSGRAM_CONFIG`, else `config/opsgram.yaml`.
+/// Where the file is in a folder of the source, or of one's own.
+const HERE: &str = "config/opsgram.yaml";
+/// Where it is on a machine on which the bot is installed.
+const INSTALLED: &str = "/etc/opsgram/opsgram.yaml";
+
+/// The configuration file when none is named: `OPSGRAM_CONFIG`, else `config/opsgram.yaml` in this folder, else that of
+/// the installed bot.
 #[must_use]
 pub fn default_path(env: &Env) -> PathBuf {
     let named = env.get("OPSGRAM_CONFIG").filter(|path| !path.is_empty());
-    PathBuf::from(named.unwrap_or("config/opsgram.yaml"))
+    let here = || match !Path::new(HERE).exists() && Path::new(INSTALLED).exists() {
+        true => INSTALLED,
+        false => HERE,
+    };
+    PathBuf::from(named.unwrap_or_else(here))
 }
 
 /// Reads and checks the file and the variables that override it.
@@ -206,13 +220,13 @@ fn build(content: &str, file: &Path, env: &Env, report: &mut Report) -> Option<C
         env,
     };
     let telegram = telegram::read(&mut root, &paths, report);
-    let database = database::read(&mut root, &base_dir, report);
+    let database = database::read(&mut root, &paths, report);
     let data_dir = root.text("data_dir", report).unwrap_or("data");
     let data_dir = absolute(&base_dir, data_dir);
     let access = access::read(&mut root, report);
     let jobs = jobs::read(&mut root, report);
     let mut catalog = scripts::Catalog::default();
-    scripts::read(&mut root, &paths, &mut catalog, report);
+    scripts::read(&mut root, &paths, &access.users, &mut catalog, report);
     let periodic = octopus::read(&mut root, &paths, &mut catalog, report);
     let monitored_devices = devices::read(&mut root, &base_dir, report);
     root.finish(report);

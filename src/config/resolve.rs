@@ -1,12 +1,17 @@
 //! From what a person typed to the argv of a program, or to one sentence that says what would be right.
 
 use super::args::Arg;
+use super::kind::Kind;
 use super::read::one_of;
 use super::scripts::Script;
+use crate::base::error::{Error, Refusal};
 use crate::base::name::Name;
 use crate::base::suggest::closest;
 use crate::base::text::shorten;
 use std::borrow::Cow;
+
+/// The most values that a refusal names.
+const NAMED: usize = 12;
 
 /// A command ready to run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,7 +63,7 @@ pub enum ArgError {
     },
     /// The value does not match the pattern.
     #[error(
-        "“{}” does not fit {arg}. It must match the pattern “{pattern}”.",
+        "“{}” does not have the expected form for {arg}. The whole value must match {pattern}",
         short(value)
     )]
     NoMatch {
@@ -68,6 +73,60 @@ pub enum ArgError {
         value: String,
         /// The pattern as written in the configuration.
         pattern: String,
+    },
+    /// The value does not match the pattern, and the configuration says in words what is expected.
+    #[error("“{}” does not fit {arg}. Expected: {}.", short(value), hint.trim_end_matches('.'))]
+    NotAsHinted {
+        /// The argument.
+        arg: Name,
+        /// What was given.
+        value: String,
+        /// What is expected, as written in the configuration.
+        hint: String,
+    },
+    /// The value is no whole number within the bounds.
+    #[error("“{}” does not fit {arg}. Write a whole number{}.", short(value), within(*min, *max))]
+    NotANumber {
+        /// The argument.
+        arg: Name,
+        /// What was given.
+        value: String,
+        /// The least.
+        min: i64,
+        /// The most.
+        max: i64,
+    },
+    /// The value means neither yes nor no.
+    #[error("“{}” does not fit {arg}. Write yes or no.", short(value))]
+    NotYesNo {
+        /// The argument.
+        arg: Name,
+        /// What was given.
+        value: String,
+    },
+    /// A file cannot be typed.
+    #[error("{arg} is a file. Send the file itself, with the command as its caption.")]
+    Typed {
+        /// The argument.
+        arg: Name,
+    },
+    /// A value was given under a name that is probably mistyped.
+    #[error(
+        "There is no argument “{name}”. Did you mean {near}={}? If the whole is meant as a value, write {place}={}.",
+        short(value),
+        short(word)
+    )]
+    UnknownName {
+        /// The name as typed.
+        name: String,
+        /// The value given under it.
+        value: String,
+        /// Both, as typed.
+        word: String,
+        /// The argument that was probably meant.
+        near: Name,
+        /// The argument that would take the word as its value.
+        place: Name,
     },
     /// The value starts with `-`, so that a program could take it for an option.
     #[error(
@@ -100,8 +159,48 @@ pub enum ArgError {
     },
 }
 
+impl From<ArgError> for Error {
+    fn from(wrong: ArgError) -> Self {
+        let words = wrong.to_string();
+        let pattern = match &wrong {
+            ArgError::NoMatch { pattern, .. } => {
+                words.strip_suffix(pattern.as_str()).zip(Some(pattern))
+            }
+            ArgError::Missing { .. }
+            | ArgError::Surplus { .. }
+            | ArgError::Twice { .. }
+            | ArgError::NotAChoice { .. }
+            | ArgError::NotAsHinted { .. }
+            | ArgError::NotANumber { .. }
+            | ArgError::NotYesNo { .. }
+            | ArgError::Typed { .. }
+            | ArgError::UnknownName { .. }
+            | ArgError::Dash { .. }
+            | ArgError::Control { .. }
+            | ArgError::TooLong { .. } => None,
+        };
+        Error::Refused(match pattern {
+            Some((before, pattern)) => Refusal::with_code(before, pattern),
+            None => Refusal::new(words),
+        })
+    }
+}
+
+/// ` from 1 to 9`, as far as there are bounds.
+fn within(min: i64, max: i64) -> String {
+    match (min, max) {
+        (i64::MIN, i64::MAX) => String::new(),
+        (i64::MIN, max) => format!(" up to {max}"),
+        (min, i64::MAX) => format!(" from {min} on"),
+        (min, max) => format!(" from {min} to {max}"),
+    }
+}
+
 fn suggestion(choices: &[String], nearest: Option<&str>) -> String {
-    let words: Vec<&str> = choices.iter().map(String::as_str).collect();
+    let mut words: Vec<&str> = choices.iter().map(String::as_str).take(NAMED).collect();
+    if choices.len() > NAMED {
+        words.push("one of the others");
+    }
     match nearest {
         Some(near) => format!("Did you mean {near}? It can be {}.", one_of(&words)),
         None => format!("It can be {}.", one_of(&words)),
@@ -139,22 +238,9 @@ impl Script {
         Ok(ResolvedArgs { argv, values })
     }
 
-    /// The value of each declared argument.
+    /// The value of each declared argument, defaults included.
     fn assign(&self, given: &[String]) -> Result<Vec<Option<String>>, ArgError> {
-        let (mut values, unnamed) = self.assign_named(given)?;
-        let mut unnamed = unnamed.into_iter();
-        for (arg, value) in self.args.iter().zip(&mut values) {
-            if value.is_none()
-                && let Some(word) = unnamed.next()
-            {
-                arg.check(word)?;
-                *value = Some(word.to_owned());
-            }
-        }
-        if let Some(word) = unnamed.next() {
-            let (value, usage) = (word.to_owned(), self.usage());
-            return Err(ArgError::Surplus { value, usage });
-        }
+        let mut values = self.given(given)?;
         for (arg, value) in self.args.iter().zip(&mut values) {
             if value.is_none() && arg.required() {
                 let (arg, usage) = (arg.name.clone(), self.usage());
@@ -167,6 +253,55 @@ impl Script {
         Ok(values)
     }
 
+    /// The values that were given, by declared argument; what is missing is not told yet.
+    ///
+    /// # Errors
+    /// The first [`ArgError`] found.
+    pub fn given(&self, given: &[String]) -> Result<Vec<Option<String>>, ArgError> {
+        let (mut values, unnamed) = self.assign_named(given)?;
+        let mut unnamed = unnamed.into_iter();
+        for (arg, value) in self.args.iter().zip(&mut values) {
+            if value.is_none()
+                && !arg.is_file()
+                && let Some(word) = unnamed.next()
+            {
+                self.refuse_typo(arg, word)?;
+                *value = Some(arg.check(word)?);
+            }
+        }
+        if let Some(word) = unnamed.next() {
+            let (value, usage) = (word.to_owned(), self.usage());
+            return Err(ArgError::Surplus { value, usage });
+        }
+        Ok(values)
+    }
+
+    /// Refuses `tga=v1` where `tag` is declared, unless the rules of the argument at its place want just that text.
+    fn refuse_typo(&self, place: &Arg, word: &str) -> Result<(), ArgError> {
+        let Some((name, value)) = word.split_once('=') else {
+            return Ok(());
+        };
+        let near = Name::new(name).ok().and_then(|_| {
+            let names = self.args.iter().map(|arg| arg.name.as_str());
+            closest(name, names.filter(|known| is_slip(name, known)))
+        });
+        let near = self
+            .args
+            .iter()
+            .find(|arg| Some(arg.name.as_str()) == near)
+            .filter(|_| !(place.has_form() && place.check(word).is_ok()));
+        match near {
+            None => Ok(()),
+            Some(near) => Err(ArgError::UnknownName {
+                name: name.to_owned(),
+                value: value.to_owned(),
+                word: word.to_owned(),
+                near: near.name.clone(),
+                place: place.name.clone(),
+            }),
+        }
+    }
+
     /// The values given by name, and the words that go by place.
     fn assign_named<'w>(&self, given: &'w [String]) -> Result<Assigned<'w>, ArgError> {
         let mut values = vec![None; self.args.len()];
@@ -177,8 +312,7 @@ impl Script {
                 continue;
             };
             let arg = &self.args[index];
-            arg.check(value)?;
-            if values[index].replace(value.to_owned()).is_some() {
+            if values[index].replace(arg.check(value)?).is_some() {
                 let (arg, usage) = (arg.name.clone(), self.usage());
                 return Err(ArgError::Twice { arg, usage });
             }
@@ -193,17 +327,32 @@ impl Script {
         Some((index, value))
     }
 
+    /// What was given, put by name for each argument: the form in which it means the same wherever it stands.
+    #[must_use]
+    pub fn by_name(&self, values: &[Option<String>]) -> Vec<String> {
+        let named = self.args.iter().zip(values);
+        named
+            .filter_map(|(arg, value)| Some(format!("{}={}", arg.name, value.as_ref()?)))
+            .collect()
+    }
+
     /// How the script is called: `deploy <service: api|web> [tag=v1.0]`.
     #[must_use]
     pub fn usage(&self) -> String {
         let mut usage = self.name.to_string();
         for arg in &self.args {
             let name = &arg.name;
-            let choices = match arg.choices.as_slice() {
-                [] => String::new(),
-                choices => format!(": {}", choices.join("|")),
+            let choices = match (&arg.kind, arg.choices.as_slice()) {
+                (Kind::Boolean, _) => ": yes|no".to_owned(),
+                (Kind::File(_), _) => ": file".to_owned(),
+                (Kind::Integer { min, max }, _) if *min > i64::MIN && *max < i64::MAX => {
+                    format!(": {min}–{max}")
+                }
+                (Kind::Integer { .. }, _) => ": number".to_owned(),
+                (Kind::Text, []) => String::new(),
+                (Kind::Text, choices) => format!(": {}", choices.join("|")),
             };
-            let part = match &arg.default {
+            let part = match arg.default.as_deref().map(|value| arg.spoken(value)) {
                 Some(default) => format!(" [{name}{choices}={default}]"),
                 None if arg.optional => format!(" [{name}{choices}]"),
                 None => format!(" <{name}{choices}>"),
@@ -214,12 +363,19 @@ impl Script {
     }
 }
 
+/// Whether a name is a declared one with a letter wrong, missing, surplus or swapped, or written in other case.
+fn is_slip(name: &str, known: &str) -> bool {
+    let (name, known) = (name.to_lowercase(), known.to_lowercase());
+    let mistakes = strsim::osa_distance(&name, &known);
+    mistakes == 0 || (mistakes == 1 && name.chars().count() >= 3)
+}
+
 impl Arg {
-    /// Whether a value may be passed on as it is.
+    /// Checks a value and returns it as it is passed on.
     ///
     /// # Errors
     /// The rule that the value breaks.
-    pub fn check(&self, value: &str) -> Result<(), ArgError> {
+    pub fn check(&self, value: &str) -> Result<String, ArgError> {
         let arg = || self.name.clone();
         if value.chars().any(char::is_control) {
             return Err(ArgError::Control { arg: arg() });
@@ -233,6 +389,36 @@ impl Arg {
                 max,
             });
         }
+        match self.kind {
+            Kind::Text => self.check_text(value).map(|()| value.to_owned()),
+            Kind::Integer { min, max } => self.check_number(value, min, max),
+            Kind::Boolean => match read_flag(value) {
+                Some(flag) => Ok(flag.to_string()),
+                None => Err(ArgError::NotYesNo {
+                    arg: arg(),
+                    value: value.to_owned(),
+                }),
+            },
+            Kind::File(_) => Err(ArgError::Typed { arg: arg() }),
+        }
+    }
+
+    fn check_number(&self, value: &str, min: i64, max: i64) -> Result<String, ArgError> {
+        let number = value.trim().parse::<i64>().ok();
+        let number = number.filter(|number| (min..=max).contains(number));
+        let Some(number) = number else {
+            return Err(ArgError::NotANumber {
+                arg: self.name.clone(),
+                value: value.to_owned(),
+                min,
+                max,
+            });
+        };
+        Ok(number.to_string())
+    }
+
+    fn check_text(&self, value: &str) -> Result<(), ArgError> {
+        let arg = || self.name.clone();
         if self.choices.iter().any(|choice| choice == value) {
             return Ok(());
         }
@@ -243,21 +429,58 @@ impl Arg {
             });
         }
         if !self.choices.is_empty() {
-            let near = closest(value, self.choices.iter().map(String::as_str));
-            return Err(ArgError::NotAChoice {
-                arg: arg(),
-                value: value.to_owned(),
-                choices: self.choices.clone(),
-                nearest: near.map(str::to_owned),
-            });
+            return Err(self.not_a_choice(value, &self.choices));
         }
-        match &self.pattern {
-            Some(pattern) if !pattern.is_match(value) => Err(ArgError::NoMatch {
+        let value = || value.to_owned();
+        match (&self.pattern, &self.hint) {
+            (Some(pattern), _) if pattern.is_match(&value()) => Ok(()),
+            (Some(_), Some(hint)) => Err(ArgError::NotAsHinted {
                 arg: arg(),
-                value: value.to_owned(),
+                value: value(),
+                hint: hint.clone(),
+            }),
+            (Some(_), None) => Err(ArgError::NoMatch {
+                arg: arg(),
+                value: value(),
                 pattern: self.pattern_text.clone().unwrap_or_default(),
             }),
-            Some(_) | None => Ok(()),
+            (None, _) => Ok(()),
         }
+    }
+
+    /// The refusal of a value that is not in this list.
+    #[must_use]
+    pub fn not_a_choice(&self, value: &str, choices: &[String]) -> ArgError {
+        let near = closest(value, choices.iter().map(String::as_str));
+        ArgError::NotAChoice {
+            arg: self.name.clone(),
+            value: value.to_owned(),
+            choices: choices.to_vec(),
+            nearest: near.map(str::to_owned),
+        }
+    }
+
+    /// A value as people say it: `yes` for `true`.
+    #[must_use]
+    pub fn spoken<'v>(&self, value: &'v str) -> &'v str {
+        match (&self.kind, value) {
+            (Kind::Boolean, "true") => "yes",
+            (Kind::Boolean, "false") => "no",
+            (Kind::Boolean | Kind::Text | Kind::Integer { .. } | Kind::File(_), other) => other,
+        }
+    }
+
+    /// Whether its rules say more than that it is a text.
+    fn has_form(&self) -> bool {
+        self.kind != Kind::Text || self.pattern.is_some() || !self.choices.is_empty()
+    }
+}
+
+/// Yes or no, as people type it.
+fn read_flag(value: &str) -> Option<bool> {
+    match value.trim().to_lowercase().as_str() {
+        "yes" | "y" | "on" | "1" | "true" => Some(true),
+        "no" | "n" | "off" | "0" | "false" => Some(false),
+        _ => None,
     }
 }

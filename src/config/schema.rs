@@ -169,6 +169,19 @@ pub struct Chat {
     pub name: Option<String>,
     /// The most that anyone may do there.
     pub role: Role,
+    /// Topics that differ from the group.
+    pub topics: Option<Vec<Topic>>,
+}
+
+/// A topic of a group.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Topic {
+    /// The topic's number, which /whoami shows there.
+    #[schemars(range(min = 2))]
+    pub id: i64,
+    /// The most that anyone may do in it.
+    pub role: Role,
 }
 
 /// The limits of the job engine.
@@ -190,6 +203,12 @@ pub struct Jobs {
     /// The most that is kept of one log.
     #[schemars(extend("default" = "64MiB"))]
     pub max_log: Option<Size>,
+    /// How many files that a script leaves in $OPSGRAM_OUT are sent, at the most.
+    #[schemars(range(min = 0, max = 100), extend("default" = 10))]
+    pub max_files: Option<i64>,
+    /// The most that these files may have together.
+    #[schemars(extend("default" = "100MB"))]
+    pub max_files_size: Option<Size>,
     /// How many of one person's jobs run at once; the others wait.
     #[schemars(range(min = 1, max = 1000), extend("default" = 4))]
     pub per_user: Option<i64>,
@@ -211,6 +230,8 @@ pub struct Script {
     /// The lowest role that may run it.
     #[schemars(extend("default" = "operator"))]
     pub role: Option<Role>,
+    /// Persons who may run it whatever their role: ids, or names under access.users.
+    pub allow: Option<Vec<Scalar>>,
     /// Whether the whole command is shown and confirmed first.
     #[schemars(extend("default" = false))]
     pub confirm: Option<bool>,
@@ -246,19 +267,56 @@ pub struct Script {
     pub cwd: Option<String>,
 }
 
+/// What kind of value an argument takes.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "snake_case")]
+pub enum Type {
+    /// Any text that its other rules allow.
+    Text,
+    /// A whole number.
+    Integer,
+    /// Yes or no; passed on as true or false.
+    Boolean,
+    /// A file that is sent to the bot; passed on as the path where it was put.
+    File,
+}
+
 /// A declared argument.
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Arg {
     /// Its name, for {placeholders} and name=value.
     pub name: Name,
-    /// What it is for.
+    /// What it is for; shown when it is asked for.
     pub description: Option<String>,
+    /// What kind of value it takes.
+    #[schemars(rename = "type", extend("default" = "text"))]
+    pub kind: Option<Type>,
+    /// Of an integer: the least.
+    pub min: Option<i64>,
+    /// Of an integer: the most.
+    pub max: Option<i64>,
+    /// Of a file: the largest; Telegram gives bots none beyond 20MiB.
+    #[schemars(extend("default" = "20MiB"))]
+    pub max_size: Option<Size>,
+    /// Of a file: endings such as .sql or types such as image/*.
+    #[schemars(length(min = 1))]
+    pub accept: Option<Vec<String>>,
     /// The only values allowed.
     #[schemars(length(min = 1))]
     pub choices: Option<Vec<Scalar>>,
+    /// A program that prints the only values allowed, one a line; {placeholders} stand for arguments declared before.
+    pub choices_from: Option<Run>,
+    /// How long its answer counts.
+    #[schemars(extend("default" = "1m"))]
+    pub choices_ttl: Option<Time>,
+    /// How long it may take, at most 30s.
+    #[schemars(extend("default" = "5s"))]
+    pub choices_timeout: Option<Time>,
     /// A regular expression that the whole value must match.
     pub pattern: Option<String>,
+    /// What to write, in words, told in place of the pattern.
+    pub hint: Option<String>,
     /// The value when none is given.
     #[schemars(extend("default" = null))]
     pub default: Option<Scalar>,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::access::{self, User};
 use super::args::{self, Arg};
 use super::fault::{At, Report};
 use super::jobs::MAX_GRACE;
@@ -13,6 +14,7 @@ use super::read::{absolute, parse_name, text, texts};
 use super::template::ArgTemplate;
 use super::tree::{Node, Value};
 use super::{Paths, YEAR, token};
+use crate::base::ids::UserId;
 use crate::base::job::{AfterCrash, OnBusy, OutputMode};
 use crate::base::name::Name;
 use crate::base::role::Role;
@@ -30,6 +32,8 @@ pub struct Script {
     pub args: Vec<Arg>,
     /// The lowest role that may run it.
     pub role: Role,
+    /// Persons who may run it whatever their role.
+    pub allow: Vec<UserId>,
     /// Whether the resolved argv is shown and confirmed first.
     pub confirm: bool,
     /// How long it may run; `None`: as `jobs.timeout` says.
@@ -72,6 +76,7 @@ impl Script {
             run,
             args: Vec::new(),
             role: Role::Operator,
+            allow: Vec::new(),
             confirm: false,
             timeout: None,
             grace: None,
@@ -123,6 +128,7 @@ impl Catalog {
 pub(super) fn read(
     root: &mut Map<'_>,
     paths: &Paths<'_>,
+    users: &[User],
     catalog: &mut Catalog,
     report: &mut Report,
 ) {
@@ -134,23 +140,35 @@ pub(super) fn read(
             continue;
         };
         let free = catalog.claim(&name, &entry.at, report);
-        if let Some(script) = script(name, &entry.node, paths, report).filter(|_| free) {
+        if let Some(script) = script(name, &entry.node, paths, users, report).filter(|_| free) {
             catalog.add(script);
         }
     }
 }
 
-fn script(name: Name, node: &Node, paths: &Paths<'_>, report: &mut Report) -> Option<Script> {
+fn script(
+    name: Name,
+    node: &Node,
+    paths: &Paths<'_>,
+    users: &[User],
+    report: &mut Report,
+) -> Option<Script> {
     let path = format!("scripts.{name}");
     let mut map = Map::open(node, path.clone(), report)?;
     let mut script = Script::new(name, Vec::new());
     script.description = map.text("description", report).map(str::to_owned);
-    script.args = args::read(map.list("args", report), &format!("{path}.args"), report);
+    script.args = args::read(
+        map.list("args", report),
+        &format!("{path}.args"),
+        paths,
+        report,
+    );
     match map.get("run") {
         Some(node) => script.run = run(node, &map.name("run"), &script.args, paths, report),
         None => map.missing("run", report),
     }
     read_rules(&mut script, &mut map, report);
+    script.allow = access::persons(&mut map, "allow", users, report);
     read_process(&mut script, &mut map, paths, report);
     map.finish(report);
     Some(script)

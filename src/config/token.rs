@@ -61,22 +61,44 @@ pub(super) fn find(
             return Some((checked(token, &at, report)?, TokenSource::Variable(name)));
         }
     }
-    if let Some(node) = token_file {
+    // What whoever starts the bot hands over counts before what stands in the file, which a person's `check` reads, too.
+    let (named, written_down) = match token_file {
+        Some(node) if matches!(node.at, At::Variable(_)) => (Some(node), None),
+        other => (None, other),
+    };
+    if named.is_none()
+        && let Some(found) = credential(paths, report)
+    {
+        return found;
+    }
+    if let Some(node) = named.or(written_down) {
         let written = text(node, "telegram.token_file", report)?;
         let path = absolute(paths.base, written);
         let token = read_file(&path, &node.at, report)?;
         let token = checked(token.trim(), &node.at, report)?;
         return Some((token, TokenSource::File(path)));
     }
+    None
+}
+
+/// The credential of systemd, if there is one; an empty one stands for “not given yet”.
+fn credential(
+    paths: &Paths<'_>,
+    report: &mut Report,
+) -> Option<Option<(SecretString, TokenSource)>> {
     let folder = paths.env.get("CREDENTIALS_DIRECTORY")?;
     let path = Path::new(folder).join(CREDENTIAL);
     if !path.exists() {
         return None;
     }
     let at = At::Variable("CREDENTIALS_DIRECTORY".to_owned());
-    let token = read_file(&path, &at, report)?;
-    let token = checked(token.trim(), &at, report)?;
-    Some((token, TokenSource::Credential(path)))
+    let read = read_file(&path, &at, report);
+    let token = match read.as_deref().map(str::trim) {
+        Some("") => None,
+        Some(token) => checked(token, &at, report),
+        None => None,
+    };
+    Some(token.map(|token| (token, TokenSource::Credential(path))))
 }
 
 fn read_file(path: &Path, at: &At, report: &mut Report) -> Option<String> {
@@ -108,10 +130,16 @@ fn read_file(path: &Path, at: &At, report: &mut Report) -> Option<String> {
     }
 }
 
-fn checked(token: &str, at: &At, report: &mut Report) -> Option<SecretString> {
+/// Whether a text has the form of a bot's token.
+#[must_use]
+pub fn is_token(text: &str) -> bool {
     static SHAPE: LazyLock<Option<Regex>> =
         LazyLock::new(|| Regex::new(r"\A[0-9]+:[A-Za-z0-9_-]{20,}\z").ok());
-    if SHAPE.as_ref().is_some_and(|shape| shape.is_match(token)) {
+    SHAPE.as_ref().is_some_and(|shape| shape.is_match(text))
+}
+
+fn checked(token: &str, at: &At, report: &mut Report) -> Option<SecretString> {
+    if is_token(token) {
         return Some(SecretString::from(token));
     }
     report.fault(

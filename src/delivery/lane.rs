@@ -295,7 +295,9 @@ async fn send_row(
         .or_else(|| unmarked.as_ref()?.of_slot(row.slot.as_deref()?))
         .or(own);
     if let Some(unmarked) = unmarked.filter(|unmarked| unmarked.row == row.id) {
-        return mark_sent(outbox, lane, &row, unmarked.message).await;
+        let step = mark_sent(outbox, lane, &row, unmarked.message).await?;
+        settle_file(outbox, &message, Manner::default());
+        return Ok(step);
     }
     let mut head = match locked(&lane.state).head {
         Some(head) if head.row == row.id => head,
@@ -318,7 +320,9 @@ async fn send_row(
                 slot: row.slot.clone(),
                 message: sent,
             });
-            mark_sent(outbox, lane, &row, sent).await
+            let step = mark_sent(outbox, lane, &row, sent).await?;
+            settle_file(outbox, &message, head.manner);
+            Ok(step)
         }
         Err(error) => {
             let is_file = matches!(message.body, Body::Document { .. });
@@ -328,6 +332,7 @@ async fn send_row(
                 attempts: row.attempts,
                 choked: head.choked,
                 plain: head.manner.plain,
+                as_file: head.manner.as_file,
                 left_topic: head.manner.leave_topic || message.place.thread.is_none(),
                 is_file,
             };
@@ -349,6 +354,16 @@ async fn send_row(
             }
             let words = error.to_string();
             follow(outbox, lane, &row, target, head, decision, &words).await
+        }
+    }
+}
+
+/// Lets go of the file of a row that is marked as sent.
+fn settle_file(outbox: &Outbox, message: &Outgoing, manner: Manner) {
+    if let Body::Document { key, name, .. } = &message.body {
+        match manner.without_file {
+            true => outbox.inner.attachments.refused(key, name),
+            false => outbox.inner.attachments.sent(key),
         }
     }
 }
@@ -409,10 +424,11 @@ async fn follow(
             locked(&lane.state).unmarked = None;
             return send_anew(outbox, lane, row, tx).await;
         }
-        Decision::LeaveTopic | Decision::Plain | Decision::LeaveFile => {
+        Decision::LeaveTopic | Decision::Plain | Decision::AsFile | Decision::LeaveFile => {
             let manner = Manner {
                 plain: head.manner.plain || decision == Decision::Plain,
                 leave_topic: head.manner.leave_topic || decision == Decision::LeaveTopic,
+                as_file: head.manner.as_file || decision == Decision::AsFile,
                 without_file: head.manner.without_file,
             };
             locked(&lane.state).head = Some(Head { manner, ..head });
@@ -420,7 +436,7 @@ async fn follow(
             Step::Sent
         }
         Decision::GiveUp(reason) => {
-            match without_file(row, &reason)? {
+            match without_file(outbox, row, &reason)? {
                 // What the file was to say is said all the same.
                 Some(text) => store::outbox::rewrite(&mut tx, row.id, &text).await?,
                 None => {
@@ -435,10 +451,20 @@ async fn follow(
 }
 
 /// The row of a file that cannot be sent, as a text that says so; `None` for a row that is a text already.
-fn without_file(row: &store::outbox::Pending, reason: &str) -> store::Result<Option<String>> {
+fn without_file(
+    outbox: &Outbox,
+    row: &store::outbox::Pending,
+    reason: &str,
+) -> store::Result<Option<String>> {
     let corrupt = |error: serde_json::Error| store::Error::Corrupt(error.to_string());
     let mut message: Outgoing = serde_json::from_str(&row.payload).map_err(corrupt)?;
-    let Body::Document { html, buttons, .. } = message.body else {
+    let Body::Document {
+        key,
+        name,
+        html,
+        buttons,
+    } = message.body
+    else {
         return Ok(None);
     };
     tracing::error!(
@@ -446,6 +472,7 @@ fn without_file(row: &store::outbox::Pending, reason: &str) -> store::Result<Opt
         reason,
         "a file cannot be sent; its words go without it"
     );
+    outbox.inner.attachments.refused(&key, &name);
     message.body = Body::Text {
         html: format!("{html}\nThe file could not be sent. The server keeps it."),
         buttons,
@@ -493,6 +520,7 @@ async fn send_answer(outbox: &Outbox, lane: &Lane) -> store::Result<Step> {
             | Decision::Moved(_)
             | Decision::SendNew
             | Decision::LeaveTopic
+            | Decision::AsFile
             | Decision::LeaveFile
             | Decision::Plain
             | Decision::GiveUp(_)) => {
@@ -604,6 +632,7 @@ async fn send_live(outbox: &Outbox, lane: &Lane) -> store::Result<Step> {
                 Decision::Done
                 | Decision::SendNew
                 | Decision::LeaveTopic
+                | Decision::AsFile
                 | Decision::LeaveFile
                 | Decision::Plain
                 | Decision::GiveUp(_) => {}

@@ -31,6 +31,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use teloxide::prelude::Requester;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -66,20 +67,32 @@ impl Drop for Scratch {
 #[derive(Debug)]
 pub struct Attachment {
     /// Its bytes.
-    pub file: Scratch,
+    pub content: Content,
     /// Its name as people see it.
     pub name: String,
     /// A remark for the text under it, such as that it was compressed.
     pub note: Option<String>,
+    /// Whether it can be shown as a picture.
+    pub picture: bool,
+}
+
+/// Where the bytes of a file are.
+#[derive(Debug)]
+pub enum Content {
+    /// In a file made for the sending.
+    Scratch(Scratch),
+    /// In a file that stays until it was sent; opened, so that it is the very one that was looked at.
+    Open(std::fs::File),
 }
 
 impl Attachment {
     /// A file under a name, without a remark.
-    pub fn new(file: Scratch, name: impl Into<String>) -> Self {
+    pub fn new(content: Content, name: impl Into<String>) -> Self {
         Self {
-            file,
+            content,
             name: name.into(),
             note: None,
+            picture: false,
         }
     }
 }
@@ -89,6 +102,12 @@ pub trait Attachments: Send + Sync {
     /// The file for a key, under the name that was promised; the error is a sentence for the chat.
     fn open<'a>(&'a self, key: &'a str, name: &'a str)
     -> BoxFuture<'a, Result<Attachment, String>>;
+
+    /// Telegram has the file for a key, or took the words in its place; it is not asked for again.
+    fn sent(&self, key: &str);
+
+    /// Telegram does not take the file for a key; it is not asked for again.
+    fn refused(&self, key: &str, name: &str);
 }
 
 /// What to do once an answer is out (or can never be): mark its update as handled.
@@ -346,6 +365,16 @@ impl Outbox {
     /// Whether messages leave from here at this very moment.
     fn may_send(&self) -> bool {
         self.inner.open.load(Ordering::SeqCst) && self.inner.store.presence().leads()
+    }
+
+    /// Leaves a group.
+    ///
+    /// # Errors
+    /// What Telegram answers.
+    pub async fn leave(&self, chat: ChatId) -> std::result::Result<(), teloxide::RequestError> {
+        let chat = teloxide::types::ChatId(self.current_id(chat).0);
+        self.inner.bots.quick.leave_chat(chat).await?;
+        Ok(())
     }
 
     /// Sends what can be sent within `limit`, then stops. What is left is sent by the next run.

@@ -30,6 +30,8 @@ pub enum Decision {
     SendNew,
     /// The topic is gone: send to the chat itself.
     LeaveTopic,
+    /// The picture was refused as one: send it as a file.
+    AsFile,
     /// The file was refused: send what stands under it.
     LeaveFile,
     /// The markup was refused: send as plain text without buttons.
@@ -49,6 +51,8 @@ pub struct Tried {
     pub plain: bool,
     /// The chat itself instead of the topic, or there was no topic.
     pub left_topic: bool,
+    /// A picture as a file.
+    pub as_file: bool,
     /// It is a file.
     pub is_file: bool,
 }
@@ -101,6 +105,11 @@ fn decide_api(text: &str, tried: Tried) -> Decision {
         || says("bot can't send messages to bots")
     {
         Decision::Gone(text.to_owned())
+    } else if says("image_process_failed") || says("photo_") || says("too big for a photo") {
+        match tried.as_file {
+            true => Decision::GiveUp(text.to_owned()),
+            false => Decision::AsFile,
+        }
     } else if says("message to edit not found")
         || says("message can't be edited")
         || says("message_id_invalid")

@@ -1,10 +1,12 @@
 //! One call to Telegram for one message: new, or in place of an older one.
 
 use super::message::{Body, Buttons, Outgoing};
-use super::{Attachment, Attachments};
+use super::{Attachment, Attachments, Content, Scratch};
 use crate::base::ids::{ChatId, MessageId, ThreadId};
 use crate::base::text;
-use teloxide::payloads::{EditMessageTextSetters, SendDocumentSetters, SendMessageSetters};
+use teloxide::payloads::{
+    EditMessageTextSetters, SendDocumentSetters, SendMessageSetters, SendPhotoSetters,
+};
 use teloxide::prelude::{Bot, Requester};
 use teloxide::types::{
     InlineKeyboardButton, InlineKeyboardMarkup, InputFile, LinkPreviewOptions, ParseMode,
@@ -19,6 +21,8 @@ pub(super) struct Manner {
     pub plain: bool,
     /// To the chat itself: the topic is gone.
     pub leave_topic: bool,
+    /// A picture as a file: it was refused as a picture.
+    pub as_file: bool,
     /// Only the text of a file: the file was refused.
     pub without_file: bool,
 }
@@ -58,7 +62,7 @@ pub(super) async fn send(
             _,
         ) if manner.without_file => {
             let note = format!(
-                "{html}\nTelegram did not take the file {}.",
+                "{html}\nTelegram did not take the file {}. The server keeps it.",
                 text::escape(name)
             );
             send_text(&bots.quick, chat, message, &note, buttons, manner).await
@@ -72,6 +76,9 @@ pub(super) async fn send(
             },
             _,
         ) => match attachments.open(key, name).await {
+            Ok(file) if file.picture && !manner.as_file => {
+                send_picture(&bots.upload, chat, message, file, html, buttons, manner).await
+            }
             Ok(file) => send_file(&bots.upload, chat, message, file, html, buttons, manner).await,
             Err(why) => {
                 let note = format!("{html}\n{}", text::escape(&why));
@@ -144,12 +151,10 @@ async fn send_file(
     buttons: &Buttons,
     manner: Manner,
 ) -> Result<MessageId, RequestError> {
-    let html = match &file.note {
-        Some(note) => format!("{html}\n{}", text::escape(note)),
-        None => html.to_owned(),
-    };
-    let (words, mode) = words(&html, text::CAPTION_UNITS, manner);
-    let document = InputFile::file(file.file.path()).file_name(file.name.clone());
+    let (words, mode) = words(&caption(&file, html), text::CAPTION_UNITS, manner);
+    // Held until the call is over: a scratch file is removed with it.
+    let Attachment { content, name, .. } = file;
+    let (document, _held) = input(content, name);
     let mut call = bot
         .send_document(teloxide::types::ChatId(chat.0), document)
         .caption(words);
@@ -166,6 +171,58 @@ async fn send_file(
         call = call.reply_markup(keyboard(buttons, manner));
     }
     Ok(MessageId(call.await?.id.0))
+}
+
+async fn send_picture(
+    bot: &Bot,
+    chat: ChatId,
+    message: &Outgoing,
+    file: Attachment,
+    html: &str,
+    buttons: &Buttons,
+    manner: Manner,
+) -> Result<MessageId, RequestError> {
+    let (words, mode) = words(&caption(&file, html), text::CAPTION_UNITS, manner);
+    let Attachment { content, name, .. } = file;
+    let (photo, _held) = input(content, name);
+    let mut call = bot
+        .send_photo(teloxide::types::ChatId(chat.0), photo)
+        .caption(words);
+    if let Some(mode) = mode {
+        call = call.parse_mode(mode);
+    }
+    if let Some(thread) = thread(message, manner) {
+        call = call.message_thread_id(thread);
+    }
+    if let Some(reply) = reply(message, chat) {
+        call = call.reply_parameters(reply);
+    }
+    if !buttons.is_empty() && !manner.plain {
+        call = call.reply_markup(keyboard(buttons, manner));
+    }
+    Ok(MessageId(call.await?.id.0))
+}
+
+/// The words under a file, its remark included.
+fn caption(file: &Attachment, html: &str) -> String {
+    match &file.note {
+        Some(note) => format!("{html}\n{}", text::escape(note)),
+        None => html.to_owned(),
+    }
+}
+
+/// A file as the client takes it, and what must be held while it is read.
+fn input(content: Content, name: String) -> (InputFile, Option<Scratch>) {
+    match content {
+        Content::Scratch(scratch) => {
+            let file = InputFile::file(scratch.path()).file_name(name);
+            (file, Some(scratch))
+        }
+        Content::Open(file) => {
+            let file = tokio::fs::File::from_std(file);
+            (InputFile::read(file).file_name(name), None)
+        }
+    }
 }
 
 /// The text as it goes over the wire, and how it is to be parsed.

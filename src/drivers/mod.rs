@@ -1,4 +1,5 @@
 //! Outside systems, one a file: the narrow thing that we need of each.
 
+pub mod file;
 pub mod host;
 pub mod process;

@@ -1,5 +1,6 @@
 //! What a kind of work is to the engine: a name, its arguments, and how to run.
 
+use super::files::Folder;
 use super::live::Output;
 use crate::base::job::Ending;
 use crate::delivery::render::Size;
@@ -20,6 +21,8 @@ pub struct Stopped;
 pub struct ActionCx {
     /// The job as it was claimed.
     pub job: Arc<Job>,
+    /// Its files.
+    pub files: Folder,
     /// Takes what the work prints.
     pub output: Arc<Output>,
     /// Fires when the work must stop.

@@ -7,16 +7,18 @@ pub mod action;
 pub mod apalis;
 mod attachments;
 mod elsewhere;
+pub mod files;
 mod follow;
 pub mod live;
 pub mod output;
 mod recovery;
 pub mod redact;
+mod results;
 mod runner;
 mod stream;
 pub mod transport;
 
-pub use attachments::Logs;
+pub use attachments::Files;
 
 use crate::access::Grant;
 use crate::base::error::{Error, Result};
@@ -54,6 +56,10 @@ pub struct Limits {
     pub grace: Duration,
     /// Bytes of a job's log that are kept.
     pub max_log: u64,
+    /// Of the files that a job leaves, so many are sent.
+    pub max_files: usize,
+    /// And so many bytes of them together.
+    pub max_files_size: u64,
 }
 
 /// What the engine is started with.
@@ -65,6 +71,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Where logs are.
     pub log_dir: PathBuf,
+    /// Where the folders of jobs are.
+    pub work_dir: PathBuf,
     /// Begins the marker of every process, so that this bot's processes are told from another's.
     pub marker: String,
 }
@@ -378,7 +386,7 @@ impl Jobs {
         Ok(())
     }
 
-    /// Removes up to a thousand ended jobs older than the moment, their logs included, and the queue's own leftovers.
+    /// Removes up to a thousand ended jobs older than the moment, their logs and files included, and the queue's own leftovers.
     ///
     /// # Errors
     /// When the database or the queue refuses.
@@ -387,11 +395,15 @@ impl Jobs {
         let gone = store::jobs::prune(&mut tx, before, 1000).await?;
         self.inner.store.commit(tx).await?;
         let count = gone.len();
-        let folder = self.inner.settings.log_dir.clone();
+        let settings = &self.inner.settings;
+        let (logs, work) = (settings.log_dir.clone(), settings.work_dir.clone());
         let removal = tokio::task::spawn_blocking(move || {
             for id in gone {
-                if let Err(error) = output::remove(&folder, id) {
+                if let Err(error) = output::remove(&logs, id) {
                     tracing::warn!(job = %id, %error, "the log of a removed job stays");
+                }
+                if let Err(error) = files::Folder::of(&work, id).remove() {
+                    tracing::warn!(job = %id, %error, "the files of a removed job stay");
                 }
             }
         });

@@ -70,6 +70,7 @@ impl Jobs {
         };
         let mut done = self.settle_all(running, &cause).await?;
         done.queued = queued.len();
+        self.tidy_files().await?;
         self.sweep().await?;
         Ok(done)
     }
@@ -130,6 +131,8 @@ impl Jobs {
             }
         }
         self.inner.store.commit(tx).await?;
+        // Cut off in the middle, its files may be as well.
+        self.remove_files(self.folder(job)).await;
         self.inner.outbox.kick(job.new.place.chat);
         tracing::warn!(job = %job.id, "was running when the bot died; told as lost");
         Ok(())

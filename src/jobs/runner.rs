@@ -3,11 +3,13 @@
 use super::action::{ActionCx, Reading};
 use super::live::{Active, Phase, StopReason};
 use super::recovery::MAX_STARTS;
+use super::redact::Redactor;
 use super::transport::Worker;
 use super::{Jobs, live, locked};
 use crate::base::ids::JobId;
 use crate::base::job::{AfterCrash, Ending};
 use crate::base::time::Millis;
+use crate::delivery::Outgoing;
 use crate::delivery::card;
 use crate::delivery::render::Size;
 use crate::store;
@@ -27,6 +29,14 @@ const STORE_PAUSES: [Duration; 4] = [
     Duration::from_secs(5),
     Duration::from_secs(15),
 ];
+
+/// What becomes of a job whose work is over.
+enum Fate<'a> {
+    /// It ended so, and these messages bring what it left.
+    Ended(&'a Ending, &'a [Outgoing]),
+    /// It was stopped with the bot, and runs again by its rule.
+    Again,
+}
 
 /// What the queue feeds.
 pub(super) struct Runner {
@@ -90,8 +100,11 @@ impl Jobs {
         });
         let log_dir = &self.inner.settings.log_dir;
         let output = active.open_output(log_dir, self.limits().max_log, &reading);
+        let files = self.folder(&job);
+        self.prepare_folder(&files).await;
         let cx = ActionCx {
             job: Arc::clone(&job),
+            files: files.clone(),
             output: Arc::clone(&output),
             stop: active.stop.clone(),
             marker: self.marker(&job),
@@ -117,7 +130,29 @@ impl Jobs {
             )),
         };
         tracing::info!(?ending, took = ?started.elapsed(), "ended");
-        self.conclude(&job, &active, &ending).await;
+        let cut_short = match ending {
+            Ending::Stopped => true,
+            Ending::Lost => job.starts < MAX_STARTS,
+            Ending::Exited(_)
+            | Ending::Signaled(_)
+            | Ending::Broken(_)
+            | Ending::Cancelled(_)
+            | Ending::TimedOut(_) => false,
+        };
+        let again = cut_short && job.new.after_crash == AfterCrash::Retry;
+        // Taken for dead, this instance has nothing to collect: the folder is a later start's.
+        let results = match again || !self.is_still_ours(&job).await {
+            true => Vec::new(),
+            false => {
+                let mask = Redactor::new(reading.secrets.iter().map(String::as_str));
+                self.results(&job, &files, &mask).await
+            }
+        };
+        let fate = match again {
+            true => Fate::Again,
+            false => Fate::Ended(&ending, &results),
+        };
+        self.conclude(&job, &active, &fate).await;
         self.wake_waiting().await;
     }
 
@@ -137,7 +172,7 @@ impl Jobs {
     }
 
     /// Writes the ending, and tries until the database takes it: what ran must not look as if it still did.
-    async fn conclude(&self, job: &Job, active: &Active, ending: &Ending) {
+    async fn conclude(&self, job: &Job, active: &Active, fate: &Fate<'_>) {
         let at = Millis::now();
         let end = match active.output() {
             Some(output) => output.end().await,
@@ -156,7 +191,7 @@ impl Jobs {
             shown.seen.rest = rest.html;
         }
         for attempt in 0.. {
-            match self.write_ending(job, ending, at, &end, &shown.seen).await {
+            match self.write_ending(job, fate, at, &end, &shown.seen).await {
                 Ok(()) => break,
                 Err(error) => {
                     tracing::error!(%error, "the ending of a job cannot be written; trying again");
@@ -175,27 +210,24 @@ impl Jobs {
     async fn write_ending(
         &self,
         job: &Job,
-        ending: &Ending,
+        fate: &Fate<'_>,
         at: Millis,
         end: &live::End,
         seen: &card::Seen,
     ) -> store::Result<()> {
         let mut tx = self.inner.store.begin().await?;
-        let cut_short = match ending {
-            Ending::Stopped => true,
-            Ending::Lost => job.starts < MAX_STARTS,
-            Ending::Exited(_)
-            | Ending::Signaled(_)
-            | Ending::Broken(_)
-            | Ending::Cancelled(_)
-            | Ending::TimedOut(_) => false,
-        };
-        if cut_short && job.new.after_crash == AfterCrash::Retry {
-            store::jobs::requeue(&mut tx, job.id, job.starts).await?;
-        } else if store::jobs::end(&mut tx, job.id, job.starts, ending, end.bytes, at).await? {
-            let took = job.started_at.map(|started| at.since(started));
-            for message in self.last_words(job, ending, took, end, seen) {
-                self.inner.outbox.promise(&mut tx, &message).await?;
+        match fate {
+            Fate::Again => {
+                store::jobs::requeue(&mut tx, job.id, job.starts).await?;
+            }
+            Fate::Ended(ending, results) => {
+                if store::jobs::end(&mut tx, job.id, job.starts, ending, end.bytes, at).await? {
+                    let took = job.started_at.map(|started| at.since(started));
+                    let words = self.last_words(job, ending, took, end, seen);
+                    for message in words.iter().chain(*results) {
+                        self.inner.outbox.promise(&mut tx, message).await?;
+                    }
+                }
             }
         }
         self.inner.store.commit(tx).await

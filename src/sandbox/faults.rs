@@ -14,6 +14,12 @@ pub enum FaultKind {
     DropBefore,
     /// The call is done, then the connection is closed without an answer.
     DropAfter,
+    /// 404, as for a file that Telegram no longer has. For the method `download`.
+    Missing,
+    /// Half of a file, then the connection is closed. For the method `download`.
+    Half,
+    /// A whole answer with half of a file in it. For the method `download`.
+    Shorter,
     /// Status 200 with a body that is not JSON, without acting.
     Garbage,
     /// The call is done after this time.
@@ -51,11 +57,11 @@ impl Forbidden {
 /// A rule. Rules are tried in the order they were added; the first that fits is used.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fault {
-    kind: FaultKind,
-    methods: Vec<String>,
+    pub(super) kind: FaultKind,
+    pub(super) methods: Vec<String>,
     chat: Option<i64>,
     skip: u32,
-    left: Option<u32>,
+    pub(super) left: Option<u32>,
 }
 
 impl Fault {
@@ -83,7 +89,8 @@ impl Fault {
         }
     }
 
-    /// Only calls of this method; may be said more than once. The case does not matter.
+    /// Only calls of this method; may be said more than once. The case does not matter. Fetching a file's bytes counts
+    /// as `download`.
     pub fn on(mut self, method: &str) -> Fault {
         self.methods.push(method.to_owned());
         self
@@ -124,6 +131,11 @@ impl Faults {
 
     pub(super) fn clear(&mut self) {
         self.rules.clear();
+    }
+
+    /// The rules that still wait for calls, in their order.
+    pub(super) fn rules(&self) -> &[Fault] {
+        &self.rules
     }
 
     /// How many rules still wait for a call.

@@ -48,8 +48,8 @@ impl Files {
         self.by_id.insert(file_id.clone(), Arc::clone(&document));
         self.order.push_back(file_id);
         while self.bytes > KEPT_BYTES && self.order.len() > 1 {
-            if let Some(old) = self.order.pop_front().and_then(|id| self.by_id.remove(&id)) {
-                self.bytes = self.bytes.saturating_sub(old.bytes.len());
+            if let Some(old) = self.order.pop_front() {
+                self.forget(&old);
             }
         }
         document
@@ -57,6 +57,13 @@ impl Files {
 
     pub(super) fn get(&self, file_id: &str) -> Option<&Arc<Document>> {
         self.by_id.get(file_id)
+    }
+
+    /// Forgets a file, as Telegram does with old ones.
+    pub(super) fn forget(&mut self, file_id: &str) {
+        if let Some(old) = self.by_id.remove(file_id) {
+            self.bytes = self.bytes.saturating_sub(old.bytes.len());
+        }
     }
 
     /// The file behind a download path.
@@ -84,17 +91,33 @@ pub(super) fn path_of(document: &Document) -> String {
     )
 }
 
-/// Width and height of a picture, if its first bytes are those of one.
+/// Width and height of a picture that Telegram can process: a PNG, JPEG, WebP or GIF. Of a PNG, its end is looked for:
+/// the beginning of one is none.
 pub(super) fn picture_size(bytes: &[u8]) -> Option<(u32, u32)> {
-    const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
-    let number = |at: usize| {
-        let four = bytes.get(at..at + 4)?;
-        Some(u32::from_be_bytes([four[0], four[1], four[2], four[3]]))
-    };
-    if bytes.starts_with(PNG) {
-        return Some((number(16)?, number(20)?));
+    let found = imagesize::blob_size(bytes).ok()?;
+    let whole = !bytes.starts_with(b"\x89PNG") || bytes.windows(4).any(|four| four == b"IEND");
+    let side = |pixels| u32::try_from(pixels).ok().filter(|pixels| *pixels > 0);
+    Some((side(found.width)?, side(found.height)?)).filter(|_| whole)
+}
+
+/// The content type that a client gives a file by its name.
+pub(super) fn mime_of(name: &str) -> &'static str {
+    let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
+    match ending.to_ascii_lowercase().as_str() {
+        "txt" | "log" => "text/plain",
+        "csv" => "text/csv",
+        "html" => "text/html",
+        "json" => "application/json",
+        "sql" => "application/sql",
+        "yaml" | "yml" => "application/yaml",
+        "pdf" => "application/pdf",
+        "zip" => "application/zip",
+        "gz" => "application/gzip",
+        "tar" => "application/x-tar",
+        "png" => "image/png",
+        "jpg" | "jpeg" => "image/jpeg",
+        "gif" => "image/gif",
+        "webp" => "image/webp",
+        _ => "application/octet-stream",
     }
-    let webp = bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"WEBP".as_slice());
-    let known = webp || bytes.starts_with(b"\xff\xd8\xff") || bytes.starts_with(b"GIF8");
-    known.then_some((800, 600))
 }

@@ -15,6 +15,7 @@ mod model;
 mod params;
 mod people;
 mod rates;
+mod record;
 mod refusal;
 mod server;
 mod shared;
@@ -23,6 +24,7 @@ mod speech;
 mod state;
 mod text;
 mod view;
+pub mod web;
 mod wire;
 mod world;
 
@@ -65,6 +67,8 @@ pub struct Options {
     pub privacy: bool,
     /// How many messages of a chat, calls and events are kept; the oldest go first.
     pub keep: usize,
+    /// How many calls are kept with their parameters and answers.
+    pub record: usize,
 }
 
 impl Default for Options {
@@ -76,6 +80,7 @@ impl Default for Options {
             bot_username: None,
             privacy: true,
             keep: 20_000,
+            record: 0,
         }
     }
 }
@@ -132,7 +137,13 @@ impl Sandbox {
             is_bot: true,
             deactivated: false,
         };
-        let state = State::new(bot, options.rates, options.keep, options.privacy);
+        let state = State::new(
+            bot,
+            options.rates,
+            options.keep,
+            options.record,
+            options.privacy,
+        );
         let shared = Arc::new(Shared::new(token, state));
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await?;
         let address = listener.local_addr()?;
@@ -214,6 +225,12 @@ impl Sandbox {
     /// cut. False makes it reachable again.
     pub fn away(&self, away: bool) {
         self.shared().set_away(away);
+    }
+
+    /// Sets a webhook, as another program with the bot's token would; nothing is delivered to it.
+    pub fn set_webhook(&self, url: &str) {
+        self.shared()
+            .with(|state| state.webhook = Some(url.to_owned()));
     }
 
     /// Changes the rates; what was counted is forgotten.

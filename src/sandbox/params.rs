@@ -106,6 +106,17 @@ impl Params {
             .unwrap_or_default()
     }
 
+    /// All of them as one object, files by name and size.
+    pub(super) fn shown(&self) -> Value {
+        let plain = self.values.iter();
+        let mut all: Map<String, Value> = plain.map(|(k, v)| (k.clone(), v.clone())).collect();
+        for (field, upload) in &self.files {
+            let words = format!("file {:?}, {} bytes", upload.name, upload.bytes.len());
+            all.insert(field.clone(), Value::String(words));
+        }
+        Value::Object(all)
+    }
+
     /// A structured parameter.
     pub(super) fn json(&self, name: &str) -> Option<&Value> {
         self.values.get(name)

@@ -1,11 +1,13 @@
 //! What people do: write, press, edit, forward, block, throw out; each makes the update it makes.
 
+use std::sync::Arc;
 use std::time::Instant;
 
+use axum::body::Bytes;
 use serde_json::{Value, json};
 
 use super::Sandbox;
-use super::model::Sent;
+use super::model::{Document, Sent};
 use super::speech::{Speech, tell};
 use super::state::{ANONYMOUS_ADMIN, Press, Standing, State, unix_now};
 use super::text;
@@ -45,6 +47,29 @@ impl Sandbox {
     /// A person writes.
     pub fn say(&self, from: i64, chat: i64, text: &str) -> Sent {
         self.speak(from, chat).text(text)
+    }
+
+    /// A person sends a file with a caption.
+    pub fn send_file(
+        &self,
+        from: i64,
+        chat: i64,
+        name: &str,
+        bytes: impl Into<Bytes>,
+        caption: &str,
+    ) -> Sent {
+        self.speak(from, chat).file(name, bytes, caption)
+    }
+
+    /// The file behind an identifier, whoever sent it.
+    pub fn document(&self, file_id: &str) -> Option<Arc<Document>> {
+        self.shared()
+            .with(|state| state.files.get(file_id).cloned())
+    }
+
+    /// Telegram forgets a file: it can no longer be fetched.
+    pub fn forget_file(&self, file_id: &str) {
+        self.shared().with(|state| state.files.forget(file_id));
     }
 
     /// A person writes, dated in seconds since 1970.

@@ -1,12 +1,13 @@
 //! HTTP: finds the method, plays the faults, writes the answer.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, DefaultBodyLimit, Request, State};
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use serde_json::{Value, json};
@@ -17,9 +18,11 @@ use super::faults::FaultKind;
 use super::methods;
 use super::model::Call;
 use super::params::Params;
+use super::record::{self, Record};
 use super::refusal::Refusal;
 use super::shared::Shared;
 use super::spec;
+use crate::base::time::Millis;
 
 /// What becomes of a call.
 enum Outcome {
@@ -61,7 +64,7 @@ async fn route(shared: &Arc<Shared>, request: Request) -> Result<Response, ()> {
     }
     let path = unescape(request.uri().path());
     if let Some(rest) = path.strip_prefix("/file/bot") {
-        return Ok(download(shared, rest));
+        return download(shared, rest).await;
     }
     let found = path
         .strip_prefix("/bot")
@@ -125,21 +128,70 @@ fn wrong_token(token: &str) -> Refusal {
     }
 }
 
-fn download(shared: &Shared, rest: &str) -> Response {
-    let Some((token, path)) = rest.split_once('/') else {
-        return refuse(&Refusal::new(404, "Not Found"));
+/// The bytes of a file, as a call of the method `download`, with its faults; an error when the connection is to be cut.
+async fn download(shared: &Shared, rest: &str) -> Result<Response, ()> {
+    let fault = shared.with(|state| state.faults.take(DOWNLOAD, None));
+    if let Some(FaultKind::Delay(time)) = fault {
+        tokio::time::sleep(time).await;
+    }
+    let response = match found(shared, rest) {
+        Ok(bytes) => played(bytes, fault),
+        Err(refusal) => Some(refuse(&refusal)),
     };
+    let code = response.as_ref().map_or(0, |it| it.status().as_u16());
+    shared.with(|state| {
+        state.called(Call {
+            method: DOWNLOAD,
+            chat: None,
+            code,
+            error: (code != 200).then(|| "the file was not given".to_owned()),
+            at: Instant::now(),
+        });
+    });
+    response.ok_or(())
+}
+
+/// The name of a download among faults and calls.
+const DOWNLOAD: &str = "download";
+
+fn found(shared: &Shared, rest: &str) -> Result<Bytes, Refusal> {
+    let nothing = || Refusal::new(404, "Not Found");
+    let (token, path) = rest.split_once('/').ok_or_else(nothing)?;
     if token != shared.token {
-        return refuse(&wrong_token(token));
+        return Err(wrong_token(token));
     }
-    match shared.with(|state| state.files.at(path).map(|document| document.bytes.clone())) {
-        Some(bytes) => write(
-            StatusCode::OK,
-            "application/octet-stream",
-            Body::from(bytes),
-        ),
-        None => refuse(&Refusal::new(404, "Not Found")),
-    }
+    let bytes = shared.with(|state| state.files.at(path).map(|found| found.bytes.clone()));
+    bytes.ok_or_else(nothing)
+}
+
+/// A download with its fault; nothing when the connection is to be cut at once.
+fn played(bytes: Bytes, fault: Option<FaultKind>) -> Option<Response> {
+    let kind = "application/octet-stream";
+    let half = bytes.slice(..bytes.len() / 2);
+    Some(match fault {
+        None | Some(FaultKind::Delay(_) | FaultKind::Migrate(_)) => {
+            write(StatusCode::OK, kind, Body::from(bytes))
+        }
+        Some(FaultKind::DropBefore | FaultKind::DropAfter) => return None,
+        Some(FaultKind::Missing) => refuse(&Refusal::new(404, "Not Found")),
+        Some(FaultKind::Forbidden(why)) => refuse(&Refusal::forbidden(why.words())),
+        Some(FaultKind::TooManyRequests(seconds)) => refuse(&Refusal::too_many(seconds)),
+        Some(FaultKind::ServerError(code)) => write(status(code), kind, Body::empty()),
+        Some(FaultKind::Garbage) => {
+            write(StatusCode::OK, "text/html", Body::from("<html>Oops</html>"))
+        }
+        Some(FaultKind::Shorter) => write(StatusCode::OK, kind, Body::from(half)),
+        Some(FaultKind::Half) => {
+            // The length of the whole is announced, and the connection ends with an error in the middle.
+            let parts = [Ok(half), Err(io::Error::other("cut"))];
+            let body = Body::from_stream(futures::stream::iter(parts));
+            let mut response = write(StatusCode::OK, kind, body);
+            response
+                .headers_mut()
+                .insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
+            response
+        }
+    })
 }
 
 /// Plays the faults around the method and records the call.
@@ -152,6 +204,9 @@ async fn call(
         .as_ref()
         .ok()
         .and_then(|params| params.int("chat_id"));
+    let (at, begun) = (Millis::now(), Instant::now());
+    let wanted = shared.with(|state| state.records.wanted());
+    let asked = wanted.then(|| params.as_ref().map(Params::shown).unwrap_or_default());
     let outcome = match params {
         Ok(params) => play(shared, method, chat, &params).await,
         Err(refusal) => Outcome::Answer(Err(refusal)),
@@ -162,7 +217,26 @@ async fn call(
         Outcome::Raw(code, body) => (*code, Some((*body).to_owned())),
         Outcome::Cut => (0, Some("the connection was closed".to_owned())),
     };
+    let record = asked.map(|params| Record {
+        id: 0,
+        at,
+        took: begun.elapsed(),
+        method,
+        chat,
+        code,
+        error: error.clone(),
+        params: record::text_of(&params),
+        answer: match &outcome {
+            Outcome::Answer(Ok(result)) => record::text_of(result),
+            Outcome::Answer(Err(refusal)) => record::text_of(&refusal.body()),
+            Outcome::Raw(_, body) => (*body).to_owned(),
+            Outcome::Cut => String::new(),
+        },
+    });
     shared.with(|state| {
+        if let Some(record) = record {
+            state.records.add(record);
+        }
         state.called(Call {
             method,
             chat,
@@ -202,7 +276,10 @@ async fn play(
         Ok(Some(FaultKind::TooManyRequests(seconds))) => {
             return punish(shared, paced, seconds.max(1));
         }
-        Ok(Some(FaultKind::DropBefore)) => return Outcome::Cut,
+        Ok(Some(FaultKind::DropBefore | FaultKind::Half)) => return Outcome::Cut,
+        Ok(Some(FaultKind::Missing | FaultKind::Shorter)) => {
+            return Outcome::Answer(Err(Refusal::new(404, "Not Found")));
+        }
         Ok(Some(FaultKind::Garbage)) => return Outcome::Raw(200, "<html>Oops</html>"),
         Ok(Some(FaultKind::ServerError(500))) => {
             return Outcome::Answer(Err(Refusal::new(500, "Internal Server Error")));

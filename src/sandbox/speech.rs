@@ -6,6 +6,7 @@ use axum::body::Bytes;
 use serde_json::{Map, Value, json};
 
 use super::Sandbox;
+use super::files::mime_of;
 use super::model::{Document, EntityKind, Message, Sent, What};
 use super::state::{Chat, ChatKind, Standing, State, unix_now};
 use super::text;
@@ -28,6 +29,8 @@ pub(super) enum Extra {
     ForwardedFrom(i64),
     ViaBot(i64),
     SentAs(i64),
+    Album(String),
+    Holds(&'static str, Value),
 }
 
 impl Speech {
@@ -89,14 +92,32 @@ impl Speech {
 
     /// Sends a file with a caption.
     pub fn file(self, name: &str, bytes: impl Into<Bytes>, caption: &str) -> Sent {
+        self.bytes(name, bytes.into(), caption, false)
+    }
+
+    /// Sends a picture as a photo, which has no name, with a caption.
+    pub fn photo(self, bytes: impl Into<Bytes>, caption: &str) -> Sent {
+        self.bytes("photo.jpg", bytes.into(), caption, true)
+    }
+
+    fn bytes(self, name: &str, bytes: Bytes, caption: &str, photo: bool) -> Sent {
         let sandbox = self.sandbox.clone();
-        let bytes = bytes.into();
         sandbox.shared().with(|state| {
-            let document = state
-                .files
-                .add(name, "application/octet-stream", bytes, false);
+            let document = state.files.add(name, mime_of(name), bytes, photo);
             write(state, self, caption, Some(document))
         })
+    }
+
+    /// Makes the message a part of an album: the parts share this name.
+    pub fn album(mut self, name: &str) -> Speech {
+        self.extra.push(Extra::Album(name.to_owned()));
+        self
+    }
+
+    /// Sends something else, such as a `sticker` or a `location`, as the Bot API writes it.
+    pub fn other(mut self, field: &'static str, content: Value) -> Sent {
+        self.extra.push(Extra::Holds(field, content));
+        self.text("")
     }
 }
 
@@ -158,6 +179,12 @@ pub(super) fn mark_message(
             state.chat(*chat);
             let chat = state.chats.get(chat).map(|chat| state.chat_json(chat));
             extra.insert("sender_chat".into(), json!(chat));
+        }
+        Extra::Album(name) => {
+            extra.insert("media_group_id".into(), json!(name));
+        }
+        Extra::Holds(field, content) => {
+            extra.insert((*field).into(), content.clone());
         }
     }
 }

@@ -9,6 +9,7 @@ use super::faults::Faults;
 use super::files::Files;
 use super::model::{Answer, Call, Event, MenuEntry, Message, What};
 use super::rates::{Meter, Rates};
+use super::record::Records;
 use super::refusal::Refusal;
 
 /// The identifier Telegram uses for anonymous administrators.
@@ -141,6 +142,7 @@ pub(super) struct State {
     pub(super) queued: u64,
     pub(super) allowed: Option<Vec<String>>,
     pub(super) poll: u64,
+    pub(super) webhook: Option<String>,
     pub(super) presses: HashMap<String, Press>,
     pub(super) press_order: VecDeque<String>,
     pub(super) files: Files,
@@ -148,14 +150,23 @@ pub(super) struct State {
     pub(super) answers: VecDeque<Answer>,
     pub(super) events: VecDeque<Event>,
     pub(super) seq: u64,
+    /// The number of the newest event that was dropped.
+    pub(super) forgotten: u64,
     pub(super) calls: VecDeque<Call>,
+    pub(super) records: Records,
     pub(super) meter: Meter,
     pub(super) faults: Faults,
     pub(super) keep: usize,
 }
 
 impl State {
-    pub(super) fn new(bot: Person, rates: Rates, keep: usize, privacy: bool) -> State {
+    pub(super) fn new(
+        bot: Person,
+        rates: Rates,
+        keep: usize,
+        record: usize,
+        privacy: bool,
+    ) -> State {
         State {
             bot,
             privacy,
@@ -167,6 +178,7 @@ impl State {
             next_update: 100_000 + i64::from(rand::random::<u16>()),
             allowed: None,
             poll: 0,
+            webhook: None,
             presses: HashMap::new(),
             press_order: VecDeque::new(),
             files: Files::default(),
@@ -174,7 +186,9 @@ impl State {
             answers: VecDeque::new(),
             events: VecDeque::new(),
             seq: 0,
+            forgotten: 0,
             calls: VecDeque::new(),
+            records: Records::new(record),
             meter: Meter::new(rates),
             faults: Faults::default(),
             keep: keep.max(1),
@@ -189,7 +203,13 @@ impl State {
             at: Instant::now(),
             what,
         };
-        push_bounded(&mut self.events, event, self.keep);
+        self.events.push_back(event);
+        while self.events.len() > self.keep {
+            self.forgotten = self
+                .events
+                .pop_front()
+                .map_or(self.forgotten, |old| old.seq);
+        }
     }
 
     /// Records a call.

@@ -146,7 +146,10 @@ fn content(map: &mut Map<String, Value>, message: &Message) {
         .collect();
     let (text, marks) = match &message.document {
         Some(document) if document.photo => {
-            map.insert("photo".into(), json!([photo(document)]));
+            map.insert(
+                "photo".into(),
+                json!([thumbnail(document), photo(document)]),
+            );
             ("caption", "caption_entities")
         }
         Some(document) => {
@@ -181,6 +184,17 @@ fn photo(document: &Document) -> Value {
         "width": width,
         "height": height,
         "file_size": document.bytes.len(),
+    })
+}
+
+/// The small form of a photo, which Telegram puts before the whole; it cannot be fetched here.
+fn thumbnail(document: &Document) -> Value {
+    json!({
+        "file_id": format!("{}s", document.file_id),
+        "file_unique_id": format!("{}s", unique(document)),
+        "width": 90,
+        "height": 67,
+        "file_size": 1200,
     })
 }
 

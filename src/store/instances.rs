@@ -136,6 +136,17 @@ pub async fn all(db: &mut Connection) -> Result<Vec<Instance>> {
     Ok(rows.iter().map(read).collect())
 }
 
+/// Whether the database knows of instances at all; an older one does not.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn exist(db: &mut Connection) -> Result<bool> {
+    let row = sqlx::query("SELECT COUNT(*) FROM pg_tables WHERE tablename = 'instances'")
+        .fetch_one(db)
+        .await?;
+    Ok(row.get::<i64, _>(0) > 0)
+}
+
 /// One heartbeat: counts this instance, renews its lease or takes one that ran out, and looks who else is there.
 ///
 /// # Errors

@@ -4,15 +4,21 @@
 //! On SQLite all writes share one connection, queued in order, so that they never meet each other's lock.
 
 pub mod audit;
+pub mod ceilings;
 pub mod chats;
 pub mod inbox;
 pub mod instances;
+mod inspect;
 pub mod intents;
+pub mod invites;
 pub mod jobs;
 pub mod live;
 pub mod members;
 pub mod outbox;
 pub mod presence;
+pub mod people;
+
+pub use inspect::{Inspection, inspect};
 
 use presence::Presence;
 use sqlx::any::AnyPoolOptions;
@@ -238,13 +244,17 @@ impl Store {
     }
 
     async fn migrate(&self) -> Result<()> {
-        let mut migrator = match self.location {
-            Location::Sqlite(_) => sqlx::migrate!("migrations/sqlite"),
-            Location::Postgres(_) => sqlx::migrate!("migrations/postgres"),
-        };
-        migrator.dangerous_set_table_name(MIGRATIONS_TABLE);
-        Ok(migrator.run(&self.write).await?)
+        Ok(migrator(&self.location).run(&self.write).await?)
     }
+}
+
+fn migrator(location: &Location) -> sqlx::migrate::Migrator {
+    let mut migrator = match location {
+        Location::Sqlite(_) => sqlx::migrate!("migrations/sqlite"),
+        Location::Postgres(_) => sqlx::migrate!("migrations/postgres"),
+    };
+    migrator.dangerous_set_table_name(MIGRATIONS_TABLE);
+    migrator
 }
 
 fn options(connections: u32) -> AnyPoolOptions {

@@ -200,6 +200,18 @@ pub async fn pending(db: &mut Connection) -> Result<u64> {
     Ok(row.get::<i64, _>(0).unsigned_abs())
 }
 
+/// How many messages are pending whose source begins with this, which holds no `%` and no `_`.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn waiting_from(db: &mut Connection, source: &str) -> Result<u64> {
+    let row = sqlx::query("SELECT COUNT(*) FROM outbox WHERE state = 'pending' AND source LIKE $1")
+        .bind(format!("{source}%"))
+        .fetch_one(db)
+        .await?;
+    Ok(row.get::<i64, _>(0).unsigned_abs())
+}
+
 /// Forgets messages that were done, and slots that were not touched, since the moment.
 ///
 /// # Errors

@@ -2,17 +2,19 @@
 
 use crate::harness::{ANN, BEN, CLEO, OPS, Outside, PATIENCE, STRANGER, World};
 use crate::on_both;
+use opsgram::base::time::Millis;
 use opsgram::sandbox::Standing;
 use serde_json::json;
 
 /// A group that no configuration names.
 const ELSEWHERE: i64 = -4_004;
+const HOUR: std::time::Duration = std::time::Duration::from_secs(3600);
 /// A channel, and another bot.
 const CHANNEL: i64 = -1_000_000_000_777;
 const ROBOT: i64 = 555;
 
 on_both! {
-    /// A stranger is told once, then not for an hour; each try is audited and nothing runs.
+    /// A stranger is told once, then not for an hour; the first try is audited, the others are counted, and nothing runs.
     async fn a_stranger_gets_one_refusal_and_nothing_else(world) {
         world.script("hello", "echo Hello", &[]);
         world.start().await;
@@ -27,7 +29,12 @@ on_both! {
         assert_eq!(world.jobs().await, 0);
         let knocks = world.audited("knock", "refused").await;
         let tried: Vec<_> = knocks.iter().map(|line| line.arguments.as_str()).collect();
-        assert_eq!(tried, ["/run", "/status", "/help", "/jobs", "hello?", "/run", "/start"]);
+        assert_eq!(tried, ["/run"]);
+        let next_hour = Millis::now().plus(HOUR);
+        world.services().access.write_down(next_hour).await.unwrap();
+        let knocks = world.audited("knock", "refused").await;
+        let tried: Vec<_> = knocks.iter().map(|line| line.arguments.as_str()).collect();
+        assert_eq!(tried, ["/run", "×6"]);
         assert!(knocks.iter().all(|line| line.actor.0 == STRANGER && line.chat.0 == STRANGER));
         world.polite();
     }
@@ -61,7 +68,11 @@ on_both! {
         world.quiet().await;
         assert_eq!(world.sandbox.from_bot(OPS).len(), 1);
         assert_eq!(world.jobs().await, 0);
-        assert_eq!(world.audited("knock", "refused").await.len(), 3, "chatter is no knock");
+        let next_hour = Millis::now().plus(HOUR);
+        world.services().access.write_down(next_hour).await.unwrap();
+        let knocks = world.audited("knock", "refused").await;
+        let tried: Vec<_> = knocks.iter().map(|line| line.arguments.as_str()).collect();
+        assert_eq!(tried, ["/run", "×2"], "chatter is no knock");
     }
 }
 
@@ -81,9 +92,12 @@ on_both! {
         world.quiet().await;
         assert_eq!(world.jobs().await, 0);
         assert_eq!(world.sandbox.from_bot(STRANGER).len(), 0);
-        let refused = world.audited("press", "refused").await;
-        assert!(refused.iter().any(|line| line.target == "run:hello"), "{refused:?}");
-        assert_eq!(refused.len(), 8);
+        let next_hour = Millis::now().plus(HOUR);
+        world.services().access.write_down(next_hour).await.unwrap();
+        let refused = world.audited("knock", "refused").await;
+        let tried: Vec<_> = refused.iter().map(|line| line.arguments.as_str()).collect();
+        assert_eq!(tried.len(), 2, "{tried:?}");
+        assert!(tried[0].starts_with("yes:") && tried[1] == "×7", "{tried:?}");
     }
 }
 

@@ -28,7 +28,7 @@ const LAYERS: [&[&str]; 9] = [
 ];
 
 /// The only places that name a foreign crate.
-const DOORS: [(&[&str], &[&str]); 9] = [
+const DOORS: [(&[&str], &[&str]); 10] = [
     (&["sqlx"], &["store/", "jobs/apalis.rs"]),
     (
         &[
@@ -55,6 +55,10 @@ const DOORS: [(&[&str], &[&str]); 9] = [
     ),
     (&["vt100"], &["delivery/render.rs"]),
     (&["clap"], &["app/", "main.rs"]),
+    (
+        &["clap_complete", "clap_mangen", "rpassword", "sd_notify"],
+        &["app/"],
+    ),
     (&["notify"], &["app/watch.rs"]),
 ];
 

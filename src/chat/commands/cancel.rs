@@ -40,6 +40,7 @@ pub async fn handle(request: &Request, rest: &str) -> Result<Reply> {
 /// # Errors
 /// The refusal in words, or a failure of ours.
 pub async fn cancel(request: &Request, id: JobId) -> Result<Reply> {
+    // Who may start a script by a right of their own may stop what they started.
     let (job, own) = visible(request, id, "job.cancel", Role::Operator).await?;
     let grant = match job.new.asker == request.actor.id {
         true => own,

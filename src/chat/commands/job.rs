@@ -87,7 +87,7 @@ pub async fn show(request: &Request, id: JobId) -> Result<Reply> {
     Ok(Reply::html(html).buttons(buttons))
 }
 
-/// The job, if the caller's role may see it. What a role may not see is not told from what does not exist.
+/// The job, if the caller's role may see it, or it is their own by a right to its script. What a role may not see is not told from what does not exist.
 ///
 /// # Errors
 /// The refusal in words, or a failure of ours.
@@ -107,8 +107,11 @@ pub async fn visible(
         let mut db = request.services.store.read().await?;
         store::jobs::find(&mut db, id).await?
     };
+    let own = job.as_ref().filter(|job| {
+        job.new.asker == request.actor.id && request.may_run(&job.new.title, job.new.role)
+    });
     let role = request.role().filter(|role| *role >= need);
-    if let (Some(job), Some(role)) = (&job, role)
+    if let (Some(job), Some(role), None) = (&job, role, own)
         && job.new.role > role
     {
         let why = format!("the job is kept for the role {}", job.new.role);
@@ -116,7 +119,10 @@ pub async fn visible(
         access.note_refusal(&request.actor, &asked, &why).await?;
         return Err(missing());
     }
-    let grant = request.allow(asked).await?;
+    let grant = match own {
+        Some(own) => request.allow_script(asked, &own.new.title).await?,
+        None => request.allow(asked).await?,
+    };
     let job = job.ok_or_else(missing)?;
     Ok((job, grant))
 }

@@ -1,17 +1,23 @@
 //! The commands: one file each. A new one is a line here and its file.
 
+pub mod audit;
 pub mod cancel;
+pub mod chats;
 pub mod config;
+pub mod grant;
 pub mod help;
+pub mod invite;
 pub mod job;
 pub mod jobs;
 pub mod output;
 pub mod reload;
 pub mod retry;
+pub mod revoke;
 pub mod run;
 pub mod start;
 pub mod status;
 pub mod stream;
+pub mod users;
 pub mod whoami;
 
 use super::reply::Reply;
@@ -57,6 +63,18 @@ pub enum Command {
     Retry,
     /// Gives a job's output.
     Output,
+    /// Shows the persons.
+    Users,
+    /// Gives a role or a right.
+    Grant,
+    /// Takes a role or a right.
+    Revoke,
+    /// Makes an invitation.
+    Invite,
+    /// Shows and allows groups.
+    Chats,
+    /// Shows the audit trail.
+    Audit,
     /// Looks at the configuration.
     Config,
     /// Reads the configuration again.
@@ -71,7 +89,7 @@ pub enum Command {
 
 impl Command {
     /// All commands, in the order of the help.
-    pub const ALL: [Command; 13] = [
+    pub const ALL: [Command; 19] = [
         Command::Run,
         Command::Stream,
         Command::Status,
@@ -80,6 +98,12 @@ impl Command {
         Command::Cancel,
         Command::Retry,
         Command::Output,
+        Command::Users,
+        Command::Grant,
+        Command::Revoke,
+        Command::Invite,
+        Command::Chats,
+        Command::Audit,
         Command::Config,
         Command::Reload,
         Command::Help,
@@ -99,6 +123,12 @@ impl Command {
             Command::Cancel => &cancel::ABOUT,
             Command::Retry => &retry::ABOUT,
             Command::Output => &output::ABOUT,
+            Command::Users => &users::ABOUT,
+            Command::Grant => &grant::ABOUT,
+            Command::Revoke => &revoke::ABOUT,
+            Command::Invite => &invite::ABOUT,
+            Command::Chats => &chats::ABOUT,
+            Command::Audit => &audit::ABOUT,
             Command::Config => &config::ABOUT,
             Command::Reload => &reload::ABOUT,
             Command::Help => &help::ABOUT,
@@ -121,6 +151,12 @@ impl Command {
             Command::Cancel => cancel::handle(request, rest).await,
             Command::Retry => retry::handle(request, rest).await,
             Command::Output => output::handle(request, rest).await,
+            Command::Users => users::handle(request, rest).await,
+            Command::Grant => grant::handle(request, rest).await,
+            Command::Revoke => revoke::handle(request, rest).await,
+            Command::Invite => invite::handle(request, rest).await,
+            Command::Chats => chats::handle(request, rest).await,
+            Command::Audit => audit::handle(request, rest).await,
             Command::Config => config::handle(request, rest).await,
             Command::Reload => reload::handle(request, rest).await,
             Command::Help => help::handle(request, rest),

@@ -165,9 +165,9 @@ pub async fn pressed(
 /// The refusal, for strangers and unlisted groups.
 pub async fn list(request: &Request, page: usize, output: Option<OutputMode>) -> Result<Reply> {
     let asked = Asked::new("script.list", "", Role::Viewer);
-    let role = request.allow(asked).await?.role();
+    request.allow(asked).await?;
     let config = request.services.live.current();
-    let mine: Vec<&Script> = config.scripts.values().filter(|s| s.role <= role).collect();
+    let mine: Vec<&Script> = mine(request, &config).collect();
     if mine.is_empty() {
         let why = match config.scripts.is_empty() {
             true => "No scripts are configured yet. Add some under scripts: in the configuration.",
@@ -226,8 +226,8 @@ async fn permit<'a>(
 ) -> Result<(&'a Script, Grant)> {
     let Some(script) = script::find(config, &wanted.script) else {
         let asked = Asked::new("script.list", "", Role::Viewer);
-        let role = request.allow(asked).await?.role();
-        return Err(unknown(config, role, &wanted.script));
+        request.allow(asked).await?;
+        return Err(unknown(request, config, &wanted.script));
     };
     let arguments = masked_words(request, script, &wanted.given);
     let asked = Asked {
@@ -236,12 +236,19 @@ async fn permit<'a>(
         arguments,
         need: script.role,
     };
-    Ok((script, request.allow(asked).await?))
+    let grant = request.allow_script(asked, script.name.as_str()).await?;
+    Ok((script, grant))
 }
 
-fn unknown(config: &Config, role: Role, name: &str) -> Error {
-    let mine = config.scripts.values().filter(|s| s.role <= role);
-    let near = suggest::nearest(name, mine.map(|script| script.name.as_str()));
+/// The scripts that the caller may run here.
+fn mine<'a>(request: &Request, config: &'a Config) -> impl Iterator<Item = &'a Script> {
+    let may = |script: &&Script| request.may_run(script.name.as_str(), script.role);
+    config.scripts.values().filter(may)
+}
+
+fn unknown(request: &Request, config: &Config, name: &str) -> Error {
+    let names = mine(request, config).map(|script| script.name.as_str());
+    let near = suggest::nearest(name, names);
     let name = text::head_units(name, 60);
     Error::refused(if near.is_empty() {
         format!("There is no script “{name}”. /run shows those that you may run.")

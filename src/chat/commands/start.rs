@@ -1,7 +1,7 @@
 //! `/start`: greets, says what the caller may do; with the claim code it makes the first owner.
 
 use super::{About, Command};
-use crate::access::Standing;
+use crate::access::{INVITE_PREFIX, Invited, Standing};
 use crate::base::error::Result;
 use crate::base::role::Role;
 use crate::base::text::escape;
@@ -32,20 +32,63 @@ pub async fn handle(request: &Request, rest: &str) -> Result<Reply> {
             what_next(Role::Owner)
         )));
     }
+    if rest.starts_with(INVITE_PREFIX)
+        && let Some(reply) = invited(request, rest).await?
+    {
+        return Ok(reply);
+    }
     let name = escape(&request.actor.name);
     Ok(
-        match access.standing(request.actor.id, request.actor.place.chat) {
+        match access.standing(request.actor.id, request.actor.place) {
             Standing::Known(role) => Reply::html(format!(
                 "Hello {name}. You are <b>{role}</b> here.\n\n{}",
                 what_next(role)
             )),
             Standing::UnlistedChat => Reply::html(format!(
                 "Hello {name}. This group is not on my list, so I do nothing here. \
-             The owner can add it under <code>access.chats</code> with the id <code>{}</code>.",
+             An owner or admin can allow it by /chats allow viewer here, or in the configuration \
+             under <code>access.chats</code> with the id <code>{}</code>.",
                 request.actor.place.chat
             )),
             Standing::Unknown => stranger(request),
         },
+    )
+}
+
+/// Uses an invitation. `None` for a stranger's that does not hold: they are turned away like any other.
+async fn invited(request: &Request, code: &str) -> Result<Option<Reply>> {
+    let (access, actor) = (request.access(), &request.actor);
+    let known = access.own_role(actor.id).is_some();
+    if !actor.place.chat.is_private() {
+        return Ok(known.then(|| {
+            Reply::plain(
+                "An invitation is used in a private chat with me, not here. Everybody here can read this one now: \
+                 withdraw it by /invite and make another.",
+            )
+        }));
+    }
+    Ok(match access.accept(actor, code).await? {
+        Some(Invited::Made(role)) => {
+            request.services.roles_changed.notify_one();
+            Some(Reply::html(format!(
+                "Welcome, {}. You are <b>{role}</b> now.\n\n{}",
+                escape(&actor.name),
+                what_next(role)
+            )))
+        }
+        Some(Invited::Already(role)) => Some(Reply::html(format!(
+            "You are <b>{role}</b> already. The invitation was not used and can still be given to somebody else."
+        ))),
+        None if known => Some(bad_invite()),
+        None => None,
+    })
+}
+
+/// What an invitation is answered with that does not hold.
+#[must_use]
+pub fn bad_invite() -> Reply {
+    Reply::plain(
+        "This invitation does not hold: it was used, withdrawn, or its time is over. Ask for a new one.",
     )
 }
 

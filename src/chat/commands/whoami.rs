@@ -20,7 +20,7 @@ pub const ABOUT: About = About {
 #[must_use]
 pub fn handle(request: &Request) -> Reply {
     let actor = &request.actor;
-    let role = match request.access().standing(actor.id, actor.place.chat) {
+    let role = match request.access().standing(actor.id, actor.place) {
         Standing::Known(role) => role.to_string(),
         Standing::UnlistedChat => "none, this group is not on my list".to_owned(),
         Standing::Unknown => "none".to_owned(),

@@ -78,6 +78,7 @@ fn every_example_in_the_documented_file_loads() {
             "hourly",
             "logs",
             "nightly",
+            "restart",
             "table"
         ]
     );
@@ -152,7 +153,8 @@ fn the_sandbox_file_loads_and_knows_its_people() {
     let examples = fs::read_dir(repository("scripts/examples"))
         .unwrap()
         .count();
-    assert_eq!(config.scripts.len(), examples);
+    // One of them lists values for an argument of another.
+    assert_eq!(config.scripts.len() + 1, examples);
 }
 
 fn is_single(property: &Json) -> bool {

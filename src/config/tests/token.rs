@@ -45,8 +45,28 @@ fn the_token_comes_from_the_first_source_that_has_one() {
         env.remove(0);
     }
     let file = TokenSource::File(home.path().join("token"));
-    assert_eq!(find(with_file, &env), (d, file));
+    assert_eq!(
+        find(with_file, &env).0,
+        e,
+        "the credential before the file's word"
+    );
     assert_eq!(find("", &env).0, e);
+    let named = home.path().join("token").display().to_string();
+    env.push(("OPSGRAM_TELEGRAM_TOKEN_FILE", &named));
+    assert_eq!(
+        find("", &env),
+        (d, file),
+        "but after a variable that names a file"
+    );
+    env.pop();
+    home.write("credentials/telegram-token", "\n");
+    let loaded = home
+        .load_with(with_file, &env)
+        .unwrap_or_else(|faults| panic!("{faults}"));
+    assert!(
+        loaded.config.telegram.token.is_none(),
+        "an empty credential: not given yet"
+    );
 }
 
 #[test]

@@ -8,6 +8,7 @@ use crate::sandbox::params::Params;
 use crate::sandbox::refusal::Refusal;
 use crate::sandbox::state::{Chat, ChatKind, Standing, State};
 use crate::sandbox::wire::person;
+use crate::sandbox::world::stand;
 
 /// What a bot may say it is doing.
 const ACTIONS: [&str; 11] = [
@@ -112,6 +113,19 @@ pub(super) fn get(state: &State, params: &Params) -> Reply {
             json!({"can_send_messages": may, "can_send_documents": may, "can_send_photos": may});
     }
     Ok(json)
+}
+
+/// `leaveChat`; the bot is told of its own leaving as of any other change.
+pub(super) fn leave(state: &mut State, params: &Params) -> Reply {
+    let chat = state.readable(chat_id(params)?)?;
+    if chat.kind == ChatKind::Private {
+        return Err(Refusal::bad(
+            "chat member status can't be changed in private chats",
+        ));
+    }
+    let (id, bot) = (chat.id, state.bot.id);
+    stand(state, id, bot, Standing::Left);
+    Ok(json!(true))
 }
 
 /// `getChatMember`.

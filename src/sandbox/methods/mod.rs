@@ -53,6 +53,7 @@ pub(super) fn run(state: &mut State, method: &str, params: &Params) -> Reply {
         "answerCallbackQuery" => callbacks::answer(state, params),
         "setMessageReaction" => chats::react(state, params),
         "getChat" => chats::get(state, params),
+        "leaveChat" => chats::leave(state, params),
         "getChatMember" => chats::member(state, params),
         "getChatAdministrators" => chats::administrators(state, params),
         other => Err(Refusal::new(

@@ -19,6 +19,9 @@ const MAX_WAIT: Duration = Duration::from_secs(50);
 /// Words for the poll that another one ended.
 const CONFLICT: &str = "Conflict: terminated by other getUpdates request; make sure that only one bot instance is running";
 
+/// Words for a poll while a webhook is set.
+const WEBHOOK: &str = "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first";
+
 /// The kinds of updates there are.
 const KINDS: [&str; 24] = [
     "message",
@@ -69,6 +72,9 @@ pub(in crate::sandbox) async fn get_updates(shared: &Arc<Shared>, params: &Param
 
 /// Takes the turn from any other poller, confirms, and keeps the wanted kinds.
 fn begin(state: &mut State, params: &Params) -> Result<u64, Refusal> {
+    if state.webhook.is_some() {
+        return Err(Refusal::new(409, WEBHOOK));
+    }
     if let Some(kinds) = params.json("allowed_updates").and_then(Value::as_array) {
         let names: Vec<String> = kinds
             .iter()
@@ -120,12 +126,13 @@ pub(super) fn delete_webhook(state: &mut State, params: &Params) -> Value {
     if params.flag("drop_pending_updates") {
         state.pending.clear();
     }
+    state.webhook = None;
     json!(true)
 }
 
 /// `getWebhookInfo`.
 pub(super) fn webhook_info(state: &State) -> Value {
-    let mut info = json!({"url": "", "has_custom_certificate": false, "pending_update_count": state.pending.len()});
+    let mut info = json!({"url": state.webhook.as_deref().unwrap_or_default(), "has_custom_certificate": false, "pending_update_count": state.pending.len()});
     if let Some(kinds) = &state.allowed {
         info["allowed_updates"] = json!(kinds);
     }

@@ -357,7 +357,8 @@ async fn files_have_their_sizes() {
         upload("sendDocument", "documnt", vec![1]).await["ok"],
         false
     );
-    let mut picture = b"\xff\xd8\xff".to_vec();
+    // A JPEG of 600 × 400, as far as its frame header.
+    let mut picture = b"\xff\xd8\xff\xc0\0\x11\x08\x01\x90\x02\x58".to_vec();
     assert_eq!(
         upload("sendPhoto", "photo", vec![1; 9]).await["description"],
         "Bad Request: IMAGE_PROCESS_FAILED"
@@ -365,6 +366,11 @@ async fn files_have_their_sizes() {
     assert_eq!(
         upload("sendPhoto", "photo", picture.clone()).await["ok"],
         true
+    );
+    let header_only = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01".to_vec();
+    assert_eq!(
+        upload("sendPhoto", "photo", header_only).await["description"],
+        "Bad Request: IMAGE_PROCESS_FAILED"
     );
     picture.resize(10 * mib + 1, 0);
     assert_eq!(upload("sendPhoto", "photo", picture).await["ok"], false);

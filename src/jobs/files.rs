@@ -1,0 +1,493 @@
+//! The folder of a job's files: what came in, what it left in `$OPSGRAM_OUT`, and which of that goes to the chat.
+//!
+//! `work/<job>/out` is the script's own. What is promised to the chat moves to `work/<job>/send/<number>` before the
+//! ending is written, so that nothing but this program names it any more; what stays in `out` is told, and kept as
+//! long as the job.
+
+use crate::base::filename::safe;
+use crate::base::ids::JobId;
+use crate::base::text::{DOCUMENT_BYTES, bytes};
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs::{self, DirBuilder, File, FileType, OpenOptions, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// Of a crowded folder, so many names are looked at; the others are counted.
+const LOOKED_AT: usize = 1000;
+/// So many of the files that are not sent are named.
+const NAMED: usize = 10;
+
+/// The files of one job.
+#[derive(Clone, Debug)]
+pub struct Folder {
+    root: PathBuf,
+}
+
+/// How much of what a job left is sent.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// So many files.
+    pub files: usize,
+    /// So many bytes together.
+    pub bytes: u64,
+}
+
+/// What a job left in its folder.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Left {
+    /// What goes to the chat.
+    pub sent: Vec<Found>,
+    /// How much stays on the server.
+    pub kept: usize,
+    /// The first of those by name, and why each stays.
+    pub named: Vec<(String, Why)>,
+}
+
+/// A file to be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// What it is found by.
+    pub number: usize,
+    /// Its name, made safe.
+    pub name: String,
+}
+
+/// Why something is not sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// Telegram takes no empty files.
+    Empty,
+    /// It alone has more bytes than Telegram takes.
+    Large(u64),
+    /// It would be one too many.
+    Number,
+    /// With it, all would have too many bytes.
+    Sum(u64),
+    /// A folder.
+    Folder,
+    /// A link; where it leads is nobody's business here.
+    Link,
+    /// A pipe, a socket, a device.
+    Special,
+    /// It cannot be read or moved.
+    Unreadable,
+}
+
+impl Why {
+    /// In a few words for the chat.
+    #[must_use]
+    pub fn words(self) -> String {
+        match self {
+            Why::Empty => "empty".to_owned(),
+            Why::Large(size) => {
+                format!("{}, Telegram takes {}", bytes(size), bytes(DOCUMENT_BYTES))
+            }
+            Why::Number => "one too many".to_owned(),
+            Why::Sum(size) => format!("{}, too much together", bytes(size)),
+            Why::Folder => "a folder".to_owned(),
+            Why::Link => "a link".to_owned(),
+            Why::Special => "no regular file".to_owned(),
+            Why::Unreadable => "cannot be read".to_owned(),
+        }
+    }
+}
+
+impl Folder {
+    /// The folder of a job among all of them. Nothing is made yet.
+    #[must_use]
+    pub fn of(work: &Path, id: JobId) -> Self {
+        Self {
+            root: work.join(id.to_string()),
+        }
+    }
+
+    /// Where the script leaves what it wants to be sent.
+    #[must_use]
+    pub fn out(&self) -> PathBuf {
+        self.root.join("out")
+    }
+
+    /// Where files are that came with the command.
+    #[must_use]
+    pub fn incoming(&self) -> PathBuf {
+        self.root.join("in")
+    }
+
+    /// Makes the folder anew, for this user alone: nothing of an earlier start is in it.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn prepare(&self) -> io::Result<()> {
+        self.remove()?;
+        private_folder(&self.out())
+    }
+
+    /// Sorts what is in `out`: regular files within the bounds, by name, are set apart to be sent.
+    ///
+    /// # Errors
+    /// The disk's, when the folder itself cannot be read.
+    pub fn collect(&self, bounds: Bounds) -> io::Result<Left> {
+        let out = self.out();
+        remove_tree(&self.incoming())?;
+        // A folder that was replaced by a link would lead out of here.
+        if !fs::symlink_metadata(&out)?.is_dir() {
+            return Err(io::Error::other("the folder is no longer one"));
+        }
+        fs::set_permissions(&out, Permissions::from_mode(0o700))?;
+        let (entries, more) = first_by_name(&out)?;
+        let mut left = Left::default();
+        let mut sum = 0;
+        for (name, kind) in entries {
+            let shown = safe(&name.to_string_lossy());
+            match self.judge(&name, kind, bounds, left.sent.len(), sum) {
+                Ok((number, size)) => {
+                    sum += size;
+                    left.sent.push(Found {
+                        number,
+                        name: shown,
+                    });
+                }
+                Err(why) => {
+                    left.kept += 1;
+                    if left.named.len() < NAMED {
+                        left.named.push((shown, why));
+                    }
+                }
+            }
+        }
+        left.kept += more;
+        self.remove_empty();
+        Ok(left)
+    }
+
+    /// Sets one file apart, if it can be sent, and says under which number and how large it is.
+    fn judge(
+        &self,
+        name: &OsString,
+        kind: FileType,
+        bounds: Bounds,
+        before: usize,
+        sum: u64,
+    ) -> Result<(usize, u64), Why> {
+        if kind.is_symlink() {
+            return Err(Why::Link);
+        }
+        if kind.is_dir() {
+            return Err(Why::Folder);
+        }
+        if !kind.is_file() {
+            return Err(Why::Special);
+        }
+        let path = self.out().join(name);
+        let size = match open_regular(&path).and_then(|file| file.metadata()) {
+            Ok(found) => found.len(),
+            Err(_) => return Err(Why::Unreadable),
+        };
+        match size {
+            0 => return Err(Why::Empty),
+            _ if size > DOCUMENT_BYTES => return Err(Why::Large(size)),
+            _ if before >= bounds.files => return Err(Why::Number),
+            _ if sum + size > bounds.bytes => return Err(Why::Sum(size)),
+            _ => {}
+        }
+        let number = before + 1;
+        let moved = private_folder(&self.sending())
+            .and_then(|()| fs::rename(&path, self.sending().join(number.to_string())));
+        match moved {
+            Ok(()) => Ok((number, size)),
+            Err(_) => Err(Why::Unreadable),
+        }
+    }
+
+    /// A file that was set apart to be sent.
+    ///
+    /// # Errors
+    /// When it is gone, or no regular file.
+    pub fn open(&self, number: usize) -> io::Result<File> {
+        open_regular(&self.sending().join(number.to_string()))
+    }
+
+    /// Removes a file that was sent, and the folder when it was the last.
+    pub fn sent(&self, number: usize) {
+        tell_failure(
+            &self.root,
+            fs::remove_file(self.sending().join(number.to_string())),
+        );
+        self.remove_empty();
+    }
+
+    /// Puts a file that Telegram refused back to where it was, to be kept with the job.
+    pub fn refused(&self, number: usize, name: &str) {
+        let back = private_folder(&self.out()).and_then(|()| {
+            let name = self.out().join(safe(name));
+            fs::rename(self.sending().join(number.to_string()), name)
+        });
+        tell_failure(&self.root, back);
+        self.remove_empty();
+    }
+
+    /// Removes what was set apart or came in; what is kept with the job stays.
+    pub fn settle(&self) {
+        for part in [self.sending(), self.incoming()] {
+            tell_failure(&part, remove_tree(&part));
+        }
+        self.remove_empty();
+    }
+
+    /// Removes everything.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn remove(&self) -> io::Result<()> {
+        remove_tree(&self.root)
+    }
+
+    fn sending(&self) -> PathBuf {
+        self.root.join("send")
+    }
+
+    /// Folders that hold nothing go; those that hold something refuse to.
+    fn remove_empty(&self) {
+        for folder in [self.sending(), self.out(), self.root.clone()] {
+            if let Err(error) = fs::remove_dir(&folder)
+                && !matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::DirectoryNotEmpty
+                )
+            {
+                tracing::warn!(folder = %folder.display(), %error, "an empty folder stays behind");
+            }
+        }
+    }
+}
+
+/// The jobs that have a folder.
+///
+/// # Errors
+/// The disk's.
+pub fn jobs(work: &Path) -> io::Result<Vec<JobId>> {
+    let entries = match fs::read_dir(work) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let id = entry?
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse().ok());
+        found.extend(id.map(JobId));
+    }
+    Ok(found)
+}
+
+/// Makes a folder that nobody else can look into, unless it is there.
+///
+/// # Errors
+/// The disk's.
+pub fn private_folder(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// The first entries by name, and how many more there are.
+fn first_by_name(folder: &Path) -> io::Result<(BTreeMap<OsString, FileType>, usize)> {
+    let mut first = BTreeMap::new();
+    let mut more = 0;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        first.insert(entry.file_name(), entry.file_type()?);
+        if first.len() > LOOKED_AT {
+            first.pop_last();
+            more += 1;
+        }
+    }
+    Ok((first, more))
+}
+
+/// Opens a regular file without following a link and without waiting for the other end of a pipe.
+fn open_regular(path: &Path) -> io::Result<File> {
+    let flags = nix::fcntl::OFlag::O_NOFOLLOW | nix::fcntl::OFlag::O_NONBLOCK;
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(flags.bits())
+        .open(path)?;
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(io::Error::other("it is no regular file")),
+    }
+}
+
+/// Removes a folder and all that is in it, also when the script took rights away; links are removed, not followed.
+fn remove_tree(path: &Path) -> io::Result<()> {
+    let removed = |result: io::Result<()>| match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        result => result,
+    };
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Ok(found) if !found.is_dir() => return removed(fs::remove_file(path)),
+        Ok(_) | Err(_) => {}
+    }
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            open_up(path)?;
+            removed(fs::remove_dir_all(path))
+        }
+        result => removed(result),
+    }
+}
+
+/// Gives ourselves the rights on every folder of a tree that removing it needs.
+fn open_up(root: &Path) -> io::Result<()> {
+    let mut todo = vec![root.to_owned()];
+    while let Some(folder) = todo.pop() {
+        fs::set_permissions(&folder, Permissions::from_mode(0o700))?;
+        for entry in fs::read_dir(&folder)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                todo.push(entry.path());
+            }
+        }
+    }
+    Ok(())
+}
+
+fn tell_failure(path: &Path, result: io::Result<()>) {
+    match result {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            tracing::warn!(path = %path.display(), %error, "a job's file stays behind");
+        }
+        Ok(()) | Err(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::sys::stat::Mode;
+
+    const BOUNDS: Bounds = Bounds {
+        files: 10,
+        bytes: 1000,
+    };
+
+    fn folder(dir: &tempfile::TempDir) -> Folder {
+        let folder = Folder::of(dir.path(), JobId(12));
+        folder.prepare().unwrap();
+        folder
+    }
+
+    fn names(left: &Left) -> Vec<&str> {
+        left.sent.iter().map(|found| found.name.as_str()).collect()
+    }
+
+    #[test]
+    fn what_is_left_is_set_apart_by_name_and_gone_when_sent() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = folder(&dir);
+        let mode = fs::metadata(folder.out()).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
+        for name in ["b.txt", "a.txt", "-rf", "two\nlines"] {
+            fs::write(folder.out().join(name), name).unwrap();
+        }
+        let left = folder.collect(BOUNDS).unwrap();
+        assert_eq!(names(&left), ["-rf", "a.txt", "b.txt", "two_lines"]);
+        assert_eq!(left.kept, 0);
+        let text = io::read_to_string(folder.open(2).unwrap()).unwrap();
+        assert_eq!(text, "a.txt");
+        for number in 1..=4 {
+            assert!(dir.path().join("12").exists());
+            folder.sent(number);
+        }
+        assert!(!dir.path().join("12").exists(), "nothing stays behind");
+    }
+
+    #[test]
+    fn what_cannot_be_sent_is_told_and_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = folder(&dir);
+        let out = folder.out();
+        fs::write(dir.path().join("secret"), "do not leak").unwrap();
+        std::os::unix::fs::symlink(dir.path().join("secret"), out.join("a-link")).unwrap();
+        nix::unistd::mkfifo(&out.join("b-pipe"), Mode::S_IRWXU).unwrap();
+        fs::create_dir(out.join("c-folder")).unwrap();
+        fs::write(out.join("c-folder/inside"), "x").unwrap();
+        File::create(out.join("d-empty")).unwrap();
+        let large = File::create(out.join("e-large")).unwrap();
+        large.set_len(51_000_000).unwrap();
+        fs::write(out.join("f-much"), [b'x'; 1001]).unwrap();
+        fs::write(out.join("g-good"), "x").unwrap();
+        let left = folder.collect(BOUNDS).unwrap();
+        assert_eq!(names(&left), ["g-good"]);
+        let why: Vec<_> = left.named.iter().map(|(_, why)| *why).collect();
+        assert_eq!(
+            why,
+            [
+                Why::Link,
+                Why::Special,
+                Why::Folder,
+                Why::Empty,
+                Why::Large(51_000_000),
+                Why::Sum(1001)
+            ]
+        );
+        folder.sent(1);
+        folder.settle();
+        assert!(out.join("c-folder/inside").exists());
+        assert!(dir.path().join("secret").exists());
+    }
+
+    #[test]
+    fn a_crowd_is_counted_not_kept_in_mind() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = folder(&dir);
+        for n in 0..1100 {
+            fs::write(folder.out().join(format!("{n:04}")), "x").unwrap();
+        }
+        let left = folder.collect(BOUNDS).unwrap();
+        assert_eq!((left.sent.len(), left.kept), (10, 1090));
+        assert_eq!(left.named.len(), NAMED);
+        assert_eq!(left.named[0], ("0010".to_owned(), Why::Number));
+    }
+
+    #[test]
+    fn a_folder_that_became_a_link_is_not_entered() {
+        let dir = tempfile::tempdir().unwrap();
+        let other = tempfile::tempdir().unwrap();
+        fs::write(other.path().join("secret"), "x").unwrap();
+        let folder = folder(&dir);
+        fs::remove_dir(folder.out()).unwrap();
+        std::os::unix::fs::symlink(other.path(), folder.out()).unwrap();
+        assert!(folder.collect(BOUNDS).is_err());
+        folder.prepare().unwrap();
+        assert!(other.path().join("secret").exists());
+    }
+
+    #[test]
+    fn rights_that_a_script_took_away_do_not_keep_its_folder() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = folder(&dir);
+        let deep = folder.out().join("deep");
+        fs::create_dir(&deep).unwrap();
+        fs::write(deep.join("file"), "x").unwrap();
+        for path in [deep, folder.out()] {
+            fs::set_permissions(path, Permissions::from_mode(0)).unwrap();
+        }
+        folder.remove().unwrap();
+        assert_eq!(jobs(dir.path()).unwrap(), []);
+    }
+
+    #[test]
+    fn a_refused_file_is_kept_with_the_job() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = folder(&dir);
+        fs::write(folder.out().join("a"), "x").unwrap();
+        folder.collect(BOUNDS).unwrap();
+        folder.refused(1, "a");
+        folder.settle();
+        assert!(folder.out().join("a").exists());
+        assert_eq!(jobs(dir.path()).unwrap(), [JobId(12)]);
+    }
+}

@@ -1,0 +1,127 @@
+// The calls that the bot made, newest first; each unfolds into what it asked and what it got.
+
+import { get, post } from "./api.js";
+import { h } from "./dom.js";
+import { trouble } from "./notice.js";
+
+const KEPT = 500;
+
+const two = (value) => String(value).padStart(2, "0");
+
+function clock(at) {
+  const date = new Date(at);
+  return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}.${String(date.getMilliseconds()).padStart(3, "0")}`;
+}
+
+const spent = (ms) => (ms < 1 ? "<1 ms" : ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`);
+
+function pretty(text) {
+  try {
+    return JSON.stringify(JSON.parse(text), null, 2);
+  } catch {
+    return text;
+  }
+}
+
+const outcome = (call) => (call.code === 0 ? "cut" : String(call.code));
+
+export class Calls {
+  constructor() {
+    this.all = [];
+    this.paused = false;
+    this.seen = false;
+    this.filter = h("input", { type: "search", placeholder: "Filter: method, chat, 429…", "aria-label": "Filter the calls", oninput: () => this.draw() });
+    this.polls = h("input", { type: "checkbox", onchange: () => this.draw() });
+    this.pauseButton = h("button", { type: "button", "aria-pressed": "false", onclick: () => this.pause() }, "Pause");
+    const clear = h("button", { type: "button", onclick: () => this.clear() }, "Clear");
+    this.list = h("div", { class: "calls", role: "list" });
+    this.none = h("p", { class: "note" }, "No calls yet.");
+    this.element = h(
+      "div",
+      { class: "page calls-page" },
+      h("div", { class: "tools" }, this.filter, h("div", { class: "line" }, h("label", {}, this.polls, "with polls"), this.pauseButton, clear)),
+      this.none,
+      this.list,
+    );
+  }
+
+  // Only what is seen is drawn.
+  watched(seen) {
+    this.seen = seen;
+    if (seen) this.draw();
+  }
+
+  take(calls) {
+    this.all.push(...calls);
+    this.all.splice(0, Math.max(0, this.all.length - KEPT));
+    if (!this.seen || this.paused) return;
+    for (const call of calls) if (this.fits(call)) this.list.prepend(this.row(call));
+    while (this.list.children.length > KEPT) this.list.lastChild.remove();
+    this.empty();
+  }
+
+  reset() {
+    this.all = [];
+    this.draw();
+  }
+
+  async clear() {
+    try {
+      await post("calls/clear");
+      this.reset();
+    } catch (error) {
+      trouble(error);
+    }
+  }
+
+  pause() {
+    this.paused = !this.paused;
+    this.pauseButton.setAttribute("aria-pressed", String(this.paused));
+    this.pauseButton.textContent = this.paused ? "Go on" : "Pause";
+    if (!this.paused) this.draw();
+  }
+
+  fits(call) {
+    if (call.method === "getUpdates" && call.code === 200 && !this.polls.checked) return false;
+    const wanted = this.filter.value.trim().toLowerCase();
+    const text = `${call.method} ${call.chat ?? ""} ${outcome(call)} ${call.error || ""}`.toLowerCase();
+    return wanted.split(/\s+/).every((word) => text.includes(word));
+  }
+
+  draw() {
+    const fitting = this.all.filter((call) => this.fits(call)).reverse();
+    this.list.replaceChildren(...fitting.map((call) => this.row(call)));
+    this.empty();
+  }
+
+  empty() {
+    this.none.hidden = this.list.children.length > 0;
+    this.none.textContent = this.all.length ? "No call fits." : "No calls yet.";
+  }
+
+  row(call) {
+    const good = call.code === 200;
+    const head = h(
+      "summary",
+      {},
+      h("span", { class: `code ${good ? "good" : "bad"}` }, outcome(call)),
+      h("span", { class: "method" }, call.method),
+      h("span", { class: "spent" }, spent(call.ms)),
+      h("time", {}, clock(call.at)),
+      call.error && h("span", { class: "why" }, call.error),
+    );
+    const row = h("details", { class: "call", role: "listitem" }, head);
+    row.addEventListener("toggle", () => row.open && this.unfold(row, call), { once: true });
+    return row;
+  }
+
+  async unfold(row, call) {
+    const part = (title, text) => [h("h4", {}, title), h("pre", { tabindex: "0" }, text ? pretty(text) : "nothing")];
+    try {
+      const { params, answer } = await get("call", { id: call.id });
+      row.append(h("div", { class: "call-parts" }, ...part("Parameters", params), ...part("Answer", answer)));
+    } catch (error) {
+      row.append(h("p", { class: "note" }, error.message));
+    }
+  }
+}
