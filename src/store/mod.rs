@@ -7,16 +7,16 @@ pub mod audit;
 pub mod ceilings;
 pub mod chats;
 pub mod inbox;
-pub mod instances;
 mod inspect;
+pub mod instances;
 pub mod intents;
 pub mod invites;
 pub mod jobs;
 pub mod live;
 pub mod members;
 pub mod outbox;
-pub mod presence;
 pub mod people;
+pub mod presence;
 
 pub use inspect::{Inspection, inspect};
 
