@@ -2,16 +2,16 @@ FROM rust:1.95-bookworm AS build
 WORKDIR /build
 # The dependencies first: this layer is built again only when they change.
 COPY Cargo.toml Cargo.lock ./
-RUN mkdir src \
-    && echo 'fn main() {}' > src/main.rs \
+RUN mkdir -p src tests/it benches \
+    && echo 'fn main() {}' | tee src/main.rs tests/it/main.rs > benches/end_to_end.rs \
     && touch src/lib.rs \
-    && cargo build --release --locked \
+    && cargo build --release --locked --bin opsgram \
     && rm -r src
 COPY migrations migrations
-COPY config/sandbox.yaml config/sandbox.yaml
+COPY config/opsgram.yaml config/sandbox.yaml config/
 COPY scripts/examples scripts/examples
 COPY src src
-RUN touch src/main.rs src/lib.rs && cargo build --release --locked
+RUN touch src/main.rs src/lib.rs && cargo build --release --locked --bin opsgram
 
 FROM debian:bookworm-slim
 # tini: a script may leave processes behind, and as the first process of the container the bot would have to bury them.
@@ -30,6 +30,7 @@ ENV OPSGRAM_CONFIG=/etc/opsgram/opsgram.yaml \
 USER opsgram
 WORKDIR /var/lib/opsgram
 VOLUME /var/lib/opsgram
-# No port is opened: the bot calls Telegram, nobody calls the bot.
+# No port is opened: the bot calls Telegram, nobody calls the bot. How it is, it writes into a file.
+HEALTHCHECK --interval=30s --timeout=5s --start-period=60s --retries=3 CMD ["opsgram", "health"]
 ENTRYPOINT ["tini", "--", "opsgram"]
 CMD ["serve"]

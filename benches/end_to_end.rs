@@ -2,6 +2,7 @@
 //!
 //! Run by `scripts/bench.sh`. Times are wall-clock, from what a person says to the event at the stand-in.
 
+use opsgram::sandbox::web::{Page, PageOptions, Player, Program};
 use opsgram::sandbox::{Event, Options, Rates, Sandbox, View, What};
 use sqlx::Executor;
 use std::error::Error;
@@ -21,6 +22,8 @@ const WARM_UP: i64 = 20;
 const BETWEEN: Duration = Duration::from_millis(60);
 /// Longer than anything measured here takes.
 const PATIENCE: Duration = Duration::from_secs(180);
+/// Messages in the chat that the page shows.
+const MESSAGES: u32 = 10_000;
 /// Rows of a long history.
 const HISTORY: u32 = 100_000;
 
@@ -33,6 +36,9 @@ fn main() -> Result<()> {
 }
 
 async fn measure() -> Result<()> {
+    if std::env::args().any(|arg| arg == "page") {
+        return page().await;
+    }
     let folder = tempfile::tempdir()?;
     let ours = Side::opsgram(folder.path(), "fresh", "")?;
     println!(
@@ -52,7 +58,60 @@ async fn measure() -> Result<()> {
     loud(folder.path(), "card").await?;
     loud(folder.path(), "stream").await?;
     huge(folder.path()).await?;
-    history(folder.path()).await
+    history(folder.path()).await?;
+    page().await
+}
+
+/// The page of the sandbox, with a long chat: what it reads at the start, the newest messages, and some in the middle.
+async fn page() -> Result<()> {
+    let sandbox = stand_in(Rates::Off).await?;
+    for n in 0..MESSAGES {
+        sandbox.say(1, 1, &format!("/run hello {n}"));
+    }
+    let options = PageOptions {
+        port: 0,
+        players: vec![Player {
+            id: 1,
+            role: "owner".into(),
+        }],
+        key: None,
+        program: Program {
+            path: "true".into(),
+            args: Vec::new(),
+            env: Vec::new(),
+        },
+    };
+    let page = Page::start(sandbox, options).await?;
+    let client = reqwest::Client::builder().no_proxy().build()?;
+    for (what, path) in [
+        ("begins", "api/feed"),
+        ("newest 100", "api/messages?chat=1"),
+        ("100 before the 5,000th", "api/messages?chat=1&before=5000"),
+    ] {
+        let mut times = Vec::new();
+        for _ in 0..200 {
+            let begun = Instant::now();
+            let mut answer = client
+                .get(format!("{}{path}", page.url()))
+                .send()
+                .await?
+                .error_for_status()?;
+            match path {
+                // The stream never ends; its first part is the whole world.
+                "api/feed" => drop(answer.chunk().await?),
+                _ => drop(answer.bytes().await?),
+            }
+            times.push(begun.elapsed());
+        }
+        let (half, most) = (median(&mut times), percentile(&mut times, 0.95));
+        let (half, most) = (half.as_secs_f64() * 1e3, most.as_secs_f64() * 1e3);
+        line(
+            &format!("page, 10,000 messages: {what}"),
+            format!("{half:.1} · {most:.1} ms"),
+        );
+    }
+    page.stop().await;
+    Ok(())
 }
 
 /// A bot to be measured: how it is started.
@@ -380,16 +439,34 @@ async fn history(folder: &Path) -> Result<()> {
         ask(&sandbox, 1, "/run log", "The whole output").await?;
         let id = rows + 1;
         let (mut jobs, mut grep) = (Vec::new(), Vec::new());
+        let (mut filtered, mut all) = (Vec::new(), Vec::new());
         for person in 2..=60 {
             jobs.push(ask(&sandbox, person, "/jobs", "#").await?);
             tokio::time::sleep(BETWEEN).await;
             let text = format!("/output {id} grep 19999");
             grep.push(ask(&sandbox, person, &text, "One line").await?);
             tokio::time::sleep(BETWEEN).await;
+            let text = "/jobs ok log by p1 since 1h";
+            filtered.push(ask(&sandbox, person, text, "1 job").await?);
+            tokio::time::sleep(BETWEEN).await;
         }
-        figures.push([median(&mut starts), median(&mut jobs), median(&mut grep)]);
+        // It goes on to the oldest job, or for two seconds.
+        for person in 61..=63 {
+            all.push(ask(&sandbox, person, "/output grep 19999", "was found").await?);
+        }
+        figures
+            .push([&mut starts, &mut jobs, &mut filtered, &mut grep, &mut all].map(|t| median(t)));
     }
-    for (i, what) in ["start-up", "/jobs", "/output … grep"].iter().enumerate() {
+    for (i, what) in [
+        "start-up",
+        "/jobs",
+        "/jobs by four filters",
+        "/output … grep",
+        "/output grep, all jobs,",
+    ]
+    .iter()
+    .enumerate()
+    {
         let [short, long] = [figures[0][i], figures[1][i]].map(|t| t.as_secs_f64() * 1000.0);
         line(
             &format!("{what} with 100,000 past jobs"),

@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
-# Builds Opsgram and runs it against a Telegram stand-in inside the same process: no token, no internet.
+# Builds Opsgram and runs it against a Telegram stand-in on this machine: no token, no internet.
 #
-#   scripts/sandbox.sh                      a chat in this terminal
+#   scripts/sandbox.sh                      a chat page at http://127.0.0.1:8090/
+#   scripts/sandbox.sh --port 0             the same at a free port
+#   scripts/sandbox.sh --terminal           a chat in this terminal
 #   scripts/sandbox.sh --say "/run hello"   sends a command, prints the conversation, and ends
 #   scripts/sandbox.sh --help               all options of `opsgram sandbox`
 #

@@ -89,7 +89,7 @@ postgres_programs() {
 install_packages() {
   local -a missing=() as_root=() settings=(DEBIAN_FRONTEND=noninteractive)
   local need name
-  for need in cc:build-essential git:git ps:procps setsid:util-linux; do
+  for need in cc:build-essential git:git ps:procps setsid:util-linux chromium:chromium chromedriver:chromium-driver; do
     command -v "${need%%:*}" >/dev/null || missing+=("${need#*:}")
   done
   [[ " ${missing[*]} " != *' build-essential '* ]] || missing+=(pkg-config)

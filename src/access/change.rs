@@ -273,7 +273,8 @@ impl Access {
         // Whoever is told as an owner need not be told twice.
         if let Some(user) = concerned.filter(|user| !told.contains(user)) {
             let own = News::Yours { done: own, by };
-            told.extend(news::promise_to(herald, tx, user, &own).await?);
+            let noted = self.unwritten(user).is_some_and(|seen| seen.private);
+            told.extend(news::promise_to(herald, tx, user, noted, &own).await?);
         }
         Ok(told)
     }

@@ -101,15 +101,19 @@ pub(super) async fn promise(
     Ok(told.into_iter().collect())
 }
 
-/// Promises news to one person, if they wrote to the bot in private once.
+/// Promises news to one person, if they wrote to the bot in private once: `noted`, or written down before.
 pub(super) async fn promise_to(
     herald: &dyn Herald,
     tx: &mut Tx,
     user: UserId,
+    noted: bool,
     news: &News,
 ) -> store::Result<Option<UserId>> {
-    let seen = store::people::find(tx, user).await?;
-    if !seen.is_some_and(|seen| seen.private) {
+    let known = noted || {
+        let seen = store::people::find(tx, user).await?;
+        seen.is_some_and(|seen| seen.private)
+    };
+    if !known {
         return Ok(None);
     }
     let row = herald.row(user, news)?;

@@ -1,3 +1,4 @@
 //! The kinds of work.
 
+pub mod choices;
 pub mod script;

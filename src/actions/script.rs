@@ -1,5 +1,6 @@
 //! Runs a configured script: its argv, never a shell; its declared environment, nothing else.
 
+use super::choices::Lookups;
 use crate::base::error::{Error, Result};
 use crate::base::ids::JobId;
 use crate::base::job::{Ending, OutputMode};
@@ -13,7 +14,7 @@ use crate::jobs::NewJob;
 use crate::jobs::action::{Action, ActionCx, Reading, Stopped};
 use crate::jobs::redact::{MIN_SECRET_BYTES, Redactor};
 use serde::{Deserialize, Serialize};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Of the bot's environment, what every script gets.
@@ -37,13 +38,19 @@ pub struct Run {
 pub struct Scripts {
     live: Live,
     env: Env,
+    pub(super) lookups: Lookups,
 }
 
 impl Scripts {
-    /// The scripts of the configuration in force, in this environment.
+    /// The scripts of the configuration in force, in this environment; `marker` begins the names by which the processes
+    /// of lookups are found again.
     #[must_use]
-    pub fn new(live: Live, env: Env) -> Self {
-        Self { live, env }
+    pub fn new(live: Live, env: Env, marker: &str) -> Self {
+        Self {
+            live,
+            env,
+            lookups: Lookups::new(marker),
+        }
     }
 
     /// Makes a job of a script and the arguments that a person gave.
@@ -79,8 +86,11 @@ impl Scripts {
         })
     }
 
-    /// A secret that came in as an argument would stand in the database and the chat.
-    fn refuse_secrets(&self, script: &Script, given: &[String]) -> Result<()> {
+    /// Refuses a secret that came in as an argument: it would stand in the database and the chat.
+    ///
+    /// # Errors
+    /// Refused with the name of the variable whose value it is.
+    pub fn refuse_secrets(&self, script: &Script, given: &[String]) -> Result<()> {
         for name in &script.secrets {
             let secret = self.env.get(name).unwrap_or_default();
             let told = |value: &String| secret.len() >= MIN_SECRET_BYTES && value.contains(secret);
@@ -110,18 +120,26 @@ impl Scripts {
     /// Masks the script's secrets in a text for people.
     #[must_use]
     pub fn mask(&self, script: &Script, text: &str) -> String {
+        self.redactor(script).mask(text)
+    }
+
+    pub(super) fn redactor(&self, script: &Script) -> Redactor {
         let secrets = self.secrets(&self.live.current(), script);
-        Redactor::new(secrets.iter().map(String::as_str)).mask(text)
+        Redactor::new(secrets.iter().map(String::as_str))
     }
 
     fn spec(&self, config: &Config, script: &Script, argv: Vec<String>, cx: &ActionCx) -> Spec {
         Spec {
             argv,
-            cwd: script
-                .cwd
-                .clone()
-                .unwrap_or_else(|| config.base_dir.clone()),
-            env: self.environment(script, cx),
+            cwd: self.folder(script),
+            env: {
+                let mut env = self.environment(script);
+                env.push(("OPSGRAM_JOB".to_owned(), cx.job.id.to_string()));
+                env.push(("OPSGRAM_REQUEST".to_owned(), cx.job.new.request_id.clone()));
+                let out = cx.files.out().display().to_string();
+                env.push(("OPSGRAM_OUT".to_owned(), out));
+                env
+            },
             tty: script.tty,
             marker: cx.marker.clone(),
             timeout: script.timeout.unwrap_or(config.jobs.timeout),
@@ -129,7 +147,8 @@ impl Scripts {
         }
     }
 
-    fn environment(&self, script: &Script, cx: &ActionCx) -> Vec<(String, String)> {
+    /// What every program gets that runs for the script.
+    pub(super) fn environment(&self, script: &Script) -> Vec<(String, String)> {
         let pass = |name: &str| Some((name.to_owned(), self.env.get(name)?.to_owned()));
         let mut env: Vec<_> = PASSED.into_iter().filter_map(pass).collect();
         env.extend(script.env_pass.iter().filter_map(|name| pass(name)));
@@ -140,11 +159,13 @@ impl Scripts {
                 .iter()
                 .map(|(name, value)| (name.clone(), value.clone())),
         );
-        env.push(("OPSGRAM_JOB".to_owned(), cx.job.id.to_string()));
-        env.push(("OPSGRAM_REQUEST".to_owned(), cx.job.new.request_id.clone()));
-        let out = cx.files.out().display().to_string();
-        env.push(("OPSGRAM_OUT".to_owned(), out));
         env
+    }
+
+    /// Where programs of the script run.
+    pub(super) fn folder(&self, script: &Script) -> PathBuf {
+        let base = || self.live.current().base_dir.clone();
+        script.cwd.clone().unwrap_or_else(base)
     }
 }
 

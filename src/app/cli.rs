@@ -1,6 +1,6 @@
 //! The command line.
 
-use super::{App, Options, check, health, init, manual, trial};
+use super::{App, Options, check, health, init, manual, trial, user};
 use crate::base::secret::ExposeSecret;
 use crate::config::{self, Config, Env, Loaded};
 use crate::telemetry;
@@ -98,6 +98,15 @@ Examples:
   opsgram health                           exit code 0 when it serves commands, 1 when not
   opsgram health --data-dir /var/lib/opsgram")]
     Health(health::Args),
+    /// Say who may use the bot; works while it runs.
+    #[command(after_help = "\
+Examples:
+  opsgram user list
+  opsgram user add 111 --role owner --name ann
+  opsgram user remove ann
+
+Persons whom the configuration names are changed there.")]
+    User(user::Args),
     /// Print the JSON Schema of the configuration.
     #[command(after_help = "\
 Example:
@@ -150,6 +159,7 @@ impl Command {
             Command::Sandbox(args) => trial::run(args, &env).map(|()| Outcome::Done),
             Command::Check(args) => check::run(args, &env),
             Command::Health(args) => health::run(args, &env),
+            Command::User(args) => user::run(args, &env),
             Command::Schema => {
                 print!("{}", config::schema_text());
                 Ok(Outcome::Done)

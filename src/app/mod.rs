@@ -13,6 +13,7 @@ mod supervisor;
 mod tasks;
 mod terminal;
 mod trial;
+mod user;
 mod watch;
 mod wire;
 
@@ -57,6 +58,7 @@ pub struct App {
     bot: Bot,
     env: Env,
     reload: Option<reload::Reload>,
+    pulse: Pulse,
     marker: String,
     // Held as long as the bot lives: a second one on the same file is refused.
     _lock: Option<lock::Lock>,
@@ -115,8 +117,7 @@ impl App {
             members.spawn(membership.run(counted.clone()));
             tasks.spawn(tasks::relay(self.services.clone(), working.clone()));
         }
-        let pulse = Pulse::default();
-        let supervisor = supervisor::start(self.services.clone(), pulse.clone());
+        let supervisor = supervisor::start(self.services.clone(), self.pulse.clone());
         if presence.leads() {
             self.take_the_lead().await?;
         } else {
@@ -136,7 +137,7 @@ impl App {
         let mut ready = presence.leads();
         while !stop.is_cancelled() {
             if ready {
-                self.lead(&stop, &pulse).await;
+                self.lead(&stop).await;
                 ready = false;
                 continue;
             }
@@ -184,6 +185,7 @@ impl App {
             outbox,
             jobs,
             store,
+            scripts,
             ..
         } = &self.services;
         if store.presence().is_shared() {
@@ -199,12 +201,13 @@ impl App {
             .recover()
             .await
             .context("settling what an earlier run left open")?;
+        scripts.end_left_lookups().await;
         tracing::info!(?recovered, "ready");
         Ok(())
     }
 
     /// Does what only one does, until `stop` fires or another leads.
-    async fn lead(&self, stop: &CancellationToken, pulse: &Pulse) {
+    async fn lead(&self, stop: &CancellationToken) {
         let leading = CancellationToken::new();
         let tasks = TaskTracker::new();
         // Dropped at once when another leads: whoever is cut off waits for a database that does not answer.
@@ -215,11 +218,12 @@ impl App {
         let Services { jobs, .. } = &self.services;
         until_deposed(tasks::sweep(jobs.clone(), leading.clone()).boxed());
         until_deposed(tasks::tidy(self.services.clone(), leading.clone()).boxed());
+        until_deposed(tasks::expire(self.services.clone(), leading.clone()).boxed());
         let menus = tasks::menus(self.bot.clone(), self.services.clone(), leading.clone());
         until_deposed(menus.boxed());
         tasks.spawn(tasks::rights(self.services.clone(), leading.clone()));
         let deposed = tokio::select! {
-            () = self.take_updates(stop, pulse) => false,
+            () = self.take_updates(stop) => false,
             () = self.services.store.presence().deposed() => true,
         };
         leading.cancel();
@@ -234,7 +238,7 @@ impl App {
     }
 
     /// Takes updates until `stop` fires, through outages of Telegram.
-    async fn take_updates(&self, stop: &CancellationToken, pulse: &Pulse) {
+    async fn take_updates(&self, stop: &CancellationToken) {
         let mut pause = FIRST_PAUSE;
         while !stop.is_cancelled() {
             let mut dispatcher = self.dispatcher();
@@ -248,7 +252,7 @@ impl App {
                 self.services.store.clone(),
                 self.services.outbox.clone(),
                 self.services.access.clone(),
-                pulse.clone(),
+                self.pulse.clone(),
             );
             let errors = Arc::new(tasks::PollErrors::default());
             let run = dispatcher.try_dispatch_with_listener(intake, errors);
@@ -264,7 +268,7 @@ impl App {
                 }
             };
             if let Err(error) = ended {
-                pulse.failed();
+                self.pulse.failed();
                 tracing::warn!(%error, ?pause, "Telegram cannot be reached; trying again");
             }
             tokio::select! {

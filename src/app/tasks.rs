@@ -1,8 +1,9 @@
 //! The loops beside the conversation: feeding the workers, sweeping, tidying up, setting the menus.
 
 use crate::base::time::Millis;
-use crate::chat::menu;
+use crate::chat::{dialog, menu};
 use crate::jobs::Jobs;
+use crate::jobs::retention::Keep;
 use crate::services::Services;
 use crate::store;
 use futures::future::BoxFuture;
@@ -23,10 +24,16 @@ const RELAY: Duration = Duration::from_millis(400);
 const RELAY_LIMIT: Duration = Duration::from_secs(5);
 /// How often changes of rights by other processes are looked for, and what was seen is written down.
 const RIGHTS: Duration = Duration::from_secs(5);
+/// Old things are first removed so long after the start, when what waited is out.
+const FIRST_TIDY: Duration = Duration::from_secs(60);
 /// How often old things are removed.
 const TIDY: Duration = Duration::from_secs(3600);
 /// Handled updates are kept longer than Telegram keeps them (24 hours), so that none is taken in twice.
 const KEEP_UPDATES: Duration = Duration::from_secs(48 * 3600);
+/// Dialogs that are over are known so long, so that an old button is told what became of them.
+const KEEP_DIALOGS: Duration = Duration::from_secs(24 * 3600);
+/// How often dialogs are looked for that nobody answered in time.
+const EXPIRE: Duration = Duration::from_secs(10);
 /// The audit trail is kept for a year.
 const KEEP_AUDIT: Duration = Duration::from_secs(365 * 24 * 3600);
 /// Persons without a role are remembered so long after they wrote last, and so many of them.
@@ -113,22 +120,36 @@ pub(super) async fn rights(services: Services, stop: CancellationToken) {
 
 /// Removes what is older than it is kept.
 pub(super) async fn tidy(services: Services, stop: CancellationToken) {
-    while pause(TIDY, &stop).await {
-        if let Err(error) = tidy_once(&services).await {
+    let mut wait = FIRST_TIDY;
+    while pause(wait, &stop).await {
+        if let Err(error) = tidy_once(&services, &stop).await {
             tracing::error!(%error, "old things could not be removed");
         }
+        wait = TIDY;
     }
 }
 
-async fn tidy_once(services: &Services) -> crate::base::error::Result<()> {
+async fn tidy_once(
+    services: &Services,
+    stop: &CancellationToken,
+) -> crate::base::error::Result<()> {
     let now = Millis::now();
-    let keep = now.minus(services.live.current().jobs.keep);
-    while services.jobs.prune(keep).await? > 0 {}
+    let limits = services.live.current().jobs.clone();
+    let keep = Keep {
+        age: limits.keep,
+        count: limits.keep_count,
+        bytes: limits.keep_size,
+    };
+    services.jobs.forget_old(keep, now, stop).await?;
+    services
+        .jobs
+        .forget_messages(now.minus(limits.keep), stop)
+        .await?;
     services.jobs.tidy_files().await?;
     let mut tx = services.store.begin().await?;
     store::inbox::prune(&mut tx, now.minus(KEEP_UPDATES)).await?;
-    store::outbox::prune(&mut tx, keep).await?;
     store::intents::prune(&mut tx, now).await?;
+    store::dialogs::prune(&mut tx, now.minus(KEEP_DIALOGS)).await?;
     store::audit::prune(&mut tx, now.minus(KEEP_AUDIT)).await?;
     store::invites::prune(&mut tx, now).await?;
     let (keep, many) = KEEP_STRANGERS;
@@ -137,6 +158,15 @@ async fn tidy_once(services: &Services) -> crate::base::error::Result<()> {
     store::ceilings::prune(&mut tx, now.minus(keep), many).await?;
     services.store.commit(tx).await?;
     Ok(())
+}
+
+/// Closes dialogs that nobody answered in time.
+pub(super) async fn expire(services: Services, stop: CancellationToken) {
+    while pause(EXPIRE, &stop).await {
+        if let Err(error) = dialog::expire(&services, Millis::now()).await {
+            tracing::error!(%error, "old dialogs could not be closed");
+        }
+    }
 }
 
 /// Sets the command menus once Telegram can be reached, and again whenever somebody's role changed.

@@ -1,6 +1,7 @@
 //! `opsgram sandbox`: the bot against a Telegram of its own, in the browser or in the terminal.
 
 mod page;
+mod sample;
 
 use super::cli::{runtime, start_logging, stop_on_signal};
 use super::terminal::Screen;
@@ -10,47 +11,15 @@ use crate::sandbox::{Rates, Sandbox, Standing};
 use crate::services::Services;
 use crate::store;
 use anyhow::{Context, Result, anyhow, bail};
+use rand::distr::{Alphanumeric, SampleString};
 use std::collections::HashMap;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-/// The sample configuration, as it is in the repository.
-const CONFIG: &str = include_str!("../../config/sandbox.yaml");
-/// The scripts that it runs.
-const SCRIPTS: [(&str, &str); 9] = [
-    (
-        "deploy.sh",
-        include_str!("../../scripts/examples/deploy.sh"),
-    ),
-    ("fails.sh", include_str!("../../scripts/examples/fails.sh")),
-    ("hangs.sh", include_str!("../../scripts/examples/hangs.sh")),
-    (
-        "health-check.sh",
-        include_str!("../../scripts/examples/health-check.sh"),
-    ),
-    ("hello.sh", include_str!("../../scripts/examples/hello.sh")),
-    (
-        "long-log.sh",
-        include_str!("../../scripts/examples/long-log.sh"),
-    ),
-    (
-        "progress.sh",
-        include_str!("../../scripts/examples/progress.sh"),
-    ),
-    (
-        "report.sh",
-        include_str!("../../scripts/examples/report.sh"),
-    ),
-    (
-        "stream.sh",
-        include_str!("../../scripts/examples/stream.sh"),
-    ),
-];
 /// A conversation is quiet when nothing happened for this long and nothing is under way.
 const QUIET: Duration = Duration::from_millis(400);
 /// After this time the next line is said although the last one is still being worked on.
@@ -88,16 +57,23 @@ pub fn run(args: Args, env: &Env) -> Result<()> {
         .context("making a folder to try in")?;
     let file = match &args.config {
         Some(file) => file.clone(),
-        None => unpack(folder.path())?,
+        None => sample::unpack(folder.path())?,
     };
     runtime()?.block_on(async {
         match args.terminal || !args.say.is_empty() {
             true => converse(args, file, folder.path(), env).await,
-            false => page::serve(args.port, file, folder.path(), env).await,
+            false => {
+                // The scripts of the sample change nothing; others may, and the page runs them as this user.
+                let real = args.config.is_some();
+                let key = real.then(|| Alphanumeric.sample_string(&mut rand::rng(), KEY_LETTERS));
+                page::serve(args.port, file, key, folder.path(), env).await
+            }
         }
     })
 }
 
+/// Letters of the page's key; more than anybody can try.
+const KEY_LETTERS: usize = 32;
 /// Nobody of the configuration.
 const STRANGER: i64 = 999;
 
@@ -185,22 +161,6 @@ fn overrides(sandbox: &Sandbox, folder: &Path) -> Vec<(String, String)> {
         ("OPSGRAM_DATABASE", database),
     ];
     own.map(|(name, value)| (name.to_owned(), value)).into()
-}
-
-/// Writes the sample configuration and its scripts, so that the program alone is enough to try it.
-fn unpack(folder: &Path) -> Result<PathBuf> {
-    let scripts = folder.join("scripts/examples");
-    fs::create_dir_all(&scripts).context("making the folder of the sample scripts")?;
-    for (name, text) in SCRIPTS {
-        let path = scripts.join(name);
-        fs::write(&path, text).context("writing a sample script")?;
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755))
-            .context("making a sample script executable")?;
-    }
-    let file = folder.join("config/sandbox.yaml");
-    fs::create_dir_all(folder.join("config")).context("making the folder of the sample")?;
-    fs::write(&file, CONFIG).context("writing the sample configuration")?;
-    Ok(file)
 }
 
 /// A conversation with the bot.

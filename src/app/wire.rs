@@ -4,6 +4,7 @@ use super::{App, clients, lock, membership};
 use crate::access::{Access, Listed};
 use crate::actions::script::Scripts;
 use crate::base::secret::ExposeSecret;
+use crate::chat::pulse::Pulse;
 use crate::chat::{Exports, Notices};
 use crate::config::{Config, Database, Env, Live, Reloads};
 use crate::delivery::{Bots, Limits, Outbox};
@@ -64,7 +65,7 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
     .context("reading the members")?;
     let settings = settings(&config, marker.clone(), log_dir.clone(), work_dir);
     let live = Live::new(config);
-    let scripts = Scripts::new(live.clone(), env.clone());
+    let scripts = Scripts::new(live.clone(), env.clone(), &log_dir.display().to_string());
     let registry = Registry::default().with(scripts.clone());
     let jobs = Jobs::new(
         store.clone(),
@@ -91,6 +92,7 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
         env,
         reload: None,
         marker,
+        pulse: Pulse::default(),
         _lock: lock,
     })
 }

@@ -7,6 +7,7 @@ use super::offers::{self, LATE_WITHIN, Offer};
 use super::press;
 use super::reply::Reply;
 use super::request::{From, Request};
+use super::talk;
 use crate::access::{Actor, Asked, Grant, INVITE_PREFIX, Standing};
 use crate::base::error::{Error, Result};
 use crate::base::ids::{ChatId, MessageId, Place, UpdateId, UserId};
@@ -67,6 +68,10 @@ async fn on_message(services: Services, me: Me, update: Update, message: Message
     let message = Some(incoming.message);
     let mut request = Request::new(services, actor, id, message, From::Message);
     request.answers.clone_from(&incoming.answers);
+    if talk::is_chatter(&request, &incoming).await {
+        mark_handled(&request.services, id).await;
+        return Ok(());
+    }
     async {
         let reply = guard(&request, take_message(&request, &incoming)).await;
         deliver(&request, reply).await;
@@ -242,6 +247,11 @@ async fn take_message(request: &Request, incoming: &Incoming) -> Result<Reply> {
             "I do not carry out forwarded messages, nor those written through another bot. Type the command yourself.",
         ));
     }
+    if command.is_none()
+        && let Some(reply) = talk::answer(request, incoming, line.is_some()).await?
+    {
+        return Ok(reply);
+    }
     let Some(line) = line else {
         return Ok(commands::no_slash(&incoming.text, request.role()));
     };
@@ -311,7 +321,7 @@ async fn take_press(request: &Request, pressed: &mut Pressed, data: &str) -> Res
         true => pressed.is_fresh(press::at_once(&press)).await,
         false => true,
     };
-    if !fresh && !matches!(press, Press::Confirm(_)) {
+    if !fresh && !matches!(press, Press::Confirm(_) | Press::Ask { .. }) {
         return press::offer_late(request, data).await;
     }
     if !fresh {
@@ -404,7 +414,9 @@ async fn deliver(request: &Request, reply: Reply) {
     // Words that were shown at the button need no message as well.
     let told_at_button = reply.toast.is_some() && reply.file.is_none() && !reply.in_place;
     let audited = request.grants().iter().all(Grant::is_recorded);
-    if reply.follow.is_some() && reply.html.is_empty() && audited {
+    if reply.settled && reply.html.is_empty() && audited {
+        // Written and promised, in one transaction with the update's mark.
+    } else if reply.follow.is_some() && reply.html.is_empty() && audited {
         // The job's own transaction marked the update: one commit less before the job may start.
     } else if let Some(file) = reply.file {
         promise(request, file.source(source_of(request.update))).await;
@@ -530,8 +542,15 @@ fn is_for_us(incoming: &Incoming, me: &Me) -> bool {
         Some(line) => line
             .bot
             .is_none_or(|bot| bot.eq_ignore_ascii_case(me.username())),
-        None => incoming.place.chat.is_private(),
+        None => incoming.place.chat.is_private() || is_answer_to(incoming, me),
     }
+}
+
+/// Whether it replies to a message of ours.
+fn is_answer_to(incoming: &Incoming, me: &Me) -> bool {
+    let own = i64::try_from(me.user.id.0).unwrap_or(0);
+    let replied = incoming.reply_to.as_ref();
+    replied.is_some_and(|replied| replied.author.0 == own)
 }
 
 fn actor(services: &Services, author: &Author, place: Place) -> Actor {

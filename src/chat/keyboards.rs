@@ -3,6 +3,7 @@
 use crate::base::ids::{ChatId, JobId, UserId};
 use crate::base::role::Role;
 use crate::delivery::{Button, Buttons};
+use crate::store::history::Cursor;
 
 /// Entries on a page of buttons.
 pub const PAGE: usize = 8;
@@ -18,8 +19,20 @@ pub enum Press {
     Log(JobId),
     /// Show this job.
     Job(JobId),
-    /// Show jobs: which, and how many to skip.
-    Jobs(String, u32),
+    /// Show jobs: the filter's short form, and which part of the list.
+    Jobs(String, Cursor),
+    /// The same with a filter that is kept under this id.
+    KeptJobs(String, Cursor),
+    /// Show this page of the search that is kept under this id.
+    Found(String, usize),
+    /// Send the matches of a search as a file.
+    FoundFile(String),
+    /// Search in this job for the same.
+    FoundJob(String, JobId),
+    /// Show lines of a job's output, from and to.
+    Rows(JobId, u64, u64),
+    /// Look at the outbox, or do something about it.
+    Outbox(OutboxPress),
     /// Start this script.
     Run(String),
     /// Start this script and stream what it prints.
@@ -74,6 +87,166 @@ pub enum Press {
     Confirm(String),
     /// Do not do what was asked.
     Drop(String),
+    /// Answer a question of a dialog.
+    Ask {
+        /// The dialog.
+        dialog: i64,
+        /// The question that it answers.
+        step: i64,
+        /// The answer.
+        tap: Tap,
+    },
+}
+
+/// What is pressed under a question for an argument.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tap {
+    /// The value with this fingerprint.
+    Value(u64),
+    /// No value: the default, or none at all.
+    Skip,
+    /// The same for all that is left.
+    SkipAll,
+    /// The question before.
+    Back,
+    /// Give it up.
+    Cancel,
+    /// Show this page of values.
+    Page(usize),
+    /// Look the values up again.
+    Again,
+}
+
+impl Tap {
+    fn data(self) -> String {
+        match self {
+            Tap::Value(print) => format!("v{print:x}"),
+            Tap::Skip => "s".to_owned(),
+            Tap::SkipAll => "r".to_owned(),
+            Tap::Back => "b".to_owned(),
+            Tap::Cancel => "x".to_owned(),
+            Tap::Page(page) => format!("p{page}"),
+            Tap::Again => "a".to_owned(),
+        }
+    }
+
+    fn read(word: &str) -> Option<Self> {
+        Some(match (word, word.get(1..)) {
+            ("s", _) => Tap::Skip,
+            ("r", _) => Tap::SkipAll,
+            ("b", _) => Tap::Back,
+            ("x", _) => Tap::Cancel,
+            ("a", _) => Tap::Again,
+            (_, Some(rest)) if word.starts_with('v') => {
+                Tap::Value(u64::from_str_radix(rest, 16).ok()?)
+            }
+            (_, Some(rest)) if word.starts_with('p') => Tap::Page(rest.parse().ok()?),
+            _ => return None,
+        })
+    }
+}
+
+/// A pressed button of the outbox.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OutboxPress {
+    /// Show what waits and what failed.
+    All,
+    /// Show this message.
+    Message(i64),
+    /// Show what waits for this chat, after this message.
+    Chat(ChatId, i64),
+    /// Try this message again.
+    Retry(i64),
+    /// Try again what waits for this chat.
+    RetryChat(ChatId),
+    /// Try again what waits for any chat.
+    RetryAll,
+    /// Ask whether to drop this message.
+    Ask(i64),
+    /// Ask whether to drop what waits for this chat, up to this message.
+    AskChat(ChatId, i64),
+    /// Drop this message.
+    Drop(i64),
+    /// Drop what waits for this chat, up to this message.
+    DropChat(ChatId, i64),
+}
+
+impl OutboxPress {
+    /// Whether it changes something.
+    #[must_use]
+    pub fn acts(&self) -> bool {
+        match self {
+            OutboxPress::Retry(_)
+            | OutboxPress::RetryChat(_)
+            | OutboxPress::RetryAll
+            | OutboxPress::Drop(_)
+            | OutboxPress::DropChat(..) => true,
+            OutboxPress::All
+            | OutboxPress::Message(_)
+            | OutboxPress::Chat(..)
+            | OutboxPress::Ask(_)
+            | OutboxPress::AskChat(..) => false,
+        }
+    }
+
+    fn data(&self) -> String {
+        match self {
+            OutboxPress::All => "all".to_owned(),
+            OutboxPress::Message(id) => format!("msg:{id}"),
+            OutboxPress::Chat(chat, after) => format!("chat:{chat}:{after}"),
+            OutboxPress::Retry(id) => format!("retry:{id}"),
+            OutboxPress::RetryChat(chat) => format!("rechat:{chat}"),
+            OutboxPress::RetryAll => "reall".to_owned(),
+            OutboxPress::Ask(id) => format!("ask:{id}"),
+            OutboxPress::AskChat(chat, last) => format!("askchat:{chat}:{last}"),
+            OutboxPress::Drop(id) => format!("drop:{id}"),
+            OutboxPress::DropChat(chat, last) => format!("dropchat:{chat}:{last}"),
+        }
+    }
+
+    fn read(data: &str) -> Option<Self> {
+        let (word, rest) = data.split_once(':').unwrap_or((data, ""));
+        let id = || rest.parse().ok().filter(|id: &i64| *id > 0);
+        let chat = || {
+            let (chat, message) = rest.split_once(':')?;
+            let message = message.parse().ok().filter(|id: &i64| *id >= 0)?;
+            Some((ChatId(chat.parse().ok()?), message))
+        };
+        Some(match word {
+            "all" if rest.is_empty() => OutboxPress::All,
+            "reall" if rest.is_empty() => OutboxPress::RetryAll,
+            "msg" => OutboxPress::Message(id()?),
+            "retry" => OutboxPress::Retry(id()?),
+            "ask" => OutboxPress::Ask(id()?),
+            "drop" => OutboxPress::Drop(id()?),
+            "rechat" => OutboxPress::RetryChat(ChatId(rest.parse().ok()?)),
+            "chat" => chat().map(|(chat, after)| OutboxPress::Chat(chat, after))?,
+            "askchat" => chat().map(|(chat, last)| OutboxPress::AskChat(chat, last))?,
+            "dropchat" => chat().map(|(chat, last)| OutboxPress::DropChat(chat, last))?,
+            _ => return None,
+        })
+    }
+}
+
+/// A part of a list as it travels in a button.
+fn cursor_data(cursor: Cursor) -> String {
+    match cursor {
+        Cursor::Newest => "0".to_owned(),
+        Cursor::OlderThan(id) => format!("o{id}"),
+        Cursor::NewerThan(id) => format!("n{id}"),
+    }
+}
+
+fn read_cursor(data: &str) -> Option<Cursor> {
+    let id = |digits: &str| digits.parse().ok().filter(|id| *id > 0).map(JobId);
+    match data {
+        "0" => Some(Cursor::Newest),
+        _ => match data.split_at_checked(1)? {
+            ("o", digits) => id(digits).map(Cursor::OlderThan),
+            ("n", digits) => id(digits).map(Cursor::NewerThan),
+            _ => None,
+        },
+    }
 }
 
 impl Press {
@@ -85,7 +258,13 @@ impl Press {
             Press::Again(id) => format!("again:{id}"),
             Press::Log(id) => format!("log:{id}"),
             Press::Job(id) => format!("job:{id}"),
-            Press::Jobs(which, skip) => format!("jobs:{which}:{skip}"),
+            Press::Jobs(filter, at) => format!("jobs:{filter}:{}", cursor_data(*at)),
+            Press::KeptJobs(id, at) => format!("kept:{id}:{}", cursor_data(*at)),
+            Press::Found(id, page) => format!("found:{id}:{page}"),
+            Press::FoundFile(id) => format!("foundfile:{id}"),
+            Press::FoundJob(id, job) => format!("foundin:{id}:{job}"),
+            Press::Rows(id, from, to) => format!("rows:{id}:{from}:{to}"),
+            Press::Outbox(press) => format!("outbox:{}", press.data()),
             Press::Run(script) => format!("run:{script}"),
             Press::Stream(script) => format!("stream:{script}"),
             Press::Scripts(page) => format!("scripts:{page}"),
@@ -113,6 +292,7 @@ impl Press {
             Press::Audit(part) => format!("audit:{part}"),
             Press::Confirm(intent) => format!("yes:{intent}"),
             Press::Drop(intent) => format!("no:{intent}"),
+            Press::Ask { dialog, step, tap } => format!("ask:{dialog}:{step}:{}", tap.data()),
         }
     }
 
@@ -130,9 +310,30 @@ impl Press {
             "log" => Press::Log(id()?),
             "job" => Press::Job(id()?),
             "jobs" => {
-                let (which, skip) = rest.split_once(':')?;
-                Press::Jobs(which.to_owned(), skip.parse().ok()?)
+                let (filter, at) = rest.rsplit_once(':')?;
+                Press::Jobs(filter.to_owned(), read_cursor(at)?)
             }
+            "kept" => {
+                let (id, at) = rest.split_once(':')?;
+                Press::KeptJobs(id.to_owned(), read_cursor(at)?)
+            }
+            "found" => {
+                let (id, page) = rest.split_once(':')?;
+                Press::Found(id.to_owned(), page.parse().ok()?)
+            }
+            "foundfile" => Press::FoundFile(rest.to_owned()),
+            "foundin" => {
+                let (id, job) = rest.split_once(':')?;
+                let job = job.parse().ok().filter(|job| *job > 0)?;
+                Press::FoundJob(id.to_owned(), JobId(job))
+            }
+            "rows" => {
+                let mut parts = rest.splitn(3, ':');
+                let job = parts.next()?.parse().ok().filter(|job| *job > 0)?;
+                let (from, to) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+                Press::Rows(JobId(job), from, to)
+            }
+            "outbox" => Press::Outbox(OutboxPress::read(rest)?),
             "run" => Press::Run(rest.to_owned()),
             "stream" => Press::Stream(rest.to_owned()),
             "scripts" => Press::Scripts(rest.parse().ok()?),
@@ -186,6 +387,14 @@ impl Press {
             "audit" => Press::Audit(rest.to_owned()),
             "yes" => Press::Confirm(rest.to_owned()),
             "no" => Press::Drop(rest.to_owned()),
+            "ask" => {
+                let mut parts = rest.splitn(3, ':');
+                Press::Ask {
+                    dialog: parts.next()?.parse().ok()?,
+                    step: parts.next()?.parse().ok()?,
+                    tap: Tap::read(parts.next()?)?,
+                }
+            }
             _ => return None,
         })
     }
@@ -237,7 +446,23 @@ mod tests {
             Press::Again(JobId(1)),
             Press::Log(JobId(1)),
             Press::Job(JobId(1)),
-            Press::Jobs("running".into(), u32::MAX),
+            Press::Jobs("running".into(), Cursor::Newest),
+            Press::Jobs("failed @222".into(), Cursor::OlderThan(JobId(i64::MAX))),
+            Press::KeptJobs("x".repeat(20), Cursor::NewerThan(JobId(i64::MAX))),
+            Press::Found("x".repeat(20), usize::MAX),
+            Press::FoundFile("x".repeat(20)),
+            Press::FoundJob("x".repeat(20), JobId(i64::MAX)),
+            Press::Rows(JobId(i64::from(i32::MAX)), 100_000_000_000, 100_000_000_050),
+            Press::Outbox(OutboxPress::All),
+            Press::Outbox(OutboxPress::RetryAll),
+            Press::Outbox(OutboxPress::Message(i64::MAX)),
+            Press::Outbox(OutboxPress::Retry(1)),
+            Press::Outbox(OutboxPress::Ask(1)),
+            Press::Outbox(OutboxPress::Drop(1)),
+            Press::Outbox(OutboxPress::Chat(ChatId(i64::MIN), 0)),
+            Press::Outbox(OutboxPress::RetryChat(ChatId(i64::MIN))),
+            Press::Outbox(OutboxPress::AskChat(ChatId(i64::MIN), i64::MAX)),
+            Press::Outbox(OutboxPress::DropChat(ChatId(i64::MIN), i64::MAX)),
             Press::Run(longest.clone()),
             Press::Stream(longest.clone()),
             Press::Scripts(usize::MAX),
@@ -266,7 +491,21 @@ mod tests {
             Press::Confirm(longest.clone()),
             Press::Drop(longest),
         ];
-        for press in all {
+        let taps = [
+            Tap::Value(u64::MAX),
+            Tap::Skip,
+            Tap::SkipAll,
+            Tap::Back,
+            Tap::Cancel,
+            Tap::Page(99),
+            Tap::Again,
+        ];
+        let asks = taps.map(|tap| Press::Ask {
+            dialog: i64::MAX,
+            step: 9999,
+            tap,
+        });
+        for press in all.into_iter().chain(asks) {
             assert!(press.data().len() <= CALLBACK_BYTES, "{press:?}");
             assert_eq!(Press::read(&press.data()), Some(press));
         }

@@ -9,7 +9,7 @@ use crate::access::{Asked, By, Change, Origin, OwnRight, Person, may_give};
 use crate::base::error::{Error, Result};
 use crate::base::ids::UserId;
 use crate::base::role::Role;
-use crate::base::text::{escape, head_units};
+use crate::base::text::{escape, head_units, shorten};
 use crate::base::time::{self, Millis};
 use crate::config::Script;
 use crate::delivery::{Button, Buttons};
@@ -29,6 +29,19 @@ const LASTS: (Duration, Duration) = (
     Duration::from_secs(60),
     Duration::from_secs(366 * 24 * 3600),
 );
+
+/// Reads a time as typed.
+///
+/// # Errors
+/// Refused when it is none.
+pub fn time(word: &str) -> Result<Duration> {
+    time::parse_duration(word).map_err(|_| {
+        let word = shorten(word, 40);
+        Error::refused(format!(
+            "“{word}” is not a time. Write a number and a unit, such as 30m, 8h or 2d."
+        ))
+    })
+}
 
 /// When something ends that lasts so long; `None` for never.
 ///

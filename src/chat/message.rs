@@ -25,6 +25,17 @@ pub enum Author {
     Nobody,
 }
 
+/// A message that another one replies to.
+#[derive(Clone, Debug)]
+pub struct Replied {
+    /// Which.
+    pub message: MessageId,
+    /// Who wrote it.
+    pub author: UserId,
+    /// Its text.
+    pub text: String,
+}
+
 /// A message, reduced.
 #[derive(Clone, Debug)]
 pub struct Incoming {
@@ -36,6 +47,8 @@ pub struct Incoming {
     pub message: MessageId,
     /// Its text.
     pub text: String,
+    /// The message that it replies to.
+    pub reply_to: Option<Replied>,
     /// When it was written.
     pub date: Millis,
     /// It was written by somebody else, elsewhere, or through another bot.
@@ -56,6 +69,15 @@ impl Incoming {
             place: place(message),
             message: MessageId(message.id.0),
             text,
+            reply_to: message.reply_to_message().and_then(|replied| {
+                let author = replied.from.as_ref()?;
+                let author = UserId(i64::try_from(author.id.0).unwrap_or(0));
+                Some(Replied {
+                    message: MessageId(replied.id.0),
+                    author,
+                    text: replied.text().unwrap_or_default().to_owned(),
+                })
+            }),
             date: Millis(message.date.timestamp_millis()),
             second_hand: message.forward_origin().is_some() || message.via_bot.is_some(),
             answers: message

@@ -2,19 +2,23 @@
 
 pub mod changes;
 pub mod commands;
+pub mod dialog;
 mod dispatch;
 mod export;
+mod filter;
 pub mod intake;
-mod keyboards;
+pub mod keyboards;
 mod members;
 pub mod menu;
-mod message;
+pub mod message;
 mod notices;
 mod offers;
 mod press;
 pub mod pulse;
 mod reply;
 mod request;
+mod search;
+mod talk;
 
 pub use dispatch::{on_other, schema};
 pub use export::Exports;

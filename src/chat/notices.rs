@@ -46,6 +46,7 @@ impl Herald for Notices {
                 .map_err(|error| store::Error::Corrupt(error.to_string()))?,
             slot: None,
             source: source(news).map(|source| format!("{source}:{to}")),
+            job: None,
         })
     }
 

@@ -7,6 +7,7 @@ use crate::base::ids::{JobId, MessageId};
 use crate::base::job::OutputMode;
 use crate::base::role::Role;
 use crate::base::time::Millis;
+use crate::jobs::output::{Point, Sought};
 use crate::store::intents::{self, Found, Intent};
 use rand::RngExt;
 use rand::distr::Alphanumeric;
@@ -40,6 +41,39 @@ pub enum Offer {
         /// The button's data.
         data: String,
     },
+    /// A list of jobs whose filter is too long for a button.
+    Jobs {
+        /// The filter's short form.
+        filter: String,
+    },
+    /// A search, whose pages are turned by buttons.
+    Search(SearchOffer),
+}
+
+/// A search in what jobs printed, as far as it was gone through.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SearchOffer {
+    /// In this job; in all of the filter when there is none.
+    pub job: Option<JobId>,
+    /// For what.
+    pub sought: Sought,
+    /// Lines shown around each that matches.
+    pub context: usize,
+    /// The filter's short form.
+    pub filter: String,
+    /// Where each page begins.
+    pub pages: Vec<At>,
+    /// How many lines match, if all were counted.
+    pub matches: Option<u64>,
+}
+
+/// Where a page of a search begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct At {
+    /// With the first job before this number; 0 for the newest.
+    pub before: i64,
+    /// At this place of its log.
+    pub point: Point,
 }
 
 /// A script to be run, as it was shown.
@@ -119,10 +153,51 @@ pub async fn open(request: &Request, id: &str) -> Result<Offer> {
     Ok(serde_json::from_str(&intent.payload).map_err(anyhow::Error::new)?)
 }
 
+/// Looks up what anybody in its chat may look at: what it stands for is asked for anew, by the presser's own rights.
+///
+/// # Errors
+/// Refused when it is unknown or too old.
+pub async fn shown(request: &Request, id: &str) -> Result<Offer> {
+    let found = {
+        let mut db = request.services.store.read().await?;
+        intents::find(&mut db, id).await?
+    };
+    let intent = match found {
+        Some(Found::Open(intent) | Found::Used(intent)) => intent,
+        None => return Err(never_asked(request, id, "no such list").await?),
+    };
+    if request.services.outbox.current_id(intent.chat) != request.actor.place.chat {
+        return Err(never_asked(request, id, "shown in another chat").await?);
+    }
+    if intent.expires_at < Millis::now() {
+        return Err(Error::refused("This is too old. Send the command again."));
+    }
+    Ok(serde_json::from_str(&intent.payload).map_err(anyhow::Error::new)?)
+}
+
+/// Keeps what became of an offer under the same id.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn rewrite(request: &Request, id: &str, offer: &Offer) -> Result<()> {
+    let payload = serde_json::to_string(offer).map_err(anyhow::Error::new)?;
+    let store = &request.services.store;
+    let mut tx = store.begin().await?;
+    intents::rewrite(&mut tx, id, &payload).await?;
+    store.commit(tx).await?;
+    Ok(())
+}
+
+/// The refusal of a press that stands for nothing.
+#[must_use]
+pub fn stale() -> Error {
+    Error::refused("This button no longer stands for anything.")
+}
+
 /// The refusal of a press whose question was never asked here, audited.
 async fn never_asked(request: &Request, id: &str, why: &str) -> Result<Error> {
     note(request, id, why).await?;
-    Ok(Error::refused("This button no longer stands for anything."))
+    Ok(stale())
 }
 
 async fn note(request: &Request, id: &str, why: &str) -> Result<()> {

@@ -1,19 +1,23 @@
 //! What follows from a pressed button. Rights are asked for anew, at the moment of the press.
 
 use super::commands::{
-    Command, audit, cancel, chats, invite, job, jobs, output, read_line, retry, run, status, users,
+    Command, audit, cancel, chats, invite, job, jobs, outbox, output, read_line, retry, run,
+    status, users,
 };
-use super::keyboards::Press;
+use super::dialog;
+use super::keyboards::{Press, Tap};
 use super::members;
 use super::offers::{self, LATE_WITHIN, Offer};
 use super::reply::Reply;
 use super::request::{From, Request};
+use super::search;
 use crate::access::{Asked, Change};
 use crate::base::error::{Error, Result};
 use crate::base::ids::{MessageId, Place};
 use crate::base::job::OutputMode;
 use crate::base::role::Role;
 use crate::base::text::{escape, shorten};
+use crate::jobs::output::Rows;
 
 /// Whether a press starts or stops something, so that a late one is asked about first.
 #[must_use]
@@ -33,10 +37,20 @@ pub fn acts(press: &Press) -> bool {
         | Press::Leave(_)
         | Press::Invite(..)
         | Press::Withdraw(_)
-        | Press::Confirm(_) => true,
+        | Press::Confirm(_)
+        | Press::Ask {
+            tap: Tap::Value(_) | Tap::Skip | Tap::SkipAll,
+            ..
+        } => true,
+        Press::Outbox(press) => press.acts(),
         Press::Log(_)
         | Press::Job(_)
         | Press::Jobs(..)
+        | Press::KeptJobs(..)
+        | Press::Found(..)
+        | Press::FoundFile(_)
+        | Press::FoundJob(..)
+        | Press::Rows(..)
         | Press::Scripts(_)
         | Press::Streams(_)
         | Press::Status(_)
@@ -50,7 +64,11 @@ pub fn acts(press: &Press) -> bool {
         | Press::Group(_)
         | Press::InviteAs(_)
         | Press::Audit(_)
-        | Press::Drop(_) => false,
+        | Press::Drop(_)
+        | Press::Ask {
+            tap: Tap::Back | Tap::Cancel | Tap::Page(_) | Tap::Again,
+            ..
+        } => false,
     }
 }
 
@@ -70,7 +88,16 @@ pub async fn handle(request: &Request, press: Press) -> Result<Reply> {
         Press::Again(id) => retry::again(request, id).await,
         Press::Log(id) => output::file(request, id).await,
         Press::Job(id) => job::show(request, id).await,
-        Press::Jobs(which, skip) => Ok(jobs::list(request, &which, skip).await?.in_place()),
+        Press::Jobs(filter, at) => Ok(jobs::page(request, &filter, at).await?.in_place()),
+        Press::KeptJobs(id, at) => Ok(jobs::kept_page(request, &id, at).await?.in_place()),
+        Press::Found(id, page) => search::page(request, &id, page).await,
+        Press::FoundFile(id) => search::file(request, &id).await,
+        Press::FoundJob(id, job) => search::found_job(request, &id, job).await,
+        Press::Rows(id, from, to) => {
+            let rows = output::rows(request, id, Rows::Between(from, to)).await?;
+            Ok(rows.in_place())
+        }
+        Press::Outbox(press) => outbox::pressed(request, press).await,
         Press::Scripts(page) => Ok(run::list(request, page, None).await?.in_place()),
         Press::Streams(page) => {
             let stream = Some(OutputMode::Stream);
@@ -126,6 +153,7 @@ pub async fn handle(request: &Request, press: Press) -> Result<Reply> {
             offers::take(request, &intent).await?;
             Ok(Reply::html("Dropped. Nothing was run.").in_place())
         }
+        Press::Ask { dialog, step, tap } => dialog::pressed(request, dialog, step, tap).await,
     }
 }
 
@@ -172,6 +200,7 @@ async fn confirm(request: &Request, intent: &str) -> Result<Reply> {
             return Ok(members::carry_out(&request, change).await?.in_place());
         }
         Offer::Late { text, message } => late_command(&request, &text, message).await?,
+        Offer::Jobs { .. } | Offer::Search(_) => return Err(offers::stale()),
         Offer::LatePress { data } => {
             let press = Press::read(&data).filter(|press| !matches!(press, Press::Confirm(_)));
             let press = press.ok_or_else(|| {

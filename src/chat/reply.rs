@@ -19,6 +19,8 @@ pub struct Reply {
     pub in_place: bool,
     /// The job whose card answers instead; its update is handled already.
     pub follow: Option<JobId>,
+    /// Whether what there is to say was promised together with the update's mark: nothing is left to be done.
+    pub settled: bool,
 }
 
 impl Reply {
@@ -58,6 +60,15 @@ impl Reply {
     pub fn file(file: Outgoing) -> Self {
         Self {
             file: Some(file),
+            ..Self::default()
+        }
+    }
+
+    /// Everything was written already.
+    #[must_use]
+    pub fn settled() -> Self {
+        Self {
+            settled: true,
             ..Self::default()
         }
     }

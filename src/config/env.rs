@@ -43,12 +43,14 @@ impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Env {
 }
 
 /// Every single key outside lists and free maps; the schema's test keeps it complete.
-pub(super) const OVERRIDABLE: [&str; 16] = [
+pub(super) const OVERRIDABLE: [&str; 18] = [
     "base_dir",
     "data_dir",
     "database",
     "jobs.grace",
     "jobs.keep",
+    "jobs.keep_count",
+    "jobs.keep_size",
     "jobs.max_files",
     "jobs.max_files_size",
     "jobs.max_log",

@@ -17,6 +17,10 @@ pub struct Jobs {
     pub grace: Duration,
     /// How long finished jobs and their logs are kept.
     pub keep: Duration,
+    /// How many finished jobs are kept.
+    pub keep_count: u64,
+    /// How much all logs together may hold, in bytes.
+    pub keep_size: u64,
     /// The most of a job's log that is kept, in bytes.
     pub max_log: u64,
     /// How many files that a script leaves are sent, at the most.
@@ -36,6 +40,8 @@ impl Default for Jobs {
             timeout: Duration::from_secs(10 * 60),
             grace: Duration::from_secs(20),
             keep: Duration::from_secs(30 * 24 * 3600),
+            keep_count: 100_000,
+            keep_size: 2 << 30,
             max_log: 64 << 20,
             max_files: 10,
             max_files_size: 100_000_000,
@@ -47,6 +53,9 @@ impl Default for Jobs {
 
 /// The longest time between TERM and KILL.
 pub(super) const MAX_GRACE: Duration = Duration::from_secs(3600);
+
+/// The most finished jobs that can be kept.
+const MAX_KEPT: i64 = 10_000_000;
 
 pub(super) fn read(root: &mut Map<'_>, report: &mut Report) -> Jobs {
     let mut jobs = Jobs::default();
@@ -64,6 +73,12 @@ pub(super) fn read(root: &mut Map<'_>, report: &mut Report) -> Jobs {
     }
     if let Some(keep) = map.duration("keep", YEAR * 10, report) {
         jobs.keep = keep;
+    }
+    if let Some(count) = map.integer("keep_count", 1..=MAX_KEPT, report) {
+        jobs.keep_count = count.unsigned_abs();
+    }
+    if let Some(size) = map.size("keep_size", 1 << 10..=1 << 50, report) {
+        jobs.keep_size = size;
     }
     if let Some(max_log) = map.size("max_log", 1 << 10..=1 << 40, report) {
         jobs.max_log = max_log;

@@ -240,17 +240,14 @@ impl Script {
 
     /// The value of each declared argument, defaults included.
     fn assign(&self, given: &[String]) -> Result<Vec<Option<String>>, ArgError> {
-        let mut values = self.given(given)?;
-        for (arg, value) in self.args.iter().zip(&mut values) {
+        let values = self.given(given)?;
+        for (arg, value) in self.args.iter().zip(&values) {
             if value.is_none() && arg.required() {
                 let (arg, usage) = (arg.name.clone(), self.usage());
                 return Err(ArgError::Missing { arg, usage });
             }
-            if value.is_none() {
-                value.clone_from(&arg.default);
-            }
         }
-        Ok(values)
+        Ok(self.with_defaults(&values))
     }
 
     /// The values that were given, by declared argument; what is missing is not told yet.
@@ -325,6 +322,14 @@ impl Script {
         let (name, value) = word.split_once('=')?;
         let index = self.args.iter().position(|arg| arg.name.as_str() == name)?;
         Some((index, value))
+    }
+
+    /// The values with the defaults of those that have none.
+    #[must_use]
+    pub fn with_defaults(&self, values: &[Option<String>]) -> Vec<Option<String>> {
+        let args = self.args.iter().zip(values);
+        args.map(|(arg, value)| value.clone().or_else(|| arg.default.clone()))
+            .collect()
     }
 
     /// What was given, put by name for each argument: the form in which it means the same wherever it stands.

@@ -200,6 +200,12 @@ pub struct Jobs {
     /// How long finished jobs and their logs are kept.
     #[schemars(extend("default" = "30d"))]
     pub keep: Option<Time>,
+    /// How many finished jobs are kept; the oldest go first.
+    #[schemars(range(min = 1, max = 10_000_000), extend("default" = 100_000))]
+    pub keep_count: Option<i64>,
+    /// How much all logs together may hold; beyond that the oldest finished jobs go.
+    #[schemars(extend("default" = "2GiB"))]
+    pub keep_size: Option<Size>,
     /// The most that is kept of one log.
     #[schemars(extend("default" = "64MiB"))]
     pub max_log: Option<Size>,

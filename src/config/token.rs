@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
@@ -75,6 +75,15 @@ pub(super) fn find(
         let written = text(node, "telegram.token_file", report)?;
         let path = absolute(paths.base, written);
         let token = read_file(&path, &node.at, report)?;
+        if token.trim().is_empty() {
+            // As an installation leaves it: only `serve` needs to complain.
+            let message = format!(
+                "{} is empty; `opsgram init` asks for the token",
+                path.display()
+            );
+            report.warn(&node.at, message);
+            return None;
+        }
         let token = checked(token.trim(), &node.at, report)?;
         return Some((token, TokenSource::File(path)));
     }
@@ -118,6 +127,12 @@ fn read_file(path: &Path, at: &At, report: &mut Report) -> Option<String> {
                 report.warn(at, message);
             }
             Some(token)
+        }
+        // Another user's commands need no token.
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            let message = format!("{} is not for this user to read", path.display());
+            report.warn(at, message);
+            None
         }
         Err(error) => {
             let message = format!(

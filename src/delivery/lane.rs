@@ -295,7 +295,8 @@ async fn send_row(
         .or_else(|| unmarked.as_ref()?.of_slot(row.slot.as_deref()?))
         .or(own);
     if let Some(unmarked) = unmarked.filter(|unmarked| unmarked.row == row.id) {
-        let step = mark_sent(outbox, lane, &row, unmarked.message).await?;
+        let edited = target == Some(unmarked.message);
+        let step = mark_sent(outbox, lane, &row, unmarked.message, edited).await?;
         settle_file(outbox, &message, Manner::default());
         return Ok(step);
     }
@@ -320,7 +321,7 @@ async fn send_row(
                 slot: row.slot.clone(),
                 message: sent,
             });
-            let step = mark_sent(outbox, lane, &row, sent).await?;
+            let step = mark_sent(outbox, lane, &row, sent, target == Some(sent)).await?;
             settle_file(outbox, &message, head.manner);
             Ok(step)
         }
@@ -348,10 +349,8 @@ async fn send_row(
                 decision = Decision::LeaveFile;
             }
             tracing::warn!(chat = %lane.chat, row = row.id, %error, ?decision, "a message did not go");
-            if let Decision::Pause(pause) | Decision::Again(pause) = &decision {
-                // Before the database is asked: its trouble must not make us forget Telegram's word.
-                locked(&outbox.inner.limits).close(lane.chat, *pause, Instant::now());
-            }
+            // Before the database is asked: its trouble must not make us forget Telegram's word.
+            hold(outbox, lane, &decision);
             let words = error.to_string();
             follow(outbox, lane, &row, target, head, decision, &words).await
         }
@@ -374,10 +373,12 @@ async fn mark_sent(
     lane: &Lane,
     row: &store::outbox::Pending,
     sent: MessageId,
+    edited: bool,
 ) -> store::Result<Step> {
     let mut tx = outbox.inner.store.begin().await?;
     let slot = row.slot.as_deref();
-    store::outbox::mark_sent(&mut tx, row.id, lane.chat, slot, sent, Millis::now()).await?;
+    let now = Millis::now();
+    store::outbox::mark_sent(&mut tx, row.id, lane.chat, slot, sent, edited, now).await?;
     outbox.inner.store.commit(tx).await?;
     locked(&lane.state).unmarked = None;
     Ok(Step::Sent)
@@ -393,16 +394,15 @@ async fn follow(
     decision: Decision,
     error: &str,
 ) -> store::Result<Step> {
-    if let Decision::Pause(pause) | Decision::Again(pause) = decision {
-        // First of all: it holds even if the database refuses what follows.
-        locked(&outbox.inner.limits).close(lane.chat, pause, Instant::now());
-    }
+    // First of all: it holds even if the database refuses what follows.
+    hold(outbox, lane, &decision);
     let mut tx = outbox.inner.store.begin().await?;
     let step = match decision {
         Decision::Done => {
             let message = target.unwrap_or(MessageId(0));
             let slot = row.slot.as_deref().filter(|_| target.is_some());
-            store::outbox::mark_sent(&mut tx, row.id, lane.chat, slot, message, Millis::now())
+            let (edited, now) = (target.is_some(), Millis::now());
+            store::outbox::mark_sent(&mut tx, row.id, lane.chat, slot, message, edited, now)
                 .await?;
             Step::Sent
         }
@@ -525,8 +525,8 @@ async fn send_answer(outbox: &Outbox, lane: &Lane) -> store::Result<Step> {
             | Decision::Plain
             | Decision::GiveUp(_)) => {
                 tracing::warn!(chat = %lane.chat, %error, ?decision, "an answer did not go at once");
-                if let Decision::Pause(pause) = decision {
-                    locked(&outbox.inner.limits).close(lane.chat, pause, Instant::now());
+                if let Decision::Pause(_) = decision {
+                    hold(outbox, lane, &decision);
                 }
                 if let Err(error) = outbox.post(message).await {
                     locked(&lane.state).answers.push_front(answer);
@@ -624,9 +624,7 @@ async fn send_live(outbox: &Outbox, lane: &Lane) -> store::Result<Step> {
             let decision = retry::decide(&error, tried);
             tracing::debug!(chat = %lane.chat, %error, ?decision, "a live edit was skipped");
             match decision {
-                Decision::Pause(pause) | Decision::Again(pause) => {
-                    locked(&outbox.inner.limits).close(lane.chat, pause, Instant::now());
-                }
+                Decision::Pause(_) | Decision::Again(_) => hold(outbox, lane, &decision),
                 Decision::Moved(to) => outbox.chat_moved(lane.chat, to).await?,
                 Decision::Gone(reason) => outbox.chat_gone(lane.chat, &reason).await?,
                 Decision::Done
@@ -666,6 +664,24 @@ async fn close_row(outbox: &Outbox, id: i64, reason: &str) -> store::Result<Step
     store::outbox::mark_failed(&mut tx, id, reason, Millis::now()).await?;
     outbox.inner.store.commit(tx).await?;
     Ok(Step::Sent)
+}
+
+/// Keeps the pause that an error asks for.
+fn hold(outbox: &Outbox, lane: &Lane, decision: &Decision) {
+    let mut limits = locked(&outbox.inner.limits);
+    match decision {
+        Decision::Pause(pause) => limits.close(lane.chat, *pause, Instant::now()),
+        Decision::Again(pause) => limits.rest(lane.chat, *pause, Instant::now()),
+        Decision::Done
+        | Decision::Moved(_)
+        | Decision::Gone(_)
+        | Decision::SendNew
+        | Decision::LeaveTopic
+        | Decision::LeaveFile
+        | Decision::AsFile
+        | Decision::Plain
+        | Decision::GiveUp(_) => {}
+    }
 }
 
 fn wait(outbox: &Outbox, lane: &Lane, urgency: Urgency) -> Duration {

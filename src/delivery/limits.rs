@@ -47,6 +47,8 @@ struct Budget {
     full_at: Instant,
     /// Set by a 429: nothing before this.
     closed_until: Option<Instant>,
+    /// Set by a failed call: the pause before the next try, which a person may cut short.
+    resting_until: Option<Instant>,
     /// Messages of the last window, in groups.
     recent: VecDeque<Instant>,
 }
@@ -82,11 +84,7 @@ impl Limits {
         if self.chats.len() >= REMEMBERED {
             self.chats.retain(|_, budget| !budget.is_fresh(now));
         }
-        let budget = self.chats.entry(chat).or_insert_with(|| Budget {
-            full_at: now,
-            closed_until: None,
-            recent: VecDeque::new(),
-        });
+        let budget = self.budget(chat, now);
         budget.full_at = budget.full_at.max(now) + CHAT_INTERVAL;
         if !chat.is_private() {
             forget_older(&mut budget.recent, now, GROUP_WINDOW);
@@ -97,11 +95,7 @@ impl Limits {
 
     /// Obeys a 429: nothing goes to the chat before `pause` is over.
     pub fn close(&mut self, chat: ChatId, pause: Duration, now: Instant) {
-        let budget = self.chats.entry(chat).or_insert_with(|| Budget {
-            full_at: now,
-            closed_until: None,
-            recent: VecDeque::new(),
-        });
+        let budget = self.budget(chat, now);
         budget.closed_until = Some(
             budget
                 .closed_until
@@ -109,21 +103,49 @@ impl Limits {
         );
     }
 
+    /// Leaves the chat alone after a failed call, for `pause`.
+    pub fn rest(&mut self, chat: ChatId, pause: Duration, now: Instant) {
+        let budget = self.budget(chat, now);
+        budget.resting_until = budget.resting_until.max(Some(now + pause));
+    }
+
+    /// Ends the pause after a failed call; what Telegram said holds.
+    pub fn hurry(&mut self, chat: ChatId) {
+        if let Some(budget) = self.chats.get_mut(&chat) {
+            budget.resting_until = None;
+        }
+    }
+
+    /// For how long nothing goes to the chat because Telegram said so or a call failed.
+    #[must_use]
+    pub fn closed_for(&self, chat: ChatId, now: Instant) -> Duration {
+        self.chats
+            .get(&chat)
+            .map_or(Duration::ZERO, |budget| budget.closed_for(now))
+    }
+
+    fn budget(&mut self, chat: ChatId, now: Instant) -> &mut Budget {
+        self.chats.entry(chat).or_insert_with(|| Budget {
+            full_at: now,
+            closed_until: None,
+            resting_until: None,
+            recent: VecDeque::new(),
+        })
+    }
+
     /// Whether the chat was told to slow down within the last minute; live edits take twice the time then.
     #[must_use]
     pub fn is_strained(&self, chat: ChatId, now: Instant) -> bool {
         self.chats
             .get(&chat)
-            .and_then(|budget| budget.closed_until)
+            .and_then(|budget| budget.closed_until.max(budget.resting_until))
             .is_some_and(|until| now < until + Duration::from_secs(60))
     }
 }
 
 impl Budget {
     fn wait(&mut self, chat: ChatId, urgency: Urgency, now: Instant, unlimited: bool) -> Duration {
-        let closed = self
-            .closed_until
-            .map_or(Duration::ZERO, |until| until.saturating_duration_since(now));
+        let closed = self.closed_for(now);
         if unlimited {
             return closed;
         }
@@ -144,10 +166,17 @@ impl Budget {
         closed.max(paced).max(grouped)
     }
 
+    fn closed_for(&self, now: Instant) -> Duration {
+        self.closed_until
+            .max(self.resting_until)
+            .map_or(Duration::ZERO, |until| until.saturating_duration_since(now))
+    }
+
     fn is_fresh(&self, now: Instant) -> bool {
         self.full_at <= now
             && self
                 .closed_until
+                .max(self.resting_until)
                 .is_none_or(|until| until + Duration::from_secs(60) <= now)
             && self
                 .recent

@@ -1,6 +1,6 @@
 //! What leaves for a chat, as data.
 
-use crate::base::ids::{MessageId, Place};
+use crate::base::ids::{JobId, MessageId, Place};
 use serde::{Deserialize, Serialize};
 
 /// A button under a message.
@@ -62,6 +62,10 @@ pub struct Outgoing {
     /// An own message that it replaces, if that one can still be edited.
     #[serde(default)]
     pub edits: Option<MessageId>,
+    /// Opens the reader's keyboard to answer it, with these words in the empty input field: for the person whose message
+    /// it answers, or who is named in it. Such a message has no buttons and is never edited.
+    #[serde(default)]
+    pub force_reply: Option<String>,
     /// What it says.
     pub body: Body,
     /// The name of the message over its life, such as `job:12`: the first one is sent, later ones edit it.
@@ -70,6 +74,9 @@ pub struct Outgoing {
     /// What it was made from; a second message from the same source is never made.
     #[serde(skip)]
     pub source: Option<String>,
+    /// The job that it tells of; a job is kept until all of its messages are out.
+    #[serde(skip)]
+    pub job: Option<JobId>,
 }
 
 impl Outgoing {
@@ -91,9 +98,11 @@ impl Outgoing {
             place,
             reply_to: None,
             edits: None,
+            force_reply: None,
             body,
             slot: None,
             source: None,
+            job: None,
         }
     }
 
@@ -111,6 +120,13 @@ impl Outgoing {
         self
     }
 
+    /// The same, opening the reader's keyboard with these words in the empty input field.
+    #[must_use]
+    pub fn force_reply(mut self, placeholder: impl Into<String>) -> Self {
+        self.force_reply = Some(placeholder.into());
+        self
+    }
+
     /// The same, as the newest form of the slot's message.
     #[must_use]
     pub fn slot(mut self, slot: impl Into<String>) -> Self {
@@ -122,6 +138,13 @@ impl Outgoing {
     #[must_use]
     pub fn source(mut self, source: impl Into<String>) -> Self {
         self.source = Some(source.into());
+        self
+    }
+
+    /// The same, as a message of a job.
+    #[must_use]
+    pub fn of_job(mut self, job: JobId) -> Self {
+        self.job = Some(job);
         self
     }
 }

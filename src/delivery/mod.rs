@@ -202,6 +202,7 @@ impl Outbox {
                 .map_err(|error| store::Error::Corrupt(error.to_string()))?,
             slot: message.slot.clone(),
             source: message.source.clone(),
+            job: message.job,
         };
         store::outbox::add(tx, &new, Millis::now()).await
     }
@@ -241,6 +242,24 @@ impl Outbox {
         let lane = self.lane(self.current_id(message.place.chat));
         lane.offer(slot, Offer::Here(message));
         self.run_lane(lane);
+    }
+
+    /// Deletes a slot's message, as far as that works at once: for what is in the way and does no harm if it stays.
+    pub fn clear_away(&self, chat: ChatId, slot: String) {
+        let outbox = self.clone();
+        let chat = self.current_id(chat);
+        self.inner.tasks.spawn(async move {
+            let known = async {
+                let mut db = outbox.inner.store.read().await?;
+                store::outbox::slot(&mut db, &slot, chat).await
+            };
+            let Ok(Some(message)) = known.await else {
+                return;
+            };
+            if let Err(error) = send::delete(&outbox.inner.bots, chat, message).await {
+                tracing::debug!(%chat, %error, "a message stays that could have gone");
+            }
+        });
     }
 
     /// Takes back the live edit of a slot, because something final follows.
@@ -375,6 +394,24 @@ impl Outbox {
         let chat = teloxide::types::ChatId(self.current_id(chat).0);
         self.inner.bots.quick.leave_chat(chat).await?;
         Ok(())
+    }
+
+    /// For how long Telegram wants this chat left alone, or we leave it alone after a failure; zero when it may be spoken to.
+    #[must_use]
+    pub fn closed_for(&self, chat: ChatId) -> Duration {
+        locked(&self.inner.limits).closed_for(self.current_id(chat), std::time::Instant::now())
+    }
+
+    /// Whether nobody there can be reached, as far as we know.
+    #[must_use]
+    pub fn is_gone(&self, chat: ChatId) -> bool {
+        locked(&self.inner.gone).contains(&self.current_id(chat))
+    }
+
+    /// Tries again what waits for the chat, without the pause after the last failure. A pause that Telegram asked for holds.
+    pub fn hurry(&self, chat: ChatId) {
+        locked(&self.inner.limits).hurry(self.current_id(chat));
+        self.kick(chat);
     }
 
     /// Sends what can be sent within `limit`, then stops. What is left is sent by the next run.

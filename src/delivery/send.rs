@@ -9,10 +9,13 @@ use teloxide::payloads::{
 };
 use teloxide::prelude::{Bot, Requester};
 use teloxide::types::{
-    InlineKeyboardButton, InlineKeyboardMarkup, InputFile, LinkPreviewOptions, ParseMode,
-    ReplyParameters,
+    ForceReply, InlineKeyboardButton, InlineKeyboardMarkup, InputFile, LinkPreviewOptions,
+    ParseMode, ReplyParameters,
 };
 use teloxide::{ApiError, RequestError};
+
+/// The longest text of an empty input field, in characters.
+const PLACEHOLDER_CHARS: usize = 64;
 
 /// How a message is to be sent, as it narrows down over failed attempts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -88,6 +91,17 @@ pub(super) async fn send(
     }
 }
 
+/// Deletes an own message.
+pub(super) async fn delete(
+    bots: &Bots,
+    chat: ChatId,
+    message: MessageId,
+) -> Result<(), RequestError> {
+    let message = teloxide::types::MessageId(message.0);
+    let chat = teloxide::types::ChatId(chat.0);
+    bots.quick.delete_message(chat, message).await.map(drop)
+}
+
 async fn edit(
     bot: &Bot,
     chat: ChatId,
@@ -136,10 +150,20 @@ async fn send_text(
     if let Some(reply) = reply(message, chat) {
         call = call.reply_parameters(reply);
     }
-    if !buttons.is_empty() && !manner.plain {
+    if let Some(placeholder) = message.force_reply.as_deref().filter(|_| !manner.plain) {
+        call = call.reply_markup(force_reply(placeholder));
+    } else if !buttons.is_empty() && !manner.plain {
         call = call.reply_markup(keyboard(buttons, manner));
     }
     Ok(MessageId(call.await?.id.0))
+}
+
+fn force_reply(placeholder: &str) -> ForceReply {
+    let force = ForceReply::new().selective();
+    match text::shorten(placeholder, PLACEHOLDER_CHARS) {
+        empty if empty.trim().is_empty() => force,
+        words => force.input_field_placeholder(words.into_owned()),
+    }
 }
 
 async fn send_file(

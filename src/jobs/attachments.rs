@@ -1,7 +1,7 @@
 //! The files that messages name: logs of jobs, and what jobs left for the chat.
 
 use super::files::Folder;
-use super::output::LogReader;
+use super::output::{self, Found, LogReader};
 use crate::base::ids::JobId;
 use crate::base::text;
 use crate::delivery::{Attachment, Attachments, Content, Scratch};
@@ -11,7 +11,10 @@ use futures::future::BoxFuture;
 use std::fs::File;
 use std::io::{self, BufReader, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
+/// How long a search for a file may take.
+const SEARCH: Duration = Duration::from_secs(60);
 /// The largest picture that Telegram takes as one, in bytes.
 const PICTURE_BYTES: u64 = 10_000_000;
 /// The most that its width and height may be together, in pixels.
@@ -19,7 +22,7 @@ const PICTURE_SIDES: usize = 10_000;
 /// The most that one side may be longer than the other.
 const PICTURE_RATIO: usize = 20;
 
-/// Finds logs by the key `log:<job>`, and what jobs left by `out:<job>:<number>`.
+/// Finds logs by the key `log:<job>`, what jobs left by `out:<job>:<number>`, and what was found in a log by its search.
 #[derive(Clone, Debug)]
 pub struct Files {
     logs: PathBuf,
@@ -53,6 +56,9 @@ impl Files {
     }
 
     fn compose(&self, key: &str, name: &str) -> Result<Attachment, String> {
+        if let Some(found) = Found::of_key(key) {
+            return matches(&self.logs, &found, name);
+        }
         match Key::read(key) {
             Some(Key::Log(id)) => log(&self.logs, id, name),
             Some(Key::Left(id, number)) => left(&Folder::of(&self.work, id), number, name),
@@ -96,6 +102,33 @@ impl Attachments for Files {
     }
 }
 
+/// The lines that a search found, as a file.
+fn matches(folder: &Path, found: &Found, name: &str) -> Result<Attachment, String> {
+    let failed = |error: io::Error| format!("The lines cannot be sent: {error}.");
+    let log =
+        LogReader::open(folder, found.job).map_err(|_| "The log is no longer kept.".to_owned())?;
+    let scratch = scratch(folder, found.job);
+    let mut file = File::create(scratch.path()).map_err(failed)?;
+    let until = Instant::now() + SEARCH;
+    let matches = output::write_found(&log, found, &mut file, until).map_err(failed)?;
+    if matches == 0 {
+        return Err("Nothing matches any more.".to_owned());
+    }
+    let size = file.metadata().map_err(failed)?.len();
+    if size > text::DOCUMENT_BYTES {
+        return Err(format!(
+            "They are {}, and Telegram takes {}. Search for something rarer.",
+            text::bytes(size),
+            text::bytes(text::DOCUMENT_BYTES)
+        ));
+    }
+    Ok(Attachment::new(Content::Scratch(scratch), name))
+}
+
+fn scratch(folder: &Path, id: JobId) -> Scratch {
+    Scratch::new(folder.join(format!("send-{id}-{}", ulid::Ulid::generate())))
+}
+
 fn log(folder: &Path, id: JobId, name: &str) -> Result<Attachment, String> {
     let log = LogReader::open(folder, id).map_err(|_| "The log is no longer kept.".to_owned())?;
     if log.is_empty() {
@@ -105,7 +138,7 @@ fn log(folder: &Path, id: JobId, name: &str) -> Result<Attachment, String> {
 }
 
 fn write_out(folder: &Path, log: &LogReader, id: JobId, name: &str) -> io::Result<Attachment> {
-    let scratch = Scratch::new(folder.join(format!("send-{id}-{}", ulid::Ulid::generate())));
+    let scratch = scratch(folder, id);
     let mut file = File::create(scratch.path())?;
     if log.len() <= text::DOCUMENT_BYTES {
         log.copy_to(&mut file)?;

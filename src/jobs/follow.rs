@@ -104,6 +104,7 @@ async fn show_card(jobs: &Jobs, active: &Active, first: bool) {
         jobs.inner.outbox.offer(card);
         return;
     }
+    let card = card.of_job(active.id);
     match jobs.show(active, &card).await {
         Ok(true) => shown.seen.card = true,
         // Another instance runs it by now, and shows it.
@@ -164,7 +165,7 @@ async fn post_pieces(
 ) {
     shown.seen.skipped |= skipped;
     for html in pieces {
-        let piece = Outgoing::text(active.new.place, html, Vec::new());
+        let piece = Outgoing::text(active.new.place, html, Vec::new()).of_job(active.id);
         match jobs.show(active, &piece).await {
             Ok(true) => shown.seen.pieces += 1,
             Ok(false) => shown.closed = true,

@@ -14,6 +14,7 @@ pub mod output;
 mod recovery;
 pub mod redact;
 mod results;
+pub mod retention;
 mod runner;
 mod stream;
 pub mod transport;
@@ -386,32 +387,6 @@ impl Jobs {
         Ok(())
     }
 
-    /// Removes up to a thousand ended jobs older than the moment, their logs and files included, and the queue's own leftovers.
-    ///
-    /// # Errors
-    /// When the database or the queue refuses.
-    pub async fn prune(&self, before: Millis) -> Result<usize> {
-        let mut tx = self.inner.store.begin().await?;
-        let gone = store::jobs::prune(&mut tx, before, 1000).await?;
-        self.inner.store.commit(tx).await?;
-        let count = gone.len();
-        let settings = &self.inner.settings;
-        let (logs, work) = (settings.log_dir.clone(), settings.work_dir.clone());
-        let removal = tokio::task::spawn_blocking(move || {
-            for id in gone {
-                if let Err(error) = output::remove(&logs, id) {
-                    tracing::warn!(job = %id, %error, "the log of a removed job stays");
-                }
-                if let Err(error) = files::Folder::of(&work, id).remove() {
-                    tracing::warn!(job = %id, %error, "the files of a removed job stay");
-                }
-            }
-        });
-        removal.await.map_err(anyhow::Error::new)?;
-        self.inner.transport.prune().await?;
-        Ok(count)
-    }
-
     fn row(&self, grant: &Grant, job: &NewJob, origin: &Origin) -> NewRow {
         let actor = grant.actor();
         NewRow {
@@ -480,7 +455,8 @@ impl Jobs {
     ) -> Vec<Outgoing> {
         let subject = subject(job.id, &job.new);
         let phase = card::Phase::Ended { ending, took };
-        card::ended(&subject, &phase, job.new.output, &end.printed(), seen)
+        let words = card::ended(&subject, &phase, job.new.output, &end.printed(), seen);
+        words.into_iter().map(|m| m.of_job(job.id)).collect()
     }
 
     fn find(&self, id: JobId) -> Option<Arc<Active>> {

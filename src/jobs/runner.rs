@@ -224,8 +224,9 @@ impl Jobs {
                 if store::jobs::end(&mut tx, job.id, job.starts, ending, end.bytes, at).await? {
                     let took = job.started_at.map(|started| at.since(started));
                     let words = self.last_words(job, ending, took, end, seen);
-                    for message in words.iter().chain(*results) {
-                        self.inner.outbox.promise(&mut tx, message).await?;
+                    let results = results.iter().map(|m| m.clone().of_job(job.id));
+                    for message in words.into_iter().chain(results) {
+                        self.inner.outbox.promise(&mut tx, &message).await?;
                     }
                 }
             }

@@ -75,6 +75,9 @@ pub async fn migrate(db: &mut Connection, from: ChatId, to: ChatId, at: Millis) 
         // What a job answers stays behind: its number is another message in the new chat.
         "UPDATE jobs SET chat_id = $2, reply_to = NULL WHERE chat_id = $1",
         "UPDATE intents SET chat_id = $2 WHERE chat_id = $1",
+        // Their questions stay behind, and somebody may have begun another one in the new chat.
+        "UPDATE dialogs SET chat_id = $2, phase = CASE phase WHEN 'open' THEN 'outdated' ELSE phase END
+         WHERE chat_id = $1",
     ] {
         sqlx::query(rewrite)
             .bind(from.0)

@@ -88,6 +88,19 @@ pub async fn take(db: &mut Connection, id: &str, at: Millis) -> Result<bool> {
     Ok(taken.rows_affected() == 1)
 }
 
+/// Replaces what an intent says.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn rewrite(db: &mut Connection, id: &str, payload: &str) -> Result<()> {
+    sqlx::query("UPDATE intents SET payload = $2 WHERE id = $1")
+        .bind(id)
+        .bind(payload)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
 /// Forgets intents that lapsed before the moment.
 ///
 /// # Errors

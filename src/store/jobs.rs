@@ -131,20 +131,7 @@ pub enum Claim {
     Gone,
 }
 
-/// Which jobs to list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Filter {
-    /// All.
-    All,
-    /// Queued or running.
-    Open,
-    /// Failed, timed out or lost.
-    Failed,
-    /// Asked for by this person.
-    Of(UserId),
-}
-
-const COLUMNS: &str = "id, kind, payload, title, state, role, asker_id, asker_name, chat_id, thread_id, reply_to, \
+pub(super) const COLUMNS: &str = "id, kind, payload, title, state, role, asker_id, asker_name, chat_id, thread_id, reply_to, \
      source, retry_of, request_id, lane, lane_limit, user_limit, after_crash, output, created_at, started_at, \
      finished_at, starts, exit_code, signal, reason, ended_by, log_bytes, claimed_by, cancel_by";
 
@@ -407,45 +394,6 @@ pub async fn find(db: &mut Connection, id: JobId) -> Result<Option<Job>> {
     row.as_ref().map(read).transpose()
 }
 
-/// The newest jobs by a filter that this role may see, newest first, after `skip` of them.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn list(
-    db: &mut Connection,
-    filter: Filter,
-    role: Role,
-    limit: u32,
-    skip: u32,
-) -> Result<Vec<Job>> {
-    let condition = match filter {
-        Filter::All => "$3 = $3",
-        Filter::Open => "state IN ('queued', 'running') AND $3 = $3",
-        Filter::Failed => "state IN ('failed', 'timed_out', 'lost') AND $3 = $3",
-        Filter::Of(_) => "asker_id = $3",
-    };
-    let seen = match role {
-        Role::Viewer => "role = 'viewer'",
-        Role::Operator => "role IN ('viewer', 'operator')",
-        Role::Admin => "role <> 'owner'",
-        Role::Owner => "1 = 1",
-    };
-    let who = match filter {
-        Filter::Of(user) => user.0,
-        Filter::All | Filter::Open | Filter::Failed => 0,
-    };
-    let text = sqlx::AssertSqlSafe(format!(
-        "SELECT {COLUMNS} FROM jobs WHERE {condition} AND {seen} ORDER BY id DESC LIMIT $1 OFFSET $2"
-    ));
-    let rows = sqlx::query(text)
-        .bind(i64::from(limit))
-        .bind(i64::from(skip))
-        .bind(who)
-        .fetch_all(db)
-        .await?;
-    rows.iter().map(read).collect()
-}
-
 /// The jobs in an open state, oldest first.
 ///
 /// # Errors
@@ -524,22 +472,7 @@ pub async fn latest_retry(db: &mut Connection, of: JobId) -> Result<Option<Job>>
     row.as_ref().map(read).transpose()
 }
 
-/// Removes up to `limit` ended jobs older than the moment and returns their ids, so that their logs can go as well.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn prune(db: &mut Connection, before: Millis, limit: u32) -> Result<Vec<JobId>> {
-    let rows = sqlx::query(
-        "DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE finished_at < $1 ORDER BY finished_at LIMIT $2) RETURNING id",
-    )
-    .bind(before.0)
-    .bind(i64::from(limit))
-    .fetch_all(db)
-    .await?;
-    Ok(rows.iter().map(|row| JobId(row.get(0))).collect())
-}
-
-fn read(row: &AnyRow) -> Result<Job> {
+pub(super) fn read(row: &AnyRow) -> Result<Job> {
     let word = |column: &str| -> Result<String> { Ok(row.try_get(column)?) };
     let number = |column: &str| -> Result<Option<i64>> { Ok(row.try_get(column)?) };
     let unknown = |what: &str, word: &str| Error::Corrupt(format!("the unknown {what} {word:?}"));

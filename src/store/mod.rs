@@ -6,6 +6,8 @@
 pub mod audit;
 pub mod ceilings;
 pub mod chats;
+pub mod dialogs;
+pub mod history;
 pub mod inbox;
 mod inspect;
 pub mod instances;
@@ -17,6 +19,8 @@ pub mod members;
 pub mod outbox;
 pub mod people;
 pub mod presence;
+pub mod retention;
+pub mod waiting;
 
 pub use inspect::{Inspection, inspect};
 

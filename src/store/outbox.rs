@@ -1,7 +1,7 @@
 //! What must reach a chat: rows that stay pending until Telegram has them.
 
 use super::{Connection, Result};
-use crate::base::ids::{ChatId, MessageId};
+use crate::base::ids::{ChatId, JobId, MessageId};
 use crate::base::time::Millis;
 use sqlx::Row;
 
@@ -16,6 +16,8 @@ pub struct NewRow {
     pub slot: Option<String>,
     /// What it was made from; a second row from the same source is never made.
     pub source: Option<String>,
+    /// The job that it tells of.
+    pub job: Option<JobId>,
 }
 
 /// A pending message.
@@ -39,14 +41,15 @@ pub struct Pending {
 /// When the database refuses.
 pub async fn add(db: &mut Connection, new: &NewRow, at: Millis) -> Result<bool> {
     let added = sqlx::query(
-        "INSERT INTO outbox (chat_id, payload, slot, state, source, created_at)
-         VALUES ($1, $2, $3, 'pending', $4, $5) ON CONFLICT (source) DO NOTHING RETURNING id",
+        "INSERT INTO outbox (chat_id, payload, slot, state, source, created_at, job_id)
+         VALUES ($1, $2, $3, 'pending', $4, $5, $6) ON CONFLICT (source) DO NOTHING RETURNING id",
     )
     .bind(new.chat.0)
     .bind(&new.payload)
     .bind(&new.slot)
     .bind(&new.source)
     .bind(at.0)
+    .bind(new.job.map(|job| job.0))
     .fetch_optional(&mut *db)
     .await?;
     let Some(row) = added else { return Ok(false) };
@@ -98,7 +101,8 @@ pub async fn chats_waiting(db: &mut Connection) -> Result<Vec<ChatId>> {
     Ok(rows.iter().map(|row| ChatId(row.get(0))).collect())
 }
 
-/// Marks a pending message as sent and remembers which message its slot is. Where an instance that was paused and its
+/// Marks a message as sent and remembers which message its slot is. `edited` is whether it took the place of one that the
+/// chat had. One that was dropped while it was on its way was sent all the same. Where an instance that was paused and its
 /// successor both sent it, the first to say so holds: the slot is then the message that later edits are meant for.
 ///
 /// # Errors
@@ -109,14 +113,16 @@ pub async fn mark_sent(
     chat: ChatId,
     slot: Option<&str>,
     message: MessageId,
+    edited: bool,
     at: Millis,
 ) -> Result<()> {
     let marked = sqlx::query(
-        "UPDATE outbox SET state = 'sent', message_id = $2, done_at = $3 WHERE id = $1 AND state <> 'sent'",
+        "UPDATE outbox SET state = 'sent', message_id = $2, done_at = $3, edited = $4 WHERE id = $1 AND state <> 'sent'",
     )
     .bind(id)
     .bind(i64::from(message.0))
     .bind(at.0)
+    .bind(i64::from(edited))
     .execute(&mut *db)
     .await?;
     if let Some(slot) = slot.filter(|_| marked.rows_affected() == 1) {
@@ -130,12 +136,14 @@ pub async fn mark_sent(
 /// # Errors
 /// When the database refuses.
 pub async fn mark_failed(db: &mut Connection, id: i64, reason: &str, at: Millis) -> Result<()> {
-    sqlx::query("UPDATE outbox SET state = 'failed', reason = $2, done_at = $3 WHERE id = $1 AND state = 'pending'")
-        .bind(id)
-        .bind(reason)
-        .bind(at.0)
-        .execute(db)
-        .await?;
+    sqlx::query(
+        "UPDATE outbox SET state = 'failed', reason = $2, done_at = $3 WHERE id = $1 AND state = 'pending'",
+    )
+    .bind(id)
+    .bind(reason)
+    .bind(at.0)
+    .execute(db)
+    .await?;
     Ok(())
 }
 
@@ -144,7 +152,7 @@ pub async fn mark_failed(db: &mut Connection, id: i64, reason: &str, at: Millis)
 /// # Errors
 /// When the database refuses.
 pub async fn mark_attempt(db: &mut Connection, id: i64, reason: &str) -> Result<()> {
-    sqlx::query("UPDATE outbox SET attempts = attempts + 1, reason = $2 WHERE id = $1")
+    sqlx::query("UPDATE outbox SET attempts = attempts + 1, reason = $2 WHERE id = $1 AND state = 'pending'")
         .bind(id)
         .bind(reason)
         .execute(db)
@@ -212,20 +220,25 @@ pub async fn waiting_from(db: &mut Connection, source: &str) -> Result<u64> {
     Ok(row.get::<i64, _>(0).unsigned_abs())
 }
 
-/// Forgets messages that were done, and slots that were not touched, since the moment.
+/// Forgets up to `limit` messages that were done, and as many slots that were not touched, since the moment; returns how
+/// many went.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn prune(db: &mut Connection, before: Millis) -> Result<u64> {
-    let gone = sqlx::query("DELETE FROM outbox WHERE done_at < $1")
-        .bind(before.0)
-        .execute(&mut *db)
-        .await?;
-    sqlx::query("DELETE FROM slots WHERE updated_at < $1")
-        .bind(before.0)
-        .execute(db)
-        .await?;
-    Ok(gone.rows_affected())
+pub async fn prune(db: &mut Connection, before: Millis, limit: u32) -> Result<u64> {
+    let mut gone = 0;
+    for text in [
+        "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE done_at < $1 ORDER BY done_at LIMIT $2)",
+        "DELETE FROM slots WHERE slot IN (SELECT slot FROM slots WHERE updated_at < $1 ORDER BY updated_at LIMIT $2)",
+    ] {
+        let done = sqlx::query(text)
+            .bind(before.0)
+            .bind(i64::from(limit))
+            .execute(&mut *db)
+            .await?;
+        gone += done.rows_affected();
+    }
+    Ok(gone)
 }
 
 /// Forgets which message a slot is, because that message is gone.

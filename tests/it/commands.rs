@@ -33,14 +33,13 @@ on_both! {
         world.start().await;
         let form = "Write /run deploy <service: api|web> [tag=v1.0] [note].";
         let cases = [
-            ("/run deploy", format!("“service” is missing. {form}")),
             ("/run deploy api v1 ok surplus", format!("“surplus” is one argument too many. {form}")),
             ("/run deploy service=api service=web", format!("“service” is given twice. {form}")),
             ("/run deploy foo", "“foo” is not a value for service. It can be api or web.".to_owned()),
             ("/run deploy ap", "“ap” is not a value for service. Did you mean api? It can be api or web.".to_owned()),
             ("/run deploy “<b>”", "“<b>” is not a value for service. It can be api or web.".to_owned()),
-            ("/run deploy api 1.0", "“1.0” does not fit tag. It must match the pattern “v[0-9.]+”.".to_owned()),
-            ("/run deploy api v1;reboot", "“v1;reboot” does not fit tag. It must match the pattern “v[0-9.]+”.".to_owned()),
+            ("/run deploy api 1.0", "“1.0” does not have the expected form for tag. The whole value must match v[0-9.]+".to_owned()),
+            ("/run deploy api v1;reboot", "“v1;reboot” does not have the expected form for tag. The whole value must match v[0-9.]+".to_owned()),
             ("/run deploy --help", "“--help” for service starts with a dash, which this script does not take. Write a value without it.".to_owned()),
             ("/run deploy —help", "“--help” for service starts with a dash, which this script does not take. Write a value without it.".to_owned()),
             ("/run deploy api v1 -rf", "“-rf” for note starts with a dash, which this script does not take. Write a value without it.".to_owned()),
@@ -101,7 +100,7 @@ on_both! {
             ("/help nonsense", "There is no command /nonsense. /help lists what there is."),
             ("/help /jbo", "There is no command /jbo. Did you mean /job?"),
             ("hello there", "I understand commands. /help lists them."),
-            ("/jobs faild", "There is no list of “faild” jobs. Write /jobs, /jobs running, /jobs failed or /jobs mine."),
+            ("/jobs faild", "“faild” is no script that ran and no filter. Did you mean failed?"),
             ("/job x", "“x” is not the number of a job. Write /job and a number, such as /job 12."),
             ("/job 0", "“0” is not the number of a job. Write /job and a number, such as /job 12."),
             ("/job -1", "“-1” is not the number of a job. Write /job and a number, such as /job 12."),

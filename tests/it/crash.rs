@@ -23,6 +23,15 @@ const KILLS: usize = 8;
 /// A job that the crash cut off is told this soon after the start.
 const TOLD_WITHIN: Duration = Duration::from_secs(5);
 
+/// Every job there is, newest first.
+async fn every_job(db: &mut store::Connection) -> store::Result<Vec<store::jobs::Job>> {
+    let (all, newest) = (
+        store::history::Filter::default(),
+        store::history::Cursor::Newest,
+    );
+    store::history::list(db, &all, Role::Owner, newest, 1000).await
+}
+
 /// The messages of the bot that answer a command, as they stand.
 fn answers(world: &World, chat: i64, command: &Sent) -> Vec<Message> {
     let messages = world.sandbox.from_bot(chat);
@@ -81,7 +90,7 @@ on_both! {
             *started.entry(line.parse().unwrap()).or_default() += 1;
         }
         let mut reading = db.read().await.unwrap();
-        let all = store::jobs::list(&mut reading, store::jobs::Filter::All, Role::Owner, 1000, 0).await.unwrap();
+        let all = every_job(&mut reading).await.unwrap();
         drop(reading);
         assert_eq!(all.len(), asked.len(), "seed {seed}: a command has not exactly one job");
         let mut lost = 0;
@@ -426,7 +435,7 @@ on_both! {
             let db = world.database().await;
             loop {
                 let mut read = db.read().await.unwrap();
-                let all = store::jobs::list(&mut read, store::jobs::Filter::All, Role::Owner, 10, 0).await.unwrap();
+                let all = every_job(&mut read).await.unwrap();
                 if all.len() == round && all.iter().all(|job| job.state.is_final()) {
                     break;
                 }

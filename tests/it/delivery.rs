@@ -598,6 +598,7 @@ on_both! {
                 payload: serde_json::to_string(&message).unwrap(),
                 slot: None,
                 source: None,
+                job: None,
             };
             let store = world.services().store.clone();
             let mut tx = store.begin().await.unwrap();

@@ -232,7 +232,13 @@ on_both! {
         let mode = fs::metadata(folder(&world)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o700);
         let later = opsgram::base::time::Millis::now().plus(std::time::Duration::from_secs(1));
-        world.services().jobs.prune(later).await.unwrap();
+        let keep = opsgram::jobs::retention::Keep {
+            age: std::time::Duration::ZERO,
+            count: u64::MAX,
+            bytes: u64::MAX,
+        };
+        let stop = tokio_util::sync::CancellationToken::new();
+        world.services().jobs.forget_old(keep, later, &stop).await.unwrap();
         assert!(!folder(&world).exists());
     }
 }

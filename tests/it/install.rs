@@ -2,6 +2,8 @@
 
 use crate::harness::tools::until;
 use crate::harness::{ANN, Database, Outside, PATIENCE, STRANGER, World};
+use crate::on_both;
+use nix::sys::termios;
 use serde_json::Value;
 use sqlx::{Connection, Executor, PgConnection};
 use std::fs;
@@ -387,6 +389,8 @@ struct Terminal {
     pty: pty_process::Pty,
     child: tokio::process::Child,
     shown: String,
+    /// How much of it was looked at.
+    seen: usize,
 }
 
 impl Terminal {
@@ -405,19 +409,35 @@ impl Terminal {
             pty,
             child,
             shown: String::new(),
+            seen: 0,
         }
     }
 
     /// Waits until the words are on the screen, after what was looked at before.
     async fn sees(&mut self, words: &str) {
         let mut buffer = [0; 4096];
-        while !self.shown.contains(words) {
+        loop {
+            if let Some(at) = self.shown[self.seen..].find(words) {
+                self.seen += at + words.len();
+                return;
+            }
             let read = tokio::time::timeout(PATIENCE, self.pty.read(&mut buffer)).await;
             match read {
                 Ok(Ok(n)) if n > 0 => self.shown += &String::from_utf8_lossy(&buffer[..n]),
                 Ok(_) | Err(_) => panic!("never saw {words:?} in\n{}", self.shown),
             }
         }
+    }
+
+    /// Waits until what is typed is not shown, and types it.
+    async fn types_unseen(&mut self, line: &str) {
+        self.sees("Token: ").await;
+        until("the echo to be off", || {
+            let modes = termios::tcgetattr(&self.pty).unwrap().local_flags;
+            !modes.contains(termios::LocalFlags::ECHO)
+        })
+        .await;
+        self.types(line).await;
     }
 
     async fn types(&mut self, line: &str) {
@@ -446,14 +466,13 @@ async fn a_bot_is_set_up_at_a_terminal_without_showing_the_token() {
     let target = dir.display().to_string();
     let token = world.sandbox.token().to_owned();
     let mut terminal = Terminal::start(&world, &["init", "--dir", &target]);
-    terminal.sees("Token: ").await;
-    terminal.types("hunter2").await;
+    terminal.types_unseen("hunter2").await;
     terminal.sees("that is not a bot token").await;
     terminal
-        .types("1:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb")
+        .types_unseen("1:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb")
         .await;
     terminal.sees("does not know this token").await;
-    terminal.types(&token).await;
+    terminal.types_unseen(&token).await;
     terminal.sees("The token is @sandbox_bot's").await;
     terminal.sees("Now send any message to @sandbox_bot").await;
     world.say(STRANGER, "hello?");
@@ -493,8 +512,8 @@ async fn a_bot_is_set_up_at_a_terminal_without_showing_the_token() {
         "what was sent here is no command later"
     );
 
-    let mut terminal = Terminal::start(&world, &["init", "--dir", &target]);
     fs::write(&file, "{}\n").unwrap();
+    let mut terminal = Terminal::start(&world, &["init", "--dir", &target]);
     terminal.sees("[y/N]").await;
     terminal.types("").await;
     let (code, shown) = terminal.ends().await;
@@ -517,6 +536,48 @@ async fn a_second_program_with_the_token_is_told_of_when_setting_up() {
     assert!(shown.contains("a webhook is set"), "{shown}");
     assert!(!Path::new(&dir).exists());
     world.finish().await;
+}
+
+on_both! {
+    /// Persons are managed from the server, before the first start and while the bot runs.
+    async fn persons_are_managed_from_the_command_line(world) {
+        let no = |told: &(Option<i32>, String), words: &str| {
+            assert_eq!(told.0, Some(1), "{}", told.1);
+            assert!(told.1.contains(words), "{words:?} is missing in {}", told.1);
+        };
+        let yes = |told: &(Option<i32>, String), words: &str| {
+            assert_eq!(told.0, Some(0), "{}", told.1);
+            assert!(told.1.contains(words), "{words:?} is missing in {}", told.1);
+        };
+        yes(&world.configured("user", &["list"]).await, "ann");
+        yes(
+            &world.configured("user", &["add", "444", "--role", "operator", "--name", "dora"]).await,
+            "dora (444) is operator now",
+        );
+        yes(&world.configured("user", &["role", "dora", "admin"]).await, "is admin now, was operator");
+        no(&world.configured("user", &["role", "555", "admin"]).await, "has no role");
+        no(&world.configured("user", &["add", "0", "--role", "admin"]).await, "not the id of a person");
+        no(&world.configured("user", &["remove", "nobody"]).await, "nobody called nobody");
+        no(&world.configured("user", &["remove", "ann"]).await, "stands in the configuration");
+        no(&world.configured("user", &["role", "111", "viewer"]).await, "change it there");
+        for wrong in [&["add", "5"][..], &["add", "-5", "--role", "admin"], &["add", "5", "--role", "king"], &["add", "5", "--role", "admin", "--for", "soon"], &["drop", "5"], &[]] {
+            assert_eq!(world.configured("user", wrong).await.0, Some(2), "{wrong:?}");
+        }
+        world.start().await;
+        yes(
+            &world.configured("user", &["add", "999", "--role", "viewer", "--for", "1h"]).await,
+            "(999) is viewer for 1 h now",
+        );
+        let (_, listed) = world.configured("user", &["list"]).await;
+        for words in ["111  owner     ann", "the configuration", "444  admin     dora", "until"] {
+            assert!(listed.contains(words), "{words} is missing in\n{listed}");
+        }
+        yes(&world.configured("user", &["remove", "dora"]).await, "has no role now, was admin");
+        let (_, listed) = world.configured("user", &["list"]).await;
+        assert!(!listed.contains("dora"), "{listed}");
+        let trail = world.audit().await;
+        assert!(trail.iter().any(|line| line.action == "member.grant" && line.target.contains("444")), "{trail:?}");
+    }
 }
 
 #[tokio::test]

@@ -465,9 +465,15 @@ async fn whatever_happens_to_either_no_command_is_lost_none_runs_twice_and_all_a
     }
     let all = {
         let mut reading = db.read().await.unwrap();
-        store::jobs::list(&mut reading, store::jobs::Filter::All, Role::Owner, 1000, 0)
-            .await
-            .unwrap()
+        store::history::list(
+            &mut reading,
+            &store::history::Filter::default(),
+            Role::Owner,
+            store::history::Cursor::Newest,
+            1000,
+        )
+        .await
+        .unwrap()
     };
     assert_eq!(
         all.len(),

@@ -3,6 +3,8 @@
 mod online;
 mod places;
 
+pub(super) use places::existing;
+
 use super::cli::{Outcome, runtime};
 use crate::base::role::Role;
 use crate::config::{self, Config, Env, Loaded};

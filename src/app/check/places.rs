@@ -22,7 +22,7 @@ pub(super) fn look(loaded: &Loaded) -> Vec<Part> {
 }
 
 /// The folder itself, or the nearest one above it that is there.
-pub(super) fn existing(path: &Path) -> &Path {
+pub(in crate::app) fn existing(path: &Path) -> &Path {
     let there = path.ancestors().find(|folder| folder.exists());
     there.unwrap_or(Path::new("/"))
 }

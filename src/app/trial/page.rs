@@ -22,6 +22,7 @@ const CALLS: usize = 500;
 pub(super) async fn serve(
     port: Option<u16>,
     file: PathBuf,
+    key: Option<String>,
     folder: &Path,
     env: &Env,
 ) -> Result<()> {
@@ -37,6 +38,7 @@ pub(super) async fn serve(
     let options = PageOptions {
         port,
         players: players(&loaded.config),
+        key,
         program: program(&loaded.file, own)?,
     };
     let page = match Page::start(sandbox, options).await {

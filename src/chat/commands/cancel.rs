@@ -10,6 +10,7 @@ use crate::base::role::Role;
 use crate::chat::reply::Reply;
 use crate::chat::request::{From, Request};
 use crate::jobs::Cancelled;
+use crate::store::history::Standing;
 
 /// What the help says.
 pub const ABOUT: About = About {
@@ -31,7 +32,7 @@ pub const ABOUT: About = About {
 pub async fn handle(request: &Request, rest: &str) -> Result<Reply> {
     match wanted(rest, "cancel")? {
         Some(id) => cancel(request, id).await,
-        None => jobs::ask_which(request, "running", "cancel").await,
+        None => jobs::ask_which(request, Standing::Open, "cancel").await,
     }
 }
 

@@ -7,7 +7,6 @@ use crate::base::error::{Error, Result};
 use crate::base::name::Name;
 use crate::base::role::Role;
 use crate::base::text::shorten;
-use crate::base::time::parse_duration;
 use crate::base::{suggest, words};
 use crate::chat::members;
 use crate::chat::message::Author;
@@ -55,8 +54,7 @@ pub async fn handle(request: &Request, rest: &str) -> Result<Reply> {
             "“{more}” is one word too many. Write /grant, a person, a role or script, and a time if it is to end: /grant ben operator 8h"
         )));
     }
-    let lasts = time.map(|time| parse_duration(&time)).transpose();
-    let lasts = lasts.map_err(Error::refused)?;
+    let lasts = time.map(|time| members::time(&time)).transpose()?;
     let until = members::until(lasts)?;
     let user = person.id;
     let change = match (
@@ -89,7 +87,11 @@ pub async fn person(request: &Request, config: &Config, typed: &mut Vec<String>)
         Role::parse(&word.to_lowercase()).is_some() || script::find(config, word).is_some()
     });
     match &request.answers {
-        Some(Author::Person { id, .. }) if means_thing => request.access().by_id(*id).await,
+        Some(Author::Person { id, name, username }) if means_thing => {
+            let chat = request.actor.place.chat;
+            request.access().saw(*id, name, username.as_deref(), chat);
+            request.access().by_id(*id).await
+        }
         Some(Author::AnonymousAdmin) if means_thing => Err(Error::refused(
             "Who wrote that hides as an anonymous admin, so I cannot see who it is.",
         )),

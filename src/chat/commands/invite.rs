@@ -5,9 +5,9 @@ use crate::access::{Asked, By, may_give};
 use crate::base::error::{Error, Result};
 use crate::base::role::Role;
 use crate::base::text::{escape, shorten};
-use crate::base::time::{Millis, parse_duration};
+use crate::base::time::Millis;
 use crate::chat::keyboards::{Press, in_pairs};
-use crate::chat::members::capital;
+use crate::chat::members::{capital, time};
 use crate::chat::notices::moment;
 use crate::chat::reply::Reply;
 use crate::chat::request::Request;
@@ -46,7 +46,7 @@ pub async fn handle(request: &Request, rest: &str) -> Result<Reply> {
     let (role, time) = match typed.as_slice() {
         [] => return list(request).await,
         [role] => (role, USUAL),
-        [role, time] => (role, parse_duration(time).map_err(Error::refused)?),
+        [role, typed] => (role, time(typed)?),
         [_, _, more, ..] => {
             let more = shorten(more, 40);
             return Err(Error::refused(format!(

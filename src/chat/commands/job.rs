@@ -1,6 +1,6 @@
 //! `/job`: one job with its times, its output's end, and what can be done with it.
 
-use super::{About, job_id, jobs};
+use super::{About, job_id, jobs, outbox};
 use crate::access::{Asked, Grant};
 use crate::base::error::{Error, Result};
 use crate::base::ids::JobId;
@@ -13,6 +13,7 @@ use crate::chat::reply::Reply;
 use crate::chat::request::Request;
 use crate::delivery::card;
 use crate::store;
+use crate::store::history::Standing;
 use crate::store::jobs::Job;
 
 /// What the help says.
@@ -35,7 +36,7 @@ const TAIL_UNITS: usize = 1500;
 pub async fn handle(request: &Request, rest: &str) -> Result<Reply> {
     match wanted(rest, "job")? {
         Some(id) => show(request, id).await,
-        None => jobs::ask_which(request, "", "job").await,
+        None => jobs::ask_which(request, Standing::Any, "job").await,
     }
 }
 
@@ -60,6 +61,9 @@ pub async fn show(request: &Request, id: JobId) -> Result<Reply> {
     }
     if let (JobState::Failed, Some(reason)) = (job.state, &job.reason) {
         html.push_str(&format!("\n{}", escape(reason)));
+    }
+    if let Some(told) = outbox::told(request, id).await? {
+        html.push_str(&format!("\n{told}"));
     }
     let end = match request.services.jobs.printed(id).await {
         Some(end) => end,
@@ -123,8 +127,10 @@ pub async fn visible(
         Some(own) => request.allow_script(asked, &own.new.title).await?,
         None => request.allow(asked).await?,
     };
-    let job = job.ok_or_else(missing)?;
-    Ok((job, grant))
+    match job {
+        Some(job) => Ok((job, grant)),
+        None => Err(jobs::removed(request, id).await?.unwrap_or_else(missing)),
+    }
 }
 
 /// The job that the words after a command name; `None` when there are no words.

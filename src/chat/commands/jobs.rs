@@ -4,24 +4,27 @@ use super::About;
 use crate::access::Asked;
 use crate::base::error::{Error, Result};
 use crate::base::role::Role;
-use crate::base::text;
+use crate::base::text::{CALLBACK_BYTES, grouped};
 use crate::base::time::Millis;
+use crate::chat::filter;
 use crate::chat::keyboards::{Press, in_pairs};
+use crate::chat::offers::{self, LATE_WITHIN, Offer};
 use crate::chat::reply::Reply;
 use crate::chat::request::Request;
 use crate::delivery::card;
 use crate::store;
-use crate::store::jobs::{Filter, Job};
+use crate::store::history::{Cursor, Filter, Standing};
+use crate::store::jobs::Job;
 use chrono::{DateTime, Local};
 
 /// What the help says.
 pub const ABOUT: About = About {
     name: "jobs",
-    form: "[running|failed|mine]",
+    form: "[running|queued|failed|ok|cancelled|mine] [script] [by person] [today|since 2h]",
     does: "List the newest jobs",
     example: (
-        "/jobs failed",
-        "lists the newest jobs that did not end well",
+        "/jobs failed deploy since 3d",
+        "lists the jobs of deploy in the last three days that did not end well",
     ),
     role: Some(Role::Viewer),
     acts: false,
@@ -29,59 +32,137 @@ pub const ABOUT: About = About {
 
 /// Jobs on a page.
 const PAGE: u32 = 10;
+/// Jobs are counted up to here; that there are more is enough to know.
+const COUNTED: u32 = 1000;
 
 /// Lists jobs.
 ///
 /// # Errors
 /// The refusal in words, or a failure of ours.
 pub async fn handle(request: &Request, rest: &str) -> Result<Reply> {
-    list(request, &rest.to_lowercase(), 0).await
+    let filter = filter::read(request, rest).await?;
+    list(request, &filter, Cursor::Newest, None).await
 }
 
-/// A page of jobs by the filter's word, after so many.
+/// A page that a button asks for by the short form of its filter.
 ///
 /// # Errors
 /// The refusal in words, or a failure of ours.
-pub async fn list(request: &Request, which: &str, skip: u32) -> Result<Reply> {
-    let filter = match which {
-        "" | "all" => Filter::All,
-        "running" => Filter::Open,
-        "failed" => Filter::Failed,
-        "mine" => Filter::Of(request.actor.id),
-        other => {
-            let other = text::shorten(other, 40);
-            return Err(Error::refused(format!(
-                "There is no list of “{other}” jobs. Write /jobs, /jobs running, /jobs failed or /jobs mine."
-            )));
-        }
+pub async fn page(request: &Request, short: &str, cursor: Cursor) -> Result<Reply> {
+    let filter = filter::of_short(short, request.actor.id).ok_or_else(offers::stale)?;
+    list(request, &filter, cursor, None).await
+}
+
+/// A page that a button asks for whose filter is kept here.
+///
+/// # Errors
+/// The refusal in words, or a failure of ours.
+pub async fn kept_page(request: &Request, id: &str, cursor: Cursor) -> Result<Reply> {
+    let Offer::Jobs { filter } = offers::shown(request, id).await? else {
+        return Err(offers::stale());
     };
-    let asked = Asked::new("job.list", which, Role::Viewer);
+    let filter = filter::of_short(&filter, request.actor.id).ok_or_else(offers::stale)?;
+    list(request, &filter, cursor, Some(id)).await
+}
+
+/// A page of jobs. `kept` is where the filter is kept if it is too long for a button.
+async fn list(
+    request: &Request,
+    filter: &Filter,
+    cursor: Cursor,
+    kept: Option<&str>,
+) -> Result<Reply> {
+    let asked = Asked::new("job.list", filter::short(filter), Role::Viewer);
     let role = request.allow(asked).await?.role();
-    let mut jobs = {
+    let (page, count) = {
         let mut db = request.services.store.read().await?;
-        store::jobs::list(&mut db, filter, role, PAGE + 1, skip).await?
+        let page = turn(&mut db, filter, role, cursor).await?;
+        let plain = *filter == Filter::default() && !page.newer && !page.older;
+        let count = match plain || page.jobs.is_empty() {
+            true => None,
+            false => Some(store::history::count(&mut db, filter, role, COUNTED + 1).await?),
+        };
+        (page, count)
     };
-    let more = jobs.len() > PAGE as usize;
-    jobs.truncate(PAGE as usize);
-    let html = match jobs.is_empty() {
-        true => empty(filter, skip, role).to_owned(),
+    let mut html = String::new();
+    if let Some(count) = count {
+        let count = match count {
+            1 => "1 job".to_owned(),
+            n if n > u64::from(COUNTED) => format!("more than {} jobs", grouped(COUNTED.into())),
+            n => format!("{} jobs", grouped(n)),
+        };
+        html = match filter::said(request, filter) {
+            said if said.is_empty() => format!("{count}\n"),
+            said => format!("<b>{said}</b>: {count}\n"),
+        };
+    }
+    match page.jobs.is_empty() {
+        true => html.push_str(empty(request, filter, cursor, role)),
         false => {
-            let lines = jobs.iter().map(|job| match elsewhere(request, job) {
-                Some(instance) => format!("{} · at {}", line(job), text::escape(&instance)),
+            let lines = page.jobs.iter().map(|job| match elsewhere(request, job) {
+                Some(instance) => format!(
+                    "{} · at {}",
+                    line(job),
+                    crate::base::text::escape(&instance)
+                ),
                 None => line(job),
             });
-            lines.collect::<Vec<_>>().join("\n")
+            html.push_str(&lines.collect::<Vec<_>>().join("\n"));
         }
+    }
+    let turns = turns(request, filter, &page, kept).await?;
+    Ok(Reply::html(html).buttons(buttons(request, filter, &page, turns)))
+}
+
+struct Page {
+    /// Newest first.
+    jobs: Vec<Job>,
+    newer: bool,
+    older: bool,
+}
+
+/// A page by its neighbour, so that new jobs do not move it.
+async fn turn(
+    db: &mut store::Connection,
+    filter: &Filter,
+    role: Role,
+    cursor: Cursor,
+) -> Result<Page> {
+    let full = PAGE as usize;
+    if let Cursor::NewerThan(_) = cursor {
+        let mut jobs = store::history::list(db, filter, role, cursor, PAGE + 1).await?;
+        // Towards the beginning the first page is shown whole, with what came meanwhile.
+        if jobs.len() > full {
+            jobs.truncate(full);
+            jobs.reverse();
+            return Ok(Page {
+                jobs,
+                newer: true,
+                older: true,
+            });
+        }
+    }
+    let newer = matches!(cursor, Cursor::OlderThan(_));
+    let from = match newer {
+        true => cursor,
+        false => Cursor::Newest,
     };
-    Ok(Reply::html(html).buttons(buttons(&jobs, which, skip, more)))
+    let mut jobs = store::history::list(db, filter, role, from, PAGE + 1).await?;
+    let older = jobs.len() > full;
+    jobs.truncate(full);
+    Ok(Page { jobs, newer, older })
 }
 
 /// The jobs that a command may be meant for, with the question which.
 ///
 /// # Errors
 /// The refusal in words, or a failure of ours.
-pub async fn ask_which(request: &Request, which: &str, command: &str) -> Result<Reply> {
-    let mut reply = list(request, which, 0).await?;
+pub async fn ask_which(request: &Request, standing: Standing, command: &str) -> Result<Reply> {
+    let filter = Filter {
+        standing,
+        ..Filter::default()
+    };
+    let mut reply = list(request, &filter, Cursor::Newest, None).await?;
     if reply.html.contains('#') {
         reply.html = format!(
             "Which one? Press it, or write /{command} and its number.\n\n{}",
@@ -136,34 +217,86 @@ pub fn clock(at: Millis, now: Millis) -> String {
     at.format(form).to_string()
 }
 
-fn empty(filter: Filter, skip: u32, role: Role) -> &'static str {
-    match (filter, skip) {
-        (Filter::All | Filter::Of(_), 0) if role == Role::Viewer => "No job has run yet.",
-        (_, 1..) => "There are no older jobs.",
-        (Filter::All, _) => "No job has run yet. /run starts one.",
-        (Filter::Open, _) => "No job is running or waiting.",
-        (Filter::Failed, _) => "No job has failed.",
-        (Filter::Of(_), _) => "You have not run a job yet. /run starts one.",
+fn empty(request: &Request, filter: &Filter, cursor: Cursor, role: Role) -> &'static str {
+    let mine = Filter {
+        asker: Some(request.actor.id),
+        ..Filter::default()
+    };
+    let only = |standing: Standing| Filter {
+        standing,
+        ..Filter::default()
+    };
+    if cursor != Cursor::Newest {
+        "There are no older jobs."
+    } else if *filter == Filter::default() || *filter == mine {
+        match (role, filter.asker) {
+            (Role::Viewer, _) => "No job has run yet.",
+            (_, None) => "No job has run yet. /run starts one.",
+            (_, Some(_)) => "You have not run a job yet. /run starts one.",
+        }
+    } else if *filter == only(Standing::Open) {
+        "No job is running or waiting."
+    } else if *filter == only(Standing::Queued) {
+        "No job is waiting."
+    } else if *filter == only(Standing::Failed) {
+        "No job has failed."
+    } else {
+        "No job fits that. /jobs lists all."
     }
 }
 
-fn buttons(jobs: &[Job], which: &str, skip: u32, more: bool) -> crate::delivery::Buttons {
+/// The buttons that turn the page, with the filter in them or kept here.
+async fn turns(
+    request: &Request,
+    filter: &Filter,
+    page: &Page,
+    kept: Option<&str>,
+) -> Result<Vec<crate::delivery::Button>> {
+    let (Some(first), Some(last)) = (page.jobs.first(), page.jobs.last()) else {
+        return Ok(Vec::new());
+    };
+    let mut sides = Vec::new();
+    if page.newer {
+        sides.push((Cursor::NewerThan(first.id), "‹ Newer"));
+    }
+    if page.older {
+        sides.push((Cursor::OlderThan(last.id), "Older ›"));
+    }
+    let short = filter::short(filter);
+    let longest = Press::Jobs(
+        short.clone(),
+        Cursor::OlderThan(crate::base::ids::JobId(i64::MAX)),
+    );
+    let fits = longest.data().len() <= CALLBACK_BYTES;
+    let kept = match (kept, fits || sides.is_empty()) {
+        (Some(id), _) => Some(id.to_owned()),
+        (None, true) => None,
+        (None, false) => {
+            let filter = short.clone();
+            Some(offers::keep(request, &Offer::Jobs { filter }, LATE_WITHIN).await?)
+        }
+    };
+    let button = |(cursor, label): (Cursor, &str)| match &kept {
+        Some(id) => Press::KeptJobs(id.clone(), cursor).button(label),
+        None => Press::Jobs(short.clone(), cursor).button(label),
+    };
+    Ok(sides.into_iter().map(button).collect())
+}
+
+fn buttons(
+    request: &Request,
+    filter: &Filter,
+    page: &Page,
+    turns: Vec<crate::delivery::Button>,
+) -> crate::delivery::Buttons {
     let job = |job: &Job| Press::Job(job.id).button(format!("#{} {}", job.id, job.new.title));
-    let mut rows = in_pairs(jobs.iter().map(job).collect());
-    let which = if which.is_empty() { "all" } else { which };
+    let mut rows = in_pairs(page.jobs.iter().map(job).collect());
     let others = ["all", "running", "failed", "mine"];
-    let other = |word: &&str| Press::Jobs((*word).to_owned(), 0).button(capital(word));
-    rows.push(others.iter().filter(|w| **w != which).map(other).collect());
-    let mut turn = Vec::new();
-    if skip > 0 {
-        let back = skip.saturating_sub(PAGE);
-        turn.push(Press::Jobs(which.to_owned(), back).button("‹ Newer"));
-    }
-    if more {
-        turn.push(Press::Jobs(which.to_owned(), skip + PAGE).button("Older ›"));
-    }
-    if !turn.is_empty() {
-        rows.push(turn);
+    let here = |word: &str| filter::of_short(word, request.actor.id).as_ref() == Some(filter);
+    let other = |word: &&str| Press::Jobs((*word).to_owned(), Cursor::Newest).button(capital(word));
+    rows.push(others.iter().filter(|w| !here(w)).map(other).collect());
+    if !turns.is_empty() {
+        rows.push(turns);
     }
     rows
 }
@@ -174,4 +307,24 @@ fn capital(word: &str) -> String {
         Some(first) => first.to_uppercase().chain(letters).collect(),
         None => String::new(),
     }
+}
+
+/// What became of a job that is not there, if it was removed.
+///
+/// # Errors
+/// A failure of ours.
+pub async fn removed(request: &Request, id: crate::base::ids::JobId) -> Result<Option<Error>> {
+    let mut db = request.services.store.read().await?;
+    let gone = store::retention::forgotten(&mut db, id).await?;
+    Ok(gone.map(|gone| {
+        let why = match gone.why {
+            store::retention::Why::Age => "it was older than jobs are kept (jobs.keep)",
+            store::retention::Why::Count => "more jobs had ended than are kept (jobs.keep_count)",
+            store::retention::Why::Size => "the logs were larger than is kept (jobs.keep_size)",
+        };
+        Error::refused(format!(
+            "#{id} and its log are no longer kept. They were removed at {}: {why}.",
+            clock(gone.at, Millis::now())
+        ))
+    }))
 }

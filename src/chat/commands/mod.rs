@@ -9,6 +9,7 @@ pub mod help;
 pub mod invite;
 pub mod job;
 pub mod jobs;
+pub mod outbox;
 pub mod output;
 pub mod reload;
 pub mod retry;
@@ -63,6 +64,8 @@ pub enum Command {
     Retry,
     /// Gives a job's output.
     Output,
+    /// Shows what waits to be sent.
+    Outbox,
     /// Shows the persons.
     Users,
     /// Gives a role or a right.
@@ -89,7 +92,7 @@ pub enum Command {
 
 impl Command {
     /// All commands, in the order of the help.
-    pub const ALL: [Command; 19] = [
+    pub const ALL: [Command; 20] = [
         Command::Run,
         Command::Stream,
         Command::Status,
@@ -98,6 +101,7 @@ impl Command {
         Command::Cancel,
         Command::Retry,
         Command::Output,
+        Command::Outbox,
         Command::Users,
         Command::Grant,
         Command::Revoke,
@@ -123,6 +127,7 @@ impl Command {
             Command::Cancel => &cancel::ABOUT,
             Command::Retry => &retry::ABOUT,
             Command::Output => &output::ABOUT,
+            Command::Outbox => &outbox::ABOUT,
             Command::Users => &users::ABOUT,
             Command::Grant => &grant::ABOUT,
             Command::Revoke => &revoke::ABOUT,
@@ -151,6 +156,7 @@ impl Command {
             Command::Cancel => cancel::handle(request, rest).await,
             Command::Retry => retry::handle(request, rest).await,
             Command::Output => output::handle(request, rest).await,
+            Command::Outbox => outbox::handle(request, rest).await,
             Command::Users => users::handle(request, rest).await,
             Command::Grant => grant::handle(request, rest).await,
             Command::Revoke => revoke::handle(request, rest).await,

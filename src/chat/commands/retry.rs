@@ -12,6 +12,7 @@ use crate::chat::reply::Reply;
 use crate::chat::request::Request;
 use crate::jobs::Origin;
 use crate::store;
+use crate::store::history::Standing;
 use std::time::Duration;
 
 /// What the help says.
@@ -37,7 +38,7 @@ const DOUBLE_TAP: Duration = Duration::from_secs(3);
 pub async fn handle(request: &Request, rest: &str) -> Result<Reply> {
     match wanted(rest, "retry")? {
         Some(id) => again(request, id).await,
-        None => jobs::ask_which(request, "failed", "retry").await,
+        None => jobs::ask_which(request, Standing::Failed, "retry").await,
     }
 }
 

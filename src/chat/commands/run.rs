@@ -9,6 +9,7 @@ use crate::base::job::OutputMode;
 use crate::base::role::Role;
 use crate::base::text::{self, escape, utf16_len};
 use crate::base::{suggest, words};
+use crate::chat::dialog;
 use crate::chat::keyboards::{PAGE, Press, in_pairs};
 use crate::chat::offers::{self, Offer, RunOffer};
 use crate::chat::reply::Reply;
@@ -73,14 +74,32 @@ pub struct Wanted {
     pub retry_of: Option<JobId>,
 }
 
-/// Checks what is wanted; then asks, if the script wants that, or submits.
+/// Checks what is wanted and asks for what is missing; else as [`launch`].
 ///
 /// # Errors
 /// The refusal in words, or a failure of ours.
 pub async fn begin(request: &Request, wanted: Wanted, origin: Origin) -> Result<Reply> {
     let config = request.services.live.current();
-    let (script, grant) = permit(request, &config, &wanted).await?;
+    let known = script::find(&config, &wanted.script);
+    if let Some(script) = known
+        && let Ok(true) = dialog::is_needed(script, &wanted.given)
+    {
+        permit(request, &config, &wanted, "script.ask").await?;
+        return dialog::begin(request, script, wanted, &origin).await;
+    }
+    launch(request, wanted, origin).await
+}
+
+/// Checks what is wanted; then asks whether to run it, if the script wants that, or submits.
+///
+/// # Errors
+/// The refusal in words, or a failure of ours.
+pub async fn launch(request: &Request, wanted: Wanted, origin: Origin) -> Result<Reply> {
+    let config = request.services.live.current();
+    let (script, grant) = permit(request, &config, &wanted, "script.run").await?;
+    dialog::is_needed(script, &wanted.given)?;
     let scripts = &request.services.scripts;
+    scripts.check_choices(script, &wanted.given).await?;
     let job = scripts.job(script, &wanted.given, wanted.output, wanted.retry_of)?;
     if !script.confirm {
         return submit(request, &grant, job, origin).await;
@@ -124,8 +143,9 @@ pub async fn confirmed(request: &Request, offer: RunOffer) -> Result<Reply> {
         output: offer.output,
         retry_of: offer.retry_of,
     };
-    let (script, grant) = permit(request, &config, &wanted).await?;
+    let (script, grant) = permit(request, &config, &wanted, "script.run").await?;
     let scripts = &request.services.scripts;
+    scripts.check_choices(script, &wanted.given).await?;
     let job = scripts.job(script, &wanted.given, wanted.output, wanted.retry_of)?;
     if argv(&job)? != offer.argv {
         return Err(Error::refused(format!(
@@ -223,6 +243,7 @@ async fn permit<'a>(
     request: &Request,
     config: &'a Arc<Config>,
     wanted: &Wanted,
+    action: &'static str,
 ) -> Result<(&'a Script, Grant)> {
     let Some(script) = script::find(config, &wanted.script) else {
         let asked = Asked::new("script.list", "", Role::Viewer);
@@ -231,7 +252,7 @@ async fn permit<'a>(
     };
     let arguments = masked_words(request, script, &wanted.given);
     let asked = Asked {
-        action: "script.run",
+        action,
         target: script.name.to_string(),
         arguments,
         need: script.role,

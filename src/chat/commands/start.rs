@@ -40,10 +40,14 @@ pub async fn handle(request: &Request, rest: &str) -> Result<Reply> {
     let name = escape(&request.actor.name);
     Ok(
         match access.standing(request.actor.id, request.actor.place) {
-            Standing::Known(role) => Reply::html(format!(
-                "Hello {name}. You are <b>{role}</b> here.\n\n{}",
-                what_next(role)
-            )),
+            Standing::Known(role) => {
+                // Telegram takes a menu only for a chat that it knows, and this may be its first message.
+                request.services.roles_changed.notify_one();
+                Reply::html(format!(
+                    "Hello {name}. You are <b>{role}</b> here.\n\n{}",
+                    what_next(role)
+                ))
+            }
             Standing::UnlistedChat => Reply::html(format!(
                 "Hello {name}. This group is not on my list, so I do nothing here. \
              An owner or admin can allow it by /chats allow viewer here, or in the configuration \

@@ -14,6 +14,7 @@ use crate::config::Device;
 use crate::delivery::Buttons;
 use crate::drivers::host::{self, Disk, Host};
 use crate::store;
+use crate::store::history::Cursor;
 
 /// What the help says.
 pub const ABOUT: About = About {
@@ -181,7 +182,7 @@ fn buttons(part: &str) -> Buttons {
     let part = if part.is_empty() { "all" } else { part };
     vec![vec![
         Press::Status(part.to_owned()).button("Refresh"),
-        Press::Jobs("running".to_owned(), 0).button("Running jobs"),
+        Press::Jobs("running".to_owned(), Cursor::Newest).button("Running jobs"),
     ]]
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::super::{Database, Env, When, default_path, load};
 use super::Home;
+use crate::base::ids::ThreadId;
 use crate::base::job::{AfterCrash, OnBusy, OutputMode};
 use crate::base::name::Name;
 use crate::base::role::Role;
@@ -32,6 +33,15 @@ fn an_empty_file_has_every_default() {
         assert_eq!(config.data_dir, home.path().join("data"));
         assert_eq!(config.base_dir, home.path());
         assert_eq!((config.jobs.workers, config.jobs.max_queued), (4, 200));
+        let month = Duration::from_secs(30 * 24 * 3600);
+        assert_eq!(
+            (
+                config.jobs.keep,
+                config.jobs.keep_count,
+                config.jobs.keep_size
+            ),
+            (month, 100_000, 2 << 30)
+        );
         assert!(config.access.users.is_empty() && config.scripts.is_empty());
     }
 }
@@ -283,4 +293,50 @@ fn the_default_file_can_be_named() {
     );
     let env: Env = [("OPSGRAM_CONFIG", "/etc/o.yaml")].into_iter().collect();
     assert_eq!(default_path(&env), Path::new("/etc/o.yaml"));
+}
+
+#[test]
+fn persons_are_allowed_a_script_by_name_or_id_and_topics_have_their_own_role() {
+    let home = Home::new();
+    let loaded = home.good(
+        "access:
+  users: [{id: 111, name: ann, role: owner}, {id: 222, name: ben, role: viewer}]
+  chats: [{id: -1, role: viewer, topics: [{id: 42, role: operator}]}, {id: -2, role: viewer}]
+scripts:
+  deploy: {run: ./run.sh, role: admin, allow: [ben, 111, 333, 222]}
+  hello: {run: ./run.sh}
+",
+    );
+    let config = loaded.config;
+    let ids = |name: &str| -> Vec<i64> {
+        let script = &config.scripts[&Name::new(name).unwrap()];
+        script.allow.iter().map(|user| user.0).collect()
+    };
+    assert_eq!(ids("deploy"), [222, 111, 333], "each once");
+    assert!(ids("hello").is_empty());
+    assert_eq!(
+        config.access.chats[0].topics,
+        [(ThreadId(42), Role::Operator)]
+    );
+    assert!(config.access.chats[1].topics.is_empty());
+    assert_eq!(loaded.warnings.len(), 1);
+    assert!(
+        loaded.warnings[0]
+            .message
+            .starts_with("333 is not under `access.users`")
+    );
+}
+
+#[test]
+fn users_without_an_owner_are_warned_of() {
+    let home = Home::new();
+    let warned = |yaml: &str| -> Vec<String> {
+        let warnings = home.good(yaml).warnings;
+        warnings.into_iter().map(|one| one.message).collect()
+    };
+    let none = warned("access: {users: [{id: 1, role: admin}]}");
+    assert_eq!(none.len(), 1, "{none:?}");
+    assert!(none[0].contains("nobody under `access.users` is owner"));
+    assert!(warned("access: {users: [{id: 1, role: owner}]}").is_empty());
+    assert!(warned("access: {users: []}").is_empty());
 }

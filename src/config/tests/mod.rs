@@ -4,6 +4,7 @@ mod arguments;
 mod documents;
 mod faults;
 mod good;
+mod kinds;
 mod token;
 
 use std::fs;

@@ -131,3 +131,21 @@ fn no_token_is_no_fault_of_the_file() {
     let env: Env = [("TELEGRAM_TOKEN", "")].into_iter().collect();
     assert!(load(&file, &env).unwrap().config.telegram.token.is_none());
 }
+
+#[test]
+fn an_empty_token_file_is_a_warning_and_no_token() {
+    let home = Home::new();
+    home.write("token", "\n");
+    let loaded = home
+        .load("telegram: {token_file: token}")
+        .unwrap_or_else(|faults| panic!("{faults}"));
+    assert!(loaded.config.telegram.token.is_none());
+    assert!(
+        loaded
+            .warnings
+            .iter()
+            .any(|w| w.message.contains("is empty")),
+        "{:?}",
+        loaded.warnings
+    );
+}

@@ -1,21 +1,21 @@
 //! Runs one program in its own process group and sees to it that nothing it started outlives it.
 
+mod start;
+
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
+use start::{Source, start};
 use std::collections::HashSet;
 use std::fs;
 use std::future::Future;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
-use std::process::{ExitStatus, Stdio};
+use std::process::ExitStatus;
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::net::unix::pipe;
-use tokio::process::{Child, Command};
+use tokio::io::AsyncReadExt;
+use tokio::process::Child;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
@@ -132,8 +132,30 @@ pub async fn run(
     cancel: &CancellationToken,
     sink: &mut impl Sink,
 ) -> Result<Finished, SpawnError> {
+    run_through(spec, cancel, sink, None::<&mut fn(&[u8])>).await
+}
+
+/// The same with what it prints as errors going to a sink of its own; never on a terminal, which has one output only.
+///
+/// # Errors
+/// [`SpawnError`] when it could not be started; then nothing was printed.
+pub async fn run_apart(
+    spec: &Spec,
+    cancel: &CancellationToken,
+    sink: &mut impl Sink,
+    errors: &mut impl Sink,
+) -> Result<Finished, SpawnError> {
+    run_through(spec, cancel, sink, Some(errors)).await
+}
+
+async fn run_through(
+    spec: &Spec,
+    cancel: &CancellationToken,
+    sink: &mut impl Sink,
+    errors: Option<&mut impl Sink>,
+) -> Result<Finished, SpawnError> {
     let started = Instant::now();
-    let (mut child, output) = start(spec).await?;
+    let (mut child, output, complaints) = start(spec, errors.is_some()).await?;
     let mut family = Family::of(&child, &spec.marker);
     let gone = CancellationToken::new();
     let watching = async {
@@ -141,12 +163,19 @@ pub async fn run(
         gone.cancel();
         (end, survivors, started.elapsed())
     };
-    let ((end, survivors, duration), bytes) = tokio::join!(watching, pump(output, sink, &gone));
+    let complaining = async {
+        match (complaints, errors) {
+            (Some(complaints), Some(errors)) => pump(complaints, errors, &gone).await,
+            _ => 0,
+        }
+    };
+    let ((end, survivors, duration), bytes, complained) =
+        tokio::join!(watching, pump(output, sink, &gone), complaining);
     family.done();
     Ok(Finished {
         end,
         duration,
-        bytes,
+        bytes: bytes + complained,
         survivors,
     })
 }
@@ -166,107 +195,6 @@ pub async fn end_all(marker: &str, grace: Duration) -> Vec<i32> {
         armed: false,
     };
     family.end_by(Instant::now() + grace).await
-}
-
-/// Where output is read.
-trait Source: AsyncRead + AsFd + Send + Unpin {}
-impl<T: AsyncRead + AsFd + Send + Unpin> Source for T {}
-
-async fn start(spec: &Spec) -> Result<(Child, Box<dyn Source>), SpawnError> {
-    let program = spec.argv.first().map_or("", String::as_str);
-    let mut tries = 0;
-    loop {
-        let started = if spec.tty {
-            start_on_terminal(spec, program)
-        } else {
-            start_on_pipe(spec, program)
-        };
-        match started {
-            Ok(started) => return Ok(started),
-            Err(error)
-                if error.kind() == io::ErrorKind::ExecutableFileBusy && tries < BUSY_RETRIES.0 =>
-            {
-                tries += 1;
-                sleep(BUSY_RETRIES.1).await;
-            }
-            Err(error) => return Err(explain(spec, program, error)),
-        }
-    }
-}
-
-fn start_on_pipe(spec: &Spec, program: &str) -> io::Result<(Child, Box<dyn Source>)> {
-    let (reader, writer) = io::pipe()?;
-    // A bigger pipe only saves switches between the two sides; the system may refuse it.
-    let _ = fcntl(&reader, FcntlArg::F_SETPIPE_SZ(PIPE_BYTES));
-    let child = command(spec, program)
-        .process_group(0)
-        .stdout(Stdio::from(writer.try_clone()?))
-        .stderr(Stdio::from(writer))
-        .spawn()?;
-    let receiver = pipe::Receiver::from_owned_fd(OwnedFd::from(reader))?;
-    Ok((child, Box::new(receiver)))
-}
-
-/// On a terminal the program leads a session, and so a group, of its own.
-fn start_on_terminal(spec: &Spec, program: &str) -> io::Result<(Child, Box<dyn Source>)> {
-    let failed = |error: pty_process::Error| match error {
-        pty_process::Error::Io(error) => error,
-        other => io::Error::other(other),
-    };
-    let (terminal, inside) = pty_process::open().map_err(failed)?;
-    let (cols, rows) = TERMINAL_SIZE;
-    terminal
-        .resize(pty_process::Size::new(rows, cols))
-        .map_err(failed)?;
-    let mut command = command(spec, program);
-    if spec.env.iter().all(|(name, _)| name != "TERM") {
-        command.env("TERM", "xterm-256color");
-    }
-    let child = pty_process::Command::from(command)
-        .stdin(Stdio::null())
-        .spawn(inside)
-        .map_err(failed)?;
-    Ok((child, Box::new(terminal)))
-}
-
-fn command(spec: &Spec, program: &str) -> Command {
-    let mut command = Command::new(program);
-    command
-        .args(spec.argv.iter().skip(1))
-        .current_dir(&spec.cwd)
-        .env_clear()
-        .envs(spec.env.iter().map(|(name, value)| (name, value)))
-        .env(MARKER_VARIABLE, &spec.marker)
-        .stdin(Stdio::null());
-    command
-}
-
-/// Which of the things that the system reports alike it was.
-fn explain(spec: &Spec, program: &str, error: io::Error) -> SpawnError {
-    let program = program.to_owned();
-    if !spec.cwd.is_dir() {
-        return SpawnError::CwdMissing(spec.cwd.clone());
-    }
-    match error.raw_os_error().map(Errno::from_raw) {
-        Some(Errno::ENOENT) if is_there(spec, &program) => SpawnError::BadInterpreter(program),
-        Some(Errno::ENOENT) => SpawnError::NotFound(program),
-        Some(Errno::ENOEXEC) => SpawnError::BadInterpreter(program),
-        Some(Errno::EACCES) => SpawnError::NotExecutable(program),
-        _ => SpawnError::Other(program, error),
-    }
-}
-
-fn is_there(spec: &Spec, program: &str) -> bool {
-    if program.is_empty() {
-        return false;
-    }
-    if program.contains('/') {
-        return spec.cwd.join(program).exists();
-    }
-    let path = spec.env.iter().find(|(name, _)| name == "PATH");
-    path.is_some_and(|(_, path)| {
-        std::env::split_paths(path).any(|folder| folder.join(program).exists())
-    })
 }
 
 /// Waits until the program ended or is to be stopped, and ends all that is left of it.

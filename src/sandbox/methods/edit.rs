@@ -56,7 +56,10 @@ fn target<'a>(state: &'a State, params: &Params) -> Result<&'a Message, Refusal>
     let id = small(id.ok_or_else(|| Refusal::bad("message identifier is not specified"))?);
     match chat.messages.get(&id) {
         None => Err(Refusal::bad("message to edit not found")),
-        Some(message) if !message.from_bot => Err(Refusal::bad("message can't be edited")),
+        // Of reply markups, only inline keyboards may be under a message that is edited.
+        Some(message) if !message.from_bot || message.force_reply => {
+            Err(Refusal::bad("message can't be edited"))
+        }
         Some(message) => Ok(message),
     }
 }

@@ -9,6 +9,9 @@ use crate::sandbox::refusal::Refusal;
 /// The most buttons under one message.
 const MAX_BUTTONS: usize = 100;
 
+/// The most characters in an empty input field.
+const MAX_PLACEHOLDER: usize = 64;
+
 /// The colours a button may have.
 const STYLES: [&str; 3] = ["danger", "success", "primary"];
 
@@ -28,6 +31,7 @@ const NOT_MODELLED: [&str; 7] = [
 pub(super) struct Markup {
     pub(super) buttons: Vec<Vec<Button>>,
     pub(super) force_reply: bool,
+    pub(super) placeholder: Option<String>,
 }
 
 /// Reads `reply_markup`.
@@ -39,8 +43,16 @@ pub(super) fn read(params: &Params) -> Result<Markup, Refusal> {
         return Ok(Markup::default());
     };
     if markup.get("force_reply").is_some() {
+        let placeholder = markup
+            .get("input_field_placeholder")
+            .and_then(Value::as_str);
+        if placeholder.is_some_and(|words| !(1..=MAX_PLACEHOLDER).contains(&words.chars().count()))
+        {
+            return Err(Refusal::bad("input field placeholder is too long"));
+        }
         return Ok(Markup {
             force_reply: true,
+            placeholder: placeholder.map(str::to_owned),
             ..Markup::default()
         });
     }
@@ -63,7 +75,7 @@ pub(super) fn read(params: &Params) -> Result<Markup, Refusal> {
     }
     Ok(Markup {
         buttons,
-        force_reply: false,
+        ..Markup::default()
     })
 }
 

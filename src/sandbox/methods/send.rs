@@ -123,6 +123,7 @@ pub(super) fn deliver(
         source: content.source,
         buttons: envelope.markup.buttons.clone(),
         force_reply: envelope.markup.force_reply,
+        placeholder: envelope.markup.placeholder.clone(),
         document,
         reply_to: envelope.reply_to,
         date: unix_now(),

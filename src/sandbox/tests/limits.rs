@@ -70,6 +70,7 @@ async fn keyboards_are_checked() {
         keyboard(json!({"text": "a", "url": "https://example.org/x"})),
         keyboard(json!({"text": "a", "copy_text": {"text": "c"}})),
         json!({"force_reply": true, "selective": true}),
+        json!({"force_reply": true, "input_field_placeholder": "é".repeat(64)}),
         many(100),
     ] {
         assert!(
@@ -78,6 +79,10 @@ async fn keyboards_are_checked() {
         );
     }
     for (markup, want) in [
+        (
+            json!({"force_reply": true, "input_field_placeholder": "é".repeat(65)}),
+            "input field placeholder is too long",
+        ),
         (
             keyboard(json!({"text": "a", "callback_data": "é".repeat(33)})),
             "BUTTON_DATA_INVALID",

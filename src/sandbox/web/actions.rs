@@ -158,15 +158,13 @@ pub(super) async fn upload(Extract(site): Extract<Arc<Site>>, mut parts: Multipa
         Trouble(error.status(), format!("The file did not arrive: {error}."))
     };
     let mut words = Words::default();
-    let mut file: Option<(String, String, Bytes)> = None;
+    let mut file: Option<(String, Bytes)> = None;
     let mut photo = false;
     while let Some(field) = parts.next_field().await.map_err(broken)? {
         let name = field.name().unwrap_or_default().to_owned();
         if name == "file" {
             let title = field.file_name().unwrap_or("file").to_owned();
-            let kind = "application/octet-stream";
-            let kind = field.content_type().unwrap_or(kind).to_owned();
-            file = Some((title, kind, field.bytes().await.map_err(broken)?));
+            file = Some((title, field.bytes().await.map_err(broken)?));
             continue;
         }
         let text = field.text().await.map_err(broken)?;
@@ -185,7 +183,7 @@ pub(super) async fn upload(Extract(site): Extract<Arc<Site>>, mut parts: Multipa
             _ => return Err(Trouble::bad(format!("{name} is not known here."))),
         }
     }
-    let (name, mime, bytes) = file.ok_or_else(|| Trouble::bad("There is no file."))?;
+    let (name, bytes) = file.ok_or_else(|| Trouble::bad("There is no file."))?;
     match bytes.len() {
         0 => return Err(Trouble::bad("An empty file cannot be sent.")),
         1..=MAX_UPLOAD => {}
@@ -193,17 +191,11 @@ pub(super) async fn upload(Extract(site): Extract<Arc<Site>>, mut parts: Multipa
     }
     fits(&words.text, MAX_CAPTION)?;
     let speech = speech(&site, &words)?;
-    let sent = attach(speech, (&name, &mime, bytes), photo, &words.text);
+    let sent = match photo && picture(&bytes).is_some() {
+        true => speech.photo(bytes, &words.text),
+        false => speech.file(&name, bytes, &words.text),
+    };
     Ok(Json(json!({"id": sent.message_id})))
-}
-
-fn attach(
-    speech: super::super::Speech,
-    (name, _mime, bytes): (&str, &str, Bytes),
-    _photo: bool,
-    caption: &str,
-) -> super::super::Sent {
-    speech.file(name, bytes, caption)
 }
 
 /// A press of a button.

@@ -1,12 +1,18 @@
 //! Who may talk to the page: only itself. And what it may load: only from itself.
 //!
+//! Where the scripts are real ones, another user of the machine must not run them through this page: its address holds a
+//! key, which becomes a cookie.
+//!
 //! It listens on the loopback interface, yet any site that the person has open can send requests
 //! there. A foreign name that was pointed here (DNS rebinding) is known by its `Host`, a foreign
 //! page by its `Origin` or `Sec-Fetch-Site`.
 
-use axum::extract::Request;
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, ORIGIN, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, COOKIE, HOST, LOCATION, ORIGIN, REFERRER_POLICY,
+    SET_COOKIE, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
@@ -16,10 +22,20 @@ use axum::response::{IntoResponse, Response};
 const POLICY: &str = "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// Lets the page's own requests through and marks every answer.
-pub(super) async fn guard(request: Request, next: Next) -> Response {
-    let mut response = match judge(request.method(), request.headers()) {
-        Ok(()) => next.run(request).await,
-        Err(words) => (StatusCode::FORBIDDEN, words).into_response(),
+pub(super) async fn guard(
+    State(key): State<Arc<Option<String>>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let judged = judge(request.method(), request.headers());
+    let mut response = match (judged, key.as_deref()) {
+        (Err(words), _) => (StatusCode::FORBIDDEN, words).into_response(),
+        (Ok(()), Some(key)) if brings(&request, key) => welcome(key),
+        (Ok(()), Some(key)) if !holds(request.headers(), key) => {
+            let words = "Open the whole address that opsgram sandbox printed; it holds a key.\n";
+            (StatusCode::FORBIDDEN, words).into_response()
+        }
+        (Ok(()), Some(_) | None) => next.run(request).await,
     };
     let headers = response.headers_mut();
     let fixed = [
@@ -62,6 +78,30 @@ fn judge(method: &Method, headers: &HeaderMap) -> Result<(), &'static str> {
         Some(_) if *method == Method::GET && text("sec-fetch-mode") == Some("navigate") => Ok(()),
         Some(_) => Err(foreign),
     }
+}
+
+/// Whether this is the address that was printed.
+fn brings(request: &Request, key: &str) -> bool {
+    request.uri().path() == "/" && request.uri().query() == Some(&format!("key={key}"))
+}
+
+/// Keeps the key in the browser, and takes it out of the address.
+fn welcome(key: &str) -> Response {
+    let cookie = format!("{NAME}={key}; HttpOnly; SameSite=Strict; Path=/");
+    let headers = [(LOCATION, "/".to_owned()), (SET_COOKIE, cookie)];
+    (StatusCode::SEE_OTHER, headers).into_response()
+}
+
+/// The cookie of the key. Another sandbox on this machine replaces it; its address brings it back.
+const NAME: &str = "opsgram_sandbox";
+
+fn holds(headers: &HeaderMap, key: &str) -> bool {
+    let wanted = format!("{NAME}={key}");
+    let cookies = headers.get_all(COOKIE).iter();
+    cookies
+        .filter_map(|cookies| cookies.to_str().ok())
+        .flat_map(|cookies| cookies.split(';'))
+        .any(|cookie| cookie.trim() == wanted)
 }
 
 /// Whether a `Host` is a name of this machine to itself, whatever the port: it may be forwarded.

@@ -55,6 +55,8 @@ pub struct PageOptions {
     pub port: u16,
     /// Whom the page can be, the first one at first.
     pub players: Vec<Player>,
+    /// What a browser must bring to be let in; nothing for everybody on this machine.
+    pub key: Option<String>,
     /// The bot; it is started at once.
     pub program: Program,
 }
@@ -73,6 +75,7 @@ struct Site {
 pub struct Page {
     site: Arc<Site>,
     address: SocketAddr,
+    key: Arc<Option<String>>,
     serving: JoinHandle<()>,
 }
 
@@ -92,7 +95,8 @@ impl Page {
             players: options.players,
             bell,
         });
-        let router = router(Arc::clone(&site));
+        let key = Arc::new(options.key);
+        let router = router(Arc::clone(&site), Arc::clone(&key));
         let serving = tokio::spawn(async move {
             // Serving ends only when this task is aborted.
             let _ = axum::serve(listener, router).await;
@@ -100,13 +104,17 @@ impl Page {
         Ok(Page {
             site,
             address,
+            key,
             serving,
         })
     }
 
-    /// Where the page is.
+    /// Where the page is, with its key.
     pub fn url(&self) -> String {
-        format!("http://{}/", self.address)
+        match self.key.as_deref() {
+            Some(key) => format!("http://{}/?key={key}", self.address),
+            None => format!("http://{}/", self.address),
+        }
     }
 
     /// Closes the page and stops the bot in good order.
@@ -140,7 +148,7 @@ impl Drop for Page {
     }
 }
 
-fn router(site: Arc<Site>) -> Router {
+fn router(site: Arc<Site>, key: Arc<Option<String>>) -> Router {
     Router::new()
         .route("/api/feed", get(feed::feed))
         .route("/api/messages", get(actions::messages))
@@ -157,7 +165,7 @@ fn router(site: Arc<Site>) -> Router {
         .route("/api/bot", post(panel::bot))
         .fallback(assets::serve)
         .layer(DefaultBodyLimit::max(MAX_REQUEST))
-        .layer(middleware::from_fn(guard::guard))
+        .layer(middleware::from_fn_with_state(key, guard::guard))
         .with_state(site)
 }
 

@@ -43,6 +43,8 @@ enum Kind {
     Garbage,
     Late,
     Blocked,
+    Missing,
+    Half,
 }
 
 /// Which calls it hits.
@@ -52,6 +54,7 @@ enum Where {
     Messages,
     Answers,
     Polls,
+    Downloads,
     All,
 }
 
@@ -90,10 +93,16 @@ pub(super) async fn fault(Extract(site): Extract<Arc<Site>>, Json(wanted): Json<
         Kind::DropBefore => FaultKind::DropBefore,
         Kind::DropAfter => FaultKind::DropAfter,
         Kind::Garbage => FaultKind::Garbage,
+        Kind::Missing => FaultKind::Missing,
+        Kind::Half => FaultKind::Half,
         Kind::Late => FaultKind::Delay(Duration::from_secs(seconds)),
         Kind::Blocked => FaultKind::Forbidden(Forbidden::Blocked),
     };
+    let file_only = matches!(wanted.kind, Kind::Missing | Kind::Half);
     let methods: &[&str] = match wanted.on {
+        // These two can befall nothing else.
+        _ if file_only => &["download"],
+        Where::Downloads => &["download"],
         Where::Messages => &MESSAGES,
         Where::Answers => &["answerCallbackQuery"],
         Where::Polls => &["getUpdates"],

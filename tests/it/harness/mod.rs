@@ -1,5 +1,6 @@
 //! A world for a test: a Telegram stand-in, people, scripts, and the bot running against them.
 
+pub mod browser;
 mod database;
 mod outside;
 mod talk;

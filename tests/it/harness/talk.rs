@@ -4,7 +4,8 @@ use super::{PATIENCE, World};
 use opsgram::base::role::Role;
 use opsgram::sandbox::{Message, View};
 use opsgram::store::audit::Entry;
-use opsgram::store::{audit, inbox, jobs, outbox};
+use opsgram::store::history::{self, Cursor, Filter};
+use opsgram::store::{audit, inbox, outbox};
 
 impl World {
     /// The same world, with its database, folder and stand-in, before any script was configured.
@@ -64,8 +65,31 @@ impl World {
     /// How many jobs were ever made.
     pub async fn jobs(&self) -> usize {
         let mut db = self.services().store.read().await.unwrap();
-        let all = jobs::list(&mut db, jobs::Filter::All, Role::Owner, 1000, 0).await;
+        let all = history::list(
+            &mut db,
+            &Filter::default(),
+            Role::Owner,
+            Cursor::Newest,
+            1000,
+        )
+        .await;
         all.unwrap().len()
+    }
+
+    /// Waits until every update is handled, whatever waits to be sent.
+    pub async fn quiet_but_for_messages(&self) {
+        let begun = std::time::Instant::now();
+        loop {
+            let mut db = self.services().store.read().await.unwrap();
+            let open = inbox::unhandled(&mut db).await.unwrap();
+            drop(db);
+            if open.is_empty() && self.sandbox.pending_updates() == 0 {
+                return;
+            }
+            assert!(begun.elapsed() < PATIENCE, "never quiet: {open:?}");
+            // There is no event for “nothing”; this is the pace of looking, not a time that the test relies on.
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
     }
 
     /// Waits until every update is handled and every message is out, whatever jobs still run.

@@ -3,6 +3,7 @@
 use super::*;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::Stdio;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 const LONG: Duration = Duration::from_secs(60);
@@ -389,4 +390,34 @@ async fn a_run_may_be_a_task_and_cancelled_before_it_starts() {
     let task = tokio::spawn(async move { run(&spec, &cancel, &mut |_: &[u8]| ()).await });
     let finished = task.await.unwrap().unwrap();
     assert_eq!(finished.end, End::Cancelled);
+}
+
+#[tokio::test]
+async fn errors_go_apart_when_that_is_wanted() {
+    let script =
+        Script::new("#!/bin/sh\necho one; echo bad >&2; echo two; echo worse >&2; exit 3\n");
+    let (mut output, mut errors) = (Vec::new(), Vec::new());
+    let mut sink = |bytes: &[u8]| output.extend_from_slice(bytes);
+    let mut apart = |bytes: &[u8]| errors.extend_from_slice(bytes);
+    let never = CancellationToken::new();
+    let finished = run_apart(&script.spec, &never, &mut sink, &mut apart)
+        .await
+        .unwrap();
+    assert_eq!(finished.end, End::Exited(3));
+    assert_eq!(String::from_utf8(output).unwrap(), "one\ntwo\n");
+    assert_eq!(String::from_utf8(errors).unwrap(), "bad\nworse\n");
+    assert_eq!(finished.bytes, 18);
+}
+
+#[tokio::test]
+async fn a_flood_on_one_output_does_not_hold_the_other_back() {
+    let script = Script::new("#!/bin/sh\nseq 1 300000 >&2; echo done\n");
+    let mut output = Vec::new();
+    let mut sink = |bytes: &[u8]| output.extend_from_slice(bytes);
+    let never = CancellationToken::new();
+    let finished = run_apart(&script.spec, &never, &mut sink, &mut |_: &[u8]| {})
+        .await
+        .unwrap();
+    assert_eq!(finished.end, End::Exited(0));
+    assert_eq!(output, b"done\n");
 }

@@ -1,7 +1,12 @@
 //! The log's own tests: limits, a full disk, a crash at any point.
 
+use super::reader::PartReader;
+use super::search::{SHOWN_LINE_BYTES, WINDOW_BYTES};
 use super::*;
+use crate::base::text::grouped;
 use proptest::prelude::{prop, prop_assert, prop_assert_eq, proptest};
+use std::io::Read;
+use std::time::{Duration, Instant};
 
 const ID: JobId = JobId(12);
 
@@ -181,7 +186,7 @@ fn a_failing_disk_is_left_alone_for_a_while() {
         .write(true)
         .open("/dev/full")
         .unwrap();
-    log.file = Some(Open {
+    log.file = Some(writer::Open {
         file: full,
         len: 0,
         max: 4096,
@@ -200,14 +205,35 @@ fn a_failing_disk_is_left_alone_for_a_while() {
     );
 }
 
+/// A log with this output, found in full.
+fn log_of(dir: &Path, output: &[u8]) -> LogReader {
+    let mut log = LogWriter::create(dir, ID, 100_000_000).unwrap();
+    log.write(output).unwrap();
+    LogReader::open(dir, ID).unwrap()
+}
+
+fn wanted(context: usize, matches: usize) -> Wanted {
+    Wanted {
+        from: Point::default(),
+        context,
+        matches,
+        room: 3600,
+        count: true,
+        until: Instant::now() + Duration::from_secs(60),
+    }
+}
+
+fn look(log: &LogReader, sought: &str, wanted: Wanted) -> Searched {
+    let pattern = Sought::read(sought).compile().unwrap();
+    log.search(&pattern, wanted).unwrap()
+}
+
 #[test]
 fn a_search_finds_lines_in_any_case_with_their_neighbours() {
     let dir = folder();
-    let mut log = LogWriter::create(dir.path(), ID, 1_000_000).unwrap();
-    log.write("a\nb\nERROR one\nc\nd\ne\nОшибка\nerror two\nf\nerror three".as_bytes())
-        .unwrap();
-    let reader = LogReader::open(dir.path(), ID).unwrap();
-    let found = reader.grep("Error", 1, 2).unwrap();
+    let text = "a\nb\nERROR one\nc\nd\ne\nОшибка\nerror two\nf\nerror three";
+    let reader = log_of(dir.path(), text.as_bytes());
+    let found = look(&reader, "error", wanted(1, 2));
     let lines: Vec<_> = found
         .lines
         .iter()
@@ -224,13 +250,80 @@ fn a_search_finds_lines_in_any_case_with_their_neighbours() {
             (9, "f", false),
         ]
     );
-    assert_eq!(found.matches, 3);
-    assert_eq!(reader.grep("ОШИБКА", 0, 9).unwrap().matches, 1);
+    assert_eq!(found.lines[1].marks.first(), Some(&(0..5)));
+    assert_eq!((found.matches, found.whole), (3, true));
+    assert_eq!(look(&reader, "ошибка", wanted(0, 9)).matches, 1);
     assert_eq!(
-        reader.grep(".*", 0, 9).unwrap(),
-        Search::default(),
+        look(&reader, "Error", wanted(0, 9)).matches,
+        0,
+        "capitals count"
+    );
+    assert_eq!(
+        look(&reader, ".*", wanted(0, 9)).matches,
+        0,
         "plain text, no pattern"
     );
+    assert_eq!(look(&reader, "/^error t/", wanted(0, 9)).matches, 2);
+}
+
+#[test]
+fn the_pages_of_a_search_hold_every_match_once_and_in_order() {
+    let dir = folder();
+    let output: Vec<u8> = (1..=3000)
+        .flat_map(|n| format!("line {n} {}\n", if n % 7 == 0 { "seven" } else { "" }).into_bytes())
+        .collect();
+    let reader = log_of(dir.path(), &output);
+    for context in [0, 1, 3, 20] {
+        let (mut numbers, mut from, mut pages) = (Vec::new(), Point::default(), 0);
+        loop {
+            let wanted = Wanted {
+                from,
+                count: false,
+                room: 900,
+                ..wanted(context, 30)
+            };
+            let found = look(&reader, "seven", wanted);
+            let units: usize = found.lines.iter().map(|l| l.text.len() + 6).sum();
+            assert!(units <= 900 + 30, "{units}");
+            numbers.extend(found.lines.iter().filter(|l| l.matches).map(|l| l.number));
+            pages += 1;
+            match found.next {
+                Some(next) => from = next,
+                None => break,
+            }
+        }
+        assert_eq!(
+            numbers,
+            (1..=428).map(|n| n * 7).collect::<Vec<_>>(),
+            "±{context}"
+        );
+        assert!(pages > 10);
+    }
+}
+
+#[test]
+fn a_search_that_is_out_of_time_says_where_to_go_on() {
+    let dir = folder();
+    let reader = log_of(dir.path(), &numbered(1000));
+    let mut at = wanted(0, 9);
+    let mut steps = 0;
+    loop {
+        let found = look(
+            &reader,
+            "000000777",
+            Wanted {
+                until: Instant::now(),
+                ..at
+            },
+        );
+        steps += 1;
+        if found.matches == 1 {
+            assert_eq!(found.lines[0].number, 778);
+            break;
+        }
+        at.from = found.next.expect("more");
+    }
+    assert_eq!(steps, 778, "each step looks at one line at least");
 }
 
 #[test]
@@ -243,12 +336,110 @@ fn a_search_looks_through_lines_of_any_length() {
             .unwrap();
     }
     let reader = LogReader::open(dir.path(), ID).unwrap();
-    let found = reader.grep("NEEDLE", 0, 99).unwrap();
-    assert_eq!((found.matches, found.lines.len()), (12, 12));
-    for line in found.lines {
-        assert!(line.text.len() < SHOWN_LINE_BYTES + 10);
-        assert!(line.text.contains("éneedleé") && !line.text.contains('\u{FFFD}'));
+    for (sought, matches) in [
+        ("needle", 12),
+        ("/n.edle/", 12),
+        ("/^éé/", 12),
+        ("/^needle/", 0),
+        ("/needle$/", 0),
+        ("/éé$/", 12),
+    ] {
+        let found = look(
+            &reader,
+            sought,
+            Wanted {
+                room: 99_999,
+                ..wanted(0, 99)
+            },
+        );
+        assert_eq!(
+            (found.matches, found.lines.len()),
+            (matches, usize::try_from(matches).unwrap()),
+            "{sought}"
+        );
+        for line in found.lines {
+            assert!(line.text.len() < SHOWN_LINE_BYTES + 10);
+            assert!(!line.text.contains('\u{FFFD}'));
+        }
     }
+}
+
+#[test]
+fn one_line_of_64_mib_is_searched() {
+    let dir = folder();
+    let mut log = LogWriter::create(dir.path(), ID, 100_000_000).unwrap();
+    for _ in 0..64 {
+        log.write(&vec![b'x'; 1 << 20]).unwrap();
+    }
+    log.write(b"needle").unwrap();
+    let reader = LogReader::open(dir.path(), ID).unwrap();
+    let found = look(&reader, "needle", wanted(20, 9));
+    assert_eq!((found.matches, found.lines.len()), (1, 1));
+    assert!(found.lines[0].text.ends_with("xneedle"));
+    assert_eq!(reader.rows(Rows::Last(3)).unwrap().1, 1);
+}
+
+#[test]
+fn colours_do_not_hide_what_is_looked_for_and_binary_is_text_with_holes() {
+    let dir = folder();
+    let reader = log_of(
+        dir.path(),
+        b"\x1b[31mer\x1b[1mror\x1b[0m: disk\r\n\xff\xfe\0error\x80\n",
+    );
+    let found = look(&reader, "error", wanted(0, 9));
+    let texts: Vec<_> = found.lines.iter().map(|l| l.text.as_str()).collect();
+    assert_eq!(texts, ["error: disk", "\u{FFFD}\u{FFFD}\0error\u{FFFD}"]);
+    assert_eq!(found.lines[1].marks.first(), Some(&(7..12)));
+}
+
+#[test]
+fn lines_are_found_by_their_numbers() {
+    let dir = folder();
+    let reader = log_of(dir.path(), &numbered(1000));
+    let numbers = |rows| {
+        let (lines, total) = reader.rows(rows).unwrap();
+        assert_eq!(total, 1000);
+        lines.iter().map(|l| l.number).collect::<Vec<_>>()
+    };
+    assert_eq!(numbers(Rows::Between(3, 5)), [3, 4, 5]);
+    assert_eq!(numbers(Rows::Between(999, 5000)), [999, 1000]);
+    assert_eq!(numbers(Rows::Last(2)), [999, 1000]);
+    assert_eq!(numbers(Rows::Between(1, 1000)).len(), 500);
+    assert_eq!(numbers(Rows::Between(2000, 3000)), [0; 0]);
+}
+
+#[test]
+fn matches_are_written_out_with_their_gaps() {
+    let dir = folder();
+    let reader = log_of(dir.path(), b"a\nerror 1\nb\nc\nd\ne\nerror 2\n");
+    let found = Found {
+        job: ID,
+        sought: Sought::text("error"),
+        context: 1,
+    };
+    assert_eq!(Found::of_key(&found.key().unwrap()), Some(found.clone()));
+    let mut out = Vec::new();
+    let until = Instant::now() + Duration::from_secs(60);
+    assert_eq!(write_found(&reader, &found, &mut out, until).unwrap(), 2);
+    let out = String::from_utf8(out).unwrap();
+    assert_eq!(out, "1- a\n2: error 1\n3- b\n⋯\n6- e\n7: error 2\n");
+}
+
+#[test]
+fn a_survey_counts_logs_and_leaves_the_rest_alone() {
+    let dir = folder();
+    let mut log = LogWriter::create(dir.path(), ID, 8000).unwrap();
+    log.write(&numbered(2000)).unwrap();
+    fs::write(dir.path().join("7.log"), b"seven").unwrap();
+    for other in ["send-7-x", "notes.txt", "x.log", "7.log.gz"] {
+        fs::write(dir.path().join(other), b"other").unwrap();
+    }
+    let mut kept = survey(dir.path()).unwrap();
+    kept.jobs.sort_unstable();
+    assert_eq!(kept.jobs, [JobId(7), ID]);
+    assert_eq!(kept.bytes, 5 + on_disk(dir.path()));
+    assert_eq!(kept_bytes(dir.path(), ID), on_disk(dir.path()));
+    assert!(dir.path().join("send-7-x").exists(), "it may be on its way");
 }
 
 #[test]

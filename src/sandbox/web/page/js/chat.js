@@ -28,7 +28,9 @@ export class Chat {
     this.log.addEventListener("keydown", (event) => this.walk(event));
     $("down").addEventListener("click", () => this.toEnd(true));
     // What grows (pictures, the keyboard of a phone) must not push the end out of sight.
-    new ResizeObserver(() => this.atEnd && this.toEnd()).observe(this.log);
+    const stay = () => this.atEnd && this.toEnd();
+    new ResizeObserver(stay).observe(this.log);
+    this.log.addEventListener("load", stay, true);
   }
 
   // Shows the chat that is open now.
@@ -63,6 +65,8 @@ export class Chat {
     if (page.messages.length === 0) this.greet();
     this.toEnd();
     markRead(this.key);
+    const last = page.messages.at(-1);
+    if (last?.bot) this.act.asked(last);
   }
 
   greet() {

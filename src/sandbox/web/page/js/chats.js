@@ -1,6 +1,6 @@
 // The list of chats, the persons one can be, and the head of the open chat.
 
-import { $, avatar, h, hour } from "./dom.js";
+import { $, avatar, h, hour, keyed } from "./dom.js";
 import { become, chatsOf, isPrivate, on, openChat, openKey, person, store, unreadOf } from "./store.js";
 
 // A chat action shows for so long unless it is repeated, as in Telegram.
@@ -29,24 +29,18 @@ const badge = (count, words) => count > 0 && h("span", { class: "badge", "aria-l
 
 function drawPeople() {
   const focused = $("people").contains(document.activeElement);
-  const one = ({ id, name, role }) =>
-    h(
-      "button",
-      {
-        type: "button",
-        class: "person",
-        role: "radio",
-        "aria-checked": String(id === store.me),
-        tabindex: id === store.me ? "0" : "-1",
-        "data-person": id,
-        title: `${name}, ${role}`,
-        onclick: () => become(id),
-      },
-      h("span", { class: "person-face" }, avatar(name, id), id !== store.me && badge(unreadAnywhere(id), "unread")),
-      h("span", { class: "person-name" }, name),
-      h("span", { class: "person-role" }, role),
-    );
-  $("people").replaceChildren(...store.people.map(one));
+  const items = store.people.map(({ id, name, role }) => {
+    const current = id === store.me;
+    return { key: id, name, role, current, unread: current ? 0 : unreadAnywhere(id) };
+  });
+  const make = ({ key }) => h("button", { type: "button", class: "person", role: "radio", onclick: () => become(key) });
+  keyed($("people"), items, make, (button, { key, name, role, current, unread }) => {
+    button.setAttribute("aria-checked", String(current));
+    button.tabIndex = current ? 0 : -1;
+    button.title = `${name}, ${role}`;
+    const parts = [h("span", { class: "person-face" }, avatar(name, key), badge(unread, "unread"))];
+    button.replaceChildren(...parts, h("span", { class: "person-name" }, name), h("span", { class: "person-role" }, role));
+  });
   if (focused) $("people").querySelector("[aria-checked=true]")?.focus();
 }
 
@@ -61,25 +55,21 @@ function walkPeople(event) {
 }
 
 function drawChats() {
-  const focused = document.activeElement?.dataset?.key;
-  const rows = chatsOf(store.me).map((chat) => {
+  const items = chatsOf(store.me).map((chat) => {
     const last = store.last.get(chat.key);
     const unread = unreadOf(chat.key)?.count || 0;
     const current = openKey() === chat.key;
-    return h(
-      "button",
-      { type: "button", class: "chat-row", "data-key": chat.key, "aria-current": current ? "true" : null, onclick: () => openChat(chat.chat, chat.thread) },
-      face(chat),
-      h(
-        "span",
-        { class: "chat-words" },
-        h("span", { class: "chat-line" }, h("span", { class: "chat-name" }, chat.title, chat.parent && h("small", {}, chat.parent)), last && h("time", {}, hour(last.date))),
-        h("span", { class: "chat-line" }, h("span", { class: "chat-last" }, preview(last)), badge(unread, "unread")),
-      ),
-    );
+    return { ...chat, unread, current, words: preview(last), date: last?.date };
   });
-  $("chats").replaceChildren(...rows);
-  if (focused) $("chats").querySelector(`[data-key="${focused}"]`)?.focus();
+  const make = ({ chat, thread }) => h("button", { type: "button", class: "chat-row", onclick: () => openChat(chat, thread) });
+  keyed($("chats"), items, make, (row, chat) => {
+    if (chat.current) row.setAttribute("aria-current", "true");
+    else row.removeAttribute("aria-current");
+    const name = h("span", { class: "chat-name" }, chat.title, chat.parent && h("small", {}, chat.parent));
+    const first = h("span", { class: "chat-line" }, name, chat.date && h("time", {}, hour(chat.date)));
+    const second = h("span", { class: "chat-line" }, h("span", { class: "chat-last" }, chat.words), badge(chat.unread, "unread"));
+    row.replaceChildren(face(chat), h("span", { class: "chat-words" }, first, second));
+  });
 }
 
 function face(chat) {

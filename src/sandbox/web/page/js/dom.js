@@ -38,7 +38,25 @@ export const ICONS = {
   auto: "M12 4a8 8 0 1 0 0 16zM12 4a8 8 0 0 1 0 16",
 };
 
-export const clamp = (number, low, high) => Math.min(high, Math.max(low, number));
+const shown = new WeakMap();
+
+// Makes the children of a box stand for these items, by their keys. An element stays as long as its item does and is
+// filled again only when the item changed, so that a click or the focus is never lost under it.
+export function keyed(box, items, make, fill) {
+  const known = new Map([...box.children].map((child) => [child.dataset.key, child]));
+  items.forEach((item, index) => {
+    const key = String(item.key);
+    const element = known.get(key) || make(item);
+    element.dataset.key = key;
+    const now = JSON.stringify(item);
+    if (shown.get(element) !== now) {
+      shown.set(element, now);
+      fill(element, item);
+    }
+    if (box.children[index] !== element) box.insertBefore(element, box.children[index] || null);
+  });
+  while (box.children.length > items.length) box.lastChild.remove();
+}
 
 // A size as people read it.
 export function size(bytes) {
@@ -68,11 +86,13 @@ export function day(seconds) {
   return date === now.toDateString() ? "Yesterday" : DAY.format(seconds * 1000);
 }
 
+// Which of the seven colours is theirs.
+export const colourOf = (id) => (Math.abs(Number(id) || 0) % 17) % 7;
+
 // The round picture of a person or a chat: its first letter on a colour of its own.
 export function avatar(name, id, small = false) {
   const letter = [...(name || "?")][0].toUpperCase();
-  const colour = Math.abs(Number(id) || 0) % 7;
-  return h("span", { class: `avatar colour-${colour}${small ? " small" : ""}`, "aria-hidden": "true" }, letter);
+  return h("span", { class: `avatar colour-${colourOf(id)}${small ? " small" : ""}`, "aria-hidden": "true" }, letter);
 }
 
 export async function copy(text) {

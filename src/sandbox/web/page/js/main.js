@@ -50,6 +50,7 @@ const act = {
   press,
   say: (text) => composer.say(text),
   reply: (message) => composer.answer(message),
+  asked: (message) => composer.asked(message),
   show: (id) => chat.show(id),
   startOf: (address) => startOf(address, bot()),
   start: (passed) => {

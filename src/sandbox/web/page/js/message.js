@@ -1,7 +1,7 @@
 // One message as a bubble. A change replaces only the part that changed, so that nothing flickers.
 
 import { fileAddress } from "./api.js";
-import { avatar, copy, exact, h, hour, icon, ICONS, size } from "./dom.js";
+import { avatar, colourOf, copy, exact, h, hour, icon, ICONS, size } from "./dom.js";
 import { toast } from "./notice.js";
 import { render } from "./text.js";
 
@@ -82,8 +82,9 @@ export class Bubble {
     }
     if (this.changed("author", [message.from, message.name])) {
       this.name.textContent = message.name || "";
-      this.name.className = `author ink-${Math.abs(message.from || 0) % 7}`;
-      this.face.replaceChildren(avatar(message.name, message.from, true));
+      this.name.className = message.bot ? "author" : `author ink-${colourOf(message.from)}`;
+      const bot = h("img", { class: "avatar small", src: "/icon.svg", alt: "" });
+      this.face.replaceChildren(message.bot ? bot : avatar(message.name, message.from, true));
     }
     if (this.changed("head", [message.reply, message.forwarded])) {
       const from = message.forwarded && h("p", { class: "forwarded" }, `Forwarded from ${message.forwarded}`);

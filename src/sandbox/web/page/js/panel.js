@@ -16,12 +16,17 @@ const KINDS = [
   ["garbage", "Garbage as the answer"],
   ["late", "Answer comes late"],
   ["blocked", "403: blocked by the person"],
+  ["missing", "File is gone when the bot fetches it"],
+  ["half", "Half of a file, then cut"],
 ];
 const TIMED = ["too_many", "late"];
+// These befall downloads alone.
+const FILES = ["missing", "half"];
 const PLACES = [
   ["messages", "messages and edits"],
   ["answers", "answers to presses"],
   ["polls", "polls for updates"],
+  ["downloads", "downloads of files"],
   ["all", "any call"],
 ];
 
@@ -115,17 +120,19 @@ export class Panel {
     const seconds = number("seconds", "5", "600");
     const times = number("times", "1", "100");
     const wait = h("label", {}, "Seconds", seconds);
+    const placed = h("label", { class: "wide" }, "With the next", place);
     const form = h(
       "form",
       { class: "fault" },
       h("label", { class: "wide" }, "What goes wrong", kind),
-      h("label", { class: "wide" }, "With the next", place),
+      placed,
       h("label", {}, "How often", times),
       wait,
       h("button", { type: "submit", class: "primary" }, "Let it go wrong"),
     );
     const timed = () => {
       wait.hidden = !TIMED.includes(kind.value);
+      placed.hidden = FILES.includes(kind.value);
     };
     kind.addEventListener("change", timed);
     timed();
