@@ -8,6 +8,7 @@ use crate::store::presence::{self, Presence};
 use crate::store::{self, Connection, Store};
 use anyhow::{Context, Result, bail};
 use nix::unistd::gethostname;
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -143,6 +144,8 @@ pub(super) struct Membership {
     marker: String,
     connection: Option<Connection>,
     wait: Duration,
+    /// Those that were there at the last look.
+    others: HashSet<String>,
 }
 
 impl Membership {
@@ -152,6 +155,7 @@ impl Membership {
             marker,
             connection: None,
             wait: Duration::ZERO,
+            others: HashSet::new(),
         }
     }
 
@@ -266,9 +270,16 @@ impl Membership {
             // At once: to take its lease, or to settle what it ran.
             self.wait = Duration::ZERO;
         }
+        let others: HashSet<_> = told.others.iter().map(|one| one.id.clone()).collect();
+        let left = !self.others.is_subset(&others);
+        self.others.extend(others.iter().cloned());
         if !self.presence().leads() {
             return Ok(());
         }
+        if left {
+            self.services.jobs.push_again().await?;
+        }
+        self.others = others;
         for dead in told.dead.iter().filter(|one| one.dead) {
             settle(&self.services.jobs, dead).await?;
             let mut tx = self.services.store.begin().await?;

@@ -114,9 +114,17 @@ impl Jobs {
             has_ended: can_end || has_ended,
         };
         let done = self.settle_all(running, &cause).await?;
-        // What it had in hand, the queue does not bring again by itself.
-        locked(&self.inner.pushed).clear();
-        self.sweep().await?;
+        self.push_again().await?;
         Ok(done)
+    }
+
+    /// Pushes every queued job, those on their way included: another instance is gone, and what the queue had handed to it
+    /// comes to nobody by itself.
+    ///
+    /// # Errors
+    /// When the database or the queue refuses.
+    pub async fn push_again(&self) -> Result<()> {
+        locked(&self.inner.pushed).clear();
+        self.sweep().await
     }
 }

@@ -71,7 +71,7 @@ impl Jobs {
         let mut done = self.settle_all(running, &cause).await?;
         done.queued = queued.len();
         self.tidy_files().await?;
-        self.sweep().await?;
+        self.push_again().await?;
         Ok(done)
     }
 

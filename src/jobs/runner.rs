@@ -55,7 +55,12 @@ impl Jobs {
         let presence = self.inner.store.presence();
         // Taken before the claim: what is claimed by an instance that is cut off then is killed by this.
         let cut = presence.cut();
-        if self.inner.closing.is_cancelled() || !presence.may_claim() {
+        if self.inner.closing.is_cancelled() {
+            return;
+        }
+        if !presence.may_claim() {
+            // Kept until it may again, or until another instance settles what this one left.
+            locked(&self.inner.parked).insert(id);
             return;
         }
         locked(&self.inner.pushed).remove(&id);
