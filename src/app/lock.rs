@@ -1,47 +1,15 @@
-//! One bot per database: a second one would take the first one's running jobs for lost.
+//! One bot to a SQLite file: a second one would take the first one's running jobs for lost.
 
-use crate::store::{self, Alone, Store};
+use crate::store;
 use anyhow::{Context, Result, bail};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
-
-/// Time in which PostgreSQL notices that a bot that was killed is gone.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// Pause between two looks.
-const LOOK: Duration = Duration::from_millis(100);
 
 /// Held while the bot runs; the system frees it when the process ends, however it ends.
 pub struct Lock {
-    _held: Held,
-}
-
-enum Held {
-    File(#[expect(dead_code, reason = "held, not read")] Flock<File>),
-    Server(#[expect(dead_code, reason = "held, not read")] Alone),
-}
-
-/// Takes the lock that belongs to a PostgreSQL database.
-///
-/// # Errors
-/// When another bot holds it, or the database refuses.
-pub async fn take_server(store: &Store) -> Result<Lock> {
-    let begun = Instant::now();
-    loop {
-        if let Some(alone) = store.be_alone().await.context("locking the database")? {
-            return Ok(Lock {
-                _held: Held::Server(alone),
-            });
-        }
-        if begun.elapsed() > PATIENCE {
-            bail!(
-                "another opsgram is running on this PostgreSQL database. Stop it first, or give this one a database of its own"
-            );
-        }
-        tokio::time::sleep(LOOK).await;
-    }
+    _file: Flock<File>,
 }
 
 /// Whether a bot runs on this database file. Nothing is made.
@@ -72,9 +40,7 @@ pub fn take(database: &Path) -> Result<Lock> {
         .and_then(|()| File::options().write(true).open(path))
         .with_context(|| format!("making the lock file {}", path.display()))?;
     match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-        Ok(file) => Ok(Lock {
-            _held: Held::File(file),
-        }),
+        Ok(file) => Ok(Lock { _file: file }),
         Err((_, Errno::EWOULDBLOCK)) => bail!(
             "another opsgram is running on {}. Stop it first, or give this one a database of its own",
             database.display()

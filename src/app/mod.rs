@@ -7,6 +7,7 @@ mod health;
 mod init;
 mod lock;
 mod manual;
+mod membership;
 mod reload;
 mod supervisor;
 mod tasks;
@@ -25,6 +26,8 @@ use crate::jobs::Jobs;
 use crate::services::Services;
 use crate::store::Store;
 use anyhow::{Context, Result};
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,6 +48,9 @@ const INTAKE_STOP: Duration = Duration::from_secs(3);
 /// Time for pending messages to leave when the bot is stopped; the rest leaves after the next start.
 const FLUSH: Duration = Duration::from_secs(5);
 
+/// Time for answers to leave before another instance leads.
+const HAND_OVER: Duration = Duration::from_secs(2);
+
 /// A bot that is built and not yet running.
 pub struct App {
     services: Services,
@@ -53,8 +59,9 @@ pub struct App {
     env: Env,
     reload: Option<reload::Reload>,
     pulse: Pulse,
-    // Held as long as the bot lives: a second one on the same database is refused.
-    _lock: lock::Lock,
+    marker: String,
+    // Held as long as the bot lives: a second one on the same file is refused.
+    _lock: Option<lock::Lock>,
 }
 
 impl App {
@@ -83,7 +90,8 @@ impl App {
         &self.services
     }
 
-    /// Runs until `stop` fires, then stops in order: intake, jobs, outbox, database.
+    /// Runs until `stop` fires, then stops in order: intake, jobs, outbox, database. Of several instances on one database
+    /// all run jobs, and the one that leads polls, answers and sends.
     ///
     /// # Errors
     /// When the state of an earlier run cannot be read.
@@ -92,10 +100,97 @@ impl App {
             outbox,
             jobs,
             store,
-            access,
-            scripts,
             ..
         } = self.services.clone();
+        let presence = store.presence().clone();
+        let working = CancellationToken::new();
+        let counted = CancellationToken::new();
+        let tasks = TaskTracker::new();
+        let members = TaskTracker::new();
+        if presence.is_shared() {
+            let marker = self.marker.clone();
+            let mut membership = membership::Membership::new(self.services.clone(), marker);
+            membership
+                .begin()
+                .await
+                .context("joining the instances of this database")?;
+            members.spawn(membership.run(counted.clone()));
+            tasks.spawn(tasks::relay(self.services.clone(), working.clone()));
+        }
+        let supervisor = supervisor::start(self.services.clone(), self.pulse.clone());
+        if presence.leads() {
+            self.take_the_lead().await?;
+        } else {
+            tracing::info!(
+                "another instance leads; this one runs jobs, and takes over when that one is gone"
+            );
+        }
+        let begin = match presence.has_company() {
+            true => membership::NOTICED,
+            false => Duration::ZERO,
+        };
+        tasks.spawn(tasks::feed(jobs.clone(), begin, working.clone()));
+        if let Some(reload) = self.reload.take() {
+            let env = std::mem::take(&mut self.env);
+            tasks.spawn(reload.run(self.services.clone(), env, working.clone()));
+        }
+        let mut ready = presence.leads();
+        while !stop.is_cancelled() {
+            if ready {
+                self.lead(&stop).await;
+                ready = false;
+                continue;
+            }
+            tokio::select! {
+                () = presence.elected() => {}
+                () = stop.cancelled() => break,
+            }
+            let taken = tokio::select! {
+                taken = self.take_the_lead() => taken,
+                () = presence.deposed() => continue,
+            };
+            match taken {
+                Ok(()) => ready = true,
+                Err(error) => {
+                    tracing::error!(error = format!("{error:#}"), "cannot lead yet");
+                    tokio::time::sleep(FIRST_PAUSE).await;
+                }
+            }
+        }
+        supervisor.stopping();
+        tracing::info!("stopping");
+        if presence.has_company() {
+            // What only the leader can say is said first; then another one leads while jobs here end.
+            outbox.flush(HAND_OVER).await;
+            membership::resign(&store).await;
+            outbox.suspend();
+        }
+        shut_down(&jobs, &working).await;
+        outbox.stop(FLUSH).await;
+        tasks.close();
+        tasks.wait().await;
+        counted.cancel();
+        members.close();
+        members.wait().await;
+        supervisor.end().await;
+        close(store).await;
+        tracing::info!("stopped");
+        Ok(())
+    }
+
+    /// Reads what another may have changed since, and settles what is left open.
+    async fn take_the_lead(&self) -> Result<()> {
+        let Services {
+            access,
+            outbox,
+            jobs,
+            store,
+            scripts,
+            ..
+        } = &self.services;
+        if store.presence().is_shared() {
+            access.refresh().await.context("reading the members")?;
+        }
         if let Some(code) = access.open_claim() {
             tracing::warn!(
                 "nobody may use this bot yet; to become its owner, send it: /start {code}"
@@ -108,34 +203,38 @@ impl App {
             .context("settling what an earlier run left open")?;
         scripts.end_left_lookups().await;
         tracing::info!(?recovered, "ready");
-        let working = CancellationToken::new();
-        let tasks = TaskTracker::new();
-        tasks.spawn(tasks::feed(jobs.clone(), working.clone()));
-        tasks.spawn(tasks::sweep(jobs.clone(), working.clone()));
-        tasks.spawn(tasks::tidy(self.services.clone(), working.clone()));
-        tasks.spawn(tasks::rights(self.services.clone(), working.clone()));
-        tasks.spawn(tasks::expire(self.services.clone(), working.clone()));
-        tasks.spawn(tasks::menus(
-            self.bot.clone(),
-            self.services.clone(),
-            working.clone(),
-        ));
-        if let Some(reload) = self.reload.take() {
-            let env = std::mem::take(&mut self.env);
-            tasks.spawn(reload.run(self.services.clone(), env, working.clone()));
-        }
-        let supervisor = supervisor::start(self.services.clone(), self.pulse.clone());
-        self.take_updates(&stop).await;
-        supervisor.stopping();
-        tracing::info!("stopping");
-        shut_down(&jobs, &working).await;
-        outbox.stop(FLUSH).await;
-        tasks.close();
-        tasks.wait().await;
-        supervisor.end().await;
-        close(store).await;
-        tracing::info!("stopped");
         Ok(())
+    }
+
+    /// Does what only one does, until `stop` fires or another leads.
+    async fn lead(&self, stop: &CancellationToken) {
+        let leading = CancellationToken::new();
+        let tasks = TaskTracker::new();
+        // Dropped at once when another leads: whoever is cut off waits for a database that does not answer.
+        let until_deposed = |task: BoxFuture<'static, ()>| {
+            let leading = leading.clone();
+            tasks.spawn(async move { leading.run_until_cancelled(task).await });
+        };
+        let Services { jobs, .. } = &self.services;
+        until_deposed(tasks::sweep(jobs.clone(), leading.clone()).boxed());
+        until_deposed(tasks::tidy(self.services.clone(), leading.clone()).boxed());
+        until_deposed(tasks::expire(self.services.clone(), leading.clone()).boxed());
+        let menus = tasks::menus(self.bot.clone(), self.services.clone(), leading.clone());
+        until_deposed(menus.boxed());
+        tasks.spawn(tasks::rights(self.services.clone(), leading.clone()));
+        let deposed = tokio::select! {
+            () = self.take_updates(stop) => false,
+            () = self.services.store.presence().deposed() => true,
+        };
+        leading.cancel();
+        tasks.close();
+        if deposed {
+            tracing::warn!("leads no more: the lease was not renewed in time");
+            self.services.outbox.suspend();
+        }
+        if tokio::time::timeout(FLUSH, tasks.wait()).await.is_err() {
+            tracing::warn!("the database does not take what was seen of people");
+        }
     }
 
     /// Takes updates until `stop` fires, through outages of Telegram.

@@ -83,7 +83,7 @@ impl Reload {
                         None => return,
                     },
                     _ = self.hangup.recv() => {
-                        self.take(Cause::Itself, &services, &env).await;
+                        self.take(Cause::Itself, None, &services, &env).await;
                     }
                     () = watch.changed() => self.look(&services, &env).await,
                     () = tokio::time::sleep(LOOK) => self.look(&services, &env).await,
@@ -99,8 +99,10 @@ impl Reload {
     async fn answer(&mut self, question: Question, services: &Services, env: &Env) {
         let outcome = match (question.wanted, question.asker) {
             (Wanted::Check, _) => self.check(services, env).await,
-            (Wanted::Reload, Some(asker)) => self.take(Cause::Asked(asker), services, env).await,
-            (Wanted::Reload, None) => self.take(Cause::Itself, services, env).await,
+            (Wanted::Reload, Some(asker)) => {
+                self.take(Cause::Asked(asker), None, services, env).await
+            }
+            (Wanted::Reload, None) => self.take(Cause::Itself, None, services, env).await,
         };
         // Nobody waits any more when the bot is being stopped.
         let _ = question.answer.send(outcome);
@@ -122,7 +124,7 @@ impl Reload {
             }
         }
         if now != self.read || !self.told.is_empty() {
-            self.take(Cause::Itself, services, env).await;
+            self.take(Cause::Itself, Some(now), services, env).await;
         }
     }
 
@@ -137,9 +139,22 @@ impl Reload {
         }
     }
 
-    /// Reads the file and puts it in force, or says why not.
-    async fn take(&mut self, cause: Cause, services: &Services, env: &Env) -> Outcome {
-        let loaded = match self.load(services, env).await {
+    /// Reads the file and puts it in force, or says why not; nothing if its content is not the one that was expected.
+    async fn take(
+        &mut self,
+        cause: Cause,
+        expected: Option<Result<ContentHash, String>>,
+        services: &Services,
+        env: &Env,
+    ) -> Outcome {
+        let loaded = self.load(services, env).await;
+        if let Some(expected) = expected
+            && content(&self.file).await != expected
+        {
+            // Written again in this very moment; the next look takes it.
+            return Outcome::NotNow("The file is being written.".to_owned());
+        }
+        let loaded = match loaded {
             Ok(loaded) => loaded,
             Err(Refused::Faults(faults)) => {
                 self.read = content(&self.file).await;
@@ -273,6 +288,10 @@ async fn tell_taken(cause: Cause, services: &Services, changes: &Changes, mended
 
 /// Promises the words to every owner but the one who gets them as an answer.
 async fn tell_owners(cause: Cause, services: &Services, html: String) {
+    if !services.store.presence().leads() {
+        // Of several instances with the same file, one tells.
+        return;
+    }
     for owner in owners(services) {
         if cause == Cause::Asked(owner) {
             continue;

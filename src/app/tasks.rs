@@ -18,6 +18,10 @@ use tokio_util::sync::CancellationToken;
 
 /// How often queued jobs are pushed again.
 const SWEEP: Duration = Duration::from_secs(30);
+/// How often an instance looks what the others do.
+const RELAY: Duration = Duration::from_millis(400);
+/// A look that takes longer is given up, and begun anew.
+const RELAY_LIMIT: Duration = Duration::from_secs(5);
 /// How often changes of rights by other processes are looked for, and what was seen is written down.
 const RIGHTS: Duration = Duration::from_secs(5);
 /// Old things are first removed so long after the start, when what waited is out.
@@ -43,13 +47,37 @@ const MENU_PAUSE: Duration = Duration::from_secs(30);
 /// An outage is written into the log at most this often.
 const SAY_EVERY: Duration = Duration::from_secs(60);
 
-/// Feeds the workers; the queue's engine is started again when it fails.
-pub(super) async fn feed(jobs: Jobs, stop: CancellationToken) {
+/// Feeds the workers, after a pause; the queue's engine is started again when it fails.
+pub(super) async fn feed(jobs: Jobs, begin: Duration, stop: CancellationToken) {
+    pause(begin, &stop).await;
     while !stop.is_cancelled() {
         if let Err(error) = jobs.run(stop.clone()).await {
             tracing::error!(%error, "the queue failed; starting it again");
             pause(PAUSE, &stop).await;
         }
+    }
+}
+
+/// Beside other instances: looks for what they promised, show, took, or want to be stopped. Alone, it asks nothing.
+pub(super) async fn relay(services: Services, stop: CancellationToken) {
+    let presence = services.store.presence();
+    while pause(RELAY, &stop).await {
+        if !presence.has_company() {
+            continue;
+        }
+        let looked = async {
+            match presence.leads() {
+                true => services.outbox.take_from_others().await?,
+                false => services.outbox.give_away().await?,
+            }
+            services.jobs.look_elsewhere().await
+        };
+        match tokio::time::timeout(RELAY_LIMIT, looked).await {
+            Ok(Ok(())) => continue,
+            Ok(Err(error)) => tracing::warn!(%error, "cannot look what other instances do"),
+            Err(_) => tracing::warn!("looking what other instances do took too long"),
+        }
+        pause(PAUSE, &stop).await;
     }
 }
 

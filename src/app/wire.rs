@@ -1,6 +1,6 @@
 //! Puts the parts together. The only place that knows them all.
 
-use super::{App, clients, lock};
+use super::{App, clients, lock, membership};
 use crate::access::{Access, Listed};
 use crate::actions::script::Scripts;
 use crate::base::secret::ExposeSecret;
@@ -33,20 +33,18 @@ pub struct Options {
 pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
     let clients = clients::make(&config.telegram)?;
     let location = location(&config.database);
-    let file_lock = match &location {
+    let lock = match &location {
         Location::Sqlite(path) => Some(lock::take(path)?),
         Location::Postgres(_) => None,
     };
     let store = Store::open(location.clone())
         .await
         .context("opening the database")?;
-    let lock = match file_lock {
-        Some(lock) => lock,
-        None => lock::take_server(&store).await?,
-    };
     let queue = Queue::open(&location).await.context("opening the queue")?;
     let log_dir = data_folder(&config, "logs")?;
     let work_dir = data_folder(&config, "work")?;
+    let marker = log_dir.display().to_string();
+    membership::join(&store, &config.data_dir, &marker).await?;
     let bots = Bots {
         quick: clients.quick.clone(),
         upload: clients.upload,
@@ -66,7 +64,7 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
     )
     .await
     .context("reading the members")?;
-    let settings = settings(&config, log_dir.clone(), work_dir);
+    let settings = settings(&config, marker.clone(), log_dir.clone(), work_dir);
     let live = Live::new(config);
     let marker = log_dir.display().to_string();
     let scripts = Scripts::new(live.clone(), env.clone(), fetcher, &marker);
@@ -95,6 +93,7 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
         bot: clients.quick,
         env,
         reload: None,
+        marker,
         pulse: Pulse::default(),
         _lock: lock,
     })
@@ -120,11 +119,11 @@ fn data_folder(config: &Config, name: &str) -> Result<PathBuf> {
     Ok(folder)
 }
 
-fn settings(config: &Config, log_dir: PathBuf, work_dir: PathBuf) -> Settings {
+fn settings(config: &Config, marker: String, log_dir: PathBuf, work_dir: PathBuf) -> Settings {
     Settings {
         workers: config.jobs.workers,
         limits: limits(config),
-        marker: log_dir.display().to_string(),
+        marker,
         log_dir,
         work_dir,
     }

@@ -149,6 +149,8 @@ impl Keeper {
         for attempt in 0_usize.. {
             match self.add(id, &payload).await {
                 Ok(new) => return new,
+                // Neither handled nor confirmed by us: it is the one's who leads now. The poll ends with our lead.
+                Err(store::Error::Deposed) => return std::future::pending().await,
                 Err(error) => {
                     tracing::error!(%id, %error, "an update cannot be stored; trying again");
                     self.tell(update, &error);
@@ -161,6 +163,7 @@ impl Keeper {
 
     async fn add(&self, id: UpdateId, payload: &str) -> store::Result<bool> {
         let mut tx = self.store.begin().await?;
+        self.store.fence(&mut tx).await?;
         let new = store::inbox::add(&mut tx, id, payload, Millis::now()).await?;
         self.store.commit(tx).await?;
         Ok(new)
@@ -193,9 +196,10 @@ impl Keeper {
         let why = match error {
             store::Error::Full(_) => "the disk of my database is full",
             store::Error::Locked(_) => "my database is locked by another program",
-            store::Error::Other(_) | store::Error::Migrate(_) | store::Error::Corrupt(_) => {
-                "my database does not answer"
-            }
+            store::Error::Other(_)
+            | store::Error::Deposed
+            | store::Error::Migrate(_)
+            | store::Error::Corrupt(_) => "my database does not answer",
         };
         let html = format!(
             "I cannot take commands right now, because {why}. Nothing was done. \

@@ -45,10 +45,18 @@ pub(super) struct Lane {
     idle: Notify,
 }
 
+/// A live edit.
+pub(super) enum Offer {
+    /// What a job here looks like.
+    Here(Outgoing),
+    /// What a job of another instance looks like stands in the database when it goes.
+    Elsewhere,
+}
+
 #[derive(Default)]
 struct State {
     answers: VecDeque<Answer>,
-    live: HashMap<String, Outgoing>,
+    live: HashMap<String, Offer>,
     /// When each slot's message was last touched, to pace its edits, and what it says, to make none that changes nothing.
     touched: HashMap<String, (Instant, Body)>,
     /// The row at the head, once it failed.
@@ -98,10 +106,15 @@ impl Lane {
         locked(&self.state).answers.push_back(answer);
     }
 
-    pub(super) fn offer(&self, message: Outgoing) {
-        if let Some(slot) = message.slot.clone() {
-            locked(&self.state).live.insert(slot, message);
-        }
+    pub(super) fn offer(&self, slot: String, offer: Offer) {
+        locked(&self.state).live.insert(slot, offer);
+    }
+
+    /// Drops what is in hand, and what is known of rows: another instance sends from now on.
+    pub(super) fn forget(&self) {
+        *locked(&self.state) = State::default();
+        self.no_rows_wait();
+        self.idle.notify_waiters();
     }
 
     pub(super) fn withdraw(&self, slot: &str) {
@@ -167,6 +180,15 @@ pub(super) async fn run(outbox: &Outbox, lane: &Lane) {
         let step = tokio::select! {
             step = step(outbox, lane) => step,
             () = last_call(outbox) => return,
+            // A call that is under way is given up as well: its message stays pending, for the one that leads now.
+            () = outbox.inner.store.presence().deposed() => {
+                lane.looping.store(false, Ordering::SeqCst);
+                // This instance may lead again already, and find the loop running still.
+                if outbox.may_send() && lane.is_busy() && lane.claim_loop() {
+                    continue;
+                }
+                return;
+            }
         };
         let pause = match step {
             Ok(Step::Sent) => continue,
@@ -193,6 +215,7 @@ pub(super) async fn run(outbox: &Outbox, lane: &Lane) {
             () = tokio::time::sleep(pause) => {}
             () = lane.woken.notified() => {}
             () = outbox.inner.stop.cancelled() => return,
+            () = outbox.inner.store.presence().deposed() => {}
         }
         if outbox.inner.stop.is_cancelled() {
             return;
@@ -284,6 +307,9 @@ async fn send_row(
             ..Head::default()
         },
     };
+    if !outbox.inner.store.presence().leads_for_certain() {
+        return Ok(Step::Wait(STORE_PAUSE));
+    }
     if let Some(wait) = take_turn(outbox, lane, Urgency::Result) {
         return Ok(Step::Wait(wait));
     }
@@ -542,14 +568,24 @@ async fn send_live(outbox: &Outbox, lane: &Lane) -> store::Result<Step> {
     if !wait.is_zero() {
         return Ok(Step::Wait(wait));
     }
-    let target = {
+    let is_elsewhere = matches!(locked(&lane.state).live.get(&slot), Some(Offer::Elsewhere));
+    let (target, elsewhere) = {
         let mut db = outbox.inner.store.read().await?;
         let known = store::outbox::slot(&mut db, &slot, lane.chat).await?;
-        known.or_else(|| locked(&lane.state).unmarked.as_ref()?.of_slot(&slot))
+        let elsewhere = match is_elsewhere {
+            true => store::live::newest(&mut db, &slot).await?,
+            false => None,
+        };
+        let target = known.or_else(|| locked(&lane.state).unmarked.as_ref()?.of_slot(&slot));
+        (target, elsewhere)
     };
     let offered = {
         let mut state = locked(&lane.state);
-        let offered = state.live.remove(&slot);
+        let offered: Option<Outgoing> = match state.live.remove(&slot) {
+            Some(Offer::Here(message)) => Some(message),
+            Some(Offer::Elsewhere) => elsewhere.and_then(|json| serde_json::from_str(&json).ok()),
+            None => None,
+        };
         // One that waited may say by now what is shown already.
         offered.filter(|new| {
             let shown = state.touched.get(&slot);
@@ -560,7 +596,11 @@ async fn send_live(outbox: &Outbox, lane: &Lane) -> store::Result<Step> {
         return Ok(Step::Sent);
     };
     if let Some(wait) = take_turn(outbox, lane, Urgency::Live) {
-        locked(&lane.state).live.entry(slot).or_insert(message);
+        let offer = match is_elsewhere {
+            true => Offer::Elsewhere,
+            false => Offer::Here(message),
+        };
+        locked(&lane.state).live.entry(slot).or_insert(offer);
         return Ok(Step::Wait(wait));
     }
     // Without a message to edit there is nothing live to show: its first form is a promise, not an offer. Only a group
@@ -650,6 +690,10 @@ fn wait(outbox: &Outbox, lane: &Lane, urgency: Urgency) -> Duration {
 
 /// Counts a message that goes now, or says how long it has to wait: one step, so that chats together keep the overall rate.
 fn take_turn(outbox: &Outbox, lane: &Lane, urgency: Urgency) -> Option<Duration> {
+    if !outbox.inner.store.presence().leads() {
+        // Whoever was paused finds out here, before the call; the loop ends then.
+        return Some(STORE_PAUSE);
+    }
     let mut limits = locked(&outbox.inner.limits);
     let now = Instant::now();
     let wait = limits.wait(lane.chat, urgency, now);

@@ -11,6 +11,7 @@ mod lane;
 mod lanes;
 mod limits;
 mod message;
+mod relay;
 pub mod render;
 mod retry;
 mod send;
@@ -25,10 +26,11 @@ use crate::base::ids::{ChatId, UpdateId};
 use crate::base::time::Millis;
 use crate::store::{self, Store, Tx};
 use futures::future::BoxFuture;
-use lane::Lane;
+use lane::{Lane, Offer};
 use lanes::Lanes;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use teloxide::prelude::Requester;
@@ -135,6 +137,12 @@ struct Inner {
     lanes: Mutex<Lanes>,
     gone: Mutex<HashSet<ChatId>>,
     moved: Mutex<HashMap<ChatId, ChatId>>,
+    /// Whether sending has begun here; with other instances on the database, only the one that leads sends.
+    open: AtomicBool,
+    /// Live forms of cards that the one which sends is to be told, by slot.
+    away: Mutex<HashMap<String, Outgoing>>,
+    /// Of other instances' cards, the newest form that was handed to a lane.
+    relayed: Mutex<HashMap<String, Millis>>,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -157,6 +165,9 @@ impl Outbox {
                 lanes: Mutex::default(),
                 gone: Mutex::default(),
                 moved: Mutex::default(),
+                open: AtomicBool::new(false),
+                away: Mutex::default(),
+                relayed: Mutex::default(),
                 stop: CancellationToken::new(),
                 tasks: TaskTracker::new(),
             }),
@@ -171,8 +182,10 @@ impl Outbox {
         let mut db = self.inner.store.read().await?;
         let gone = store::chats::gone(&mut db).await?;
         let moves = store::chats::moves(&mut db).await?;
-        locked(&self.inner.gone).extend(gone);
+        // Anew, not in addition: another instance may have sent since.
+        *locked(&self.inner.gone) = gone.into_iter().collect();
         locked(&self.inner.moved).extend(moves);
+        self.inner.open.store(true, Ordering::SeqCst);
         for chat in store::outbox::chats_waiting(&mut db).await? {
             self.kick(chat);
         }
@@ -210,6 +223,10 @@ impl Outbox {
 
     /// Sends an answer to an update, without a row.
     pub fn answer(&self, answer: Answer) {
+        if !self.may_send() {
+            // Its update is still open: the instance that leads answers it.
+            return;
+        }
         let chat = self.current_id(answer.message.place.chat);
         let lane = self.lane(chat);
         lane.push_answer(answer);
@@ -218,8 +235,14 @@ impl Outbox {
 
     /// Offers a live edit of the slot's message; it replaces an older offer and goes when nothing else waits.
     pub fn offer(&self, message: Outgoing) {
+        if !self.may_send() {
+            return self.offer_away(message);
+        }
+        let Some(slot) = message.slot.clone() else {
+            return;
+        };
         let lane = self.lane(self.current_id(message.place.chat));
-        lane.offer(message);
+        lane.offer(slot, Offer::Here(message));
         self.run_lane(lane);
     }
 
@@ -250,6 +273,7 @@ impl Outbox {
     /// Takes back the live edit of a slot, because something final follows.
     pub fn withdraw(&self, chat: ChatId, slot: &str) {
         let chat = self.current_id(chat);
+        locked(&self.inner.away).remove(slot);
         if let Some(lane) = locked(&self.inner.lanes).known(chat) {
             lane.withdraw(slot);
         }
@@ -258,6 +282,9 @@ impl Outbox {
     /// Resolves when a message to this chat would go at once.
     pub async fn clear(&self, chat: ChatId) {
         loop {
+            if !self.may_send() {
+                return self.clear_elsewhere(self.current_id(chat)).await;
+            }
             let chat = self.current_id(chat);
             let lane = locked(&self.inner.lanes).known(chat);
             if let Some(lane) = lane {
@@ -275,6 +302,10 @@ impl Outbox {
     /// Begins to send the chat's pending rows. Of a group that moved, those under its old id too: a promise that was being
     /// written while the move was noted still names that.
     pub fn kick(&self, chat: ChatId) {
+        if !self.may_send() {
+            // The instance that leads looks for rows by itself; this one does when it begins to send.
+            return;
+        }
         let now = self.current_id(chat);
         for chat in std::iter::once(chat).chain((now != chat).then_some(now)) {
             let lane = self.lane(chat);
@@ -358,6 +389,11 @@ impl Outbox {
         Ok(())
     }
 
+    /// Whether messages leave from here at this very moment.
+    fn may_send(&self) -> bool {
+        self.inner.open.load(Ordering::SeqCst) && self.inner.store.presence().leads()
+    }
+
     /// Leaves a group.
     ///
     /// # Errors
@@ -388,6 +424,14 @@ impl Outbox {
 
     /// Sends what can be sent within `limit`, then stops. What is left is sent by the next run.
     pub async fn stop(&self, limit: Duration) {
+        self.flush(limit).await;
+        self.inner.stop.cancel();
+        self.inner.tasks.close();
+        self.inner.tasks.wait().await;
+    }
+
+    /// Waits until what waits is sent, for so long at the most.
+    pub async fn flush(&self, limit: Duration) {
         let deadline = tokio::time::Instant::now() + limit;
         let lanes = locked(&self.inner.lanes).all();
         for lane in lanes {
@@ -398,9 +442,6 @@ impl Outbox {
                 break;
             }
         }
-        self.inner.stop.cancel();
-        self.inner.tasks.close();
-        self.inner.tasks.wait().await;
     }
 
     fn lane(&self, chat: ChatId) -> Arc<Lane> {

@@ -105,8 +105,10 @@ async fn show_card(jobs: &Jobs, active: &Active, first: bool) {
         return;
     }
     let card = card.of_job(active.id);
-    match jobs.inner.outbox.post(&card).await {
-        Ok(()) => shown.seen.card = true,
+    match jobs.show(active, &card).await {
+        Ok(true) => shown.seen.card = true,
+        // Another instance runs it by now, and shows it.
+        Ok(false) => shown.closed = true,
         Err(error) => tracing::warn!(job = %active.id, %error, "the card cannot be sent yet"),
     }
 }
@@ -166,8 +168,9 @@ async fn post_pieces(
     shown.seen.skipped |= skipped;
     for html in pieces {
         let piece = Outgoing::text(active.new.place, html, Vec::new()).of_job(active.id);
-        match jobs.inner.outbox.post(&piece).await {
-            Ok(()) => shown.seen.pieces += 1,
+        match jobs.show(active, &piece).await {
+            Ok(true) => shown.seen.pieces += 1,
+            Ok(false) => shown.closed = true,
             Err(error) => {
                 // What the chat misses, the file at the end has.
                 shown.seen.skipped = true;

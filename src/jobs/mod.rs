@@ -6,6 +6,7 @@
 pub mod action;
 pub mod apalis;
 mod attachments;
+mod elsewhere;
 pub mod files;
 mod follow;
 pub mod live;
@@ -228,7 +229,9 @@ impl Jobs {
         row: &NewRow,
     ) -> Result<Added> {
         let mut tx = self.inner.store.begin().await?;
+        // In the order in which an instance is declared dead: claims, then the lease.
         self.inner.store.lock_claims(&mut tx).await?;
+        self.inner.store.fence(&mut tx).await?;
         self.check_room(&mut tx, job).await?;
         let added = store::jobs::add(&mut tx, row).await?;
         grant.record(&mut tx).await?;
@@ -267,6 +270,20 @@ impl Jobs {
             return Ok(Cancelled::Unknown);
         };
         let dequeued = store::jobs::cancel_queued(&mut tx, id, by, Millis::now()).await?;
+        // Asked again: another instance may have taken it in between.
+        let job = match dequeued {
+            true => job,
+            false => store::jobs::find(&mut tx, id).await?.unwrap_or(job),
+        };
+        let presence = self.inner.store.presence();
+        if job.state == JobState::Running && presence.is_elsewhere(job.claimed_by.as_deref()) {
+            let noted = store::jobs::wish_cancel(&mut tx, id, by).await?;
+            self.inner.store.commit(tx).await?;
+            return Ok(match noted {
+                true => Cancelled::Stopping,
+                false => Cancelled::Already,
+            });
+        }
         if dequeued {
             let seen = Seen {
                 card: true,

@@ -1,5 +1,6 @@
 //! After a start: what an earlier run of the bot left open is told as lost, run again by rule, or queued anew.
 
+use super::runner::marker;
 use super::{Jobs, live, output};
 use crate::base::error::Result;
 use crate::base::ids::JobId;
@@ -14,7 +15,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// How often a job is started at the most, however often the bot dies under it.
-const MAX_STARTS: u32 = 3;
+pub(super) const MAX_STARTS: u32 = 3;
 /// Time that leftover processes get between TERM and KILL.
 const LEFTOVER_GRACE: Duration = Duration::from_secs(2);
 /// Bytes of a lost job's log that are read for its card.
@@ -31,29 +32,61 @@ pub struct Recovered {
     pub queued: usize,
 }
 
+/// What is known of the instance that ran what is settled.
+pub(super) struct Cause {
+    /// What begins the markers of its processes; `None` when they cannot be seen from here.
+    pub marker: Option<String>,
+    /// Whether nothing of it can run any more, once what can be seen was ended.
+    pub has_ended: bool,
+}
+
 impl Jobs {
-    /// Settles what an earlier run left open. Call once, before anything runs.
+    /// Settles what an earlier run left open; where other instances may live, only what none of them knows to be its own.
+    /// Call before anything runs here.
     ///
     /// # Errors
     /// When the database refuses; call again then.
     pub async fn recover(&self) -> Result<Recovered> {
-        let mut done = Recovered::default();
-        let (running, queued) = {
+        let (mut running, queued) = {
             let mut db = self.inner.store.read().await?;
             (
                 store::jobs::open(&mut db, JobState::Running).await?,
                 store::jobs::open(&mut db, JobState::Queued).await?,
             )
         };
+        if self.inner.store.presence().is_shared() {
+            let mut db = self.inner.store.read().await?;
+            let known = store::instances::all(&mut db).await?;
+            let is_known = |job: &Job| {
+                known
+                    .iter()
+                    .any(|one| job.claimed_by.as_ref() == Some(&one.id))
+            };
+            running.retain(|job| !is_known(job));
+        }
+        let cause = Cause {
+            marker: Some(self.inner.settings.marker.clone()),
+            has_ended: true,
+        };
+        let mut done = self.settle_all(running, &cause).await?;
+        done.queued = queued.len();
+        self.tidy_files().await?;
+        self.push_again().await?;
+        Ok(done)
+    }
+
+    /// Ends what is left of these jobs and tells them, or queues them anew.
+    pub(super) async fn settle_all(&self, running: Vec<Job>, cause: &Cause) -> Result<Recovered> {
+        let mut done = Recovered::default();
         // Processes may have outlived the bot: they end before anything of them is told or started again, all at
         // once, because stubborn ones take their time and people wait to be told.
-        let leftovers = running
-            .iter()
-            .map(|job| self.end_leftovers(job))
-            .collect::<Vec<_>>();
-        join_all(leftovers).await;
+        if let Some(instance) = &cause.marker {
+            let leftovers = running.iter().map(|job| end_leftovers(instance, job));
+            join_all(leftovers.collect::<Vec<_>>()).await;
+        }
         for job in running {
-            if job.new.after_crash == AfterCrash::Retry && job.starts < MAX_STARTS {
+            let may_repeat = cause.has_ended && job.cancel_by.is_none() && job.starts < MAX_STARTS;
+            if job.new.after_crash == AfterCrash::Retry && may_repeat {
                 self.requeue(&job).await?;
                 done.again += 1;
             } else {
@@ -61,22 +94,12 @@ impl Jobs {
                 done.lost += 1;
             }
         }
-        done.queued = queued.len();
-        self.tidy_files().await?;
-        self.sweep().await?;
         Ok(done)
-    }
-
-    async fn end_leftovers(&self, job: &Job) {
-        let left = process::end_all(&self.marker(job), LEFTOVER_GRACE).await;
-        if !left.is_empty() {
-            tracing::error!(job = %job.id, ?left, "processes of a dead run cannot be ended");
-        }
     }
 
     async fn requeue(&self, job: &Job) -> Result<()> {
         let mut tx = self.inner.store.begin().await?;
-        store::jobs::requeue(&mut tx, job.id).await?;
+        store::jobs::requeue(&mut tx, job.id, job.starts).await?;
         self.inner.store.commit(tx).await?;
         tracing::warn!(job = %job.id, "was running when the bot died; runs again by its rule");
         Ok(())
@@ -86,7 +109,11 @@ impl Jobs {
         let end = self.end_of_log(job.id).await;
         let mut tx = self.inner.store.begin().await?;
         let now = Millis::now();
-        if store::jobs::end(&mut tx, job.id, &Ending::Lost, end.bytes, now).await? {
+        let ending = match &job.cancel_by {
+            Some(by) => Ending::Cancelled(by.clone()),
+            None => Ending::Lost,
+        };
+        if store::jobs::end(&mut tx, job.id, job.starts, &ending, end.bytes, now).await? {
             let mut job = job.clone();
             // What of a stream the chat has seen is not known: the card and the file say it all.
             job.new.output = match job.new.output {
@@ -99,7 +126,7 @@ impl Jobs {
                 card: card.is_some(),
                 ..Seen::default()
             };
-            for message in self.last_words(&job, &Ending::Lost, None, &end, &seen) {
+            for message in self.last_words(&job, &ending, None, &end, &seen) {
                 self.inner.outbox.promise(&mut tx, &message).await?;
             }
         }
@@ -116,6 +143,13 @@ impl Jobs {
         let folder = self.inner.settings.log_dir.clone();
         let read = tokio::task::spawn_blocking(move || read_end(&folder, id));
         read.await.unwrap_or_default()
+    }
+}
+
+async fn end_leftovers(instance: &str, job: &Job) {
+    let left = process::end_all(&marker(instance, job), LEFTOVER_GRACE).await;
+    if !left.is_empty() {
+        tracing::error!(job = %job.id, ?left, "processes of a dead run cannot be ended");
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::action::{ActionCx, Reading};
 use super::live::{Active, Phase, StopReason};
+use super::recovery::MAX_STARTS;
 use super::redact::Redactor;
 use super::transport::Worker;
 use super::{Jobs, live, locked};
@@ -18,6 +19,7 @@ use futures::future::BoxFuture;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 /// Pauses while the database refuses an ending, longest last, which repeats.
@@ -50,7 +52,15 @@ impl Worker for Runner {
 impl Jobs {
     /// Works on a job if it is queued and has room; the one step of the workers.
     pub async fn work(&self, id: JobId) {
+        let presence = self.inner.store.presence();
+        // Taken before the claim: what is claimed by an instance that is cut off then is killed by this.
+        let cut = presence.cut();
         if self.inner.closing.is_cancelled() {
+            return;
+        }
+        if !presence.may_claim() {
+            // Kept until it may again, or until another instance settles what this one left.
+            locked(&self.inner.parked).insert(id);
             return;
         }
         locked(&self.inner.pushed).remove(&id);
@@ -63,7 +73,7 @@ impl Jobs {
         match claim {
             Ok(Claim::Won(job)) => {
                 let span = tracing::info_span!("job", %id, request = job.new.request_id);
-                self.run_claimed(Arc::new(*job)).instrument(span).await;
+                self.run_claimed(Arc::new(*job), cut).instrument(span).await;
             }
             Ok(Claim::Busy | Claim::Gone) => {}
             Err(error) => {
@@ -75,12 +85,13 @@ impl Jobs {
     async fn claim(&self, id: JobId) -> store::Result<Claim> {
         let mut tx = self.inner.store.begin().await?;
         self.inner.store.lock_claims(&mut tx).await?;
-        let claim = store::jobs::claim(&mut tx, id, Millis::now()).await?;
+        let own = self.inner.store.presence().id();
+        let claim = store::jobs::claim(&mut tx, id, own.as_deref(), Millis::now()).await?;
         self.inner.store.commit(tx).await?;
         Ok(claim)
     }
 
-    async fn run_claimed(&self, job: Arc<Job>) {
+    async fn run_claimed(&self, job: Arc<Job>, cut: CancellationToken) {
         let active = self.activate(&job).await;
         let started = Instant::now();
         active.phase.send_replace(Phase::Running(started));
@@ -104,24 +115,38 @@ impl Jobs {
             marker: self.marker(&job),
         };
         tracing::info!(title = job.new.title, start = job.starts, "started");
-        let result = AssertUnwindSafe(self.inner.registry.run(cx))
-            .catch_unwind()
-            .await;
+        let run = AssertUnwindSafe(self.inner.registry.run(cx)).catch_unwind();
+        // Dropping the run kills all that it started at once: others may take it for ended soon.
+        let result = cut.run_until_cancelled(run).await;
         output.finish();
         let ending = match result {
-            Ok(Ok(ending)) => ending,
-            Ok(Err(_)) => match active.stop_reason() {
+            None => {
+                tracing::error!("killed, because this instance was cut off from the database");
+                Ending::Lost
+            }
+            Some(Ok(Ok(ending))) => ending,
+            Some(Ok(Err(_))) => match active.stop_reason() {
                 Some(StopReason::Cancelled(by)) => Ending::Cancelled(by),
                 Some(StopReason::Shutdown) | None => Ending::Stopped,
             },
-            Err(_) => Ending::Broken(format!(
+            Some(Err(_)) => Ending::Broken(format!(
                 "Something went wrong inside the bot. The log has it under {}.",
                 job.new.request_id
             )),
         };
         tracing::info!(?ending, took = ?started.elapsed(), "ended");
-        let again = ending == Ending::Stopped && job.new.after_crash == AfterCrash::Retry;
-        let results = match again {
+        let cut_short = match ending {
+            Ending::Stopped => true,
+            Ending::Lost => job.starts < MAX_STARTS,
+            Ending::Exited(_)
+            | Ending::Signaled(_)
+            | Ending::Broken(_)
+            | Ending::Cancelled(_)
+            | Ending::TimedOut(_) => false,
+        };
+        let again = cut_short && job.new.after_crash == AfterCrash::Retry;
+        // Taken for dead, this instance has nothing to collect: the folder is a later start's.
+        let results = match again || !self.is_still_ours(&job).await {
             true => Vec::new(),
             false => {
                 let mask = Redactor::new(reading.secrets.iter().map(String::as_str));
@@ -198,10 +223,10 @@ impl Jobs {
         let mut tx = self.inner.store.begin().await?;
         match fate {
             Fate::Again => {
-                store::jobs::requeue(&mut tx, job.id).await?;
+                store::jobs::requeue(&mut tx, job.id, job.starts).await?;
             }
             Fate::Ended(ending, results) => {
-                if store::jobs::end(&mut tx, job.id, ending, end.bytes, at).await? {
+                if store::jobs::end(&mut tx, job.id, job.starts, ending, end.bytes, at).await? {
                     let took = job.started_at.map(|started| at.since(started));
                     let words = self.last_words(job, ending, took, end, seen);
                     let results = results.iter().map(|m| m.clone().of_job(job.id));
@@ -240,6 +265,11 @@ impl Jobs {
 
     /// What marks the processes of one start of a job.
     pub(super) fn marker(&self, job: &Job) -> String {
-        format!("{}:{}:{}", self.inner.settings.marker, job.id, job.starts)
+        marker(&self.inner.settings.marker, job)
     }
+}
+
+/// What marks the processes of one start of a job of the instance whose markers begin like this.
+pub(super) fn marker(instance: &str, job: &Job) -> String {
+    format!("{instance}:{}:{}", job.id, job.starts)
 }

@@ -1,6 +1,7 @@
 //! A look at a database that changes nothing in it: it is neither made nor migrated.
 
-use super::{ALONE_LOCK, BUSY_TIMEOUT, Error, Location, MIGRATIONS_TABLE, Result, migrator};
+use super::instances::{self, Instance};
+use super::{BUSY_TIMEOUT, Error, Location, MIGRATIONS_TABLE, Result, migrator};
 use sqlx::{AnyConnection, Connection as _, Row as _};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -88,15 +89,8 @@ async fn occupied(db: &mut AnyConnection, location: &Location) -> Result<bool> {
     let Location::Postgres(_) = location else {
         return Ok(false);
     };
-    let row = sqlx::query(
-        "SELECT COUNT(*) FROM pg_locks
-         WHERE locktype = 'advisory' AND granted AND classid::BIGINT = 0 AND objid::BIGINT = $1
-           AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
-    )
-    .bind(ALONE_LOCK)
-    .fetch_one(db)
-    .await?;
-    Ok(row.get::<i64, _>(0) > 0)
+    let there = instances::exist(db).await?;
+    Ok(there && instances::all(db).await?.iter().any(Instance::is_alive))
 }
 
 /// Takes the lock of every change, and gives it back.

@@ -74,6 +74,10 @@ pub struct Job {
     pub ended_by: Option<String>,
     /// Bytes that it printed, those dropped from the log included.
     pub log_bytes: u64,
+    /// The instance that started it last, where there may be several.
+    pub claimed_by: Option<String>,
+    /// Who asked that it be stopped, where it runs at another instance.
+    pub cancel_by: Option<String>,
 }
 
 impl Job {
@@ -129,7 +133,7 @@ pub enum Claim {
 
 pub(super) const COLUMNS: &str = "id, kind, payload, title, state, role, asker_id, asker_name, chat_id, thread_id, reply_to, \
      source, retry_of, request_id, lane, lane_limit, user_limit, after_crash, output, created_at, started_at, \
-     finished_at, starts, exit_code, signal, reason, ended_by, log_bytes";
+     finished_at, starts, exit_code, signal, reason, ended_by, log_bytes, claimed_by, cancel_by";
 
 /// Adds a job as queued, once per source.
 ///
@@ -172,11 +176,12 @@ pub async fn add(db: &mut Connection, job: &NewRow) -> Result<Added> {
     Ok(Added::Before(JobId(before.get(0))))
 }
 
-/// Takes a queued job for running if it is its turn. Call under [`super::Store::lock_claims`].
+/// Takes a queued job for running if it is its turn, for this instance if there may be several; one that was declared dead
+/// gets none. Call under [`super::Store::lock_claims`].
 ///
 /// # Errors
 /// When the database refuses; the job is not to be run then.
-pub async fn claim(db: &mut Connection, id: JobId, at: Millis) -> Result<Claim> {
+pub async fn claim(db: &mut Connection, id: JobId, by: Option<&str>, at: Millis) -> Result<Claim> {
     let state = sqlx::query("SELECT state FROM jobs WHERE id = $1")
         .bind(id.0)
         .fetch_optional(&mut *db)
@@ -189,12 +194,14 @@ pub async fn claim(db: &mut Connection, id: JobId, at: Millis) -> Result<Claim> 
         return Ok(Claim::Busy);
     }
     let text = sqlx::AssertSqlSafe(format!(
-        "UPDATE jobs SET state = 'running', started_at = $2, starts = starts + 1
-         WHERE id = $1 AND state = 'queued' RETURNING {COLUMNS}"
+        "UPDATE jobs SET state = 'running', started_at = $2, starts = starts + 1, claimed_by = $3
+         WHERE id = $1 AND state = 'queued' AND (CAST($3 AS TEXT) IS NULL
+            OR EXISTS (SELECT 1 FROM instances WHERE instances.id = $3 AND dead = 0)) RETURNING {COLUMNS}"
     ));
     let row = sqlx::query(text)
         .bind(id.0)
         .bind(at.0)
+        .bind(by)
         .fetch_optional(db)
         .await?;
     Ok(match row {
@@ -236,13 +243,15 @@ pub async fn ready(db: &mut Connection) -> Result<Vec<JobId>> {
     Ok(ready)
 }
 
-/// Ends a running job. `false` when it does not run: the first ending holds, and what waits can only be cancelled.
+/// Ends this start of a running job. `false` when that does not run: the first ending holds, what waits can only be
+/// cancelled, and who was taken for dead does not end what runs anew.
 ///
 /// # Errors
 /// When the database refuses.
 pub async fn end(
     db: &mut Connection,
     id: JobId,
+    start: u32,
     ending: &Ending,
     log_bytes: u64,
     at: Millis,
@@ -263,7 +272,7 @@ pub async fn end(
     };
     let ended = sqlx::query(
         "UPDATE jobs SET state = $2, exit_code = $3, signal = $4, reason = $5, ended_by = $6, log_bytes = $7, finished_at = $8
-         WHERE id = $1 AND state = 'running'",
+         WHERE id = $1 AND state = 'running' AND starts = $9",
     )
     .bind(id.0)
     .bind(ending.state().as_str())
@@ -273,6 +282,7 @@ pub async fn end(
     .bind(by)
     .bind(i64::try_from(log_bytes).unwrap_or(i64::MAX))
     .bind(at.0)
+    .bind(i64::from(start))
     .execute(db)
     .await?;
     Ok(ended.rows_affected() == 1)
@@ -294,18 +304,84 @@ pub async fn cancel_queued(db: &mut Connection, id: JobId, by: &str, at: Millis)
     Ok(ended.rows_affected() == 1)
 }
 
-/// Puts a running job back into the queue, by the crash rule.
+/// Puts a running job back into the queue, by the crash rule, if this start of it runs.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn requeue(db: &mut Connection, id: JobId) -> Result<bool> {
+pub async fn requeue(db: &mut Connection, id: JobId, start: u32) -> Result<bool> {
     let moved = sqlx::query(
-        "UPDATE jobs SET state = 'queued', started_at = NULL WHERE id = $1 AND state = 'running'",
+        "UPDATE jobs SET state = 'queued', started_at = NULL, claimed_by = NULL, cancel_by = NULL
+         WHERE id = $1 AND state = 'running' AND starts = $2",
     )
     .bind(id.0)
+    .bind(i64::from(start))
     .execute(db)
     .await?;
     Ok(moved.rows_affected() == 1)
+}
+
+/// Notes that a job is to be stopped by the instance that runs it. `false` when that was noted before.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn wish_cancel(db: &mut Connection, id: JobId, by: &str) -> Result<bool> {
+    let noted = sqlx::query(
+        "UPDATE jobs SET cancel_by = $2 WHERE id = $1 AND state = 'running' AND cancel_by IS NULL",
+    )
+    .bind(id.0)
+    .bind(by)
+    .execute(db)
+    .await?;
+    Ok(noted.rows_affected() == 1)
+}
+
+/// The running jobs of an instance that are to be stopped, and by whose wish.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn cancel_wishes(db: &mut Connection, instance: &str) -> Result<Vec<(JobId, String)>> {
+    let rows = sqlx::query(
+        "SELECT id, cancel_by FROM jobs WHERE state = 'running' AND claimed_by = $1 AND cancel_by IS NOT NULL",
+    )
+    .bind(instance)
+    .fetch_all(db)
+    .await?;
+    Ok(rows
+        .iter()
+        .map(|row| (JobId(row.get(0)), row.get(1)))
+        .collect())
+}
+
+/// The open jobs, and which instance runs them; `None` for those that wait.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn claims(db: &mut Connection) -> Result<HashMap<JobId, Option<String>>> {
+    let rows = sqlx::query(
+        "SELECT id, CASE WHEN state = 'running' THEN claimed_by END FROM jobs WHERE state IN ('queued', 'running')",
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows
+        .iter()
+        .map(|row| (JobId(row.get(0)), row.get(1)))
+        .collect())
+}
+
+/// Whether this instance may show the job: it waits, or runs here. That stays so until the transaction ends, so that
+/// nothing that shows it comes after its ending. On PostgreSQL only.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn is_shown_by(tx: &mut super::Tx, id: JobId, instance: &str) -> Result<bool> {
+    let row = sqlx::query(
+        "SELECT id FROM jobs WHERE id = $1 AND (state = 'queued' OR (state = 'running' AND claimed_by = $2)) FOR SHARE",
+    )
+    .bind(id.0)
+    .bind(instance)
+    .fetch_optional(&mut **tx)
+    .await?;
+    Ok(row.is_some())
 }
 
 /// One job.
@@ -423,6 +499,8 @@ pub(super) fn read(row: &AnyRow) -> Result<Job> {
         reason: row.try_get("reason")?,
         ended_by: row.try_get("ended_by")?,
         log_bytes: number("log_bytes")?.unwrap_or(0).unsigned_abs(),
+        claimed_by: row.try_get("claimed_by")?,
+        cancel_by: row.try_get("cancel_by")?,
         new: NewRow {
             kind: word("kind")?,
             payload: word("payload")?,

@@ -10,24 +10,27 @@ pub mod dialogs;
 pub mod history;
 pub mod inbox;
 mod inspect;
+pub mod instances;
 pub mod intents;
 pub mod invites;
 pub mod jobs;
+pub mod live;
 pub mod members;
 pub mod outbox;
 pub mod people;
+pub mod presence;
 pub mod retention;
 pub mod waiting;
 
 pub use inspect::{Inspection, inspect};
 
+use presence::Presence;
 use sqlx::any::AnyPoolOptions;
-use sqlx::{AnyConnection, AnyPool, Connection as _, Row as _};
+use sqlx::{AnyConnection, AnyPool, Connection as _};
 use std::fs::{DirBuilder, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::time::Duration;
 
 /// A transaction; rolled back when dropped without [`Store::commit`].
@@ -45,8 +48,6 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Arbitrary key of the PostgreSQL advisory lock under which jobs are claimed.
 const CLAIM_LOCK: i64 = 0x6f70_7367;
-/// Arbitrary key of the PostgreSQL advisory lock that a running bot holds.
-const ALONE_LOCK: i64 = 0x6f70_7368;
 
 /// A failed query, told apart by what a person can do about it.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +61,9 @@ pub enum Error {
     /// Anything else.
     #[error(transparent)]
     Other(sqlx::Error),
+    /// Another instance leads by now; what only the leader may write was not written.
+    #[error("another instance leads by now")]
+    Deposed,
     /// The schema could not be brought up to date.
     #[error("migrating the database")]
     Migrate(#[from] sqlx::migrate::MigrateError),
@@ -101,7 +105,7 @@ impl From<Error> for crate::base::error::Error {
                 "My database is locked by another program, so I have not done this. \
                  Try again in a moment.",
             ),
-            Error::Other(_) | Error::Migrate(_) | Error::Corrupt(_) => {
+            Error::Other(_) | Error::Deposed | Error::Migrate(_) | Error::Corrupt(_) => {
                 Self::Internal(anyhow::Error::new(error))
             }
         }
@@ -117,18 +121,13 @@ pub enum Location {
     Postgres(String),
 }
 
-/// Held while this process is the only bot on a PostgreSQL database; the server frees it when the process ends.
-pub struct Alone {
-    // Only to be held; the mutex lets it be held by what is shared between threads.
-    _connection: Mutex<AnyConnection>,
-}
-
 /// The open database. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {
     read: AnyPool,
     write: AnyPool,
     location: Location,
+    presence: Presence,
 }
 
 impl Store {
@@ -145,34 +144,52 @@ impl Store {
                 (pool.clone(), pool)
             }
         };
+        let presence = match &location {
+            Location::Sqlite(_) => Presence::sole(),
+            Location::Postgres(_) => Presence::shared(),
+        };
         let store = Self {
             read,
             write,
             location,
+            presence,
         };
         store.migrate().await?;
         Ok(store)
     }
 
-    /// Makes this process the only bot on a PostgreSQL database; `None` when another one is. On SQLite a lock file does
-    /// that, and this gives nothing to hold.
+    /// What this instance may do, among others on this database.
+    #[must_use]
+    pub fn presence(&self) -> &Presence {
+        &self.presence
+    }
+
+    /// A connection of its own, which waits for no pool; for the heartbeats.
     ///
     /// # Errors
-    /// When the database refuses.
-    pub async fn be_alone(&self) -> Result<Option<Alone>> {
-        let Location::Postgres(url) = &self.location else {
-            return Ok(None);
+    /// When the database is away.
+    pub async fn connect(&self) -> Result<Connection> {
+        let url = match &self.location {
+            Location::Sqlite(path) => format!("sqlite://{}", path.display()),
+            Location::Postgres(url) => url.clone(),
         };
-        let mut connection = AnyConnection::connect(url).await?;
-        // As a number: a BOOLEAN is not among the types that both engines share.
-        let got = sqlx::query("SELECT CAST(pg_try_advisory_lock($1) AS INT)::BIGINT")
-            .bind(ALONE_LOCK)
-            .fetch_one(&mut connection)
-            .await?;
-        let alone = got.try_get::<i64, _>(0)? == 1;
-        Ok(alone.then_some(Alone {
-            _connection: Mutex::new(connection),
-        }))
+        Ok(AnyConnection::connect(&url).await?)
+    }
+
+    /// Sees to it that this instance leads until the transaction ends: what only the leader may write is written by it
+    /// before another leads, or not at all. Where there can be no other, nothing is asked.
+    ///
+    /// # Errors
+    /// [`Error::Deposed`] when another leads by now.
+    pub async fn fence(&self, tx: &mut Tx) -> Result<()> {
+        if !self.presence.is_shared() {
+            return Ok(());
+        }
+        let epoch = self.presence.epoch().ok_or(Error::Deposed)?;
+        match instances::holds(tx, epoch).await? {
+            true => Ok(()),
+            false => Err(Error::Deposed),
+        }
     }
 
     /// Where this database is.

@@ -102,7 +102,8 @@ pub async fn chats_waiting(db: &mut Connection) -> Result<Vec<ChatId>> {
 }
 
 /// Marks a message as sent and remembers which message its slot is. `edited` is whether it took the place of one that the
-/// chat had. One that was dropped while it was on its way was sent all the same.
+/// chat had. One that was dropped while it was on its way was sent all the same. Where an instance that was paused and its
+/// successor both sent it, the first to say so holds: the slot is then the message that later edits are meant for.
 ///
 /// # Errors
 /// When the database refuses; the message may then be sent a second time.
@@ -115,8 +116,8 @@ pub async fn mark_sent(
     edited: bool,
     at: Millis,
 ) -> Result<()> {
-    sqlx::query(
-        "UPDATE outbox SET state = 'sent', message_id = $2, done_at = $3, edited = $4 WHERE id = $1",
+    let marked = sqlx::query(
+        "UPDATE outbox SET state = 'sent', message_id = $2, done_at = $3, edited = $4 WHERE id = $1 AND state <> 'sent'",
     )
     .bind(id)
     .bind(i64::from(message.0))
@@ -124,7 +125,7 @@ pub async fn mark_sent(
     .bind(i64::from(edited))
     .execute(&mut *db)
     .await?;
-    if let Some(slot) = slot {
+    if let Some(slot) = slot.filter(|_| marked.rows_affected() == 1) {
         put_slot(db, slot, chat, message, at).await?;
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! Promises 1 to 3 under fire: whatever is killed when, no command is lost, none runs twice, all are told.
 
 use crate::harness::tools::{Gate, children, lines, until};
-use crate::harness::{ANN, BEN, Outside, PATIENCE, World};
+use crate::harness::{ANN, BEN, Database, Outside, PATIENCE, World};
 use crate::on_both;
 use opsgram::base::job::JobState;
 use opsgram::base::role::Role;
@@ -458,23 +458,27 @@ on_both! {
     }
 }
 
-on_both! {
-    /// A second bot would take the first one's running jobs for lost, and end their processes.
-    async fn a_second_bot_on_the_same_database_is_refused_and_disturbs_nothing(world) {
-        let mut gate = Gate::new(&world, "gate");
-        let runs = world.path().join("runs");
-        let body = format!("echo $OPSGRAM_JOB >> {}; {}", runs.display(), gate.wait());
-        world.script("work", &body, &["on_crash: retry"]);
-        let first = Outside::start(&world).await;
-        world.say(ANN, "/run work");
-        world.sees(ANN, "▶️ work · #1").await;
-        let mut second = Outside::spawn(&world);
-        assert_eq!(second.ended().await, Some(1));
-        until("its words", || second.logged().contains("another opsgram is running on")).await;
-        gate.open(1);
-        world.sees(ANN, "✅ work · #1").await;
-        assert_eq!(lines(&runs), ["1"]);
-        let (code, _) = first.terminate().await;
-        assert_eq!(code, Some(0));
-    }
+/// A second bot would take the first one's running jobs for lost, and end their processes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_bot_on_the_same_file_is_refused_and_disturbs_nothing() {
+    let mut world = World::new(Database::sqlite()).await;
+    let mut gate = Gate::new(&world, "gate");
+    let runs = world.path().join("runs");
+    let body = format!("echo $OPSGRAM_JOB >> {}; {}", runs.display(), gate.wait());
+    world.script("work", &body, &["on_crash: retry"]);
+    let first = Outside::start(&world).await;
+    world.say(ANN, "/run work");
+    world.sees(ANN, "▶️ work · #1").await;
+    let mut second = Outside::spawn(&world);
+    assert_eq!(second.ended().await, Some(1));
+    until("its words", || {
+        second.logged().contains("another opsgram is running on")
+    })
+    .await;
+    gate.open(1);
+    world.sees(ANN, "✅ work · #1").await;
+    assert_eq!(lines(&runs), ["1"]);
+    let (code, _) = first.terminate().await;
+    assert_eq!(code, Some(0));
+    world.finish().await;
 }

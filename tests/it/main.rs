@@ -22,6 +22,7 @@ mod history;
 mod hostile;
 mod house;
 mod install;
+mod instances;
 mod layers;
 mod outbox;
 mod page;

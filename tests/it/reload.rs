@@ -1,7 +1,7 @@
 //! The configuration changes while the bot runs: what holds at once, what waits, and what is said of a fault.
 
 use crate::harness::tools::{Gate, lines, until};
-use crate::harness::{ANN, BEN, CLEO, OPS, Outside, PATIENCE, STRANGER};
+use crate::harness::{ANN, BEN, CLEO, OPS, Outside, PATIENCE, STRANGER, World};
 use crate::on_both;
 use std::fs;
 
@@ -15,12 +15,20 @@ access:
     - {id: -1001, name: ops, role: operator}
 ";
 
+/// Starts the bot; both have written to it before, so that it may write to them.
+async fn begin(world: &mut World) {
+    for person in [ANN, BEN] {
+        world.sandbox.open_private(person);
+    }
+    world.start().await;
+}
+
 on_both! {
     /// Scripts and persons: what is asked from now on goes by the new file; what runs goes on.
     async fn what_changed_in_the_file_holds_at_once_and_running_jobs_go_on(world) {
         let mut gate = Gate::new(&world, "gate");
         world.script("work", &gate.wait(), &[]);
-        world.start().await;
+        begin(&mut world).await;
         world.say(BEN, "/run work");
         world.sees(BEN, "▶️ work · #1").await;
         world.script("hello", "echo hello", &["role: viewer"]);
@@ -50,10 +58,10 @@ on_both! {
     /// A fault is told once, whatever is saved how often, and what was in force stays.
     async fn a_fault_keeps_what_was_in_force_and_is_told_once(world) {
         world.script("hello", "echo hello", &[]);
-        world.start().await;
+        begin(&mut world).await;
         let file = world.config_file();
         let good = fs::read_to_string(&file).unwrap();
-        fs::write(&file, format!("{good}nonsense: 1\ndatabase: 'mysql://ann:hunter2@host/db'\n")).unwrap();
+        fs::write(&file, format!("{good}nonsense: 1\ntelegram: {{proxy: 'ftp://ann:hunter2@host'}}\n")).unwrap();
         let told = world.sees(ANN, "The configuration has 2 faults").await;
         assert!(told.text.contains("nonsense"), "{}", told.text);
         assert!(!told.text.contains("hunter2"), "{}", told.text);
@@ -81,7 +89,7 @@ on_both! {
     /// What cannot change while the bot runs is named, once.
     async fn what_needs_a_restart_is_named_once_and_does_not_change(world) {
         world.script("hello", "echo hello", &[]);
-        world.start().await;
+        begin(&mut world).await;
         world.set("jobs: {workers: 7}");
         world.config_file();
         world.sees(ANN, "needs a restart: jobs.workers").await;
@@ -100,7 +108,7 @@ on_both! {
     /// Saved as nonsense and as sense in one breath, as an editor does that empties the file first.
     async fn a_half_written_file_is_waited_for(world) {
         world.script("hello", "echo hello", &[]);
-        world.start().await;
+        begin(&mut world).await;
         world.script("other", "echo other", &[]);
         let file = world.config_file();
         let good = fs::read_to_string(&file).unwrap();
@@ -119,7 +127,7 @@ on_both! {
 on_both! {
     /// A file without an owner would lock everybody out.
     async fn the_last_owner_is_not_taken_away_by_the_file(world) {
-        world.start().await;
+        begin(&mut world).await;
         world.people("access: {users: [{id: 222, name: ben, role: admin}]}\n");
         world.config_file();
         world.sees(ANN, "nobody would own the bot any more").await;
@@ -140,7 +148,7 @@ on_both! {
         let ran = world.path().join("ran");
         let body = format!("echo $1 >> {}; {}", ran.display(), gate.wait());
         let path = world.script("work", &body, &["args: [{name: a, default: old}]"]);
-        world.start().await;
+        begin(&mut world).await;
         for _ in 0..3 {
             world.say(ANN, "/run work");
         }
@@ -167,7 +175,7 @@ on_both! {
     /// The commands and those who may not use them.
     async fn the_commands_are_for_admins_and_say_what_is_wrong_with_their_words(world) {
         world.script("hello", "echo hello", &[]);
-        world.start().await;
+        begin(&mut world).await;
         let answer = world.asks(ANN, ANN, "/config").await;
         assert!(answer.text.contains("opsgram.yaml"), "{}", answer.text);
         let answer = world.asks(ANN, ANN, "/config check").await;
@@ -199,6 +207,7 @@ on_both! {
     /// SIGHUP reads the file again although it is the same: what it names may be another. A mended fault is noticed.
     async fn a_hangup_reads_again_and_what_is_mended_outside_the_file_is_noticed(world) {
         let script = world.script("hello", "echo hello", &[]);
+        world.sandbox.open_private(ANN);
         let bot = Outside::start(&world).await;
         fs::rename(&script, script.with_extension("away")).unwrap();
         let pid = i32::try_from(bot.id()).unwrap();

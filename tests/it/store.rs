@@ -53,14 +53,21 @@ async fn queued(store: &Store, source: &str) -> JobId {
 async fn claim(store: &Store, id: JobId) -> Claim {
     let mut tx = store.begin().await.unwrap();
     store.lock_claims(&mut tx).await.unwrap();
-    let claim = jobs::claim(&mut tx, id, Millis(2)).await.unwrap();
+    let claim = jobs::claim(&mut tx, id, None, Millis(2)).await.unwrap();
     store.commit(tx).await.unwrap();
     claim
 }
 
+async fn starts(tx: &mut store::Tx, id: JobId) -> u32 {
+    jobs::find(tx, id).await.unwrap().unwrap().starts
+}
+
 async fn end(store: &Store, id: JobId, ending: &Ending) -> bool {
     let mut tx = store.begin().await.unwrap();
-    let ended = jobs::end(&mut tx, id, ending, 0, Millis(3)).await.unwrap();
+    let start = starts(&mut tx, id).await;
+    let ended = jobs::end(&mut tx, id, start, ending, 0, Millis(3))
+        .await
+        .unwrap();
     store.commit(tx).await.unwrap();
     ended
 }
@@ -76,7 +83,8 @@ async fn cancel(store: &Store, id: JobId) -> bool {
 
 async fn requeue(store: &Store, id: JobId) -> bool {
     let mut tx = store.begin().await.unwrap();
-    let requeued = jobs::requeue(&mut tx, id).await.unwrap();
+    let start = starts(&mut tx, id).await;
+    let requeued = jobs::requeue(&mut tx, id, start).await.unwrap();
     store.commit(tx).await.unwrap();
     requeued
 }

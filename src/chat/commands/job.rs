@@ -56,6 +56,9 @@ pub async fn show(request: &Request, id: JobId) -> Result<Reply> {
     if let Some(of) = job.new.retry_of {
         html.push_str(&format!(", repeating #{of}"));
     }
+    if let Some(instance) = jobs::elsewhere(request, &job) {
+        html.push_str(&format!("\nRuns at {}", escape(&instance)));
+    }
     if let (JobState::Failed, Some(reason)) = (job.state, &job.reason) {
         html.push_str(&format!("\n{}", escape(reason)));
     }

@@ -98,7 +98,17 @@ async fn list(
     }
     match page.jobs.is_empty() {
         true => html.push_str(empty(request, filter, cursor, role)),
-        false => html.push_str(&page.jobs.iter().map(line).collect::<Vec<_>>().join("\n")),
+        false => {
+            let lines = page.jobs.iter().map(|job| match elsewhere(request, job) {
+                Some(instance) => format!(
+                    "{} · at {}",
+                    line(job),
+                    crate::base::text::escape(&instance)
+                ),
+                None => line(job),
+            });
+            html.push_str(&lines.collect::<Vec<_>>().join("\n"));
+        }
     }
     let turns = turns(request, filter, &page, kept).await?;
     Ok(Reply::html(html).buttons(buttons(request, filter, &page, turns)))
@@ -184,6 +194,16 @@ pub fn line(job: &Job) -> String {
     let header = card::header(&job.new.title, job.id, &phase);
     let first = header.lines().next().unwrap_or_default();
     format!("{first} · {}", clock(job.new.created_at, now))
+}
+
+/// The other instance at which a job runs; `None` when it does not run, or runs here.
+#[must_use]
+pub fn elsewhere(request: &Request, job: &Job) -> Option<String> {
+    let runs = job.state == crate::base::job::JobState::Running;
+    let by = job.claimed_by.as_ref().filter(|_| runs)?;
+    let (others, _) = request.services.store.presence().others();
+    let other = others.iter().find(|other| other.id == *by)?;
+    Some(other.label())
 }
 
 /// A moment as people here read it: the time today, else the day as well.

@@ -5,7 +5,8 @@ use crate::access::Asked;
 use crate::base::error::{Error, Result};
 use crate::base::role::Role;
 use crate::base::text::{bytes, escape};
-use crate::base::time::human;
+use crate::base::time::{Millis, human};
+use crate::chat::commands::jobs::clock;
 use crate::chat::keyboards::Press;
 use crate::chat::reply::Reply;
 use crate::chat::request::Request;
@@ -157,11 +158,24 @@ async fn jobs(request: &Request) -> Result<String> {
         let mut db = request.services.store.read().await?;
         store::jobs::counts(&mut db).await?
     };
-    Ok(match (queued, running) {
+    let jobs = match (queued, running) {
         (0, 0) => "No jobs are running.".to_owned(),
         (0, running) => format!("Jobs: {running} running"),
         (queued, running) => format!("Jobs: {running} running, {queued} waiting"),
-    })
+    };
+    let (others, since) = request.services.store.presence().others();
+    if others.is_empty() {
+        return Ok(jobs);
+    }
+    let labels: Vec<_> = others.iter().map(|other| escape(&other.label())).collect();
+    let leads = since.map_or_else(String::new, |since| {
+        format!(", this one leads since {}", clock(since, Millis::now()))
+    });
+    Ok(format!(
+        "{jobs}\n{} instances{leads}; beside it {}",
+        others.len() + 1,
+        labels.join(", ")
+    ))
 }
 
 fn buttons(part: &str) -> Buttons {

@@ -5,6 +5,7 @@ mod database;
 mod outside;
 mod talk;
 pub mod tools;
+pub mod wire;
 
 pub use database::Database;
 pub use outside::Outside;
