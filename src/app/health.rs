@@ -5,6 +5,9 @@ use crate::base::time::{Millis, human};
 use crate::config::{self, Env};
 use crate::drivers::file::{self, Worth};
 use anyhow::{Context, Result};
+use nix::errno::Errno;
+use nix::sys::signal::kill;
+use nix::unistd::{Pid, gethostname};
 use serde::{Deserialize, Serialize};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -12,6 +15,10 @@ use std::time::Duration;
 
 /// A running bot that did not write for so long, beside three of its pauses, hangs.
 const LATE: Duration = Duration::from_secs(15);
+/// A file of another machine that was not written for so long is nobody's.
+const FORGOTTEN: Duration = Duration::from_secs(24 * 3600);
+/// How the names of the files end.
+const ENDING: &str = ".json";
 
 /// How a running bot was when it last looked.
 #[derive(Debug, Deserialize, Serialize)]
@@ -29,9 +36,23 @@ pub(super) struct Health {
 }
 
 impl Health {
-    /// Where a bot with this data folder keeps it.
+    /// Where this process keeps it. Each has its own, since instances may share the data folder.
     pub(super) fn path(data_dir: &Path) -> PathBuf {
-        data_dir.join("health.json")
+        let process = std::process::id();
+        data_dir.join(format!("{}{process}{ENDING}", beginning()))
+    }
+
+    /// Removes what processes of this machine that are gone left behind, and what containers that are gone did.
+    pub(super) fn clean_up(data_dir: &Path) {
+        for path in files(data_dir, "health.") {
+            let gone = match files_process(&path, &beginning()) {
+                Some(process) => !lives(process),
+                None => is_older(&path, FORGOTTEN),
+            };
+            if gone && let Err(error) = std::fs::remove_file(&path) {
+                tracing::debug!(path = %path.display(), %error, "an old health file stays");
+            }
+        }
     }
 
     /// Puts it in the place of the last one.
@@ -76,26 +97,87 @@ pub(super) fn run(args: Args, env: &Env) -> Result<Outcome> {
             return Ok(Outcome::Fault);
         }
     };
-    let path = Health::path(&folder);
-    let text = match std::fs::read(&path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            println!("no bot runs with the data folder {}", folder.display());
-            return Ok(Outcome::Failed);
+    let mut verdicts = Vec::new();
+    for path in files(&folder, &beginning()) {
+        let text = match std::fs::read(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            read => read.with_context(|| format!("reading {}", path.display()))?,
+        };
+        let health: Health =
+            serde_json::from_slice(&text).with_context(|| format!("reading {}", path.display()))?;
+        verdicts.push((
+            health.process,
+            lives(health.process),
+            health.verdict(Millis::now()),
+        ));
+    }
+    // What was left behind by a bot that was killed tells only as long as no other runs.
+    if verdicts.iter().any(|(_, lives, _)| *lives) {
+        verdicts.retain(|(_, lives, _)| *lives);
+    }
+    if verdicts.is_empty() {
+        println!("no bot runs here with the data folder {}", folder.display());
+        return Ok(Outcome::Failed);
+    }
+    let mut outcome = Outcome::Done;
+    for (process, lives, verdict) in verdicts {
+        match verdict {
+            Ok(words) if lives => println!("well: {words}"),
+            Ok(_) => {
+                println!("not well: the bot with the process number {process} was killed");
+                outcome = Outcome::Failed;
+            }
+            Err(words) => {
+                println!("not well: {words}");
+                outcome = Outcome::Failed;
+            }
         }
-        read => read.with_context(|| format!("reading {}", path.display()))?,
+    }
+    Ok(outcome)
+}
+
+/// How the names of this machine's files begin.
+fn beginning() -> String {
+    let host = gethostname().ok().and_then(|name| name.into_string().ok());
+    let host = host.unwrap_or_default().replace('/', "-");
+    format!("health.{host}.")
+}
+
+/// The health files whose names begin so.
+fn files(data_dir: &Path, beginning: &str) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(data_dir) else {
+        return Vec::new();
     };
-    let health: Health =
-        serde_json::from_slice(&text).with_context(|| format!("reading {}", path.display()))?;
-    Ok(match health.verdict(Millis::now()) {
-        Ok(words) => {
-            println!("well: {words}");
-            Outcome::Done
-        }
-        Err(words) => {
-            println!("not well: {words}");
-            Outcome::Failed
-        }
-    })
+    let paths = entries.flatten().map(|entry| entry.path());
+    let mut found: Vec<_> = paths
+        .filter(|path| {
+            let name = path.file_name().and_then(|name| name.to_str());
+            name.is_some_and(|name| name.starts_with(beginning) && name.ends_with(ENDING))
+        })
+        .collect();
+    found.sort();
+    found
+}
+
+/// The process whose file this is, by its name.
+fn files_process(path: &Path, beginning: &str) -> Option<u32> {
+    let name = path.file_name()?.to_str()?;
+    let number = name.strip_prefix(beginning)?.strip_suffix(ENDING)?;
+    number.parse().ok()
+}
+
+/// Whether a process of this machine lives.
+fn lives(process: u32) -> bool {
+    let Ok(process) = i32::try_from(process) else {
+        return false;
+    };
+    // Another user's process may not be signalled, but it is there.
+    !matches!(kill(Pid::from_raw(process), None), Err(Errno::ESRCH))
+}
+
+fn is_older(path: &Path, age: Duration) -> bool {
+    let written = std::fs::metadata(path).and_then(|data| data.modified());
+    written.is_ok_and(|at| at.elapsed().is_ok_and(|since| since > age))
 }
 
 /// An absolute folder of the environment is enough: a container must not turn unhealthy because its file is edited.
@@ -145,5 +227,21 @@ mod tests {
         health(true).write(&path).unwrap();
         let read: Health = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
         assert!(read.well && read.at == 1_000_000 && read.process == 7);
+    }
+
+    #[test]
+    fn only_files_of_what_lives_stay() {
+        let dir = tempfile::tempdir().unwrap();
+        let own = Health::path(dir.path());
+        // No process has this number: the kernel gives none above 2^22.
+        let gone = dir
+            .path()
+            .join(format!("{}{}{ENDING}", beginning(), 1 << 23));
+        let elsewhere = dir.path().join("health.another-machine.1.json");
+        for path in [&own, &gone, &elsewhere] {
+            health(true).write(path).unwrap();
+        }
+        Health::clean_up(dir.path());
+        assert!(own.exists() && elsewhere.exists() && !gone.exists());
     }
 }

@@ -31,7 +31,9 @@ pub(super) struct Supervisor {
 
 /// Begins to watch, and tells systemd as soon as the bot is up.
 pub(super) fn start(services: Services, pulse: Pulse) -> Supervisor {
-    let health = Health::path(&services.live.current().data_dir);
+    let data_dir = services.live.current().data_dir.clone();
+    Health::clean_up(&data_dir);
+    let health = Health::path(&data_dir);
     let stop = CancellationToken::new();
     let watch = tokio::spawn(watch(services, pulse, health.clone(), stop.clone()));
     Supervisor {

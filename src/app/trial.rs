@@ -134,6 +134,7 @@ async fn converse(args: Args, file: PathBuf, folder: &Path, env: &Env) -> Result
     let stop = CancellationToken::new();
     tokio::spawn(stop_on_signal(stop.clone()));
     let app = App::build(config, env, Options::default()).await?;
+    let app = app.following(loaded.file, loaded.hash)?;
     let talk = Talk {
         services: app.services().clone(),
         sandbox,

@@ -1,6 +1,7 @@
 //! Routes updates to handlers and sends what they say. A handler stores and returns; it never waits for work.
 
 use super::commands::{self, Command, read_line, start, whoami};
+use super::deliver::{deliver, guard, mark_handled};
 use super::files;
 use super::keyboards::Press;
 use super::message::{Author, Incoming, place};
@@ -8,18 +9,15 @@ use super::offers::{self, LATE_WITHIN, Offer};
 use super::press;
 use super::reply::Reply;
 use super::request::{From, Request};
+use super::seen::{actor, saw, saw_membership, saw_person};
 use super::talk;
-use crate::access::{Actor, Asked, Grant, INVITE_PREFIX, Standing};
+use crate::access::{Asked, INVITE_PREFIX, Standing};
 use crate::base::error::{Error, Result};
 use crate::base::ids::{ChatId, MessageId, Place, UpdateId, UserId};
 use crate::base::role::Role;
 use crate::base::text;
 use crate::base::time::Millis;
-use crate::delivery::{Answer, Outgoing, source_of};
 use crate::services::Services;
-use crate::store;
-use futures::FutureExt;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 use teloxide::dispatching::{UpdateFilterExt, UpdateHandler};
@@ -29,9 +27,6 @@ use teloxide::prelude::{Bot, Requester};
 use teloxide::types::{CallbackQuery, ChatMemberUpdated, Me, Message, Update};
 use teloxide::{ApiError, RequestError};
 use tracing::Instrument;
-
-/// Tries to mark an update as handled; then it is left to the next start, which finds it done by its source.
-const MARK_TRIES: u32 = 5;
 
 /// The routes.
 #[must_use]
@@ -161,50 +156,6 @@ async fn on_membership(services: Services, update: Update, change: ChatMemberUpd
     Ok(())
 }
 
-/// Notes a group that the bot was put into or out of; owners are asked about one that is not on the list.
-async fn saw_membership(services: &Services, change: &ChatMemberUpdated) -> Result<()> {
-    let chat = ChatId(change.chat.id.0);
-    if chat.is_private() || change.chat.is_channel() {
-        return Ok(());
-    }
-    let title = change.chat.title().unwrap_or_default();
-    let present = change.new_chat_member.is_present();
-    let place = Place { chat, thread: None };
-    services.access.saw_place(place, title, present);
-    let added = present && !change.old_chat_member.is_present();
-    if !added || services.access.is_listed(chat) {
-        return Ok(());
-    }
-    let author = Author::Person {
-        id: UserId(i64::try_from(change.from.id.0).unwrap_or(0)),
-        name: change.from.first_name.clone(),
-        username: None,
-    };
-    let by = actor(services, &author, place);
-    services.access.added_to(chat, title, &by).await
-}
-
-/// Notes who wrote, and where.
-fn saw(services: &Services, incoming: &Incoming) {
-    let place = incoming.place;
-    saw_person(services, &incoming.author, place.chat);
-    let (group, topic) = &incoming.titles;
-    let whole = Place {
-        chat: place.chat,
-        thread: None,
-    };
-    services.access.saw_place(whole, group, true);
-    if place.thread.is_some() {
-        services.access.saw_place(place, topic, true);
-    }
-}
-
-fn saw_person(services: &Services, author: &Author, chat: ChatId) {
-    if let Author::Person { id, name, username } = author {
-        services.access.saw(*id, name, username.as_deref(), chat);
-    }
-}
-
 /// What a message asks for, if it may.
 async fn take_message(request: &Request, incoming: &Incoming) -> Result<Reply> {
     request
@@ -274,7 +225,7 @@ async fn take_message(request: &Request, incoming: &Incoming) -> Result<Reply> {
     let Some(command) = command else {
         return Ok(commands::unknown(&line.name, request.role()));
     };
-    if command.about().role.is_some() && is_late(request, incoming.date) {
+    if command.about().role.is_some() && request.is_late(incoming.date) {
         return offer_late(request, incoming).await;
     }
     command.handle(request, line.rest).await
@@ -391,141 +342,6 @@ fn is_too_old(error: &RequestError) -> bool {
     }
 }
 
-/// Runs a handler and turns its failures into words.
-async fn guard(request: &Request, handler: impl Future<Output = Result<Reply>>) -> Reply {
-    let result = match AssertUnwindSafe(handler).catch_unwind().await {
-        Ok(result) => result,
-        Err(_) => Err(Error::Internal(anyhow::anyhow!("a handler panicked"))),
-    };
-    match result {
-        Ok(reply) => reply,
-        Err(Error::Refused(refusal)) => {
-            let words = text::shorten(refusal.words(), text::MESSAGE_UNITS);
-            let fits = text::utf16_len(&words) <= text::ANSWER_UNITS;
-            let toast = (fits && request.from != From::Message).then(|| words.to_string());
-            let html = match refusal.parts() {
-                (_, "") => text::escape(&words),
-                _ if words != refusal.words() => text::escape(&words),
-                (words, code) => {
-                    format!("{}<code>{}</code>", text::escape(words), text::escape(code))
-                }
-            };
-            Reply {
-                toast,
-                ..Reply::html(html)
-            }
-        }
-        Err(Error::Internal(error)) => {
-            tracing::error!(error = format!("{error:#}"), "a request failed");
-            Reply::plain(&format!(
-                "Something went wrong on my side, and nothing was done. The log has it under {}.",
-                request.actor.request_id
-            ))
-        }
-    }
-}
-
-/// Sends what a handler said, and marks the update as handled once that is safe.
-async fn deliver(request: &Request, reply: Reply) {
-    // Words that were shown at the button need no message as well.
-    let told_at_button = reply.toast.is_some() && reply.file.is_none() && !reply.in_place;
-    let audited = request.grants().iter().all(Grant::is_recorded);
-    if reply.settled && reply.html.is_empty() && audited {
-        // Written and promised, in one transaction with the update's mark.
-    } else if reply.follow.is_some() && reply.html.is_empty() && audited {
-        // The job's own transaction marked the update: one commit less before the job may start.
-    } else if let Some(file) = reply.file {
-        promise(request, file.source(source_of(request.update))).await;
-    } else if let Some(once) = reply.once {
-        let message = Outgoing::text(request.actor.place, reply.html, reply.buttons);
-        promise(request, message.source(once)).await;
-    } else if reply.html.is_empty() || told_at_button {
-        finish(request.clone()).await;
-    } else {
-        let message = Outgoing::text(request.actor.place, reply.html, reply.buttons);
-        let message = match request.pressed().filter(|_| reply.in_place) {
-            Some(pressed) => message.edits(Some(pressed)),
-            None => message.reply_to(request.message.filter(|_| is_group(request))),
-        };
-        let after = request.clone();
-        request.services.outbox.answer(Answer {
-            message: message.source(source_of(request.update)),
-            afterwards: Box::new(|| finish(after).boxed()),
-        });
-    }
-}
-
-/// Answers that make work, such as files, are promised in the transaction that marks the update.
-async fn promise(request: &Request, message: Outgoing) {
-    let services = &request.services;
-    let written = async {
-        let mut tx = services.store.begin().await?;
-        services.outbox.promise(&mut tx, &message).await?;
-        for grant in request.grants() {
-            grant.record(&mut tx).await?;
-        }
-        store::inbox::mark_handled(&mut tx, request.update, Millis::now()).await?;
-        services.store.commit(tx).await
-    };
-    let written = written.await;
-    for grant in request.grants() {
-        grant.settle(&written);
-    }
-    if let Err(error) = written {
-        tracing::error!(%error, "an answer could not be promised");
-        let refused = Error::from(error);
-        let words = match &refused {
-            Error::Refused(refusal) => refusal.words(),
-            Error::Internal(_) => "My database does not answer. Try again in a moment.",
-        };
-        let message = Outgoing::text(request.actor.place, text::escape(words), Vec::new());
-        let after = request.clone();
-        services.outbox.answer(Answer {
-            message,
-            afterwards: Box::new(|| finish(after).boxed()),
-        });
-        return;
-    }
-    services.outbox.kick(message.place.chat);
-}
-
-/// Marks the update as handled and audits what was allowed for it.
-async fn finish(request: Request) {
-    let services = &request.services;
-    for attempt in 1..=MARK_TRIES {
-        let marked = async {
-            let mut tx = services.store.begin().await?;
-            for grant in request.grants() {
-                grant.record(&mut tx).await?;
-            }
-            store::inbox::mark_handled(&mut tx, request.update, Millis::now()).await?;
-            services.store.commit(tx).await
-        };
-        let marked = marked.await;
-        for grant in request.grants() {
-            grant.settle(&marked);
-        }
-        match marked {
-            Ok(()) => return,
-            Err(error) => {
-                tracing::error!(%error, attempt, "an update could not be marked as handled");
-                tokio::time::sleep(Duration::from_secs(1) * attempt).await;
-            }
-        }
-    }
-}
-
-async fn mark_handled(services: &Services, id: UpdateId) {
-    let marked = async {
-        let mut tx = services.store.begin().await?;
-        store::inbox::mark_handled(&mut tx, id, Millis::now()).await?;
-        services.store.commit(tx).await
-    };
-    if let Err(error) = marked.await {
-        tracing::error!(%id, %error, "an update could not be marked as handled");
-    }
-}
-
 async fn moved(services: &Services, from: ChatId, to: ChatId) {
     services.access.chat_moved(from, to);
     if let Err(error) = services.outbox.chat_moved(from, to).await {
@@ -551,11 +367,6 @@ async fn offer_late(request: &Request, incoming: &Incoming) -> Result<Reply> {
     .buttons(press::now_or_never(&intent)))
 }
 
-fn is_late(request: &Request, date: Millis) -> bool {
-    let after = request.services.live.current().telegram.stale_after;
-    Millis::now().since(date) > after
-}
-
 /// In groups, only commands for us, or for no bot by name, are ours to answer.
 fn is_for_us(incoming: &Incoming, me: &Me) -> bool {
     match read_line(&incoming.text) {
@@ -571,31 +382,6 @@ fn is_answer_to(incoming: &Incoming, me: &Me) -> bool {
     let own = i64::try_from(me.user.id.0).unwrap_or(0);
     let replied = incoming.reply_to.as_ref();
     replied.is_some_and(|replied| replied.author.0 == own)
-}
-
-fn actor(services: &Services, author: &Author, place: Place) -> Actor {
-    // A move may show first in the answer to a call, of which only the outbox hears.
-    if let Some(before) = services.outbox.former_id(place.chat) {
-        services.access.chat_moved(before, place.chat);
-    }
-    let (id, name) = match author {
-        Author::Person { id, name, .. } => {
-            let own = services.access.name_of(*id);
-            (*id, own.unwrap_or_else(|| name.clone()))
-        }
-        Author::AnonymousAdmin => (UserId(0), "anonymous admin".to_owned()),
-        Author::Nobody => (UserId(0), "nobody".to_owned()),
-    };
-    Actor {
-        id,
-        name,
-        place,
-        request_id: ulid::Ulid::generate().to_string(),
-    }
-}
-
-fn is_group(request: &Request) -> bool {
-    !request.actor.place.chat.is_private()
 }
 
 fn first_word(text: &str) -> String {

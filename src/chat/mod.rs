@@ -2,6 +2,7 @@
 
 pub mod changes;
 pub mod commands;
+mod deliver;
 pub mod dialog;
 mod dispatch;
 mod export;
@@ -19,6 +20,7 @@ pub mod pulse;
 mod reply;
 mod request;
 mod search;
+mod seen;
 mod talk;
 
 pub use dispatch::{on_other, schema};

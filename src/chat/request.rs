@@ -5,6 +5,7 @@ use crate::access::{Access, Actor, Asked, Grant, Standing};
 use crate::base::error::Result;
 use crate::base::ids::{MessageId, UpdateId};
 use crate::base::role::Role;
+use crate::base::time::Millis;
 use crate::base::upload::Attached;
 use crate::delivery::source_of;
 use crate::jobs::Origin;
@@ -137,6 +138,13 @@ impl Request {
             card: None,
             update: Some(self.update),
         }
+    }
+
+    /// Whether what was written at this moment waited so long that its asker may have given it up.
+    #[must_use]
+    pub fn is_late(&self, date: Millis) -> bool {
+        let after = self.services.live.current().telegram.stale_after;
+        Millis::now().since(date) > after
     }
 
     /// The pressed message, which an answer may replace.

@@ -6,7 +6,6 @@ use super::message::Incoming;
 use super::reply::Reply;
 use super::request::Request;
 use crate::base::error::Result;
-use crate::base::time::Millis;
 
 /// Whether a group talks under a message of ours without meaning us: only answers to an open question are ours.
 pub async fn is_chatter(request: &Request, incoming: &Incoming) -> bool {
@@ -26,8 +25,7 @@ pub async fn answer(
     if like_command && replied.is_none() {
         return Ok(None);
     }
-    let after = request.services.live.current().telegram.stale_after;
-    let late = Millis::now().since(incoming.date) > after;
+    let late = request.is_late(incoming.date);
     let reply = dialog::typed(
         request,
         &incoming.text,

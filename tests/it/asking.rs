@@ -490,16 +490,6 @@ on_both! {
 }
 
 on_both! {
-    /// A file cannot be asked for by words, and is not: what to do is told.
-    async fn a_missing_file_is_told(world) {
-        world.script("load", BODY, &["args: [{name: dump, type: file}]"]);
-        world.start().await;
-        let told = world.asks(BEN, BEN, "/run load").await;
-        assert_eq!(told.text, "dump is a file. Send it with this as its caption: /run load <dump: file>");
-    }
-}
-
-on_both! {
     /// The form of a value is told as code, or in the words of the configuration.
     async fn a_bad_value_is_told_the_form(world) {
         world.script("deploy", BODY, &["args: [{name: tag, pattern: 'v[0-9<]+'}, {name: n, pattern: '[0-9]+', hint: digits., optional: true}]"]);

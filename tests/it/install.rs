@@ -96,8 +96,7 @@ async fn systemd_is_told_when_the_bot_is_up_lives_and_stops() {
         "{begun:?}"
     );
     told(&systemd, "WATCHDOG=1").await;
-    let health = world.path().join("data/health.json");
-    until("the health file", || health.exists()).await;
+    let health = health_file(&world).await;
     assert_eq!(mode(&health), 0o600);
     let (code, words) = world.configured("health", &[]).await;
     assert_eq!(code, Some(0), "{words}");
@@ -111,13 +110,27 @@ async fn systemd_is_told_when_the_bot_is_up_lives_and_stops() {
     world.finish().await;
 }
 
+/// The file of the one bot that runs, once it is written.
+async fn health_file(world: &World) -> PathBuf {
+    let found = || {
+        let mut entries = fs::read_dir(world.path().join("data")).ok()?.flatten();
+        let health =
+            |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with("health.");
+        entries.find(health).map(|entry| entry.path())
+    };
+    until("the health file", || found().is_some()).await;
+    found().unwrap()
+}
+
 #[tokio::test]
 async fn a_bot_that_was_killed_is_not_well() {
     let mut world = World::new(Database::sqlite()).await;
-    let health = world.path().join("data/health.json");
     let bot = Outside::start(&world).await;
-    until("the health file", || health.exists()).await;
+    let health = health_file(&world).await;
     bot.kill().await;
+    let (code, words) = world.configured("health", &[]).await;
+    assert_eq!(code, Some(1), "{words}");
+    assert!(words.contains("was killed"), "{words}");
     let mut left: Value = serde_json::from_slice(&fs::read(&health).unwrap()).unwrap();
     left["at"] = Value::from(left["at"].as_i64().unwrap() - 60_000);
     fs::write(&health, left.to_string()).unwrap();

@@ -1,0 +1,158 @@
+//! From what a handler said to what is sent, and the mark of the update that it was for.
+
+use super::reply::Reply;
+use super::request::{From, Request};
+use crate::access::Grant;
+use crate::base::error::{Error, Result};
+use crate::base::ids::UpdateId;
+use crate::base::text;
+use crate::base::time::Millis;
+use crate::delivery::{Answer, Outgoing, source_of};
+use crate::services::Services;
+use crate::store;
+use futures::FutureExt;
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+/// Tries to mark an update as handled; then it is left to the next start, which finds it done by its source.
+const MARK_TRIES: u32 = 5;
+
+/// Runs a handler and turns its failures into words.
+pub async fn guard(request: &Request, handler: impl Future<Output = Result<Reply>>) -> Reply {
+    let result = match AssertUnwindSafe(handler).catch_unwind().await {
+        Ok(result) => result,
+        Err(_) => Err(Error::Internal(anyhow::anyhow!("a handler panicked"))),
+    };
+    match result {
+        Ok(reply) => reply,
+        Err(Error::Refused(refusal)) => {
+            let words = text::shorten(refusal.words(), text::MESSAGE_UNITS);
+            let fits = text::utf16_len(&words) <= text::ANSWER_UNITS;
+            let toast = (fits && request.from != From::Message).then(|| words.to_string());
+            let html = match refusal.parts() {
+                (_, "") => text::escape(&words),
+                _ if words != refusal.words() => text::escape(&words),
+                (words, code) => {
+                    format!("{}<code>{}</code>", text::escape(words), text::escape(code))
+                }
+            };
+            Reply {
+                toast,
+                ..Reply::html(html)
+            }
+        }
+        Err(Error::Internal(error)) => {
+            tracing::error!(error = format!("{error:#}"), "a request failed");
+            Reply::plain(&format!(
+                "Something went wrong on my side, and nothing was done. The log has it under {}.",
+                request.actor.request_id
+            ))
+        }
+    }
+}
+
+/// Sends what a handler said, and marks the update as handled once that is safe.
+pub async fn deliver(request: &Request, reply: Reply) {
+    // Words that were shown at the button need no message as well.
+    let told_at_button = reply.toast.is_some() && reply.file.is_none() && !reply.in_place;
+    let audited = request.grants().iter().all(Grant::is_recorded);
+    if reply.settled && reply.html.is_empty() && audited {
+        // Written and promised, in one transaction with the update's mark.
+    } else if reply.follow.is_some() && reply.html.is_empty() && audited {
+        // The job's own transaction marked the update: one commit less before the job may start.
+    } else if let Some(file) = reply.file {
+        promise(request, file.source(source_of(request.update))).await;
+    } else if let Some(once) = reply.once {
+        let message = Outgoing::text(request.actor.place, reply.html, reply.buttons);
+        promise(request, message.source(once)).await;
+    } else if reply.html.is_empty() || told_at_button {
+        finish(request.clone()).await;
+    } else {
+        let message = Outgoing::text(request.actor.place, reply.html, reply.buttons);
+        let message = match request.pressed().filter(|_| reply.in_place) {
+            Some(pressed) => message.edits(Some(pressed)),
+            None => message.reply_to(request.message.filter(|_| is_group(request))),
+        };
+        let after = request.clone();
+        request.services.outbox.answer(Answer {
+            message: message.source(source_of(request.update)),
+            afterwards: Box::new(|| finish(after).boxed()),
+        });
+    }
+}
+
+/// Answers that make work, such as files, are promised in the transaction that marks the update.
+async fn promise(request: &Request, message: Outgoing) {
+    let services = &request.services;
+    let written = async {
+        let mut tx = services.store.begin().await?;
+        services.outbox.promise(&mut tx, &message).await?;
+        for grant in request.grants() {
+            grant.record(&mut tx).await?;
+        }
+        store::inbox::mark_handled(&mut tx, request.update, Millis::now()).await?;
+        services.store.commit(tx).await
+    };
+    let written = written.await;
+    for grant in request.grants() {
+        grant.settle(&written);
+    }
+    if let Err(error) = written {
+        tracing::error!(%error, "an answer could not be promised");
+        let refused = Error::from(error);
+        let words = match &refused {
+            Error::Refused(refusal) => refusal.words(),
+            Error::Internal(_) => "My database does not answer. Try again in a moment.",
+        };
+        let message = Outgoing::text(request.actor.place, text::escape(words), Vec::new());
+        let after = request.clone();
+        services.outbox.answer(Answer {
+            message,
+            afterwards: Box::new(|| finish(after).boxed()),
+        });
+        return;
+    }
+    services.outbox.kick(message.place.chat);
+}
+
+/// Marks the update as handled and audits what was allowed for it.
+async fn finish(request: Request) {
+    let services = &request.services;
+    for attempt in 1..=MARK_TRIES {
+        let marked = async {
+            let mut tx = services.store.begin().await?;
+            for grant in request.grants() {
+                grant.record(&mut tx).await?;
+            }
+            store::inbox::mark_handled(&mut tx, request.update, Millis::now()).await?;
+            services.store.commit(tx).await
+        };
+        let marked = marked.await;
+        for grant in request.grants() {
+            grant.settle(&marked);
+        }
+        match marked {
+            Ok(()) => return,
+            Err(error) => {
+                tracing::error!(%error, attempt, "an update could not be marked as handled");
+                tokio::time::sleep(Duration::from_secs(1) * attempt).await;
+            }
+        }
+    }
+}
+
+/// Marks an update that asks for nothing.
+pub async fn mark_handled(services: &Services, id: UpdateId) {
+    let marked = async {
+        let mut tx = services.store.begin().await?;
+        store::inbox::mark_handled(&mut tx, id, Millis::now()).await?;
+        services.store.commit(tx).await
+    };
+    if let Err(error) = marked.await {
+        tracing::error!(%id, %error, "an update could not be marked as handled");
+    }
+}
+
+fn is_group(request: &Request) -> bool {
+    !request.actor.place.chat.is_private()
+}
