@@ -5,6 +5,7 @@ use crate::actions::script::Scripts;
 use crate::config::{Live, Reloads};
 use crate::delivery::Outbox;
 use crate::jobs::Jobs;
+use crate::jobs::output::Searches;
 use crate::store::Store;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -27,6 +28,8 @@ pub struct Services {
     pub jobs: Jobs,
     /// The configured scripts.
     pub scripts: Scripts,
+    /// The room for searches in what jobs printed.
+    pub searches: Arc<Searches>,
     /// Where logs of jobs are.
     pub log_dir: Arc<PathBuf>,
     /// The bot's username, once Telegram has told it.

@@ -10,6 +10,7 @@ use crate::config::{Config, Database, Env, Live, Reloads};
 use crate::delivery::{Bots, Fetcher, Limits, Outbox};
 use crate::jobs::action::Registry;
 use crate::jobs::apalis::Queue;
+use crate::jobs::output::Searches;
 use crate::jobs::{self, Files, Jobs, Settings};
 use crate::services::Services;
 use crate::store::{Location, Store};
@@ -18,12 +19,24 @@ use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What a bot is built with beside its configuration.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Options {
     /// Leave Telegram's rates out, for a server of one's own that has none.
     pub no_rates: bool,
+    /// How long one press may search in what jobs printed.
+    pub search_time: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            no_rates: false,
+            search_time: Duration::from_secs(2),
+        }
+    }
 }
 
 /// Opens everything that the configuration names.
@@ -85,6 +98,7 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
             outbox,
             jobs,
             scripts,
+            searches: Arc::new(Searches::new(options.search_time)),
             log_dir: Arc::new(log_dir),
             bot_name: Arc::default(),
             roles_changed: Arc::default(),

@@ -204,7 +204,7 @@ on_both! {
 on_both! {
     /// A search that takes long ends in time, says how far it came, goes on from there, and delays nobody else.
     async fn a_slow_search_is_cut_short_and_delays_nobody(world) {
-        world.start().await;
+        world.start_hurried().await;
         let store = world.services().store.clone();
         let past = crate::history::Past {
             title: "huge",

@@ -107,7 +107,7 @@ pub fn answers(request: &Request) -> Option<crate::base::ids::MessageId> {
 pub async fn rows(request: &Request, id: JobId, rows: Rows) -> Result<Reply> {
     let (job, _) = visible(request, id, "job.output", Role::Viewer).await?;
     let log = open(request, &job)?;
-    let (lines, total) = search::blocking(move || log.rows(rows)).await?;
+    let (lines, total) = search::blocking(request, move || log.rows(rows)).await?;
     if total == 0 {
         return Err(Error::refused(format!("#{id} has printed nothing.")));
     }

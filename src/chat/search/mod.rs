@@ -19,9 +19,8 @@ use crate::chat::request::Request;
 use crate::delivery::{Body, Buttons, Outgoing};
 use crate::jobs::output::{Found, Point, Searched, Sought, Wanted};
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use sweep::sweep;
-use tokio::sync::Semaphore;
 use words::{MARKS, expression, listing, quoted, split_context, unquoted};
 
 /// Lines shown around each that matches, in one job, when nothing else is said; in many jobs, none.
@@ -30,10 +29,6 @@ const CONTEXT: usize = 1;
 const MATCHES: usize = 40;
 /// Room for the lines on a page, in UTF-16 units.
 const LINES_UNITS: usize = 3600;
-/// How long one press may search.
-const BUDGET: Duration = Duration::from_secs(2);
-/// Searches at once: each may keep a processor busy.
-static ROOM: Semaphore = Semaphore::const_new(2);
 /// Pages that can be turned back to; a search that long is better narrowed.
 const PAGES: usize = 500;
 
@@ -184,8 +179,9 @@ async fn in_job(
     let log = output::open(request, &job)?;
     let pattern = search.sought.compile().map_err(Error::refused)?;
     let (from, context, count) = (search.pages[page].point, search.context, page == 0);
-    let found = blocking(move || {
-        let wanted = wanted(from, context);
+    let until = request.services.searches.until();
+    let found = blocking(request, move || {
+        let wanted = wanted(from, context, until);
         log.search(&pattern, Wanted { count, ..wanted })
     })
     .await?;
@@ -289,14 +285,14 @@ async fn in_all(
     ))
 }
 
-fn wanted(from: Point, context: usize) -> Wanted {
+fn wanted(from: Point, context: usize, until: Instant) -> Wanted {
     Wanted {
         from,
         context,
         matches: MATCHES,
         room: LINES_UNITS,
         count: false,
-        until: Instant::now() + BUDGET,
+        until,
     }
 }
 
@@ -312,10 +308,10 @@ fn remember(search: &mut SearchOffer, page: usize, next: Option<At>) {
 
 /// Reads logs beside the conversation, few at a time.
 pub(super) async fn blocking<T: Send + 'static>(
+    request: &Request,
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> Result<T> {
-    let turn = tokio::time::timeout(BUDGET, ROOM.acquire()).await;
-    let Ok(Ok(_turn)) = turn else {
+    let Some(_turn) = request.services.searches.turn().await else {
         return Err(Error::refused(
             "Others are searching just now. Try again in a moment.",
         ));

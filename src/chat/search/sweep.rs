@@ -1,6 +1,6 @@
 //! Goes through the logs of many jobs, newest first, until a page is full or the time is over.
 
-use super::{BUDGET, LINES_UNITS, blocking, wanted};
+use super::{LINES_UNITS, blocking, wanted};
 use crate::base::error::Result;
 use crate::base::ids::JobId;
 use crate::base::role::Role;
@@ -50,7 +50,7 @@ pub(super) async fn sweep(
     from: At,
     context: usize,
 ) -> Result<Swept> {
-    let until = Instant::now() + BUDGET;
+    let until = request.services.searches.until();
     let mut swept = Swept::default();
     let mut at = from;
     loop {
@@ -67,9 +67,10 @@ pub(super) async fn sweep(
         };
         let (folder, pattern) = (request.services.log_dir.clone(), pattern.clone());
         let begun = at;
-        swept =
-            blocking(move || sweep_batch(swept, batch, &folder, &pattern, begun, context, until))
-                .await?;
+        swept = blocking(request, move || {
+            sweep_batch(swept, batch, &folder, &pattern, begun, context, until)
+        })
+        .await?;
         if swept.next.is_some() {
             return Ok(swept);
         }
@@ -131,8 +132,7 @@ fn sweep_batch(
         let wanted = Wanted {
             matches: HIT_LINES,
             room: (room - 300).min(1200),
-            until,
-            ..wanted(from, context)
+            ..wanted(from, context, until)
         };
         let found = log.search(pattern, wanted)?;
         let late = Instant::now() >= until;

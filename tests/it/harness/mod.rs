@@ -197,7 +197,20 @@ impl World {
 
     /// Starts the bot in this process and waits until it polls.
     pub async fn start(&mut self) {
-        self.start_with(Options { no_rates: true }).await;
+        self.start_with(Options {
+            no_rates: true,
+            ..Options::default()
+        })
+        .await;
+    }
+
+    /// The same with hardly any time to search.
+    pub async fn start_hurried(&mut self) {
+        self.start_with(Options {
+            no_rates: true,
+            search_time: Duration::from_millis(50),
+        })
+        .await;
     }
 
     /// The same, at Telegram's pace.
