@@ -59,9 +59,9 @@ pub fn check(rule: &FileRule, upload: &Upload) -> Result<(), String> {
         false => {
             let accept: Vec<_> = rule.accept.iter().map(|one| one.words()).collect();
             Err(format!(
-                "{} is not of a kind that is taken here: {}.",
-                upload.name,
-                accept.join(", ")
+                "Only {} are taken; {} is none of these.",
+                accept.join(", "),
+                upload.name
             ))
         }
     }
@@ -75,7 +75,7 @@ fn check_size(rule: &FileRule, size: Option<u64>) -> Result<(), String> {
             bytes(MAX_INCOMING_FILE)
         )),
         Some(size) if size > rule.max_size => Err(format!(
-            "The file has {}; at most {} are taken here.",
+            "The file has {}, and at most {} are taken.",
             bytes(size),
             bytes(rule.max_size)
         )),
@@ -138,7 +138,7 @@ async fn fetch(
             }
             Err(NotFetched::TooLarge) => {
                 return Err(format!(
-                    "{name} is too large: at most {} are taken here.",
+                    "{name} is too large: at most {} are taken.",
                     bytes(rule.max_size)
                 ));
             }

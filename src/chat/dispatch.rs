@@ -123,8 +123,10 @@ async fn on_press(
         };
         let mut reply = guard(&request, take_press(&request, &mut pressed, &data)).await;
         if pressed.answered {
-            // Too late for words at the button: they go as a message.
-            reply.toast = None;
+            // Too late for words at the button: they go as a message, which in a group says whom they are for.
+            if reply.toast.take().is_some() && !request.actor.place.chat.is_private() {
+                reply.html = format!("{}: {}", text::escape(&request.actor.name), reply.html);
+            }
         } else {
             pressed.answer(reply.toast.as_deref()).await;
         }

@@ -73,7 +73,7 @@ pub async fn change(request: &Request, change: Change) -> Result<Reply> {
     let Some(done) = would.filter(|done| change.is_dangerous(done.before)) else {
         return carry_out(request, change).await;
     };
-    let question = format!("This will be so: {}", deed(&done));
+    let question = format!("Shall this be done?\n{}", deed(&done));
     let intent = offers::keep(request, &Offer::Change(change), CONFIRM_WITHIN).await?;
     Ok(Reply::html(question).buttons(vec![vec![
         Press::Confirm(intent.clone()).button("Do it"),

@@ -78,7 +78,7 @@ fn words(news: &News) -> (String, Buttons) {
             inviter,
         } => (
             format!(
-                "{} (<code>{user}</code>) used the invitation of {} and is <b>{role}</b> now.",
+                "{} (<code>{user}</code>) used the invitation of {} and is now <b>{role}</b>.",
                 escape(name),
                 escape(inviter)
             ),
@@ -132,11 +132,11 @@ pub fn deed(done: &Done) -> String {
     };
     match &done.change {
         Change::Role { role, until, .. } => {
-            format!("{name} is <b>{role}</b> now{}.", ending(*until, done))
+            format!("{name} is now <b>{role}</b>{}.", ending(*until, done))
         }
         Change::NoRole { .. } => format!("{name} has no role any more and gets nothing."),
         Change::Script { script, until, .. } => format!(
-            "{name} may run <b>{}</b> now{}.",
+            "{name} may now run <b>{}</b>{}.",
             escape(script),
             until.map_or(String::new(), |end| format!(" until {}", moment(end)))
         ),

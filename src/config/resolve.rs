@@ -120,6 +120,14 @@ pub enum ArgError {
         /// How the script is called.
         usage: String,
     },
+    /// A value was given under a name that no argument has, and it is no value for the argument at its place.
+    #[error("There is no argument “{name}”. Write /run {usage}.")]
+    NoSuchName {
+        /// The name.
+        name: Name,
+        /// How the script is called.
+        usage: String,
+    },
     /// A value was given under a name that is probably mistyped.
     #[error(
         "There is no argument “{name}”. Did you mean {near}={}? If the whole is meant as a value, write {place}={}.",
@@ -186,6 +194,7 @@ impl From<ArgError> for Error {
             | ArgError::Typed { .. }
             | ArgError::NoFile { .. }
             | ArgError::UnknownName { .. }
+            | ArgError::NoSuchName { .. }
             | ArgError::Dash { .. }
             | ArgError::Control { .. }
             | ArgError::TooLong { .. } => None,
@@ -296,7 +305,8 @@ impl Script {
                 && let Some(word) = unnamed.next()
             {
                 self.refuse_typo(arg, word)?;
-                *value = Some(arg.check(word)?);
+                let checked = arg.check(word);
+                *value = Some(checked.map_err(|error| self.or_no_such_name(word, error))?);
             }
         }
         if let Some(word) = unnamed.next() {
@@ -329,6 +339,17 @@ impl Script {
                 near: near.name.clone(),
                 place: place.name.clone(),
             }),
+        }
+    }
+
+    /// The refusal of a value, unless it was meant for an argument that there is not: `foo=bar`.
+    fn or_no_such_name(&self, word: &str, error: ArgError) -> ArgError {
+        match word.split_once('=').map(|(name, _)| Name::new(name)) {
+            Some(Ok(name)) => ArgError::NoSuchName {
+                name,
+                usage: self.usage(),
+            },
+            Some(Err(_)) | None => error,
         }
     }
 

@@ -146,7 +146,7 @@ on_both! {
         // The first prompt still belongs to the open question.
         world.sandbox.speak(BEN, BEN).reply_to(wants.id).text("v2");
         world.sees(BEN, "A whole number from 0 to 99.").await;
-        world.sees(BEN, "Write n as a reply to this message.").await;
+        world.sees(BEN, "Reply to this message with the value of n.").await;
         let old = world.sandbox.speak(BEN, BEN).reply_to(wants.id).text("7");
         let told = world.after(BEN, old.message_id).await;
         assert_eq!(told.text, "That question was answered already. Asked for now: n.");

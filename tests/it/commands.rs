@@ -113,10 +113,10 @@ on_both! {
             ("/retry 7", "There is no job #7 that you may see. /jobs lists the newest."),
             ("/output 7", "There is no job #7 that you may see. /jobs lists the newest."),
             ("/output 7 grep x", "There is no job #7 that you may see. /jobs lists the newest."),
-            ("/output x", "Write /output and the number of a job, such as /output 12. To search in it, add grep and a text: /output 12 grep error."),
-            ("/output 1 error", "Write /output and the number of a job, such as /output 12. To search in it, add grep and a text: /output 12 grep error."),
-            ("/output 1 grepping", "Write /output and the number of a job, such as /output 12. To search in it, add grep and a text: /output 12 grep error."),
-            ("/output 1 grep", "Write /output and the number of a job, such as /output 12. To search in it, add grep and a text: /output 12 grep error."),
+            ("/output x", "“x” is not the number of a job. Write it as in /output 12, or /output grep error for all jobs."),
+            ("/output 1 error", "“error” is not known here. Write /output 1, or add grep error, head 20, tail 20 or lines 100-150."),
+            ("/output 1 grepping", "“grepping” is not known here. Write /output 1, or add grep error, head 20, tail 20 or lines 100-150."),
+            ("/output 1 grep", "Write what to look for, as in /output 1 grep error."),
             ("/status moon", "There is no status of “moon”. Write /status for all, or /status cpu, mem, du or jobs for a part."),
         ];
         for (text, answer) in cases {

@@ -81,9 +81,9 @@ on_both! {
             world.after(ANN, sent.message_id).await.text
         };
         let text = refused("notes.txt", 9, "/run restore").await;
-        assert_eq!(text, "restore: notes.txt is not of a kind that is taken here: .sql, .gz.");
+        assert_eq!(text, "restore: Only .sql, .gz are taken; notes.txt is none of these.");
         let text = refused("b.sql", 3_100_000, "/run restore").await;
-        assert_eq!(text, "restore: The file has 3.1 MB; at most 3 MB are taken here.");
+        assert_eq!(text, "restore: The file has 3.1 MB, and at most 3 MB are taken.");
         let text = refused("b.sql", 21 << 20, "/run restore").await;
         assert!(text.contains("Telegram hands bots files of up to"), "{text}");
         let text = refused("b.sql", 9, "/run hello").await;
@@ -297,7 +297,7 @@ on_both! {
         world.script("load", "printf '%s ' \"${@##*/}\"; cat \"$2\"", &ASKS);
         world.start().await;
         world.say(ANN, "/run load slow");
-        let prompt = world.sees(ANN, "as a reply to this message").await;
+        let prompt = world.sees(ANN, "Reply to this message with the file").await;
         assert!(prompt.force_reply);
         let question = world.sees(ANN, "A file (.sql) of up to").await;
         let answers = async |name: &str| {
@@ -305,7 +305,7 @@ on_both! {
             world.after(ANN, sent.message_id).await
         };
         let told = answers("b.txt").await;
-        assert!(told.text.contains("b.txt is not of a kind that is taken here: .sql."), "{}", told.text);
+        assert!(told.text.contains("Only .sql are taken; b.txt is none of these."), "{}", told.text);
         let typed = world.asks(ANN, ANN, "/etc/passwd.sql").await;
         assert!(!typed.text.contains("exit"), "{}", typed.text);
         let typed = world.asks(ANN, ANN, "etc").await;

@@ -119,7 +119,7 @@ on_both! {
         let counted = world.asks(BEN, BEN, "/jobs hello failed").await;
         assert!(counted.text.starts_with("failed · hello: 2 jobs\n"), "{}", counted.text);
         let none = world.asks(BEN, BEN, "/jobs queued hello").await;
-        assert_eq!(none.text, "No job fits that. /jobs lists all.");
+        assert_eq!(none.text, "No job fits that. /jobs shows the newest.");
         let opened = world.presses(BEN, &counted, "#4 hello").await;
         assert_eq!(opened, None);
         world.sees(BEN, "Asked by ann at ").await;

@@ -45,7 +45,7 @@ on_both! {
             ("/output 1 head 2", "Lines 1–2 of 32 of #1:\n1: line 1 <b>&\n2: line 2 <b>&"),
             ("/output 1 tail 2", "Lines 31–32 of 32 of #1:\n31: Disk FULL ±2 now\n32: E42"),
             ("/output 1 lines 3-4", "Lines 3–4 of 32 of #1:\n3: line 3 <b>&\n4: line 4 <b>&"),
-            ("/output 1 lines 90-100", "#1 has 32 lines so far. Write a number up to there."),
+            ("/output 1 lines 90-100", "#1 has 32 lines. Write a number up to there."),
             ("/output 1 lines 4-3", "“4-3” does not say which lines. Write the first and the last, as in /output 12 lines 100-150."),
             ("/output 1 lines x", "“x” does not say which lines. Write the first and the last, as in /output 12 lines 100-150."),
             ("/output 1 tail x", "“x” is not a number of lines. Write it as in /output 12 tail 50."),

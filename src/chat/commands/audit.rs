@@ -40,6 +40,12 @@ const ACTION: usize = 20;
 /// Days that are exported when nothing is said, and at the most: longer nothing is kept.
 const DAYS: (u64, u64) = (30, 366);
 
+/// What actions are about.
+const AREAS: [&str; 14] = [
+    "audit", "chat", "command", "config", "dialog", "invite", "job", "knock", "member", "outbox",
+    "owner", "press", "script", "status",
+];
+
 /// Which part of the trail is shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Part {
@@ -70,6 +76,12 @@ pub async fn handle(request: &Request, rest: &str) -> Result<Reply> {
         let number = word.parse::<u32>().ok();
         match number {
             Some(lines @ 1..=100) => part.lines = lines.min(LINES.1),
+            Some(0) => {
+                return Err(Error::refused(format!(
+                    "Write a number of lines from 1 to {}.",
+                    LINES.1
+                )));
+            }
             Some(_) | None if word.eq_ignore_ascii_case("refused") => part.filter.refused = true,
             Some(_) | None => {
                 take(request, &mut part.filter, word).await?;
@@ -91,16 +103,22 @@ async fn take(request: &Request, filter: &mut Filter, word: &str) -> Result<()> 
             "“{word}” is one word too many. Write /audit with a person, an action such as script.run, refused, or a number of lines."
         )));
     }
-    filter.actor = Some(request.access().find(word).await?.id);
+    filter.actor = Some(match request.access().find(word).await {
+        Ok(person) => person.id,
+        Err(Error::Refused(refusal)) => {
+            return Err(Error::refused(format!(
+                "{} For what was done, write one of: {}.",
+                refusal.words(),
+                AREAS.join(", ")
+            )));
+        }
+        Err(error) => return Err(error),
+    });
     Ok(())
 }
 
 /// Whether a word is an action, or an area of them.
 fn is_action(word: &str) -> bool {
-    const AREAS: [&str; 14] = [
-        "audit", "chat", "command", "invite", "job", "knock", "member", "owner", "press", "script",
-        "status", "config", "dialog", "outbox",
-    ];
     let area = word.split('.').next().unwrap_or_default();
     let letters = |c: char| c.is_ascii_lowercase() || matches!(c, '.' | '_');
     word.len() <= ACTION

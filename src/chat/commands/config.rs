@@ -63,6 +63,10 @@ async fn check(request: &Request) -> Result<Reply> {
         Outcome::Good(found) if found.is_empty() && found.restart.is_empty() => {
             Reply::plain("The file has no fault, and it is what is in force.")
         }
+        Outcome::Good(found) if found.is_empty() => Reply::html(format!(
+            "The file has no fault. Changed, and in force after a restart of the bot: {}.",
+            escape(&found.restart.join(", "))
+        )),
         Outcome::Good(found) => Reply::html(format!(
             "The file has no fault. Not in force yet: {}.\n/reload takes it.",
             escape(&changes::words(&found))

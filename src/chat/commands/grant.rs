@@ -21,7 +21,7 @@ pub const ABOUT: About = About {
     does: "Give a role, or one script",
     example: (
         "/grant ben deploy 8h",
-        "lets ben run the script deploy for eight hours, whatever his role; /grant ben operator makes him operator. \
+        "lets ben run the script deploy for eight hours, whatever their role; /grant dora operator makes dora operator. \
          A person is a name, an id or an @username; as an answer to their message, leave the person out",
     ),
     role: Some(Role::Admin),
@@ -51,7 +51,7 @@ pub async fn handle(request: &Request, rest: &str) -> Result<Reply> {
     if let Some(more) = more {
         let more = shorten(&more, 40);
         return Err(Error::refused(format!(
-            "“{more}” is one word too many. Write /grant, a person, a role or script, and a time if it is to end: /grant ben operator 8h"
+            "“{more}” is one word too many. Write /grant, a person, a role or script, and a time if it is to end: /grant dora operator 8h"
         )));
     }
     let lasts = time.map(|time| members::time(&time)).transpose()?;

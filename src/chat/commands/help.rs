@@ -1,6 +1,7 @@
 //! `/help`: the commands that the caller may use; with a name, one of them with an example.
 
 use super::{About, Command, unknown};
+use crate::actions::script;
 use crate::base::error::Result;
 use crate::base::text::escape;
 use crate::chat::reply::Reply;
@@ -37,7 +38,7 @@ pub fn handle(request: &Request, rest: &str) -> Result<Reply> {
             (Some(needed), Some(role)) => Reply::plain(&format!(
                 "/{name} needs the role {needed} or higher. You are {role} here."
             )),
-            _ => unknown(&name, role),
+            _ => of_script(request, &name).unwrap_or_else(|| unknown(&name, role)),
         });
     };
     let about = command.about();
@@ -47,6 +48,22 @@ pub fn handle(request: &Request, rest: &str) -> Result<Reply> {
         line(about),
         escape(example),
         escape(does)
+    )))
+}
+
+/// How a script is run, if the caller may run it.
+fn of_script(request: &Request, name: &str) -> Option<Reply> {
+    let config = request.services.live.current();
+    let script = script::find(&config, name)
+        .filter(|script| request.may_run(script.name.as_str(), script.role))?;
+    let does = match &script.description {
+        Some(words) => format!("\n{}", escape(words)),
+        None => String::new(),
+    };
+    Some(Reply::html(format!(
+        "{} is a script: /run {}{does}",
+        escape(script.name.as_str()),
+        escape(&script.usage())
     )))
 }
 

@@ -231,8 +231,9 @@ fn empty(request: &Request, filter: &Filter, cursor: Cursor, role: Role) -> &'st
         "There are no older jobs."
     } else if *filter == Filter::default() || *filter == mine {
         match (role, filter.asker) {
-            (Role::Viewer, _) => "No job has run yet.",
+            (Role::Viewer, None) => "No job has run yet.",
             (_, None) => "No job has run yet. /run starts one.",
+            (Role::Viewer, Some(_)) => "You have not run a job yet.",
             (_, Some(_)) => "You have not run a job yet. /run starts one.",
         }
     } else if *filter == only(Standing::Open) {
@@ -242,7 +243,7 @@ fn empty(request: &Request, filter: &Filter, cursor: Cursor, role: Role) -> &'st
     } else if *filter == only(Standing::Failed) {
         "No job has failed."
     } else {
-        "No job fits that. /jobs lists all."
+        "No job fits that. /jobs shows the newest."
     }
 }
 

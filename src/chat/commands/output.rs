@@ -6,6 +6,7 @@ use super::{job_id, jobs};
 use crate::base::error::{Error, Result};
 use crate::base::ids::JobId;
 use crate::base::role::Role;
+use crate::base::suggest::closest;
 use crate::base::text::{self, grouped};
 use crate::chat::keyboards::Press;
 use crate::chat::reply::Reply;
@@ -32,6 +33,8 @@ pub const ABOUT: About = About {
     acts: false,
 };
 
+/// What may follow the number.
+const PARTS: [&str; 4] = ["grep", "head", "tail", "lines"];
 /// Lines shown when no number is said.
 const LINES: u64 = 20;
 /// Room for the lines in a message, in UTF-16 units.
@@ -49,7 +52,12 @@ pub async fn handle(request: &Request, rest: &str) -> Result<Reply> {
     if first.eq_ignore_ascii_case("grep") {
         return search::past_jobs(request, how.trim()).await;
     }
-    let id = job_id(first).ok_or_else(usage)?;
+    let id = job_id(first).ok_or_else(|| {
+        Error::refused(format!(
+            "“{}” is not the number of a job. Write it as in /output 12, or /output grep error for all jobs.",
+            text::shorten(first, 40)
+        ))
+    })?;
     let how = how.trim();
     if how.is_empty() {
         return file(request, id).await;
@@ -67,7 +75,19 @@ pub async fn handle(request: &Request, rest: &str) -> Result<Reply> {
             let (from, to) = range(rest)?;
             rows(request, id, Rows::Between(from, to)).await
         }
-        _ => Err(usage()),
+        "grep" => Err(Error::refused(format!(
+            "Write what to look for, as in /output {id} grep error."
+        ))),
+        other => Err(Error::refused(match closest(other, PARTS) {
+            Some(near) => format!(
+                "“{}” is not known here. Did you mean {near}?",
+                text::shorten(word, 40)
+            ),
+            None => format!(
+                "“{}” is not known here. Write /output {id}, or add grep error, head 20, tail 20 or lines 100-150.",
+                text::shorten(word, 40)
+            ),
+        })),
     }
 }
 
@@ -111,11 +131,17 @@ pub async fn rows(request: &Request, id: JobId, rows: Rows) -> Result<Reply> {
     if total == 0 {
         return Err(Error::refused(format!("#{id} has printed nothing.")));
     }
+    let wanted = lines.len();
     let lines = fitting(lines, matches!(rows, Rows::Last(_)));
+    let cut = match lines.len() < wanted {
+        true => " More do not fit a message.",
+        false => "",
+    };
     let (Some(first), Some(last)) = (lines.first(), lines.last()) else {
         return Err(Error::refused(format!(
-            "#{id} has {} so far. Write a number up to there.",
-            amount(total)
+            "#{id} has {}{}. Write a number up to there.",
+            amount(total),
+            if job.state.is_final() { "" } else { " so far" }
         )));
     };
     let listed: Vec<_> = lines
@@ -123,7 +149,7 @@ pub async fn rows(request: &Request, id: JobId, rows: Rows) -> Result<Reply> {
         .map(|line| format!("{}: {}", line.number, line.text))
         .collect();
     let html = format!(
-        "Lines {}–{} of {} of #{id}:\n{}",
+        "Lines {}–{} of {} of #{id}:{cut}\n{}",
         first.number,
         last.number,
         grouped(total),
@@ -196,6 +222,11 @@ fn count(typed: &str) -> Result<u64> {
 }
 
 fn range(typed: &str) -> Result<(u64, u64)> {
+    if typed.is_empty() {
+        return Err(Error::refused(
+            "Write which lines, as in /output 12 lines 100-150.",
+        ));
+    }
     let wrong = || {
         let shown = text::shorten(typed, 40);
         Error::refused(format!(
@@ -222,11 +253,4 @@ fn amount(lines: u64) -> String {
         1 => "one line".to_owned(),
         many => format!("{} lines", grouped(many)),
     }
-}
-
-fn usage() -> Error {
-    Error::refused(
-        "Write /output and the number of a job, such as /output 12. \
-         To search in it, add grep and a text: /output 12 grep error.",
-    )
 }

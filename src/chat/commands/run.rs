@@ -149,7 +149,13 @@ pub async fn begin(request: &Request, wanted: Wanted, origin: Origin) -> Result<
 /// The refusal in words, or a failure of ours.
 pub async fn launch(request: &Request, wanted: Wanted, origin: Origin) -> Result<Reply> {
     let config = request.services.live.current();
-    let (script, grant) = permit(request, &config, &wanted, "script.run").await?;
+    let asks_first = script::find(&config, &wanted.script).is_some_and(|script| script.confirm);
+    let action = if asks_first {
+        "script.ask"
+    } else {
+        "script.run"
+    };
+    let (script, grant) = permit(request, &config, &wanted, action).await?;
     let scripts = &request.services.scripts;
     let uploads = wanted.uploads(script)?;
     dialog::is_needed(script, &wanted.given, &uploads)?;

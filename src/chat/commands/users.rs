@@ -30,7 +30,7 @@ pub const ABOUT: About = About {
 pub async fn handle(request: &Request, rest: &str) -> Result<Reply> {
     if !rest.is_empty() {
         return Err(Error::refused(
-            "Write /users alone. To give somebody a role: /grant, such as /grant ben operator.",
+            "Write /users alone. To give somebody a role: /grant, such as /grant dora operator.",
         ));
     }
     list(request, 0, None).await

@@ -274,10 +274,10 @@ pub(super) fn prompt(arg: &Arg, refusal: Option<&Refusal>, mention: Option<(i64,
 /// The last line of a prompt, by which a reply to it is known again.
 pub(super) fn prompt_line(name: Option<&str>, arg: &str, is_file: bool) -> String {
     match (name, is_file) {
-        (Some(name), false) => format!("{name}, write {arg} as a reply to this message."),
-        (None, false) => format!("Write {arg} as a reply to this message."),
-        (Some(name), true) => format!("{name}, send the file {arg} as a reply to this message."),
-        (None, true) => format!("Send the file {arg} as a reply to this message."),
+        (Some(name), false) => format!("{name}, reply to this message with the value of {arg}."),
+        (None, false) => format!("Reply to this message with the value of {arg}."),
+        (Some(name), true) => format!("{name}, reply to this message with the file for {arg}."),
+        (None, true) => format!("Reply to this message with the file for {arg}."),
     }
 }
 

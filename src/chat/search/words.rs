@@ -55,7 +55,7 @@ pub(super) fn quoted(sought: &Sought) -> String {
     }
 }
 
-/// Takes `±2` or `context 2` off the end.
+/// Takes `±2`, `+2` or `context 2` off the end.
 pub(super) fn split_context(typed: &str) -> Result<(&str, Option<usize>)> {
     let (head, last) = match typed.rsplit_once(char::is_whitespace) {
         Some((head, last)) => (head.trim_end(), last),
@@ -65,7 +65,10 @@ pub(super) fn split_context(typed: &str) -> Result<(&str, Option<usize>)> {
         let all_digits = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
         all_digits.then(|| digits.parse().unwrap_or(usize::MAX))
     };
-    let signed = last.strip_prefix('±').or_else(|| last.strip_prefix("+-"));
+    let signed = last
+        .strip_prefix('±')
+        .or_else(|| last.strip_prefix("+-"))
+        .or_else(|| last.strip_prefix('+'));
     let (head, count) = if let Some(digits) = signed {
         match number(digits) {
             Some(count) => (head, count),
@@ -122,6 +125,7 @@ mod tests {
         let split = |typed| split_context(typed).unwrap();
         assert_eq!(split("error ±2"), ("error", Some(2)));
         assert_eq!(split("disk full +-3"), ("disk full", Some(3)));
+        assert_eq!(split("disk full +3"), ("disk full", Some(3)));
         assert_eq!(split("disk full context 0"), ("disk full", Some(0)));
         for text in [
             "error",

@@ -39,7 +39,7 @@ on_both! {
             assert!(told.text.contains("fixed in the configuration"), "{fixed}: {}", told.text);
         }
         let asked = world.asks(DAN, ELSEWHERE, "/chats remove").await;
-        assert!(asked.text.starts_with("This will be so: "), "{}", asked.text);
+        assert!(asked.text.starts_with("Shall this be done?\n"), "{}", asked.text);
         world.presses(DAN, &asked, "Do it").await;
         world.sees(ELSEWHERE, "is off my list").await;
         assert!(world.asks(BEN, ELSEWHERE, "/status").await.text.contains("not on my list"));

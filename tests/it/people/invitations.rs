@@ -28,7 +28,7 @@ on_both! {
         world.sees(winner, "You are operator now.").await;
         world.sees(loser, "This invitation does not hold").await;
         for owner in [ANN, DAN] {
-            world.sees(owner, "used the invitation of dan and is operator now.").await;
+            world.sees(owner, "used the invitation of dan and is now operator.").await;
         }
         let page = world.asks(ANN, ANN, &format!("/grant {winner}")).await;
         assert!(page.text.contains("invited by dan "), "{}", page.text);

@@ -129,14 +129,14 @@ on_both! {
         world.sandbox.set_privacy(false);
         world.start().await;
         let told = world.asks(ANN, ANN, "/grant 222 operator").await;
-        assert_eq!(told.text, "222 (222) is operator now.");
+        assert_eq!(told.text, "222 (222) is now operator.");
         assert!(world.asks(BEN, BEN, "/run hello").await.text.contains("hello · #1"));
 
         let unseen = world.asks(ANN, ANN, "/grant @eve_online viewer").await;
         assert!(unseen.text.contains("I have not seen “@eve_online” yet"), "{}", unseen.text);
         world.asks(EVE, EVE, "/whoami").await;
         let told = world.asks(ANN, ANN, "/grant @EVE_online viewer").await;
-        assert_eq!(told.text, "Eve (555) is viewer now.");
+        assert_eq!(told.text, "Eve (555) is now viewer.");
         world.sees(EVE, "ann made you viewer.").await;
 
         let said = world.sandbox.say(STRANGER, OPS, "good morning");
@@ -173,10 +173,10 @@ access:
         let said = world.sandbox.say(STRANGER, OPS, "good morning");
         let sent = world.sandbox.speak(ANN, OPS).reply_to(said.message_id).text("/grant operator 8h");
         let told = world.after(OPS, sent.message_id).await;
-        assert!(told.text.starts_with("Mallory (999) is operator now until "), "{}", told.text);
+        assert!(told.text.starts_with("Mallory (999) is now operator until "), "{}", told.text);
         let sent = world.sandbox.speak(ANN, OPS).reply_to(said.message_id).text("/grant hello");
         let told = world.after(OPS, sent.message_id).await;
-        assert_eq!(told.text, "Mallory (999) may run hello now.");
+        assert_eq!(told.text, "Mallory (999) may now run hello.");
         let sent = world.sandbox.speak(ANN, OPS).reply_to(said.message_id).text("/revoke");
         let told = world.after(OPS, sent.message_id).await;
         assert_eq!(told.text, "Mallory (999) has no role any more and gets nothing.");
@@ -300,12 +300,12 @@ on_both! {
         world.all_wrote_before();
         world.start().await;
         world.give(&[(EVE, "eve", Role::Owner)]).await;
-        world.sees(ANN, "root: eve (555) is owner now.").await;
+        world.sees(ANN, "root: eve (555) is now owner.").await;
         world.asks(EVE, EVE, "/whoami").await;
         world.asks(EVE, EVE, "/grant 222 operator").await;
-        world.sees(ANN, "eve: 222 (222) is operator now.").await;
+        world.sees(ANN, "eve: 222 (222) is now operator.").await;
         world.asks(ANN, ANN, "/grant 333 viewer").await;
-        world.sees(EVE, "ann: 333 (333) is viewer now.").await;
+        world.sees(EVE, "ann: 333 (333) is now viewer.").await;
         world.quiet().await;
         assert_eq!(world.count(EVE, "eve: 222"), 0);
         assert_eq!(world.count(ANN, "ann: 333"), 0);
@@ -321,7 +321,7 @@ on_both! {
         world.give(&[(DAN, "dan", Role::Admin), (EVE, "eve", Role::Owner), (BEN, "ben", Role::Operator)]).await;
         world.quiet().await;
         let asked = world.asks(EVE, EVE, "/grant ben owner").await;
-        assert_eq!(asked.text, "This will be so: ben (222) is owner now.");
+        assert_eq!(asked.text, "Shall this be done?\nben (222) is now owner.");
         assert_eq!(world.role_of(BEN), Some(Role::Operator));
         let revoke = world.asks(EVE, EVE, "/revoke dan").await;
         let drop = world.asks(EVE, EVE, "/revoke dan").await;
@@ -398,7 +398,7 @@ on_both! {
         world.presses(ANN, &page, "Operator").await;
         let times = world.sees(ANN, "For how long is Ben to be operator?").await;
         world.presses(ANN, &times, "8 hours").await;
-        let done = world.sees(ANN, "Ben (222) is operator now until ").await;
+        let done = world.sees(ANN, "Ben (222) is now operator until ").await;
         assert_eq!(done.id, list.id, "all in one message");
         let access = &world.services().access;
         let standing = |at| access.standing_at(UserId(BEN), private(BEN), at);
@@ -411,7 +411,7 @@ on_both! {
         world.presses(ANN, &scripts, "＋ deploy").await;
         let times = world.sees(ANN, "For how long may Ben run deploy?").await;
         world.presses(ANN, &times, "For good").await;
-        world.sees(ANN, "Ben (222) may run deploy now.").await;
+        world.sees(ANN, "Ben (222) may now run deploy.").await;
         world.quiet().await;
         assert!(world.asks(BEN, BEN, "/run deploy").await.text.contains("deploy · #1"));
         world.quiet().await;
@@ -441,7 +441,7 @@ on_both! {
         assert!(list.text.contains("aadmin · 111 705"), "{}", list.text);
         for n in 0..names.len() as i64 {
             let told = world.asks(ANN, ANN, &format!("/grant {} viewer", 700 + n)).await;
-            assert!(told.text.contains("is viewer now"), "{}", told.text);
+            assert!(told.text.contains("is now viewer"), "{}", told.text);
         }
         let twice = world.asks(ANN, ANN, "/grant ann operator").await;
         assert!(twice.text.starts_with("More than one person is called ann: 111 and 703."), "{}", twice.text);

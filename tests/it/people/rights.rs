@@ -16,7 +16,7 @@ on_both! {
         world.start().await;
         world.give(&[(BEN, "ben", Role::Viewer)]).await;
         let told = world.asks(ANN, ANN, "/grant ben operator 8h").await;
-        assert!(told.text.starts_with("ben (222) is operator now until ") && told.text.ends_with(", then viewer again."), "{}", told.text);
+        assert!(told.text.starts_with("ben (222) is now operator until ") && told.text.ends_with(", then viewer again."), "{}", told.text);
         // Given once more, it falls back to what he is for good.
         world.asks(ANN, ANN, "/grant ben admin 2h").await;
         world.asks(ANN, ANN, "/grant cleo operator 30m").await;
@@ -57,7 +57,7 @@ on_both! {
         // Cleo stands in the file; her role is fixed there, and a right beside it is not.
         assert!(world.asks(ANN, ANN, "/grant cleo operator").await.text.contains("fixed in the configuration"));
         let told = world.asks(ANN, ANN, "/grant cleo deploy 8h").await;
-        assert!(told.text.starts_with("cleo (333) may run deploy now until "), "{}", told.text);
+        assert!(told.text.starts_with("cleo (333) may now run deploy until "), "{}", told.text);
         world.sees(CLEO, "ann lets you run deploy until ").await;
         let list = world.asks(CLEO, CLEO, "/run").await;
         assert!(list.text.contains("deploy") && !list.text.contains("payroll"), "{}", list.text);

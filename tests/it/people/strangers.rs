@@ -65,7 +65,7 @@ on_both! {
         assert_eq!(forged.as_deref(), Some("I do not know you."));
         assert_eq!(world.role_of(STRANGER), None);
         world.presses(ANN, &notice, "Let in as viewer").await;
-        world.sees(ANN, "Mallory (999) is viewer now.").await;
+        world.sees(ANN, "Mallory (999) is now viewer.").await;
         world.sees(STRANGER, "ann made you viewer. /help shows what you may do.").await;
         assert_eq!(world.role_of(STRANGER), Some(Role::Viewer));
         world.say(EVE, "hello");
