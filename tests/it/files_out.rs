@@ -187,7 +187,7 @@ on_both! {
         assert_eq!(names(&world, BEN), ["photo:good.png"]);
         world.sandbox.fault(Fault::always(FaultKind::Garbage).on("sendDocument"));
         world.say(ANN, "/run choked");
-        let told = world.sees(ANN, "Telegram did not take the file x.txt. The server keeps it.").await;
+        let told = world.sees(ANN, "The file x.txt could not be sent. The server keeps it.").await;
         assert!(told.document.is_none());
         world.sandbox.clear_faults();
         world.quiet().await;
@@ -232,6 +232,27 @@ on_both! {
         world.quiet().await;
         assert_eq!(names(&world, BEN), ["a.txt", "b.txt"]);
         until("the folder to be gone", || !kept.exists()).await;
+    }
+}
+
+on_both! {
+    /// A file that cannot be read is tried again, then told; what lies there is kept with the job, not removed.
+    async fn what_cannot_be_read_is_tried_again_and_kept(world) {
+        world.script("report", "echo a > \"$OPSGRAM_OUT/a.txt\"", &[]);
+        world.sandbox.fault(Fault::always(FaultKind::ServerError(502)).on("sendDocument"));
+        world.start().await;
+        world.say(ANN, "/run report");
+        let tried = |view: &opsgram::sandbox::View<'_>| {
+            view.calls().any(|call| call.method == "sendDocument").then_some(())
+        };
+        world.sandbox.wait(PATIENCE, "a try to send", tried).await.unwrap();
+        let apart = folder(&world).join("send/1");
+        fs::remove_file(&apart).unwrap();
+        fs::create_dir(&apart).unwrap();
+        world.sandbox.clear_faults();
+        world.sees(ANN, "The file a.txt could not be sent. The server keeps it.").await;
+        let kept = folder(&world).join("out/a.txt");
+        until("it to be kept", || kept.exists()).await;
     }
 }
 
