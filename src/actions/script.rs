@@ -278,17 +278,30 @@ fn give(script: &Script, uploads: &Uploads) -> Result<Vec<Given>> {
         };
         incoming::check(rule, upload)
             .map_err(|why| Error::refused(format!("{}: {why}", script.name)))?;
-        let taken = files.iter().any(|given| given.stored == upload.name);
+        let taken = |stored: &str| files.iter().any(|given| given.stored == stored);
+        let stored = free_name(&upload.name, name.as_str(), taken);
         files.push(Given {
             argument: name.to_string(),
             upload: upload.clone(),
-            stored: match taken {
-                true => format!("{name}-{}", upload.name),
-                false => upload.name.clone(),
-            },
+            stored,
         });
     }
     Ok(files)
+}
+
+/// The name itself, or with what it is for before it, and a number too if that has to be.
+fn free_name(name: &str, what: &str, taken: impl Fn(&str) -> bool) -> String {
+    let mut free = name.to_owned();
+    for number in 1.. {
+        if !taken(&free) {
+            break;
+        }
+        free = match number {
+            1 => format!("{what}-{name}"),
+            _ => format!("{what}-{number}-{name}"),
+        };
+    }
+    free
 }
 
 /// The lowest role that may see what a script prints: everybody known, unless only admins may run it.
@@ -308,4 +321,19 @@ pub fn find<'a>(config: &'a config::Config, name: &str) -> Option<&'a Script> {
     }
     let mut close = scripts().filter(|script| script.name.as_str().eq_ignore_ascii_case(name));
     close.next().filter(|_| close.next().is_none())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_file_is_stored_over_another() {
+        let mut stored: Vec<String> = Vec::new();
+        for (argument, name) in [("a", "b-x"), ("c", "x"), ("b", "x"), ("b", "x")] {
+            let free = free_name(name, argument, |name| stored.iter().any(|had| had == name));
+            stored.push(free);
+        }
+        assert_eq!(stored, ["b-x", "x", "b-2-x", "b-3-x"]);
+    }
 }

@@ -5,7 +5,6 @@ pub mod commands;
 mod deliver;
 pub mod dialog;
 mod dispatch;
-mod export;
 mod files;
 mod filter;
 pub mod intake;
@@ -24,6 +23,5 @@ mod seen;
 mod talk;
 
 pub use dispatch::{on_other, schema};
-pub use export::Exports;
 pub use notices::Notices;
 pub use reply::Reply;

@@ -68,7 +68,13 @@ impl Fetcher {
             .map_err(NotFetched::Disk)?;
         let got = match Path::new(&file.path) {
             // A Bot API server of one's own on this machine says where the file is instead of handing it out.
-            local if local.is_absolute() => copy(local, &mut disk, most).await?,
+            local if local.is_absolute() => {
+                if is_telegram(&self.bots.quick.api_url()) {
+                    tracing::error!("Telegram names a file of this machine; it is not read");
+                    return Err(NotFetched::Missing);
+                }
+                copy(local, &mut disk, most).await?
+            }
             _ => self.download(&file.path, &mut disk, most).await?,
         };
         disk.flush().await.map_err(NotFetched::Disk)?;
@@ -97,6 +103,12 @@ impl Fetcher {
         }
         Ok(got)
     }
+}
+
+/// Whether this is Telegram's own server, which is never on this machine.
+fn is_telegram(api: &reqwest::Url) -> bool {
+    let host = api.host_str().unwrap_or_default();
+    host.trim_end_matches('.') == "api.telegram.org"
 }
 
 async fn copy(from: &Path, disk: &mut File, most: u64) -> Result<u64, NotFetched> {
@@ -168,6 +180,13 @@ mod tests {
             means("Internal Server Error"),
             NotFetched::Again(_)
         ));
+    }
+
+    #[test]
+    fn only_a_server_of_ones_own_may_name_files_of_this_machine() {
+        let is = |url: &str| is_telegram(&url.parse().unwrap());
+        assert!(is("https://api.telegram.org") && is("https://API.telegram.org.:443/x"));
+        assert!(!is("http://127.0.0.1:8081") && !is("https://bots.example.org"));
     }
 
     #[tokio::test]

@@ -99,16 +99,25 @@ impl Attachment {
     }
 }
 
+/// Why there is no file to send.
+#[derive(Debug)]
+pub enum NoFile {
+    /// There will be none; a sentence for the chat says why.
+    Ever(String),
+    /// The disk refused; that may pass.
+    Now(std::io::Error),
+}
+
 /// Finds the files that messages name by key.
 pub trait Attachments: Send + Sync {
-    /// The file for a key, under the name that was promised; the error is a sentence for the chat.
+    /// The file for a key, under the name that was promised.
     fn open<'a>(&'a self, key: &'a str, name: &'a str)
-    -> BoxFuture<'a, Result<Attachment, String>>;
+    -> BoxFuture<'a, Result<Attachment, NoFile>>;
 
-    /// Telegram has the file for a key, or took the words in its place; it is not asked for again.
+    /// Telegram has the file for a key; it is not asked for again.
     fn sent(&self, key: &str);
 
-    /// Telegram does not take the file for a key; it is not asked for again.
+    /// The file for a key did not go, and only the words did; it is not asked for again.
     fn refused(&self, key: &str, name: &str);
 }
 

@@ -45,7 +45,7 @@ pub enum Decision {
 pub struct Tried {
     /// Failed attempts before this one.
     pub attempts: u32,
-    /// Attempts at which the server itself failed, this one included.
+    /// Attempts that failed at this very message, this one included.
     pub choked: u32,
     /// Plain text.
     pub plain: bool,
@@ -57,8 +57,8 @@ pub struct Tried {
     pub is_file: bool,
 }
 
-/// Whether the server failed at this very message, as far as one can tell: it was reached, and broke; or it was reached,
-/// and a file did not get through in time or was refused by a proxy.
+/// Whether this very message is what failed, as far as one can tell: the server was reached, and broke; or a file did not
+/// get through in time, was refused by a proxy, or could not be read from the disk.
 #[must_use]
 pub fn is_choke(error: &RequestError, is_file: bool) -> bool {
     match error {
@@ -68,9 +68,8 @@ pub fn is_choke(error: &RequestError, is_file: bool) -> bool {
             .contains("internal server error"),
         RequestError::Network(error) => is_file && error.is_timeout() && !error.is_connect(),
         RequestError::InvalidJson { .. } => is_file,
-        RequestError::RetryAfter(_) | RequestError::MigrateToChatId(_) | RequestError::Io(_) => {
-            false
-        }
+        RequestError::Io(_) => is_file,
+        RequestError::RetryAfter(_) | RequestError::MigrateToChatId(_) => false,
     }
 }
 
@@ -87,7 +86,11 @@ pub fn decide(error: &RequestError, tried: Tried) -> Decision {
                 false => Decision::Again(pause(tried.attempts)),
             }
         }
-        RequestError::Io(error) => Decision::GiveUp(format!("reading the file: {error}")),
+        // The disk may come round; a file that cannot be read for good must not hold up its chat.
+        RequestError::Io(error) => match tried.is_file && tried.choked < FILE_ATTEMPTS {
+            true => Decision::Again(pause(tried.attempts)),
+            false => Decision::GiveUp(format!("reading the file: {error}")),
+        },
         RequestError::Api(error) => decide_api(&error.to_string(), tried),
     }
 }
@@ -224,6 +227,22 @@ mod tests {
             Decision::GiveUp(_)
         ));
         assert_eq!(api("Bad Gateway"), Decision::Again(Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_tried_again_and_then_given_up() {
+        let error = RequestError::Io(std::sync::Arc::new(std::io::Error::other("busy")));
+        assert!(is_choke(&error, true));
+        let after = |choked| Tried {
+            is_file: true,
+            choked,
+            ..Tried::default()
+        };
+        assert!(matches!(decide(&error, after(1)), Decision::Again(_)));
+        assert!(matches!(
+            decide(&error, after(FILE_ATTEMPTS)),
+            Decision::GiveUp(_)
+        ));
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! One call to Telegram for one message: new, or in place of an older one.
 
 use super::message::{Body, Buttons, Outgoing};
-use super::{Attachment, Attachments, Content, Scratch};
+use super::{Attachment, Attachments, Content, NoFile, Scratch};
 use crate::base::ids::{ChatId, MessageId, ThreadId};
 use crate::base::text;
+use std::sync::Arc;
 use teloxide::payloads::{
     EditMessageTextSetters, SendDocumentSetters, SendMessageSetters, SendPhotoSetters,
 };
@@ -39,6 +40,14 @@ pub struct Bots {
     pub upload: Bot,
 }
 
+/// A message that is out.
+pub(super) struct Sent {
+    /// Which one it is.
+    pub message: MessageId,
+    /// Whether its words went without the file that belongs to them.
+    pub without_file: bool,
+}
+
 /// Sends the message, or edits `target` into it, and returns which message it is now.
 pub(super) async fn send(
     bots: &Bots,
@@ -47,8 +56,9 @@ pub(super) async fn send(
     message: &Outgoing,
     target: Option<MessageId>,
     manner: Manner,
-) -> Result<MessageId, RequestError> {
-    match (&message.body, target) {
+) -> Result<Sent, RequestError> {
+    let mut without_file = manner.without_file;
+    let sent = match (&message.body, target) {
         (Body::Text { html, buttons }, Some(target)) => {
             edit(&bots.quick, chat, target, html, buttons, manner).await
         }
@@ -65,7 +75,7 @@ pub(super) async fn send(
             _,
         ) if manner.without_file => {
             let note = format!(
-                "{html}\nTelegram did not take the file {}. The server keeps it.",
+                "{html}\nThe file {} could not be sent. The server keeps it.",
                 text::escape(name)
             );
             send_text(&bots.quick, chat, message, &note, buttons, manner).await
@@ -83,12 +93,18 @@ pub(super) async fn send(
                 send_picture(&bots.upload, chat, message, file, html, buttons, manner).await
             }
             Ok(file) => send_file(&bots.upload, chat, message, file, html, buttons, manner).await,
-            Err(why) => {
+            Err(NoFile::Ever(why)) => {
+                without_file = true;
                 let note = format!("{html}\n{}", text::escape(&why));
                 send_text(&bots.quick, chat, message, &note, buttons, manner).await
             }
+            Err(NoFile::Now(error)) => Err(RequestError::Io(Arc::new(error))),
         },
-    }
+    };
+    sent.map(|message| Sent {
+        message,
+        without_file,
+    })
 }
 
 /// Deletes an own message.

@@ -2,11 +2,10 @@
 
 use super::files::Folder;
 use super::output::{self, Found, LogReader};
+use super::scratch::{pack, scratch};
 use crate::base::ids::JobId;
 use crate::base::text;
-use crate::delivery::{Attachment, Attachments, Content, Scratch};
-use flate2::Compression;
-use flate2::write::GzEncoder;
+use crate::delivery::{Attachment, Attachments, Content, NoFile};
 use futures::future::BoxFuture;
 use std::fs::File;
 use std::io::{self, BufReader, Seek, Write};
@@ -55,14 +54,14 @@ impl Files {
         Self { logs, work }
     }
 
-    fn compose(&self, key: &str, name: &str) -> Result<Attachment, String> {
+    fn compose(&self, key: &str, name: &str) -> Result<Attachment, NoFile> {
         if let Some(found) = Found::of_key(key) {
             return matches(&self.logs, &found, name);
         }
         match Key::read(key) {
             Some(Key::Log(id)) => log(&self.logs, id, name),
             Some(Key::Left(id, number)) => left(&Folder::of(&self.work, id), number, name),
-            None => Err(format!("There is no file {key}.")),
+            None => Err(NoFile::Ever(format!("There is no file {key}."))),
         }
     }
 
@@ -80,12 +79,12 @@ impl Attachments for Files {
         &'a self,
         key: &'a str,
         name: &'a str,
-    ) -> BoxFuture<'a, Result<Attachment, String>> {
+    ) -> BoxFuture<'a, Result<Attachment, NoFile>> {
         let (files, key, name) = (self.clone(), key.to_owned(), name.to_owned());
         Box::pin(async move {
             tokio::task::spawn_blocking(move || files.compose(&key, &name))
                 .await
-                .map_err(|_| "The file cannot be read.".to_owned())?
+                .unwrap_or_else(|error| Err(NoFile::Now(io::Error::other(error))))
         })
     }
 
@@ -103,75 +102,76 @@ impl Attachments for Files {
 }
 
 /// The lines that a search found, as a file.
-fn matches(folder: &Path, found: &Found, name: &str) -> Result<Attachment, String> {
-    let failed = |error: io::Error| format!("The lines cannot be sent: {error}.");
-    let log =
-        LogReader::open(folder, found.job).map_err(|_| "The log is no longer kept.".to_owned())?;
-    let scratch = scratch(folder, found.job);
-    let mut file = File::create(scratch.path()).map_err(failed)?;
+fn matches(folder: &Path, found: &Found, name: &str) -> Result<Attachment, NoFile> {
+    let log = LogReader::open(folder, found.job).map_err(no_log)?;
+    let scratch = scratch(folder, &found.job.to_string());
+    let mut file = File::create(scratch.path()).map_err(NoFile::Now)?;
     let until = Instant::now() + SEARCH;
-    let matches = output::write_found(&log, found, &mut file, until).map_err(failed)?;
+    let matches = output::write_found(&log, found, &mut file, until).map_err(NoFile::Now)?;
     if matches == 0 {
-        return Err("Nothing matches any more.".to_owned());
+        return Err(NoFile::Ever("Nothing matches any more.".to_owned()));
     }
-    let size = file.metadata().map_err(failed)?.len();
+    let size = file.metadata().map_err(NoFile::Now)?.len();
     if size > text::DOCUMENT_BYTES {
-        return Err(format!(
+        return Err(NoFile::Ever(format!(
             "They are {}, and Telegram takes {}. Search for something rarer.",
-            text::bytes(size),
-            text::bytes(text::DOCUMENT_BYTES)
-        ));
-    }
-    Ok(Attachment::new(Content::Scratch(scratch), name))
-}
-
-fn scratch(folder: &Path, id: JobId) -> Scratch {
-    Scratch::new(folder.join(format!("send-{id}-{}", ulid::Ulid::generate())))
-}
-
-fn log(folder: &Path, id: JobId, name: &str) -> Result<Attachment, String> {
-    let log = LogReader::open(folder, id).map_err(|_| "The log is no longer kept.".to_owned())?;
-    if log.is_empty() {
-        return Err("It printed nothing.".to_owned());
-    }
-    write_out(folder, &log, id, name).map_err(|error| format!("The log cannot be sent: {error}."))
-}
-
-fn write_out(folder: &Path, log: &LogReader, id: JobId, name: &str) -> io::Result<Attachment> {
-    let scratch = scratch(folder, id);
-    let mut file = File::create(scratch.path())?;
-    if log.len() <= text::DOCUMENT_BYTES {
-        log.copy_to(&mut file)?;
-        return Ok(Attachment::new(Content::Scratch(scratch), name));
-    }
-    let mut gzip = GzEncoder::new(file, Compression::default());
-    log.copy_to(&mut gzip)?;
-    gzip.finish()?.flush()?;
-    let size = std::fs::metadata(scratch.path())?.len();
-    if size > text::DOCUMENT_BYTES {
-        return Err(io::Error::other(format!(
-            "it is {} even compressed, and Telegram takes {}; it is kept on the server as job {id}",
             text::bytes(size),
             text::bytes(text::DOCUMENT_BYTES)
         )));
     }
-    let mut attachment = Attachment::new(Content::Scratch(scratch), format!("{name}.gz"));
-    attachment.note = Some(format!("Compressed from {}.", text::bytes(log.len())));
-    Ok(attachment)
+    Ok(Attachment::new(Content::Scratch(scratch), name))
 }
 
-fn left(folder: &Folder, number: usize, name: &str) -> Result<Attachment, String> {
-    let gone = |_| format!("The file {name} is no longer on the server.");
-    let mut file = folder.open(number).map_err(gone)?;
-    let size = file.metadata().map_err(gone)?.len();
+fn log(folder: &Path, id: JobId, name: &str) -> Result<Attachment, NoFile> {
+    let log = LogReader::open(folder, id).map_err(no_log)?;
+    if log.is_empty() {
+        return Err(NoFile::Ever("It printed nothing.".to_owned()));
+    }
+    write_out(folder, &log, id, name)
+}
+
+fn no_log(error: io::Error) -> NoFile {
+    match error.kind() {
+        io::ErrorKind::NotFound => NoFile::Ever("The log is no longer kept.".to_owned()),
+        _ => NoFile::Now(error),
+    }
+}
+
+fn write_out(folder: &Path, log: &LogReader, id: JobId, name: &str) -> Result<Attachment, NoFile> {
+    let what = id.to_string();
+    if log.len() > text::DOCUMENT_BYTES {
+        let too_large = |packed| {
+            format!(
+                "The log is {packed} even compressed, and Telegram takes {}; it is kept on the server as job {id}.",
+                text::bytes(text::DOCUMENT_BYTES)
+            )
+        };
+        let copy = |mut gzip: &mut dyn Write| log.copy_to(&mut gzip).map(drop);
+        return pack(folder, &what, copy, log.len(), name, too_large);
+    }
+    let scratch = scratch(folder, &what);
+    File::create(scratch.path())
+        .and_then(|mut file| log.copy_to(&mut file))
+        .map_err(NoFile::Now)?;
+    Ok(Attachment::new(Content::Scratch(scratch), name))
+}
+
+fn left(folder: &Folder, number: usize, name: &str) -> Result<Attachment, NoFile> {
+    let mut file = folder.open(number).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => {
+            NoFile::Ever(format!("The file {name} is no longer on the server."))
+        }
+        _ => NoFile::Now(error),
+    })?;
+    let size = file.metadata().map_err(NoFile::Now)?.len();
     if size == 0 || size > text::DOCUMENT_BYTES {
-        return Err(format!(
-            "The file {name} cannot be sent: it has {} by now.",
+        return Err(NoFile::Ever(format!(
+            "The file {name} cannot be sent: it has {} by now. The server keeps it.",
             text::bytes(size)
-        ));
+        )));
     }
     let picture = is_picture(&file, size);
-    file.rewind().map_err(gone)?;
+    file.rewind().map_err(NoFile::Now)?;
     let mut attachment = Attachment::new(Content::Open(file), name);
     attachment.picture = picture;
     Ok(attachment)

@@ -7,6 +7,7 @@ pub mod action;
 pub mod apalis;
 mod attachments;
 mod elsewhere;
+pub mod export;
 pub mod files;
 mod follow;
 pub mod live;
@@ -16,6 +17,7 @@ pub mod redact;
 mod results;
 pub mod retention;
 mod runner;
+mod scratch;
 mod stream;
 pub mod transport;
 

@@ -53,7 +53,8 @@ impl Jobs {
         }
     }
 
-    /// Removes the files of jobs that are gone, and of ended ones what nothing waits for any more.
+    /// Removes the files of jobs that are gone, and of ended ones what was set apart for messages that are all out. Those
+    /// of a message that failed or was dropped stay: it may be tried again as long as the job is kept.
     ///
     /// # Errors
     /// When the database or the disk refuses.
@@ -62,16 +63,16 @@ impl Jobs {
         let found = beside(move || files::jobs(&work)).await;
         for id in found.map_err(anyhow::Error::new)? {
             // The job first: once it has ended, what is to be sent is promised.
-            let (job, waiting) = {
+            let (job, unsent) = {
                 let mut db = self.inner.store.read().await?;
                 let job = store::jobs::find(&mut db, id).await?;
-                let waiting = store::outbox::waiting_from(&mut db, &source(id, "")).await?;
-                (job, waiting)
+                let unsent = store::outbox::unsent_from(&mut db, &source(id, "")).await?;
+                (job, unsent)
             };
             let folder = Folder::of(&self.inner.settings.work_dir, id);
             let tidied = match job {
                 None => beside(move || folder.remove()).await,
-                Some(job) if job.state.is_final() && waiting == 0 => {
+                Some(job) if job.state.is_final() && unsent == 0 => {
                     beside(move || {
                         folder.settle();
                         Ok(())

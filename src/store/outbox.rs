@@ -208,15 +208,18 @@ pub async fn pending(db: &mut Connection) -> Result<u64> {
     Ok(row.get::<i64, _>(0).unsigned_abs())
 }
 
-/// How many messages are pending whose source begins with this, which holds no `%` and no `_`.
+/// How many messages whose source begins with this, which holds no `%` and no `_`, are still to be sent or may be tried
+/// again: they are pending, failed or dropped.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn waiting_from(db: &mut Connection, source: &str) -> Result<u64> {
-    let row = sqlx::query("SELECT COUNT(*) FROM outbox WHERE state = 'pending' AND source LIKE $1")
-        .bind(format!("{source}%"))
-        .fetch_one(db)
-        .await?;
+pub async fn unsent_from(db: &mut Connection, source: &str) -> Result<u64> {
+    let row = sqlx::query(
+        "SELECT COUNT(*) FROM outbox WHERE state IN ('pending', 'failed', 'dropped') AND source LIKE $1",
+    )
+    .bind(format!("{source}%"))
+    .fetch_one(db)
+    .await?;
     Ok(row.get::<i64, _>(0).unsigned_abs())
 }
 

@@ -146,7 +146,7 @@ pub async fn retry(db: &mut Connection, id: i64) -> Result<bool> {
     let again = sqlx::query(
         "UPDATE outbox SET state = 'pending', attempts = 0, reason = NULL, done_at = NULL
          WHERE id = $1 AND state IN ('failed', 'dropped') AND NOT EXISTS (SELECT 1 FROM outbox n
-            WHERE n.job_id = outbox.job_id AND n.slot = outbox.slot AND n.chat_id = outbox.chat_id AND n.id > outbox.id
+            WHERE n.slot = outbox.slot AND n.chat_id = outbox.chat_id AND n.id > outbox.id
             AND n.state IN ('pending', 'sent'))",
     )
     .bind(id)

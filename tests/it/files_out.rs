@@ -3,7 +3,10 @@
 use crate::harness::tools::{Gate, until};
 use crate::harness::{ANN, BEN, Outside, PATIENCE, World};
 use crate::on_both;
+use opsgram::base::ids::ChatId;
+use opsgram::base::time::Millis;
 use opsgram::sandbox::{Fault, FaultKind, Forbidden, Message};
+use opsgram::store::waiting;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -184,7 +187,7 @@ on_both! {
         assert_eq!(names(&world, BEN), ["photo:good.png"]);
         world.sandbox.fault(Fault::always(FaultKind::Garbage).on("sendDocument"));
         world.say(ANN, "/run choked");
-        let told = world.sees(ANN, "Telegram did not take the file x.txt. The server keeps it.").await;
+        let told = world.sees(ANN, "The file x.txt could not be sent. The server keeps it.").await;
         assert!(told.document.is_none());
         world.sandbox.clear_faults();
         world.quiet().await;
@@ -194,8 +197,8 @@ on_both! {
 }
 
 on_both! {
-    /// Files that vanish before they are sent are told; a chat that is gone leaves nothing behind for ever.
-    async fn what_vanished_is_told_and_what_nobody_gets_goes(world) {
+    /// Files that vanish before they are sent are told; those for a chat that is gone are kept until somebody tries again.
+    async fn what_vanished_is_told_and_what_failed_is_tried_again(world) {
         world.script("report", "echo a > \"$OPSGRAM_OUT/a.txt\"; echo b > \"$OPSGRAM_OUT/b.txt\"", &[]);
         world.sandbox.fault(Fault::always(FaultKind::ServerError(502)).on("sendDocument"));
         world.start().await;
@@ -213,7 +216,43 @@ on_both! {
         world.say(BEN, "/run report");
         world.quiet().await;
         world.services().jobs.tidy_files().await.unwrap();
-        assert_eq!(fs::read_dir(world.path().join("data/work")).unwrap().count(), 0);
+        let kept = world.path().join("data/work/2/send");
+        assert_eq!(fs::read_dir(&kept).unwrap().count(), 2);
+        world.sandbox.clear_faults();
+        world.say(BEN, "/help");
+        world.sees(BEN, "/run").await;
+        let services = world.services();
+        let mut tx = services.store.begin().await.unwrap();
+        let unsent = waiting::failed(&mut tx, Millis(0), 10).await.unwrap();
+        for message in unsent.iter().filter(|message| message.payload.contains("out:2:")) {
+            assert!(waiting::retry(&mut tx, message.id).await.unwrap());
+        }
+        services.store.commit(tx).await.unwrap();
+        services.outbox.kick(ChatId(BEN));
+        world.quiet().await;
+        assert_eq!(names(&world, BEN), ["a.txt", "b.txt"]);
+        until("the folder to be gone", || !kept.exists()).await;
+    }
+}
+
+on_both! {
+    /// A file that cannot be read is tried again, then told; what lies there is kept with the job, not removed.
+    async fn what_cannot_be_read_is_tried_again_and_kept(world) {
+        world.script("report", "echo a > \"$OPSGRAM_OUT/a.txt\"", &[]);
+        world.sandbox.fault(Fault::always(FaultKind::ServerError(502)).on("sendDocument"));
+        world.start().await;
+        world.say(ANN, "/run report");
+        let tried = |view: &opsgram::sandbox::View<'_>| {
+            view.calls().any(|call| call.method == "sendDocument").then_some(())
+        };
+        world.sandbox.wait(PATIENCE, "a try to send", tried).await.unwrap();
+        let apart = folder(&world).join("send/1");
+        fs::remove_file(&apart).unwrap();
+        fs::create_dir(&apart).unwrap();
+        world.sandbox.clear_faults();
+        world.sees(ANN, "The file a.txt could not be sent. The server keeps it.").await;
+        let kept = folder(&world).join("out/a.txt");
+        until("it to be kept", || kept.exists()).await;
     }
 }
 
@@ -231,7 +270,7 @@ on_both! {
         world.quiet().await;
         let mode = fs::metadata(folder(&world)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o700);
-        let later = opsgram::base::time::Millis::now().plus(std::time::Duration::from_secs(1));
+        let later = Millis::now().plus(std::time::Duration::from_secs(1));
         let keep = opsgram::jobs::retention::Keep {
             age: std::time::Duration::ZERO,
             count: u64::MAX,

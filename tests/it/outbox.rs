@@ -3,8 +3,10 @@
 use crate::harness::{ANN, BEN, CLEO, OPS, PATIENCE, World};
 use crate::on_both;
 use opsgram::base::ids::{ChatId, Place};
+use opsgram::base::time::Millis;
 use opsgram::delivery::Outgoing;
 use opsgram::sandbox::{Fault, FaultKind, View};
+use opsgram::store::outbox::{self, NewRow};
 use opsgram::store::waiting::{self, Delivery};
 use std::time::{Duration, Instant};
 
@@ -234,5 +236,29 @@ access:
         world.sandbox.clear_faults();
         world.services().outbox.hurry(ChatId(CLEO));
         world.sees(CLEO, "words for cleo").await;
+    }
+}
+
+on_both! {
+    /// What belongs to no job has newer forms as well: an old question does not come back over its successor.
+    async fn an_older_form_is_not_tried_again(world) {
+        world.start().await;
+        let store = world.services().store.clone();
+        let mut tx = store.begin().await.unwrap();
+        let question = |words: &str| NewRow {
+            chat: ChatId(4711),
+            payload: words.to_owned(),
+            slot: Some("ask:9".to_owned()),
+            source: None,
+            job: None,
+        };
+        outbox::add(&mut tx, &question("old"), Millis(1)).await.unwrap();
+        let old = outbox::next(&mut tx, ChatId(4711)).await.unwrap().unwrap().id;
+        outbox::mark_failed(&mut tx, old, "no", Millis(2)).await.unwrap();
+        outbox::add(&mut tx, &question("new"), Millis(3)).await.unwrap();
+        assert!(!waiting::retry(&mut tx, old).await.unwrap());
+        let new = outbox::next(&mut tx, ChatId(4711)).await.unwrap().unwrap().id;
+        outbox::mark_failed(&mut tx, new, "no", Millis(4)).await.unwrap();
+        assert!(waiting::retry(&mut tx, new).await.unwrap(), "the newest may");
     }
 }

@@ -89,7 +89,7 @@ pub(super) async fn send_live(outbox: &Outbox, lane: &Lane) -> store::Result<Ste
     match call(outbox, lane, &message, target, Manner::default()).await {
         Ok(sent) if target.is_none() => {
             let mut tx = outbox.inner.store.begin().await?;
-            store::outbox::put_slot(&mut tx, &slot, lane.chat, sent, Millis::now()).await?;
+            store::outbox::put_slot(&mut tx, &slot, lane.chat, sent.message, Millis::now()).await?;
             outbox.inner.store.commit(tx).await?;
         }
         Ok(_) => {}

@@ -6,7 +6,7 @@ mod rows;
 use super::limits::Urgency;
 use super::message::{Body, Outgoing};
 use super::retry::{self, Decision, Tried};
-use super::send::{self, Manner};
+use super::send::{self, Manner, Sent};
 use super::{Answer, Outbox, locked};
 use crate::base::ids::{ChatId, MessageId};
 use crate::store;
@@ -81,6 +81,7 @@ struct Unmarked {
     row: i64,
     slot: Option<String>,
     message: MessageId,
+    without_file: bool,
 }
 
 impl Unmarked {
@@ -310,7 +311,7 @@ async fn call(
     message: &Outgoing,
     target: Option<MessageId>,
     manner: Manner,
-) -> Result<MessageId, teloxide::RequestError> {
+) -> Result<Sent, teloxide::RequestError> {
     let attachments = &*outbox.inner.attachments;
     send::send(
         &outbox.inner.bots,

@@ -42,7 +42,7 @@ pub(super) async fn send_row(
     if let Some(unmarked) = unmarked.filter(|unmarked| unmarked.row == row.id) {
         let edited = target == Some(unmarked.message);
         let step = mark_sent(outbox, lane, &row, unmarked.message, edited).await?;
-        settle_file(outbox, &message, Manner::default());
+        settle_file(outbox, &message, unmarked.without_file);
         return Ok(step);
     }
     let mut head = match locked(&lane.state).head {
@@ -64,10 +64,12 @@ pub(super) async fn send_row(
             locked(&lane.state).unmarked = Some(Unmarked {
                 row: row.id,
                 slot: row.slot.clone(),
-                message: sent,
+                message: sent.message,
+                without_file: sent.without_file,
             });
-            let step = mark_sent(outbox, lane, &row, sent, target == Some(sent)).await?;
-            settle_file(outbox, &message, head.manner);
+            let edited = target == Some(sent.message);
+            let step = mark_sent(outbox, lane, &row, sent.message, edited).await?;
+            settle_file(outbox, &message, sent.without_file);
             Ok(step)
         }
         Err(error) => {
@@ -103,9 +105,9 @@ pub(super) async fn send_row(
 }
 
 /// Lets go of the file of a row that is marked as sent.
-fn settle_file(outbox: &Outbox, message: &Outgoing, manner: Manner) {
+fn settle_file(outbox: &Outbox, message: &Outgoing, without_file: bool) {
     if let Body::Document { key, name, .. } = &message.body {
-        match manner.without_file {
+        match without_file {
             true => outbox.inner.attachments.refused(key, name),
             false => outbox.inner.attachments.sent(key),
         }

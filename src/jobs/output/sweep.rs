@@ -2,6 +2,7 @@
 
 use super::{head_path, tail_path};
 use crate::base::ids::JobId;
+use crate::jobs::scratch::PREFIX;
 use std::fs::{self, DirEntry};
 use std::io;
 use std::path::Path;
@@ -29,7 +30,7 @@ pub fn survey(dir: &Path) -> io::Result<Kept> {
         let entry = entry?;
         let name = entry.file_name();
         let name = name.to_string_lossy();
-        if name.starts_with("send-") {
+        if name.starts_with(PREFIX) {
             remove_if_old(&entry);
             continue;
         }

@@ -1,16 +1,16 @@
 //! The audit trail as a file: written page by page when it is sent, so that its length does not matter to memory.
 
-use crate::base::text::{self, DOCUMENT_BYTES, bytes};
+use super::scratch::{pack, scratch};
+use crate::base::text::{DOCUMENT_BYTES, bytes};
 use crate::base::time::Millis;
-use crate::delivery::{Attachment, Attachments, Content, Scratch};
+use crate::delivery::{Attachment, Attachments, Content, NoFile, Scratch};
 use crate::store::{self, Store};
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use futures::future::BoxFuture;
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
+use tokio::fs::File;
+use tokio::io::{AsyncWriteExt, BufWriter};
 
 /// Lines read at once.
 const PAGE: u32 = 500;
@@ -46,39 +46,40 @@ impl Exports {
         }
     }
 
-    async fn write(&self, range: (Millis, Millis), name: &str) -> Result<Attachment, String> {
-        let failed = |error: io::Error| format!("The audit trail cannot be written: {error}.");
-        let scratch = self.scratch();
-        let mut file = BufWriter::new(File::create(scratch.path()).map_err(failed)?);
+    async fn write(&self, range: (Millis, Millis), name: &str) -> Result<Attachment, NoFile> {
+        let scratch = scratch(&self.folder, "audit");
+        let file = File::create(scratch.path()).await.map_err(NoFile::Now)?;
+        let mut file = BufWriter::new(file);
         let (mut after, mut size) = (0, 0);
         loop {
             let page = self.page(range, after).await.map_err(|error| {
                 tracing::error!(%error, "the audit trail cannot be read");
-                "The audit trail cannot be read just now. Ask again.".to_owned()
+                NoFile::Now(io::Error::other("the database refused"))
             })?;
             let Some((last, _)) = page.last() else { break };
             after = *last;
             let mut lines = Vec::new();
             for (_, entry) in &page {
-                let line = serde_json::to_vec(entry).map_err(|error| error.to_string())?;
+                let line = serde_json::to_vec(entry).map_err(|error| NoFile::Now(error.into()))?;
                 lines.extend(line);
                 lines.push(b'\n');
             }
             size += lines.len() as u64;
             if size > LARGEST {
-                return Err("That is more than a file may hold. Ask for fewer days.".to_owned());
+                let words = "That is more than a file may hold. Ask for fewer days.";
+                return Err(NoFile::Ever(words.to_owned()));
             }
-            file.write_all(&lines).map_err(failed)?;
+            file.write_all(&lines).await.map_err(NoFile::Now)?;
         }
-        file.flush().map_err(failed)?;
+        file.flush().await.map_err(NoFile::Now)?;
         drop(file);
-        if size == 0 {
-            return Err("Nothing was written down in these days.".to_owned());
+        match size {
+            0 => Err(NoFile::Ever(
+                "Nothing was written down in these days.".to_owned(),
+            )),
+            _ if size <= DOCUMENT_BYTES => Ok(Attachment::new(Content::Scratch(scratch), name)),
+            _ => self.compressed(scratch, size, name).await,
         }
-        if size <= DOCUMENT_BYTES {
-            return Ok(Attachment::new(Content::Scratch(scratch), name));
-        }
-        self.compressed(scratch, size, name).await
     }
 
     async fn page(
@@ -95,31 +96,24 @@ impl Exports {
         plain: Scratch,
         size: u64,
         name: &str,
-    ) -> Result<Attachment, String> {
-        let scratch = self.scratch();
-        let path = scratch.path().to_owned();
-        let packed = tokio::task::spawn_blocking(move || -> io::Result<u64> {
-            let mut gzip = GzEncoder::new(File::create(&path)?, Compression::default());
-            io::copy(&mut File::open(plain.path())?, &mut gzip)?;
-            gzip.finish()?.flush()?;
-            Ok(std::fs::metadata(&path)?.len())
+    ) -> Result<Attachment, NoFile> {
+        let (folder, name) = (self.folder.clone(), name.to_owned());
+        let packing = tokio::task::spawn_blocking(move || {
+            let copy = |mut gzip: &mut dyn Write| {
+                let mut file = std::fs::File::open(plain.path())?;
+                io::copy(&mut file, &mut gzip).map(drop)
+            };
+            let too_large = |packed| {
+                format!(
+                    "That is {packed} even compressed, and Telegram takes {}. Ask for fewer days.",
+                    bytes(DOCUMENT_BYTES)
+                )
+            };
+            pack(&folder, "audit", copy, size, &name, too_large)
         });
-        let packed = packed.await.map_err(|error| error.to_string())?;
-        let packed =
-            packed.map_err(|error| format!("The audit trail cannot be packed: {error}."))?;
-        if packed > text::DOCUMENT_BYTES {
-            return Err(
-                "That is more than Telegram takes, even packed. Ask for fewer days.".to_owned(),
-            );
-        }
-        let mut attachment = Attachment::new(Content::Scratch(scratch), format!("{name}.gz"));
-        attachment.note = Some(format!("Compressed from {}.", bytes(size)));
-        Ok(attachment)
-    }
-
-    fn scratch(&self) -> Scratch {
-        let name = format!("audit-{}", ulid::Ulid::generate());
-        Scratch::new(self.folder.join(name))
+        packing
+            .await
+            .unwrap_or_else(|error| Err(NoFile::Now(io::Error::other(error))))
     }
 }
 
@@ -128,7 +122,7 @@ impl Attachments for Exports {
         &'a self,
         key: &'a str,
         name: &'a str,
-    ) -> BoxFuture<'a, Result<Attachment, String>> {
+    ) -> BoxFuture<'a, Result<Attachment, NoFile>> {
         match read_key(key) {
             Some(range) => Box::pin(self.write(range, name)),
             None => self.others.open(key, name),
