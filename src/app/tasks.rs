@@ -61,8 +61,10 @@ pub(super) async fn feed(jobs: Jobs, begin: Duration, stop: CancellationToken) {
 /// Beside other instances: looks for what they promised, show, took, or want to be stopped. Alone, it asks nothing.
 pub(super) async fn relay(services: Services, stop: CancellationToken) {
     let presence = services.store.presence();
+    let mut look_once_more = false;
     while pause(RELAY, &stop).await {
-        if !presence.has_company() {
+        let has_company = presence.has_company();
+        if !has_company && !look_once_more {
             continue;
         }
         let looked = async {
@@ -73,10 +75,15 @@ pub(super) async fn relay(services: Services, stop: CancellationToken) {
             services.jobs.look_elsewhere().await
         };
         match tokio::time::timeout(RELAY_LIMIT, looked).await {
-            Ok(Ok(())) => continue,
+            Ok(Ok(())) => {
+                // Whoever went may have promised and wished since the last look.
+                look_once_more = has_company;
+                continue;
+            }
             Ok(Err(error)) => tracing::warn!(%error, "cannot look what other instances do"),
             Err(_) => tracing::warn!("looking what other instances do took too long"),
         }
+        look_once_more = true;
         pause(PAUSE, &stop).await;
     }
 }
