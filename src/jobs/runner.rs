@@ -200,16 +200,23 @@ impl Jobs {
                 Ok(()) => break,
                 Err(error) => {
                     tracing::error!(%error, "the ending of a job cannot be written; trying again");
-                    if self.inner.closing.is_cancelled() && attempt >= STORE_PAUSES.len() {
+                    if !self.may_try_again(attempt).await {
                         break;
                     }
-                    let pause = STORE_PAUSES[attempt.min(STORE_PAUSES.len() - 1)];
-                    tokio::time::sleep(pause).await;
                 }
             }
         }
         drop(shown);
         self.close(job);
+    }
+
+    /// Waits before what the database refused is tried again; `false` when the bot stops and it was tried often enough.
+    pub(super) async fn may_try_again(&self, attempt: usize) -> bool {
+        if self.inner.closing.is_cancelled() && attempt >= STORE_PAUSES.len() {
+            return false;
+        }
+        tokio::time::sleep(STORE_PAUSES[attempt.min(STORE_PAUSES.len() - 1)]).await;
+        true
     }
 
     async fn write_ending(
