@@ -70,7 +70,10 @@ impl Jobs {
         };
         let mut done = self.settle_all(running, &cause).await?;
         done.queued = queued.len();
-        self.tidy_files().await?;
+        // A folder that cannot be read is no reason to serve nobody.
+        if let Err(error) = self.tidy_files().await {
+            tracing::error!(%error, "old files of jobs could not be removed");
+        }
         self.push_again().await?;
         Ok(done)
     }
