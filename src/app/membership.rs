@@ -12,7 +12,11 @@ use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// Between two heartbeats.
@@ -144,18 +148,38 @@ pub(super) struct Membership {
     marker: String,
     connection: Option<Connection>,
     wait: Duration,
-    /// Those that were there at the last look.
+    /// Those that were there at the last heartbeat.
     others: HashSet<String>,
+    /// What a heartbeat found is seen to beside the heartbeats, one at a time: it may take long.
+    care: Care,
+    caring: Option<JoinHandle<()>>,
+}
+
+/// What is to be done for those that left or died.
+#[derive(Clone)]
+struct Care {
+    services: Services,
+    /// One left, and what the queue had handed to it was not pushed again yet.
+    left: Arc<AtomicBool>,
+    /// The next heartbeat is due at once.
+    at_once: Arc<Notify>,
 }
 
 impl Membership {
     pub(super) fn new(services: Services, marker: String) -> Self {
+        let care = Care {
+            services: services.clone(),
+            left: Arc::default(),
+            at_once: Arc::default(),
+        };
         Self {
             services,
             marker,
             connection: None,
             wait: Duration::ZERO,
             others: HashSet::new(),
+            care,
+            caring: None,
         }
     }
 
@@ -180,9 +204,11 @@ impl Membership {
     /// Beats until `stop` fires, then leaves.
     pub(super) async fn run(mut self, stop: CancellationToken) {
         let presence = self.presence().clone();
+        let at_once = Arc::clone(&self.care.at_once);
         loop {
             tokio::select! {
                 () = tokio::time::sleep(self.wait) => {}
+                () = at_once.notified() => {}
                 () = cut_off(&presence) => continue,
                 () = stop.cancelled() => break,
             }
@@ -200,11 +226,7 @@ impl Membership {
                 }
             };
             match beaten {
-                Ok(Ok(told)) => {
-                    if let Err(error) = self.look_after(&told).await {
-                        tracing::error!(%error, "what a dead instance left cannot be settled yet");
-                    }
-                }
+                Ok(Ok(told)) => self.look_after(told),
                 Ok(Err(error)) => self.missed(&error.to_string()),
                 Err(_) => self.missed("it took too long"),
             }
@@ -264,33 +286,30 @@ impl Membership {
         Ok(())
     }
 
-    /// Declares dead who is, and, as the leader, settles what they ran.
-    async fn look_after(&mut self, told: &Told) -> Result<()> {
-        if bury(&self.services.store, told).await? {
-            // At once: to take its lease, or to settle what it ran.
-            self.wait = Duration::ZERO;
-        }
+    /// Has it seen to what a heartbeat found. Never awaited here: a database that stalls meanwhile must not keep this
+    /// instance from killing its own jobs in time.
+    fn look_after(&mut self, told: Told) {
         let others: HashSet<_> = told.others.iter().map(|one| one.id.clone()).collect();
-        let left = !self.others.is_subset(&others);
-        self.others.extend(others.iter().cloned());
-        if !self.presence().leads() {
-            return Ok(());
-        }
-        if left {
-            self.services.jobs.push_again().await?;
+        if !self.others.is_subset(&others) {
+            self.care.left.store(true, Ordering::SeqCst);
         }
         self.others = others;
-        for dead in told.dead.iter().filter(|one| one.dead) {
-            settle(&self.services.jobs, dead).await?;
-            let mut tx = self.services.store.begin().await?;
-            instances::remove(&mut tx, &dead.id).await?;
-            store::live::prune(&mut tx).await?;
-            self.services.store.commit(tx).await?;
+        if self.caring.as_ref().is_some_and(|task| !task.is_finished()) {
+            return;
         }
-        Ok(())
+        let care = self.care.clone();
+        self.caring = Some(tokio::spawn(async move {
+            if let Err(error) = care.look_after(&told).await {
+                tracing::error!(%error, "what a dead instance left cannot be settled yet");
+            }
+        }));
     }
 
     async fn leave(mut self) {
+        if let Some(task) = self.caring.take() {
+            // Whoever leads next sees to it.
+            task.abort();
+        }
         let id = self.presence().id().unwrap_or_default();
         let left = async {
             let connection = match &mut self.connection {
@@ -307,6 +326,34 @@ impl Membership {
             }
             Err(_) => tracing::warn!("the others are not told in time that this instance stopped"),
         }
+    }
+}
+
+impl Care {
+    /// Declares dead who is, and, as the leader, settles what they ran.
+    async fn look_after(&self, told: &Told) -> Result<()> {
+        let Services { store, jobs, .. } = &self.services;
+        if bury(store, told).await? {
+            // To take its lease, or to settle what it ran.
+            self.at_once.notify_one();
+        }
+        if !store.presence().leads() {
+            return Ok(());
+        }
+        if self.left.swap(false, Ordering::SeqCst)
+            && let Err(error) = jobs.push_again().await
+        {
+            self.left.store(true, Ordering::SeqCst);
+            return Err(error.into());
+        }
+        for dead in told.dead.iter().filter(|one| one.dead) {
+            settle(jobs, dead).await?;
+            let mut tx = store.begin().await?;
+            instances::remove(&mut tx, &dead.id).await?;
+            store::live::prune(&mut tx).await?;
+            store.commit(tx).await?;
+        }
+        Ok(())
     }
 }
 

@@ -5,7 +5,7 @@ use crate::chat::{dialog, menu};
 use crate::jobs::Jobs;
 use crate::jobs::retention::Keep;
 use crate::services::Services;
-use crate::store;
+use crate::store::{self, Store};
 use futures::future::BoxFuture;
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -61,8 +61,10 @@ pub(super) async fn feed(jobs: Jobs, begin: Duration, stop: CancellationToken) {
 /// Beside other instances: looks for what they promised, show, took, or want to be stopped. Alone, it asks nothing.
 pub(super) async fn relay(services: Services, stop: CancellationToken) {
     let presence = services.store.presence();
+    let mut look_once_more = false;
     while pause(RELAY, &stop).await {
-        if !presence.has_company() {
+        let has_company = presence.has_company();
+        if !has_company && !look_once_more {
             continue;
         }
         let looked = async {
@@ -73,10 +75,15 @@ pub(super) async fn relay(services: Services, stop: CancellationToken) {
             services.jobs.look_elsewhere().await
         };
         match tokio::time::timeout(RELAY_LIMIT, looked).await {
-            Ok(Ok(())) => continue,
+            Ok(Ok(())) => {
+                // Whoever went may have promised and wished since the last look.
+                look_once_more = has_company;
+                continue;
+            }
             Ok(Err(error)) => tracing::warn!(%error, "cannot look what other instances do"),
             Err(_) => tracing::warn!("looking what other instances do took too long"),
         }
+        look_once_more = true;
         pause(PAUSE, &stop).await;
     }
 }
@@ -122,17 +129,13 @@ pub(super) async fn rights(services: Services, stop: CancellationToken) {
 pub(super) async fn tidy(services: Services, stop: CancellationToken) {
     let mut wait = FIRST_TIDY;
     while pause(wait, &stop).await {
-        if let Err(error) = tidy_once(&services, &stop).await {
-            tracing::error!(%error, "old things could not be removed");
-        }
+        tidy_once(&services, &stop).await;
         wait = TIDY;
     }
 }
 
-async fn tidy_once(
-    services: &Services,
-    stop: &CancellationToken,
-) -> crate::base::error::Result<()> {
+/// Each part by itself: a fault of one that lasts, such as of a folder that cannot be read, must not let the others grow.
+async fn tidy_once(services: &Services, stop: &CancellationToken) {
     let now = Millis::now();
     let limits = services.live.current().jobs.clone();
     let keep = Keep {
@@ -140,24 +143,65 @@ async fn tidy_once(
         count: limits.keep_count,
         bytes: limits.keep_size,
     };
-    services.jobs.forget_old(keep, now, stop).await?;
-    services
-        .jobs
-        .forget_messages(now.minus(limits.keep), stop)
-        .await?;
-    services.jobs.tidy_files().await?;
-    let mut tx = services.store.begin().await?;
-    store::inbox::prune(&mut tx, now.minus(KEEP_UPDATES)).await?;
-    store::intents::prune(&mut tx, now).await?;
-    store::dialogs::prune(&mut tx, now.minus(KEEP_DIALOGS)).await?;
-    store::audit::prune(&mut tx, now.minus(KEEP_AUDIT)).await?;
-    store::invites::prune(&mut tx, now).await?;
-    let (keep, many) = KEEP_STRANGERS;
-    store::people::prune(&mut tx, now.minus(keep), many).await?;
-    let (keep, many) = KEEP_PLACES;
-    store::ceilings::prune(&mut tx, now.minus(keep), many).await?;
-    services.store.commit(tx).await?;
-    Ok(())
+    let jobs = &services.jobs;
+    if let Err(error) = jobs.forget_old(keep, now, stop).await {
+        tracing::error!(%error, "old jobs could not be removed");
+    }
+    if let Err(error) = jobs.forget_messages(now.minus(limits.keep), stop).await {
+        tracing::error!(%error, "old messages could not be removed");
+    }
+    if let Err(error) = jobs.tidy_files().await {
+        tracing::error!(%error, "old files of jobs could not be removed");
+    }
+    for old in Old::ALL {
+        if let Err(error) = old.prune(&services.store, now).await {
+            tracing::error!(?old, %error, "old rows could not be removed");
+        }
+    }
+}
+
+/// Rows that are kept for a time.
+#[derive(Clone, Copy, Debug)]
+enum Old {
+    Updates,
+    Offers,
+    Dialogs,
+    AuditTrail,
+    Invitations,
+    Strangers,
+    Places,
+}
+
+impl Old {
+    const ALL: [Old; 7] = [
+        Old::Updates,
+        Old::Offers,
+        Old::Dialogs,
+        Old::AuditTrail,
+        Old::Invitations,
+        Old::Strangers,
+        Old::Places,
+    ];
+
+    async fn prune(self, store: &Store, now: Millis) -> store::Result<()> {
+        let mut tx = store.begin().await?;
+        match self {
+            Old::Updates => store::inbox::prune(&mut tx, now.minus(KEEP_UPDATES)).await?,
+            Old::Offers => store::intents::prune(&mut tx, now).await?,
+            Old::Dialogs => store::dialogs::prune(&mut tx, now.minus(KEEP_DIALOGS)).await?,
+            Old::AuditTrail => store::audit::prune(&mut tx, now.minus(KEEP_AUDIT)).await?,
+            Old::Invitations => store::invites::prune(&mut tx, now).await?,
+            Old::Strangers => {
+                let (keep, many) = KEEP_STRANGERS;
+                store::people::prune(&mut tx, now.minus(keep), many).await?
+            }
+            Old::Places => {
+                let (keep, many) = KEEP_PLACES;
+                store::ceilings::prune(&mut tx, now.minus(keep), many).await?
+            }
+        };
+        store.commit(tx).await
+    }
 }
 
 /// Closes dialogs that nobody answered in time.

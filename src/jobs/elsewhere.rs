@@ -75,21 +75,33 @@ impl Jobs {
         Ok(true)
     }
 
-    /// Whether this start of a job is still what counts; it is not when another instance took this one for dead.
+    /// Whether this start of a job is still what counts; it is not when another instance took this one for dead. Asks until
+    /// the database answers: what ran here left files, which belong to its ending.
     pub(super) async fn is_still_ours(&self, job: &Job) -> bool {
         let Some(own) = self.inner.store.presence().id() else {
             return true;
-        };
-        let now = async {
-            let mut db = self.inner.store.read().await?;
-            store::jobs::find(&mut db, job.id).await
         };
         let counts = |now: &Job| {
             now.state == JobState::Running
                 && now.starts == job.starts
                 && now.claimed_by.as_ref() == Some(&own)
         };
-        now.await.is_ok_and(|now| now.as_ref().is_some_and(counts))
+        for attempt in 0.. {
+            let now = async {
+                let mut db = self.inner.store.read().await?;
+                store::jobs::find(&mut db, job.id).await
+            };
+            match now.await {
+                Ok(now) => return now.as_ref().is_some_and(counts),
+                Err(error) => {
+                    tracing::error!(%error, "it cannot be looked up whose job this is; trying again");
+                    if !self.may_try_again(attempt).await {
+                        break;
+                    }
+                }
+            }
+        }
+        false
     }
 
     /// Settles what a dead instance ran. `can_end`: its processes can be seen from here, and ended. `has_ended`: they ended

@@ -280,10 +280,14 @@ impl Jobs {
         let presence = self.inner.store.presence();
         if job.state == JobState::Running && presence.is_elsewhere(job.claimed_by.as_deref()) {
             let noted = store::jobs::wish_cancel(&mut tx, id, by).await?;
+            let now = store::jobs::find(&mut tx, id).await?.unwrap_or(job);
             self.inner.store.commit(tx).await?;
             return Ok(match noted {
                 true => Cancelled::Stopping,
-                false => Cancelled::Already,
+                false if now.state.is_final() => Cancelled::Over(now.state),
+                false if now.cancel_by.is_some() => Cancelled::Already,
+                // Put back into the queue in between.
+                false => Cancelled::Passing,
             });
         }
         if dequeued {

@@ -70,7 +70,10 @@ impl Jobs {
         };
         let mut done = self.settle_all(running, &cause).await?;
         done.queued = queued.len();
-        self.tidy_files().await?;
+        // A folder that cannot be read is no reason to serve nobody.
+        if let Err(error) = self.tidy_files().await {
+            tracing::error!(%error, "old files of jobs could not be removed");
+        }
         self.push_again().await?;
         Ok(done)
     }
@@ -87,22 +90,35 @@ impl Jobs {
         for job in running {
             let may_repeat = cause.has_ended && job.cancel_by.is_none() && job.starts < MAX_STARTS;
             if job.new.after_crash == AfterCrash::Retry && may_repeat {
-                self.requeue(&job).await?;
-                done.again += 1;
+                if self.requeue(&job).await? {
+                    done.again += 1;
+                    continue;
+                }
+                // Asked in this very moment that it be stopped; or another settled it.
+                let now = {
+                    let mut db = self.inner.store.read().await?;
+                    store::jobs::find(&mut db, job.id).await?
+                };
+                let its = |now: &Job| now.state == JobState::Running && now.starts == job.starts;
+                let Some(now) = now.filter(its) else { continue };
+                self.tell_lost(&now).await?;
             } else {
                 self.tell_lost(&job).await?;
-                done.lost += 1;
             }
+            done.lost += 1;
         }
         Ok(done)
     }
 
-    async fn requeue(&self, job: &Job) -> Result<()> {
+    /// `false` when it was to be stopped, or is no longer this start's.
+    async fn requeue(&self, job: &Job) -> Result<bool> {
         let mut tx = self.inner.store.begin().await?;
-        store::jobs::requeue(&mut tx, job.id, job.starts).await?;
+        let again = store::jobs::requeue(&mut tx, job.id, job.starts).await?;
         self.inner.store.commit(tx).await?;
-        tracing::warn!(job = %job.id, "was running when the bot died; runs again by its rule");
-        Ok(())
+        if again {
+            tracing::warn!(job = %job.id, "was running when the bot died; runs again by its rule");
+        }
+        Ok(again)
     }
 
     async fn tell_lost(&self, job: &Job) -> Result<()> {

@@ -122,7 +122,10 @@ impl Jobs {
         let ending = match result {
             None => {
                 tracing::error!("killed, because this instance was cut off from the database");
-                Ending::Lost
+                match active.stop_reason() {
+                    Some(StopReason::Cancelled(by)) => Ending::Cancelled(by),
+                    Some(StopReason::Shutdown) | None => Ending::Lost,
+                }
             }
             Some(Ok(Ok(ending))) => ending,
             Some(Ok(Err(_))) => match active.stop_reason() {
@@ -200,16 +203,23 @@ impl Jobs {
                 Ok(()) => break,
                 Err(error) => {
                     tracing::error!(%error, "the ending of a job cannot be written; trying again");
-                    if self.inner.closing.is_cancelled() && attempt >= STORE_PAUSES.len() {
+                    if !self.may_try_again(attempt).await {
                         break;
                     }
-                    let pause = STORE_PAUSES[attempt.min(STORE_PAUSES.len() - 1)];
-                    tokio::time::sleep(pause).await;
                 }
             }
         }
         drop(shown);
         self.close(job);
+    }
+
+    /// Waits before what the database refused is tried again; `false` when the bot stops and it was tried often enough.
+    pub(super) async fn may_try_again(&self, attempt: usize) -> bool {
+        if self.inner.closing.is_cancelled() && attempt >= STORE_PAUSES.len() {
+            return false;
+        }
+        tokio::time::sleep(STORE_PAUSES[attempt.min(STORE_PAUSES.len() - 1)]).await;
+        true
     }
 
     async fn write_ending(
@@ -221,19 +231,27 @@ impl Jobs {
         seen: &card::Seen,
     ) -> store::Result<()> {
         let mut tx = self.inner.store.begin().await?;
-        match fate {
-            Fate::Again => {
-                store::jobs::requeue(&mut tx, job.id, job.starts).await?;
+        let (ending, results) = match fate {
+            Fate::Ended(ending, results) => ((*ending).clone(), *results),
+            Fate::Again if store::jobs::requeue(&mut tx, job.id, job.starts).await? => {
+                return self.inner.store.commit(tx).await;
             }
-            Fate::Ended(ending, results) => {
-                if store::jobs::end(&mut tx, job.id, job.starts, ending, end.bytes, at).await? {
-                    let took = job.started_at.map(|started| at.since(started));
-                    let words = self.last_words(job, ending, took, end, seen);
-                    let results = results.iter().map(|m| m.clone().of_job(job.id));
-                    for message in words.into_iter().chain(results) {
-                        self.inner.outbox.promise(&mut tx, &message).await?;
-                    }
-                }
+            Fate::Again => match store::jobs::find(&mut tx, job.id).await? {
+                // Asked at another instance that it be stopped: it does not run again.
+                Some(Job {
+                    cancel_by: Some(by),
+                    ..
+                }) => (Ending::Cancelled(by), &[][..]),
+                // Not this start's any more.
+                Some(_) | None => return Ok(()),
+            },
+        };
+        if store::jobs::end(&mut tx, job.id, job.starts, &ending, end.bytes, at).await? {
+            let took = job.started_at.map(|started| at.since(started));
+            let words = self.last_words(job, &ending, took, end, seen);
+            let results = results.iter().map(|m| m.clone().of_job(job.id));
+            for message in words.into_iter().chain(results) {
+                self.inner.outbox.promise(&mut tx, &message).await?;
             }
         }
         self.inner.store.commit(tx).await

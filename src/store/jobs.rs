@@ -304,14 +304,14 @@ pub async fn cancel_queued(db: &mut Connection, id: JobId, by: &str, at: Millis)
     Ok(ended.rows_affected() == 1)
 }
 
-/// Puts a running job back into the queue, by the crash rule, if this start of it runs.
+/// Puts a running job back into the queue, by the crash rule, if this start of it runs and nobody asked that it be stopped.
 ///
 /// # Errors
 /// When the database refuses.
 pub async fn requeue(db: &mut Connection, id: JobId, start: u32) -> Result<bool> {
     let moved = sqlx::query(
-        "UPDATE jobs SET state = 'queued', started_at = NULL, claimed_by = NULL, cancel_by = NULL
-         WHERE id = $1 AND state = 'running' AND starts = $2",
+        "UPDATE jobs SET state = 'queued', started_at = NULL, claimed_by = NULL
+         WHERE id = $1 AND state = 'running' AND starts = $2 AND cancel_by IS NULL",
     )
     .bind(id.0)
     .bind(i64::from(start))

@@ -312,6 +312,49 @@ async fn cut_off_from_the_database_the_leader_kills_what_it_runs_before_another_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hearts_go_on_beating_while_it_takes_long_to_declare_another_dead() {
+    let mut world = world().await;
+    world.script("work", "echo done", &[]);
+    let (first, second) = two(&world).await;
+    let database = world.database().await;
+    // Whoever declares an instance dead holds the claims; here it has to wait for them.
+    let mut claims = database.begin().await.unwrap();
+    database.lock_claims(&mut claims).await.unwrap();
+    let mut db = database.connect().await.unwrap();
+    db.execute(
+        "INSERT INTO instances (id, host, place, pid, process_start, marker, version, started_at, heartbeat_at, alone)
+         VALUES ('gone', 'gone', 'elsewhere', 1, 1, 'gone', '0', 0, 0, 0)",
+    )
+    .await
+    .unwrap();
+    let begun = Instant::now();
+    let long = CUT_OFF + Duration::from_secs(4);
+    until("more time than a cut-off takes", || begun.elapsed() > long).await;
+    for bot in [&first, &second] {
+        assert!(!bot.logged().contains("cut off"), "{}", bot.logged());
+    }
+    let alive = "SELECT COUNT(*) FROM instances WHERE id <> 'gone' AND dead = 0
+         AND heartbeat_at > CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT) - 5000";
+    let alive: i64 = sqlx::query_scalar(alive).fetch_one(&mut db).await.unwrap();
+    assert_eq!(alive, 2, "{}", first.logged());
+    database.commit(claims).await.unwrap();
+    until("it to be declared dead", || {
+        [&first, &second]
+            .iter()
+            .any(|bot| bot.logged().contains("settled what a dead instance ran"))
+    })
+    .await;
+    world.say(ANN, "/run work");
+    world.sees(ANN, "✅ work").await;
+    db.close().await.unwrap();
+    database.close().await;
+    for bot in [second, first] {
+        assert_eq!(bot.terminate().await.0, Some(0));
+    }
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn alone_an_instance_lets_its_jobs_run_on_while_the_database_is_away() {
     let mut world = world().await;
     let mut gate = Gate::new(&world, "gate");

@@ -108,6 +108,22 @@ where
 }
 
 on_both! {
+    /// Whoever was told that it is being stopped does not see it run again.
+    async fn what_is_to_be_stopped_is_not_queued_again(world) {
+        let store = world.database().await;
+        let id = queued(&store, "update:1").await;
+        claim(&store, id).await;
+        let mut tx = store.begin().await.unwrap();
+        assert!(jobs::wish_cancel(&mut tx, id, "ann").await.unwrap());
+        store.commit(tx).await.unwrap();
+        assert!(!requeue(&store, id).await);
+        assert_eq!(state(&store, id).await, JobState::Running);
+        assert!(end(&store, id, &Ending::Cancelled("ann".to_owned())).await);
+        store.close().await;
+    }
+}
+
+on_both! {
     /// Twenty claims, twenty ends, twenty adds of the same source: one of each holds.
     async fn of_twenty_at_once_exactly_one_wins(world) {
         let db = world.database().await;
