@@ -299,8 +299,7 @@ async fn apply(tx: &mut Tx, people: &People, done: &Done, given: Given) -> store
                 until: *until,
                 fallback: done.fallback,
             };
-            store::people::ignore(tx, *user, false).await?;
-            store::members::put(tx, &new).await
+            welcome(tx, people, &new).await
         }
         Change::NoRole { user } => {
             store::members::remove_right(tx, *user, None).await?;
@@ -339,4 +338,14 @@ async fn apply(tx: &mut Tx, people: &People, done: &Done, given: Given) -> store
             store::ceilings::remove(tx, place).await
         }
     }
+}
+
+/// Writes a role. Whoever had none begins anew: rights that were left from an earlier one do not come back with it.
+pub(super) async fn welcome(tx: &mut Tx, people: &People, new: &Membership) -> store::Result<()> {
+    let user = new.member.id;
+    if people.rank(user, Millis::now()).is_none() {
+        store::members::remove_right(tx, user, None).await?;
+    }
+    store::people::ignore(tx, user, false).await?;
+    store::members::put(tx, new).await
 }

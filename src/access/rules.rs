@@ -10,7 +10,7 @@ use crate::base::role::Role;
 use crate::base::time::Millis;
 
 /// Persons with a role in the database, at the most.
-const MEMBERS: usize = 5_000;
+pub(super) const MEMBERS: usize = 5_000;
 /// Rights to single scripts that one person may have, at the most.
 const RIGHTS: usize = 100;
 /// Groups and topics in the database, at the most.
@@ -148,7 +148,7 @@ fn check_role(
             "As {authority} you give roles below yours. Only an owner makes somebody {role}."
         ));
     }
-    if rank.is_none() && people.stored.members.len() >= MEMBERS {
+    if is_full(people, user, now) {
         return Err(format!(
             "{MEMBERS} persons have a role, which is the limit. Revoke some first."
         ));
@@ -159,6 +159,11 @@ fn check_role(
         ));
     }
     Ok(())
+}
+
+/// Whether one more person would be too many.
+pub(super) fn is_full(people: &People, user: UserId, now: Millis) -> bool {
+    people.rank(user, now).is_none() && people.stored.members.len() >= MEMBERS
 }
 
 /// Whether nobody would own the bot for good any more.

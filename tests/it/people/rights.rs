@@ -108,3 +108,24 @@ on_both! {
         world.quiet().await;
     }
 }
+
+on_both! {
+    /// Whoever has a right to a script answers its questions as well, by buttons and by text, while the right holds.
+    async fn a_right_to_a_script_answers_its_questions(world) {
+        let args = "args: [{name: service, choices: [api, web]}, {name: tag}]";
+        world.script("deploy", r#"printf '<%s>' "$@"; echo"#, &["role: admin", args]);
+        world.start().await;
+        world.asks(ANN, ANN, "/grant cleo deploy").await;
+        let first = world.asks(CLEO, CLEO, "/run deploy").await;
+        world.presses(CLEO, &first, "api").await;
+        world.sees(CLEO, "tag?").await;
+        world.say(CLEO, "v1");
+        world.sees(CLEO, "✅ deploy · #1").await;
+        let again = world.asks(CLEO, CLEO, "/run deploy").await;
+        world.asks(ANN, ANN, "/revoke cleo deploy").await;
+        world.presses(CLEO, &again, "web").await;
+        world.sees(CLEO, "This needs the role admin").await;
+        assert_eq!(world.jobs().await, 1);
+        world.polite();
+    }
+}
