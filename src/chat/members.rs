@@ -300,7 +300,7 @@ pub fn paged<T>(
     (shown, Some(turn).filter(|turn| !turn.is_empty()))
 }
 
-/// A person in three lines or less.
+/// A person in a few lines.
 #[must_use]
 pub fn describe(person: &Person) -> String {
     let username = person.username.as_ref();
@@ -321,6 +321,11 @@ pub fn describe(person: &Person) -> String {
         person.role,
         origin(&person.origin)
     );
+    if let Some(role) = person.dormant {
+        html.push_str(&format!(
+            "\n{role} again when the configuration no longer names them"
+        ));
+    }
     if !person.rights.is_empty() {
         let rights: Vec<_> = person.rights.iter().map(right).collect();
         html.push_str(&format!(
