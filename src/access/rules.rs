@@ -166,11 +166,8 @@ pub(super) fn is_full(people: &People, user: UserId, now: Millis) -> bool {
     people.rank(user, now).is_none() && people.stored.members.len() >= MEMBERS
 }
 
-/// Whether nobody would own the bot for good any more.
+/// Whether a change of a role leaves nobody who owns the bot for good.
 fn is_last_owner(people: &People, change: &Change) -> bool {
-    if !people.has_lasting_owner() {
-        return false;
-    }
     let mut after = People {
         fixed: people.fixed.clone(),
         stored: people.stored.clone(),
@@ -194,7 +191,12 @@ fn is_last_owner(people: &People, change: &Change) -> bool {
         | Change::NoChat { .. } => {}
     }
     // Giving a new owner never takes the last one away, and a new member is not in `after`.
-    !after.has_lasting_owner()
+    !stays_owned(people, &after)
+}
+
+/// Whether a change leaves somebody who owns the bot for good, as far as anybody did: an owner for a time is none to rely on.
+pub(super) fn stays_owned(before: &People, after: &People) -> bool {
+    after.has_lasting_owner() || !before.has_lasting_owner()
 }
 
 fn check_script(
