@@ -199,6 +199,19 @@ impl Access {
     /// # Errors
     /// The refusal in words, or a failure of the database; nothing was changed then.
     pub async fn change(&self, by: &By, change: Change) -> Result<Done> {
+        self.change_once(by, change, None).await
+    }
+
+    /// The same as the answer to a question, which is taken in the transaction of the change: both happen, once, or neither.
+    ///
+    /// # Errors
+    /// The refusal in words, also of a question that was answered before, or a failure of the database.
+    pub async fn change_once(
+        &self,
+        by: &By,
+        change: Change,
+        intent: Option<&str>,
+    ) -> Result<Done> {
         let (actor, channel) = by.actor();
         let mut line = entry_of(
             channel,
@@ -208,6 +221,11 @@ impl Access {
         let now = Millis::now();
         let mut tx = self.inner.store.begin().await?;
         store::members::hold(&mut tx).await?;
+        if let Some(intent) = intent
+            && !store::intents::take(&mut tx, intent, now).await?
+        {
+            return Err(Error::refused("This was answered already."));
+        }
         let people = self.people_in(&mut tx).await?;
         let done = match prepare(&people, by, &change, now) {
             Ok(done) => done,
@@ -299,8 +317,7 @@ async fn apply(tx: &mut Tx, people: &People, done: &Done, given: Given) -> store
                 until: *until,
                 fallback: done.fallback,
             };
-            store::people::ignore(tx, *user, false).await?;
-            store::members::put(tx, &new).await
+            welcome(tx, people, &new).await
         }
         Change::NoRole { user } => {
             store::members::remove_right(tx, *user, None).await?;
@@ -339,4 +356,14 @@ async fn apply(tx: &mut Tx, people: &People, done: &Done, given: Given) -> store
             store::ceilings::remove(tx, place).await
         }
     }
+}
+
+/// Writes a role. Whoever had none begins anew: rights that were left from an earlier one do not come back with it.
+pub(super) async fn welcome(tx: &mut Tx, people: &People, new: &Membership) -> store::Result<()> {
+    let user = new.member.id;
+    if people.rank(user, Millis::now()).is_none() {
+        store::members::remove_right(tx, user, None).await?;
+    }
+    store::people::ignore(tx, user, false).await?;
+    store::members::put(tx, new).await
 }

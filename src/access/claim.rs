@@ -59,6 +59,7 @@ impl Access {
         if !made {
             return Ok(false);
         }
+        store::members::remove_right(&mut tx, actor.id, None).await?;
         let asked = Asked::new("owner.claim", actor.id.to_string(), Role::Owner);
         audit::add(&mut tx, &entry(actor, &asked, "done", None)).await?;
         let stored = Stored::read(&mut tx).await?;

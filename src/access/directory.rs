@@ -47,6 +47,8 @@ pub struct Person {
     pub until: Option<(Millis, Option<Role>)>,
     /// Where it comes from.
     pub origin: Origin,
+    /// The database's word, which counts again when the configuration no longer names them.
+    pub dormant: Option<Role>,
     /// Scripts that they may run whatever their role.
     pub rights: Vec<OwnRight>,
     /// When they wrote or pressed last.
@@ -162,6 +164,7 @@ impl Access {
             role,
             until: running.and_then(|m| Some((m.until?, m.fallback))),
             origin,
+            dormant: stored.filter(|_| fixed).and_then(|m| m.role_at(now)),
             rights: rights.into_values().collect(),
             seen: seen.map(|seen| seen.at),
         })

@@ -1,6 +1,8 @@
 //! Invitations: links that make a stranger known, once. Only the hash of the code is kept.
 
+use super::change::welcome;
 use super::news::{self, News};
+use super::rules::{MEMBERS, is_full};
 use super::{Access, Actor, By, Channel, Stored, entry_of, may_give, storable};
 use crate::base::error::{Error, Result};
 use crate::base::role::Role;
@@ -184,6 +186,12 @@ impl Access {
                 )));
             }
         }
+        if is_full(&people, actor.id, now) {
+            drop(tx);
+            line.refuse(&format!("{MEMBERS} persons have a role, which is the limit"));
+            self.write(&line).await?;
+            return Ok(None);
+        }
         if !invites::close(&mut tx, invite.id, Some(actor.id), now).await? {
             return Ok(None);
         }
@@ -202,7 +210,7 @@ impl Access {
             fallback: None,
         };
         let name = member.member.name.clone();
-        store::members::put(&mut tx, &member).await?;
+        welcome(&mut tx, &people, &member).await?;
         audit::add(&mut tx, &line).await?;
         let used = News::Invited {
             user: actor.id,

@@ -210,6 +210,24 @@ impl Access {
         }
     }
 
+    /// Whether somebody goes on to own the bot for good under this word of the configuration, if anybody does now.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn stays_owned(&self, listed: Listed) -> store::Result<bool> {
+        let stored = {
+            let mut db = self.inner.store.read().await?;
+            Stored::read(&mut db).await?
+        };
+        let fixed = locked(&self.inner.people).fixed.clone();
+        let of = |fixed| People {
+            fixed,
+            stored: stored.clone(),
+            moved: Default::default(),
+        };
+        Ok(rules::stays_owned(&of(fixed), &of(listed.into())))
+    }
+
     /// Takes over what was read, unless something newer is known.
     fn adopt(&self, stored: Stored) {
         let mut people = locked(&self.inner.people);

@@ -10,7 +10,7 @@ use crate::base::role::Role;
 use crate::base::time::Millis;
 
 /// Persons with a role in the database, at the most.
-const MEMBERS: usize = 5_000;
+pub(super) const MEMBERS: usize = 5_000;
 /// Rights to single scripts that one person may have, at the most.
 const RIGHTS: usize = 100;
 /// Groups and topics in the database, at the most.
@@ -148,7 +148,7 @@ fn check_role(
             "As {authority} you give roles below yours. Only an owner makes somebody {role}."
         ));
     }
-    if rank.is_none() && people.stored.members.len() >= MEMBERS {
+    if is_full(people, user, now) {
         return Err(format!(
             "{MEMBERS} persons have a role, which is the limit. Revoke some first."
         ));
@@ -161,11 +161,13 @@ fn check_role(
     Ok(())
 }
 
-/// Whether nobody would own the bot for good any more.
+/// Whether one more person would be too many.
+pub(super) fn is_full(people: &People, user: UserId, now: Millis) -> bool {
+    people.rank(user, now).is_none() && people.stored.members.len() >= MEMBERS
+}
+
+/// Whether a change of a role leaves nobody who owns the bot for good.
 fn is_last_owner(people: &People, change: &Change) -> bool {
-    if !people.has_lasting_owner() {
-        return false;
-    }
     let mut after = People {
         fixed: people.fixed.clone(),
         stored: people.stored.clone(),
@@ -189,7 +191,12 @@ fn is_last_owner(people: &People, change: &Change) -> bool {
         | Change::NoChat { .. } => {}
     }
     // Giving a new owner never takes the last one away, and a new member is not in `after`.
-    !after.has_lasting_owner()
+    !stays_owned(people, &after)
+}
+
+/// Whether a change leaves somebody who owns the bot for good, as far as anybody did: an owner for a time is none to rely on.
+pub(super) fn stays_owned(before: &People, after: &People) -> bool {
+    after.has_lasting_owner() || !before.has_lasting_owner()
 }
 
 fn check_script(

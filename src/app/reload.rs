@@ -5,14 +5,13 @@ use super::{cli, wire};
 use crate::access::Listed;
 use crate::base::ids::{ChatId, Place, UserId};
 use crate::base::role::Role;
-use crate::base::time::Millis;
 use crate::chat::changes;
 use crate::config::{
     self, Changes, Config, ContentHash, Env, Faults, Loaded, Outcome, Question, Wanted,
 };
 use crate::delivery::Outgoing;
 use crate::services::Services;
-use crate::{store, telemetry};
+use crate::telemetry;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -196,11 +195,11 @@ impl Reload {
                 ));
             }
         };
-        match has_owner(services, &loaded.config).await {
+        match services.access.stays_owned(Listed::from(&loaded.config)).await {
             Ok(true) => Ok(loaded),
             Ok(false) => Err(Refused::Faults(Faults::of_file(
                 &self.file,
-                "nobody would own the bot any more; leave somebody with the role owner under access.users",
+                "nobody would own the bot for good any more; leave somebody with the role owner under access.users",
             ))),
             Err(error) => {
                 tracing::error!(%error, "the owners cannot be looked up");
@@ -246,24 +245,6 @@ fn put_in_force(config: Config, services: &Services, env: &Env) {
     services.jobs.limit(wire::limits(&config));
     services.live.replace(config);
     services.roles_changed.notify_one();
-}
-
-/// Whether somebody owns the bot under this configuration, or nobody does already.
-async fn has_owner(services: &Services, config: &Config) -> store::Result<bool> {
-    let listed = &config.access.users;
-    if listed.iter().any(|user| user.role == Role::Owner) {
-        return Ok(true);
-    }
-    let members = {
-        let mut db = services.store.read().await?;
-        store::members::all(&mut db).await?
-    };
-    let counts = |id: UserId| !listed.iter().any(|user| user.id == id);
-    let now = Millis::now();
-    let kept = |stored: &store::members::Membership| {
-        stored.role_at(now) == Some(Role::Owner) && counts(stored.member.id)
-    };
-    Ok(members.iter().any(kept) || owners(services).is_empty())
 }
 
 fn owners(services: &Services) -> Vec<UserId> {

@@ -71,7 +71,7 @@ fn hours(hours: u32) -> Result<Option<Millis>> {
 pub async fn change(request: &Request, change: Change) -> Result<Reply> {
     let would = request.access().would(&by(request, &change), &change);
     let Some(done) = would.filter(|done| change.is_dangerous(done.before)) else {
-        return carry_out(request, change).await;
+        return carry_out(request, change, None).await;
     };
     let question = format!("Shall this be done?\n{}", deed(&done));
     let intent = offers::keep(request, &Offer::Change(change), CONFIRM_WITHIN).await?;
@@ -81,13 +81,17 @@ pub async fn change(request: &Request, change: Change) -> Result<Reply> {
     ]]))
 }
 
-/// Makes a change, with the rights of this moment.
+/// Makes a change, with the rights of this moment; as the answer to a question when there was one.
 ///
 /// # Errors
 /// The refusal in words, or a failure of ours.
-pub async fn carry_out(request: &Request, change: Change) -> Result<Reply> {
+pub async fn carry_out(
+    request: &Request,
+    change: Change,
+    intent: Option<&str>,
+) -> Result<Reply> {
     let by = by(request, &change);
-    let done = request.access().change(&by, change).await?;
+    let done = request.access().change_once(&by, change, intent).await?;
     request.services.roles_changed.notify_one();
     Ok(Reply::html(deed(&done)))
 }
@@ -300,7 +304,7 @@ pub fn paged<T>(
     (shown, Some(turn).filter(|turn| !turn.is_empty()))
 }
 
-/// A person in three lines or less.
+/// A person in a few lines.
 #[must_use]
 pub fn describe(person: &Person) -> String {
     let username = person.username.as_ref();
@@ -321,6 +325,11 @@ pub fn describe(person: &Person) -> String {
         person.role,
         origin(&person.origin)
     );
+    if let Some(role) = person.dormant {
+        html.push_str(&format!(
+            "\n{role} again when the configuration no longer names them"
+        ));
+    }
     if !person.rights.is_empty() {
         let rights: Vec<_> = person.rights.iter().map(right).collect();
         html.push_str(&format!(

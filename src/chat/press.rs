@@ -197,11 +197,8 @@ async fn confirm(request: &Request, intent: &str) -> Result<Reply> {
     let reply = match offer {
         Offer::Run(offer) => run::confirmed(&request, offer).await?,
         Offer::Change(change) => {
-            // Taken first: of two presses at once, one changes something.
-            if !offers::take(&request, intent).await? {
-                return Err(Error::refused("This was answered already."));
-            }
-            return Ok(members::carry_out(&request, change).await?.in_place());
+            let done = members::carry_out(&request, change, Some(intent)).await?;
+            return Ok(done.in_place());
         }
         Offer::Late {
             text,

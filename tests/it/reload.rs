@@ -3,7 +3,13 @@
 use crate::harness::tools::{Gate, lines, until};
 use crate::harness::{ANN, BEN, CLEO, OPS, Outside, PATIENCE, STRANGER, World};
 use crate::on_both;
+use opsgram::access::{By, Change};
+use opsgram::base::ids::UserId;
+use opsgram::base::role::Role;
+use opsgram::base::time::Millis;
+use opsgram::sandbox::View;
 use std::fs;
+use std::time::Duration;
 
 /// The four of the harness, with another role for Ben and without Cleo.
 const OTHERS: &str = "
@@ -130,9 +136,28 @@ on_both! {
         begin(&mut world).await;
         world.people("access: {users: [{id: 222, name: ben, role: admin}]}\n");
         world.config_file();
-        world.sees(ANN, "nobody would own the bot any more").await;
+        world.sees(ANN, "nobody would own the bot for good any more").await;
         world.say(ANN, "/whoami");
         world.sees(ANN, "Role here: owner").await;
+        // Nor is it left to an owner for a time: when that is over, nobody would be.
+        let lent = Change::Role {
+            user: UserId(CLEO),
+            name: "cleo".to_owned(),
+            role: Role::Owner,
+            until: Some(Millis::now().plus(Duration::from_secs(3600))),
+        };
+        world.people("access: {users: [{id: 111, name: ann, role: owner}, {id: 222, name: ben, role: admin}]}\n");
+        world.config_file();
+        world.sees(ANN, "has no fault any more").await;
+        let by = By::CommandLine("root".to_owned());
+        world.services().access.change(&by, lent).await.unwrap();
+        world.people("access: {users: [{id: 222, name: ben, role: viewer}]}\n");
+        world.config_file();
+        let told = |view: &View<'_>| {
+            let all = view.from_bot(ANN).filter(|m| m.text.contains("for good any more"));
+            (all.count() == 2).then_some(())
+        };
+        world.sandbox.wait(PATIENCE, "the second refusal", told).await.unwrap();
         world.people("access: {users: [{id: 222, name: ben, role: owner}]}\n");
         world.config_file();
         world.sees(BEN, "ann is no longer listed").await;

@@ -131,7 +131,7 @@ pub(super) async fn ready<'c>(
         return Ok(Ready::Close(Phase::Outdated, words.to_owned(), false));
     };
     let asked = Asked::new("script.ask", script.name.as_str(), script.role);
-    request.allow(asked).await?;
+    request.allow_script(asked, script.name.as_str()).await?;
     if state::form_of(script) != open.state.form {
         let words = "Its configuration has changed since you began. Nothing was run.";
         return Ok(Ready::Close(Phase::Outdated, words.to_owned(), true));

@@ -152,3 +152,43 @@ on_both! {
         world.polite();
     }
 }
+
+on_both! {
+    /// The limit of persons holds for invitations, and whoever was ignored and is invited is ignored no longer.
+    async fn an_invitation_keeps_the_limit_and_ends_being_ignored(world) {
+        world.people(ONLY_ANN);
+        world.all_wrote_before();
+        world.start().await;
+        let store = world.services().store.clone();
+        world.say(STRANGER, "hello");
+        world.sees(ANN, "Mallory (999)").await;
+        world.forges(ANN, ANN, "ignore:999").await;
+        world.sees(ANN, "You hear no more of 999.").await;
+        let ignored = async || {
+            let mut db = store.read().await.unwrap();
+            opsgram::store::people::is_ignored(&mut db, UserId(STRANGER)).await.unwrap()
+        };
+        assert!(ignored().await);
+        let (_, code) = world.invites(ANN, "/invite viewer").await;
+        let mut tx = store.begin().await.unwrap();
+        sqlx::query(
+            "WITH RECURSIVE n(x) AS (SELECT 10000 UNION ALL SELECT x + 1 FROM n WHERE x < 14999)
+             INSERT INTO members (user_id, name, role, added_by, added_by_name, added_at)
+             SELECT x, 'somebody', 'viewer', 0, 'root', 1 FROM n",
+        )
+        .execute(&mut *tx)
+        .await
+        .unwrap();
+        store.commit(tx).await.unwrap();
+        world.say(STRANGER, &format!("/start {code}"));
+        world.quiet().await;
+        assert_eq!(world.role_of(STRANGER), None);
+        let why = world.audited("invite.use", "refused").await;
+        assert_eq!(why[0].reason.as_deref(), Some("5000 persons have a role, which is the limit"));
+        world.services().access.change(&cli(), Change::NoRole { user: UserId(10_000) }).await.unwrap();
+        world.asks(STRANGER, STRANGER, &format!("/start {code}")).await;
+        assert_eq!(world.role_of(STRANGER), Some(Role::Viewer));
+        assert!(!ignored().await);
+        world.quiet().await;
+    }
+}

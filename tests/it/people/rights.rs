@@ -1,11 +1,13 @@
 //! The right to one script, and roles that end.
 
-use super::{DAN, HOUR, ONLY_ANN, now, private};
+use super::{DAN, EVE, HOUR, ONLY_ANN, cli, now, private, role};
 use crate::harness::{ANN, BEN, CLEO, OPS};
 use crate::on_both;
+use opsgram::access::{Change, Listed};
 use opsgram::base::ids::UserId;
 use opsgram::base::role::Role;
 use opsgram::base::time::Millis;
+use opsgram::store::members::Member;
 
 on_both! {
     /// A role for a time ends exactly then, gives way to what was before, and leaves a line in the trail.
@@ -105,6 +107,70 @@ on_both! {
         assert!(fixed.text.contains("ben's right to deploy is fixed in the configuration"), "{}", fixed.text);
         let users = world.asks(ANN, ANN, "/users").await;
         assert!(users.text.contains("may run deploy (configuration)"), "{}", users.text);
+        world.quiet().await;
+    }
+}
+
+on_both! {
+    /// Whoever has a right to a script answers its questions as well, by buttons and by text, while the right holds.
+    async fn a_right_to_a_script_answers_its_questions(world) {
+        let args = "args: [{name: service, choices: [api, web]}, {name: tag}]";
+        world.script("deploy", r#"printf '<%s>' "$@"; echo"#, &["role: admin", args]);
+        world.start().await;
+        world.asks(ANN, ANN, "/grant cleo deploy").await;
+        let first = world.asks(CLEO, CLEO, "/run deploy").await;
+        world.presses(CLEO, &first, "api").await;
+        world.sees(CLEO, "tag?").await;
+        world.say(CLEO, "v1");
+        world.sees(CLEO, "✅ deploy · #1").await;
+        let again = world.asks(CLEO, CLEO, "/run deploy").await;
+        world.asks(ANN, ANN, "/revoke cleo deploy").await;
+        world.presses(CLEO, &again, "web").await;
+        world.sees(CLEO, "This needs the role admin").await;
+        assert_eq!(world.jobs().await, 1);
+        world.polite();
+    }
+}
+
+on_both! {
+    /// What was left of an earlier role is gone when a new one is given, by a grant as by an invitation.
+    async fn old_rights_do_not_come_back_with_a_new_role(world) {
+        world.people(ONLY_ANN);
+        world.all_wrote_before();
+        world.start().await;
+        let access = world.services().access.clone();
+        let named = |users: &[(i64, &str, Role)]| Listed {
+            users: users.iter().map(|(id, name, role)| Member { id: UserId(*id), name: (*name).to_owned(), role: *role }).collect(),
+            ..Listed::default()
+        };
+        let ann = (ANN, "ann", Role::Owner);
+        let all = [ann, (BEN, "ben", Role::Viewer), (CLEO, "cleo", Role::Viewer)];
+        access.relist(named(&all));
+        for user in [BEN, CLEO] {
+            let right = Change::Script { user: UserId(user), script: "deploy".to_owned(), needs: Role::Admin, until: None };
+            access.change(&cli(), right).await.unwrap();
+        }
+        let may = |user| access.may_run(UserId(user), private(user), "deploy", Role::Admin);
+        assert!(may(BEN) && may(CLEO));
+        access.relist(named(&[ann]));
+        assert!(!may(BEN) && !may(CLEO), "a right alone is no role");
+        access.change(&cli(), role(BEN, "ben", Role::Viewer)).await.unwrap();
+        world.quiet().await;
+        let (_, code) = world.invites(ANN, "/invite viewer").await;
+        world.asks(CLEO, CLEO, &format!("/start {code}")).await;
+        assert_eq!((world.role_of(BEN), world.role_of(CLEO)), (Some(Role::Viewer), Some(Role::Viewer)));
+        assert!(!may(BEN) && !may(CLEO), "the rights ended with the role that they were given to");
+
+        // The file's word about somebody hides the database's; whoever looks sees that it is there.
+        access.change(&cli(), role(EVE, "eve", Role::Owner)).await.unwrap();
+        access.relist(named(&[ann, (EVE, "eve", Role::Viewer)]));
+        world.quiet().await;
+        let users = world.asks(ANN, ANN, "/users").await;
+        assert!(users.text.contains("owner again when the configuration no longer names them"), "{}", users.text);
+        access.relist(named(&[ann]));
+        assert_eq!(world.role_of(EVE), Some(Role::Owner));
+        let users = world.asks(ANN, ANN, "/users").await;
+        assert!(!users.text.contains("no longer names them"), "{}", users.text);
         world.quiet().await;
     }
 }
