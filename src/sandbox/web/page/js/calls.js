@@ -3,15 +3,20 @@
 import { get, post } from "./api.js";
 import { h } from "./dom.js";
 import { trouble } from "./notice.js";
+import { isPrivate, person, store } from "./store.js";
 
 const KEPT = 500;
+// The longest beginning of a text that a row shows, in characters.
+const BEGINNING = 120;
 
 const two = (value) => String(value).padStart(2, "0");
 
-function clock(at) {
+export function time(at) {
   const date = new Date(at);
-  return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}.${String(date.getMilliseconds()).padStart(3, "0")}`;
+  return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
 }
+
+const clock = (at) => `${time(at)}.${String(new Date(at).getMilliseconds()).padStart(3, "0")}`;
 
 const spent = (ms) => (ms < 1 ? "<1 ms" : ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`);
 
@@ -23,6 +28,24 @@ function pretty(text) {
   }
 }
 
+// What the call is about: its text, or the name of its file.
+function wordsOf(params, answer) {
+  try {
+    const { text, caption } = JSON.parse(params);
+    const words = text || caption || JSON.parse(answer).document?.file_name || "";
+    return words.replace(/\s+/g, " ").trim().slice(0, BEGINNING);
+  } catch {
+    // Long ones are kept only in part.
+    return "";
+  }
+}
+
+function chatOf(call) {
+  if (!call.chat) return "";
+  const known = isPrivate(call.chat) ? person(call.chat)?.name : store.chats.find((one) => one.id === call.chat)?.title;
+  return known || String(call.chat);
+}
+
 const outcome = (call) => (call.code === 0 ? "cut" : String(call.code));
 
 export class Calls {
@@ -30,6 +53,10 @@ export class Calls {
     this.all = [];
     this.paused = false;
     this.seen = false;
+    this.details = new WeakMap(); // row → its call, until it is looked at
+    this.looked = new IntersectionObserver((rows) => {
+      for (const { target, isIntersecting } of rows) if (isIntersecting) this.tell(target);
+    });
     this.filter = h("input", { type: "search", placeholder: "Filter: method, chat, 429…", "aria-label": "Filter the calls", oninput: () => this.draw() });
     this.polls = h("input", { type: "checkbox", onchange: () => this.draw() });
     this.pauseButton = h("button", { type: "button", "aria-pressed": "false", onclick: () => this.pause() }, "Pause");
@@ -84,7 +111,7 @@ export class Calls {
   fits(call) {
     if (call.method === "getUpdates" && call.code === 200 && !this.polls.checked) return false;
     const wanted = this.filter.value.trim().toLowerCase();
-    const text = `${call.method} ${call.chat ?? ""} ${outcome(call)} ${call.error || ""}`.toLowerCase();
+    const text = `${call.method} ${call.chat ?? ""} ${chatOf(call)} ${outcome(call)} ${call.error || ""}`.toLowerCase();
     return wanted.split(/\s+/).every((word) => text.includes(word));
   }
 
@@ -107,12 +134,33 @@ export class Calls {
       h("span", { class: `code ${good ? "good" : "bad"}` }, outcome(call)),
       h("span", { class: "method" }, call.method),
       h("span", { class: "spent" }, spent(call.ms)),
+      call.chat && h("span", { class: "about" }, chatOf(call), call.words && ` · ${call.words}`),
       h("time", {}, clock(call.at)),
       call.error && h("span", { class: "why" }, call.error),
     );
     const row = h("details", { class: "call", role: "listitem" }, head);
     row.addEventListener("toggle", () => row.open && this.unfold(row, call), { once: true });
+    if (call.chat && call.words === undefined) {
+      this.details.set(row, call);
+      this.looked.observe(row);
+    }
     return row;
+  }
+
+  // The words of a call are fetched once its row is looked at: of most calls nobody reads them.
+  async tell(row) {
+    const call = this.details.get(row);
+    this.looked.unobserve(row);
+    if (!call || call.words !== undefined) return;
+    call.words = "";
+    try {
+      const { params, answer } = await get("call", { id: call.id });
+      call.words = wordsOf(params, answer);
+    } catch {
+      // It was forgotten meanwhile; unfolding says so.
+      return;
+    }
+    if (call.words) row.querySelector(".about").append(` · ${call.words}`);
   }
 
   async unfold(row, call) {

@@ -110,11 +110,11 @@ export class Bubble {
 
   drawText() {
     const { text } = this;
-    // Who reads in a wide or long block keeps their place.
-    const places = [...text.querySelectorAll("pre")].map((pre) => [pre.scrollLeft, pre.scrollTop]);
+    // Who reads in a wide block keeps their place.
+    const places = [...text.querySelectorAll("pre")].map((pre) => pre.scrollLeft);
     text.replaceChildren(...render(this.message.text, this.message.entities, this.act));
     [...text.querySelectorAll("pre")].forEach((pre, index) => {
-      if (places[index]) [pre.scrollLeft, pre.scrollTop] = places[index];
+      if (places[index]) pre.scrollLeft = places[index];
     });
     text.hidden = this.message.text === "";
     const last = text.lastChild;

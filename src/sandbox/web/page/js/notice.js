@@ -7,6 +7,8 @@ const MOST = 3;
 
 export function toast(words, kind = "") {
   const list = $("toasts");
+  // The same words again stay one notice, shown anew.
+  for (const other of [...list.children]) if (other.textContent === words) other.remove();
   const one = h("p", { class: `toast ${kind}` }, words);
   list.append(one);
   while (list.children.length > MOST) list.firstChild.remove();

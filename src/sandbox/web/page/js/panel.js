@@ -1,7 +1,7 @@
 // Behind the scenes: the bot's process, Telegram's absence, faults, the calls, the log.
 
 import { post } from "./api.js";
-import { Calls } from "./calls.js";
+import { Calls, time } from "./calls.js";
 import { $, h, icon, ICONS } from "./dom.js";
 import { toast, trouble } from "./notice.js";
 import { on, store } from "./store.js";
@@ -51,6 +51,31 @@ function ago(since) {
   if (seconds < 60) return `${seconds} s`;
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
   return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
+}
+
+// A line of the log: when, how bad, the spans it is in, the part of the program, what it says.
+const LINE = /^(\S+Z) +(ERROR|WARN|INFO|DEBUG|TRACE) ((?:\w+(?:\{(?:[^"{}]|"(?:[^"\\]|\\.)*")*\})?:(?!:))+ )?(\w+(?:::\w+)*): (.*)$/;
+// Where what it says goes over into fields.
+const FIELD = /(?:^| )[\w.]+=/;
+
+// What is said comes first; ids, fields and places stand back.
+function logLine(line) {
+  const parts = LINE.exec(line);
+  if (!parts) return h("li", { class: line.startsWith("──") ? "mark" : null }, line);
+  const [, at, level, spans, place, rest] = parts;
+  const end = FIELD.exec(rest)?.index ?? rest.length;
+  const more = [rest.slice(end).trim(), place, (spans || "").trim().replace(/:$/, "")].filter(Boolean).join(" · ");
+  return h(
+    "li",
+    { class: level.toLowerCase(), title: at },
+    h("time", { datetime: at }, time(at)),
+    " ",
+    h("span", { class: "level" }, level),
+    " ",
+    h("span", { class: "said" }, rest.slice(0, end)),
+    " ",
+    h("span", { class: "more" }, more),
+  );
 }
 
 export class Panel {
@@ -233,10 +258,7 @@ export class Panel {
 
   logged(lines) {
     const atEnd = this.log.scrollHeight - this.log.scrollTop - this.log.clientHeight < 40;
-    for (const line of lines) {
-      const level = /\b(ERROR|WARN)\b/.exec(line)?.[1].toLowerCase();
-      this.log.append(h("li", { class: line.startsWith("──") ? "mark" : level }, line));
-    }
+    this.log.append(...lines.map(logLine));
     while (this.log.children.length > LINES) this.log.firstChild.remove();
     if (atEnd) this.log.scrollTop = this.log.scrollHeight;
   }
