@@ -188,7 +188,9 @@ impl Access {
         }
         if is_full(&people, actor.id, now) {
             drop(tx);
-            line.refuse(&format!("{MEMBERS} persons have a role, which is the limit"));
+            line.refuse(&format!(
+                "{MEMBERS} persons have a role, which is the limit"
+            ));
             self.write(&line).await?;
             return Ok(None);
         }

@@ -205,3 +205,68 @@ fn author(message: &Message) -> Author {
         Some(_) | None => Author::Nobody,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+    use teloxide::types::{Update, UpdateKind};
+
+    fn update() -> Value {
+        let ann = json!({"id": 111, "is_bot": false, "first_name": "Ann", "username": "ann"});
+        let chat = json!({"id": -1001, "type": "supergroup", "title": "ops", "is_forum": true});
+        json!({"update_id": 7, "message": {
+            "message_id": 5, "date": 1_700_000_000, "chat": chat, "from": ann, "caption": "/run x",
+            "message_thread_id": 3, "is_topic_message": true, "media_group_id": "1",
+            "document": {"file_id": "a", "file_unique_id": "b", "file_name": "x.sql", "mime_type": "text/plain", "file_size": 9},
+            "reply_to_message": {"message_id": 4, "date": 1_700_000_000, "chat": chat, "from": ann, "text": "hello"},
+        }})
+    }
+
+    /// The places in a value, as JSON pointers.
+    fn places(value: &Value, at: &str, found: &mut Vec<String>) {
+        if let Value::Object(map) = value {
+            for (key, value) in map {
+                let at = format!("{at}/{key}");
+                places(value, &at, found);
+                found.push(at);
+            }
+        }
+    }
+
+    fn anything() -> impl Strategy<Value = Value> {
+        prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            "\\PC{0,40}".prop_map(Value::from),
+            Just(json!({})),
+            Just(json!([])),
+        ]
+    }
+
+    proptest! {
+        /// Whatever Telegram sends and the library reads can be stored and read back, and means the same.
+        #[test]
+        fn an_update_means_the_same_after_a_restart(changes in prop::collection::vec((any::<prop::sample::Index>(), anything()), 0..4)) {
+            let mut sent = update();
+            for (place, value) in changes {
+                let mut all = Vec::new();
+                places(&sent, "", &mut all);
+                if let Some(old) = sent.pointer_mut(place.get(&all).as_str()) {
+                    *old = value;
+                }
+            }
+            let Ok(update) = serde_json::from_value::<Update>(sent) else {
+                return Ok(());
+            };
+            let stored = serde_json::to_string(&update).unwrap();
+            let again: Update = serde_json::from_str(&stored).unwrap();
+            if let (UpdateKind::Message(before), UpdateKind::Message(after)) = (&update.kind, &again.kind) {
+                let (before, after) = (Incoming::of(before), Incoming::of(after));
+                prop_assert_eq!(format!("{before:?}"), format!("{after:?}"));
+            }
+        }
+    }
+}
