@@ -1,5 +1,6 @@
 //! Roles and rights that end. They count no longer from that moment on; here they are cleared away and audited.
 
+use super::news::{News, promise_to};
 use super::{Access, Actor, Channel, Stored, entry_of, locked};
 use crate::base::error::Result;
 use crate::base::time::Millis;
@@ -47,9 +48,16 @@ impl Access {
         // Another process may have cleared it away meanwhile, or given it anew.
         let (roles, rights) = ended(&Stored::read(&mut tx).await?);
         let clock = Actor::on_server("the clock");
+        let mut told = Vec::new();
         for role in roles {
             let before = role.member.role;
             let user = role.member.id;
+            let noted = self.unwritten(user).is_some_and(|seen| seen.private);
+            let news = News::Ended {
+                role: before,
+                left: role.fallback,
+            };
+            told.extend(promise_to(&*self.inner.herald, &mut tx, user, noted, &news).await?);
             let now_is = match role.fallback {
                 Some(fallback) => {
                     let lasting = Membership {
@@ -85,6 +93,7 @@ impl Access {
         let stored = Stored::read(&mut tx).await?;
         self.inner.store.commit(tx).await?;
         self.adopt(stored);
+        self.kick(&told);
         Ok(true)
     }
 }

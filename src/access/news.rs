@@ -29,6 +29,13 @@ pub enum News {
         /// By whom.
         by: String,
     },
+    /// The end of a role that was given for a time, for the person concerned.
+    Ended {
+        /// The role that ended.
+        role: Role,
+        /// The role that is left.
+        left: Option<Role>,
+    },
     /// An invitation was used.
     Invited {
         /// By whom.

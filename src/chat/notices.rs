@@ -63,7 +63,9 @@ fn source(news: &News) -> Option<String> {
         News::Knock { user, day, .. } => Some(format!("knock:{user}:{day}")),
         News::Knocks { hour, .. } => Some(format!("knocks:{hour}")),
         News::Added { chat, day, .. } => Some(format!("added:{chat}:{day}")),
-        News::Changed { .. } | News::Yours { .. } | News::Invited { .. } => None,
+        News::Changed { .. } | News::Yours { .. } | News::Ended { .. } | News::Invited { .. } => {
+            None
+        }
     }
 }
 
@@ -71,6 +73,17 @@ fn words(news: &News) -> (String, Buttons) {
     match news {
         News::Changed { done, by } => (format!("{}: {}", escape(by), deed(done)), Vec::new()),
         News::Yours { done, by } => (yours(done, by), Vec::new()),
+        News::Ended { role, left } => (
+            match left {
+                Some(left) => {
+                    format!("Your time as <b>{role}</b> has ended. You are <b>{left}</b> again.")
+                }
+                None => {
+                    format!("Your time as <b>{role}</b> has ended. I do nothing for you any more.")
+                }
+            },
+            Vec::new(),
+        ),
         News::Invited {
             user,
             name,

@@ -38,6 +38,8 @@ on_both! {
         assert!(access.settle(until).await.unwrap());
         assert!(!access.settle(until).await.unwrap(), "once");
         assert_eq!(world.role_of(BEN), Some(Role::Viewer));
+        world.sees(BEN, "Your time as admin has ended. You are viewer again.").await;
+        world.sees(CLEO, "Your time as operator has ended. I do nothing for you any more.").await;
         let ended = world.audited("member.end", "done").await;
         let ended: Vec<_> = ended.iter().map(|l| (l.target.as_str(), l.arguments.as_str(), l.channel.as_str())).collect();
         assert_eq!(ended, [("333", "operator, nobody again", "clock"), ("222", "admin, viewer again", "clock")]);
