@@ -19,7 +19,7 @@ pub struct Jobs {
     pub keep: Duration,
     /// How many finished jobs are kept.
     pub keep_count: u64,
-    /// How much all logs together may hold, in bytes.
+    /// How much all logs, and files left on the server, together may hold, in bytes.
     pub keep_size: u64,
     /// The most of a job's log that is kept, in bytes.
     pub max_log: u64,

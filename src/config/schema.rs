@@ -203,7 +203,7 @@ pub struct Jobs {
     /// How many finished jobs are kept; the oldest go first.
     #[schemars(range(min = 1, max = 10_000_000), extend("default" = 100_000))]
     pub keep_count: Option<i64>,
-    /// How much all logs together may hold; beyond that the oldest finished jobs go.
+    /// How much all logs, and files left on the server, together may hold; beyond that the oldest finished jobs go.
     #[schemars(extend("default" = "2GiB"))]
     pub keep_size: Option<Size>,
     /// The most that is kept of one log.

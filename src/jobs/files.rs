@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, FileType, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// Of a crowded folder, so many names are looked at; the others are counted.
@@ -236,6 +236,23 @@ impl Folder {
             tell_failure(&part, remove_tree(&part));
         }
         self.remove_empty();
+    }
+
+    /// How much of the disk it takes, in bytes; links are not followed, and what cannot be looked into is left out.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        let (mut bytes, mut todo) = (0, vec![self.root.clone()]);
+        while let Some(folder) = todo.pop() {
+            for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+                match entry.metadata() {
+                    Ok(found) if found.is_dir() => todo.push(entry.path()),
+                    // A file with holes says that it is larger than it is.
+                    Ok(found) => bytes += found.len().min(found.blocks() * 512),
+                    Err(_) => {}
+                }
+            }
+        }
+        bytes
     }
 
     /// Removes everything.

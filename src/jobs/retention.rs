@@ -1,4 +1,4 @@
-//! What is kept of ended jobs, by age, by number and by the size of their logs. The oldest go first, a batch at a time.
+//! What is kept of ended jobs, by age, by number and by the size of their logs and files. The oldest go first, a batch at a time.
 //!
 //! The row goes before the log: a crash in between leaves a log that is nobody's, and the next sweep removes it.
 //! A job that has not ended, or one of whose messages is still to be sent, is kept whatever the limits say.
@@ -24,7 +24,7 @@ pub struct Keep {
     pub age: Duration,
     /// How many ended jobs are.
     pub count: u64,
-    /// Bytes of all logs together.
+    /// Bytes of all logs, and of the files that ended jobs left here, together.
     pub bytes: u64,
 }
 
@@ -35,7 +35,7 @@ pub struct Removed {
     pub by_age: usize,
     /// Jobs that were too many.
     pub by_count: usize,
-    /// Jobs whose logs were too much.
+    /// Jobs whose logs and files were too much.
     pub by_size: usize,
     /// Logs that were nobody's.
     pub orphans: usize,
@@ -77,8 +77,11 @@ impl Jobs {
         if removed.orphans > 0 {
             bytes = self.survey().await?.bytes;
         }
+        let (mut with_files, files) = self.left_behind(stop).await?;
+        bytes += files;
         while bytes > keep.bytes && !stop.is_cancelled() {
-            let (gone, freed) = self.forget_until(bytes - keep.bytes, now).await?;
+            let over = bytes - keep.bytes;
+            let (gone, freed) = self.forget_until(over, &mut with_files, now).await?;
             if gone == 0 {
                 break;
             }
@@ -99,32 +102,67 @@ impl Jobs {
     async fn forget(&self, before: Millis, limit: u32, why: Why, now: Millis) -> Result<usize> {
         let oldest = {
             let mut db = self.inner.store.read().await?;
-            retention::oldest(&mut db, before, false, limit).await?
+            retention::oldest(&mut db, before, None, limit).await?
         };
         let gone = self.forget_these(&oldest, why, now).await?;
         Ok(gone)
     }
 
-    /// Removes of the oldest as many as hold so many bytes; returns how many went, and what they held.
-    async fn forget_until(&self, over: u64, now: Millis) -> Result<(usize, u64)> {
+    /// The ended jobs that left files here and may go, oldest first, and how many bytes they left.
+    async fn left_behind(&self, stop: &CancellationToken) -> Result<(Vec<JobId>, u64)> {
+        let work = self.inner.settings.work_dir.clone();
+        let listed = tokio::task::spawn_blocking(move || files::jobs(&work));
+        let listed = listed.await.map_err(anyhow::Error::new)?;
+        let mut listed = listed.map_err(anyhow::Error::new)?;
+        listed.sort_unstable();
+        let (mut jobs, mut bytes) = (Vec::new(), 0);
+        for batch in listed.chunks(BATCH as usize) {
+            if stop.is_cancelled() {
+                break;
+            }
+            let may_go = {
+                let mut db = self.inner.store.read().await?;
+                retention::may_go(&mut db, batch).await?
+            };
+            let (work, measured) = (self.inner.settings.work_dir.clone(), may_go.clone());
+            let size = move |id: JobId| files::Folder::of(&work, id).bytes();
+            let sum =
+                tokio::task::spawn_blocking(move || measured.into_iter().map(size).sum::<u64>());
+            bytes += sum.await.map_err(anyhow::Error::new)?;
+            jobs.extend(may_go);
+        }
+        Ok((jobs, bytes))
+    }
+
+    /// Removes of the oldest as many as hold so many bytes; returns how many went, and what they held. Those that left files
+    /// are taken off the list.
+    async fn forget_until(
+        &self,
+        over: u64,
+        with_files: &mut Vec<JobId>,
+        now: Millis,
+    ) -> Result<(usize, u64)> {
         let oldest = {
             let mut db = self.inner.store.read().await?;
-            retention::oldest(&mut db, now, true, BATCH).await?
+            let first = with_files.get(..BATCH as usize).unwrap_or(with_files);
+            retention::oldest(&mut db, now, Some(first), BATCH).await?
         };
         let folder = self.inner.settings.log_dir.clone();
+        let work = self.inner.settings.work_dir.clone();
         let measured = tokio::task::spawn_blocking(move || {
             let (mut chosen, mut bytes) = (Vec::new(), 0);
             for id in oldest {
                 if bytes >= over {
                     break;
                 }
-                bytes += output::kept_bytes(&folder, id);
+                bytes += output::kept_bytes(&folder, id) + files::Folder::of(&work, id).bytes();
                 chosen.push(id);
             }
             (chosen, bytes)
         });
         let (chosen, bytes) = measured.await.map_err(anyhow::Error::new)?;
         let gone = self.forget_these(&chosen, Why::Size, now).await?;
+        with_files.retain(|id| !chosen.contains(id));
         Ok((gone, bytes))
     }
 

@@ -197,6 +197,23 @@ pub async fn slot(db: &mut Connection, slot: &str, chat: ChatId) -> Result<Optio
     Ok(row.and_then(|row| message(row.get(0))))
 }
 
+/// The slots that a message of a chat is the latest form of.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn slots_of(
+    db: &mut Connection,
+    chat: ChatId,
+    message: MessageId,
+) -> Result<Vec<String>> {
+    let rows = sqlx::query("SELECT slot FROM slots WHERE chat_id = $1 AND message_id = $2")
+        .bind(chat.0)
+        .bind(i64::from(message.0))
+        .fetch_all(db)
+        .await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
 /// How many messages are pending.
 ///
 /// # Errors

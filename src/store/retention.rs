@@ -45,27 +45,47 @@ pub struct Forgotten {
     pub at: Millis,
 }
 
-/// The ended jobs that may go, oldest first: no message of theirs is still to be sent. `printed` leaves out those that
-/// printed nothing, and so have no log.
+/// The ended jobs that may go, oldest first: no message of theirs is still to be sent. `with_files` leaves out those that
+/// take nothing of the disk: they printed nothing, and are not among these, which left files.
 ///
 /// # Errors
 /// When the database refuses.
 pub async fn oldest(
     db: &mut Connection,
     before: Millis,
-    printed: bool,
+    with_files: Option<&[JobId]>,
     limit: u32,
 ) -> Result<Vec<JobId>> {
-    let rows = sqlx::query(
-        "SELECT id FROM jobs WHERE finished_at < $1 AND log_bytes >= $3
+    let takes = match with_files {
+        None => "1 = 1".to_owned(),
+        Some([]) => "log_bytes > 0".to_owned(),
+        Some(files) => format!("(log_bytes > 0 OR id IN ({}))", numbers(files)),
+    };
+    let text = sqlx::AssertSqlSafe(format!(
+        "SELECT id FROM jobs WHERE finished_at < $1 AND {takes}
          AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.job_id = jobs.id AND o.state = 'pending')
-         ORDER BY finished_at, id LIMIT $2",
-    )
-    .bind(before.0)
-    .bind(i64::from(limit))
-    .bind(i64::from(printed))
-    .fetch_all(db)
-    .await?;
+         ORDER BY finished_at, id LIMIT $2"
+    ));
+    let query = sqlx::query(text).bind(before.0).bind(i64::from(limit));
+    let rows = query.fetch_all(db).await?;
+    Ok(rows.iter().map(|row| JobId(row.get(0))).collect())
+}
+
+/// Of these jobs, those that may go, oldest first.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn may_go(db: &mut Connection, jobs: &[JobId]) -> Result<Vec<JobId>> {
+    if jobs.is_empty() {
+        return Ok(Vec::new());
+    }
+    let text = sqlx::AssertSqlSafe(format!(
+        "SELECT id FROM jobs WHERE id IN ({}) AND finished_at > 0
+         AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.job_id = jobs.id AND o.state = 'pending')
+         ORDER BY finished_at, id",
+        numbers(jobs)
+    ));
+    let rows = sqlx::query(text).fetch_all(db).await?;
     Ok(rows.iter().map(|row| JobId(row.get(0))).collect())
 }
 

@@ -356,6 +356,45 @@ on_both! {
     }
 }
 
+/// Damages what is kept of every dialog.
+async fn damage(world: &World) {
+    let mut tx = world.services().store.begin().await.unwrap();
+    let text = "UPDATE dialogs SET payload = '{}' WHERE phase = 'open'";
+    sqlx::query(text).execute(&mut *tx).await.unwrap();
+    world.services().store.commit(tx).await.unwrap();
+}
+
+on_both! {
+    /// A dialog that cannot be read stands in nobody's way: not in that of others, not in that of its asker.
+    async fn an_unreadable_dialog_is_closed(world) {
+        asking(&mut world);
+        world.start().await;
+        let first = world.asks(BEN, BEN, "/run deploy").await;
+        world.quiet().await;
+        damage(&world).await;
+        let second = world.asks(ANN, ANN, "/run deploy").await;
+        world.quiet().await;
+        let later = Millis::now().plus(Duration::from_secs(11 * 60));
+        assert_eq!(dialog::expire(world.services(), later).await.unwrap(), 2);
+        assert_eq!(dialog::expire(world.services(), later).await.unwrap(), 0);
+        let told = world.sees(BEN, "This question is no longer understood.").await;
+        assert_eq!((told.id, labels(&told).len()), (first.id, 0));
+        assert_eq!(world.sees(ANN, "Nobody answered within 10 m.").await.id, second.id);
+        let again = world.asks(BEN, BEN, "/run deploy").await;
+        world.quiet().await;
+        damage(&world).await;
+        let data = again.button("api").unwrap().data.clone().unwrap();
+        world.forges(BEN, BEN, &data).await;
+        world.sees(BEN, "This button no longer stands for anything.").await;
+        world.asks(BEN, BEN, "/run deploy").await;
+        world.quiet().await;
+        damage(&world).await;
+        let anew = world.asks(BEN, BEN, "/run deploy").await;
+        assert!(anew.text.ends_with("service: What is deployed"), "{}", anew.text);
+        assert!(!anew.text.contains("was dropped"), "{}", anew.text);
+    }
+}
+
 on_both! {
     /// Whatever the moment: the dialog goes on after a restart, and no answer counts twice or is lost.
     async fn a_dialog_outlives_a_killed_bot(world) {
@@ -515,6 +554,8 @@ async fn ended_by(world: &World, answer: (&str, &str), update: i64) {
     answers.push(serde_json::json!([answer.0, answer.1]));
     row.payload = state.to_string();
     row.phase = dialogs::Phase::Done;
+    // It may come back after hours.
+    row.expires_at = Millis(1);
     row.ended_by = Some(UpdateId(update));
     let from = row.step;
     assert!(dialogs::put(&mut tx, &row, from).await.unwrap());

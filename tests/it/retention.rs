@@ -193,3 +193,34 @@ on_both! {
         assert!(told.text.starts_with("#2 and its log are no longer kept."), "{}", told.text);
     }
 }
+
+on_both! {
+    /// What jobs left on the server counts like their logs, also of those that printed nothing; of one that runs it does not.
+    async fn files_that_were_left_count_like_logs(world) {
+        let mut gate = Gate::new(&world, "gate");
+        world.script("runs", &format!("head -c 9000 /dev/zero > \"$OPSGRAM_OUT/much\"; echo begun; {}", gate.wait()), &[]);
+        world.start().await;
+        with_logs(&world, &[9, 8, 7]).await;
+        let left = |id: i64| world.path().join(format!("data/work/{id}"));
+        for id in [1, 2] {
+            let deep = left(id).join("out/deep");
+            fs::create_dir_all(&deep).unwrap();
+            fs::write(deep.join("left"), "x".repeat(5000)).unwrap();
+            let holes = fs::File::create(deep.join("holes")).unwrap();
+            holes.set_len(1 << 30).unwrap();
+        }
+        fs::remove_file(log(&world, 1)).unwrap();
+        let mut tx = world.services().store.begin().await.unwrap();
+        sqlx::query("UPDATE jobs SET log_bytes = 0 WHERE id = 1").execute(&mut *tx).await.unwrap();
+        world.services().store.commit(tx).await.unwrap();
+        world.say(BEN, "/run runs");
+        world.sees(BEN, "begun").await;
+        let room = Keep { bytes: 20_000, ..ALL };
+        assert_eq!(forget(&world, room).await, Removed::default());
+        let removed = forget(&world, Keep { bytes: 8000, ..ALL }).await;
+        assert_eq!((removed.by_size, kept(&world).await), (1, vec![2, 3, 4]));
+        assert!(!left(1).exists() && left(2).exists() && left(4).exists());
+        gate.open(1);
+        world.sees(BEN, "exit 0").await;
+    }
+}

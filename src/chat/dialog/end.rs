@@ -1,10 +1,10 @@
 //! The end of a dialog: the script is run, or it is said why not; and how a step is committed.
 
-use super::who::{Ready, name_in_group, ready};
-use super::{Open, prompt_slot, show};
+use super::who::{Ready, fits, name_in_group};
+use super::{Open, prompt_slot, show, slot_of};
 use crate::access::Grant;
 use crate::base::error::{Error, Result};
-use crate::base::ids::UpdateId;
+use crate::base::ids::{Place, UpdateId};
 use crate::base::time::Millis;
 use crate::chat::commands::run::{self, Wanted};
 use crate::chat::reply::Reply;
@@ -52,10 +52,10 @@ pub(super) async fn finish(request: &Request, script: &Script, mut open: Open) -
     launch(request, script, &open).await
 }
 
-/// The last answer was written, and then the bot died: the script is started now, if it was not.
+/// The last answer was written, and then the bot died: the script is started now, if it was not, however long that was.
 pub(super) async fn finish_again(request: &Request, open: Open) -> Result<Reply> {
     let config = request.services.live.current();
-    match ready(request, &config, &open).await? {
+    match fits(request, &config, &open).await? {
         Ready::Go(script) => launch(request, script, &open).await,
         Ready::Close(_, words, _) => Err(Error::refused(words)),
     }
@@ -131,6 +131,31 @@ pub(super) async fn end(
         .source(format!("{}:{source}", open.slot()));
     services.outbox.promise(tx, &message).await?;
     Ok(true)
+}
+
+/// Closes a dialog whose state cannot be read, and says so where its question stands.
+pub(super) async fn close_unread(services: &Services, row: &Dialog) -> Result<()> {
+    let closed = Dialog {
+        phase: Phase::Outdated,
+        ..row.clone()
+    };
+    let mut tx = services.store.begin().await?;
+    if !dialogs::put(&mut tx, &closed, row.step).await? {
+        return Ok(());
+    }
+    let place = Place {
+        chat: row.chat,
+        thread: None,
+    };
+    let words = "This question is no longer understood. Nothing was run. Send the command again.";
+    let slot = slot_of(row.id);
+    let message = Outgoing::text(place, words.to_owned(), Vec::new())
+        .source(format!("{slot}:unread"))
+        .slot(slot);
+    services.outbox.promise(&mut tx, &message).await?;
+    services.store.commit(tx).await?;
+    services.outbox.kick(row.chat);
+    Ok(())
 }
 
 /// What follows the end of a dialog: its message changes, and the one that wants a reply goes.

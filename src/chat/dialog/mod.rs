@@ -19,7 +19,7 @@ use crate::actions::incoming;
 use crate::base::error::{Error, Result};
 use crate::base::time::{Millis, human};
 use crate::base::upload::{Upload, Uploads};
-use crate::config::Script;
+use crate::config::{Arg, Script};
 use crate::jobs::Origin;
 use crate::services::Services;
 use crate::store::dialogs::{self, Dialog, Phase};
@@ -158,11 +158,7 @@ pub async fn pressed(request: &Request, id: i64, step: i64, tap: Tap) -> Result<
     };
     match tap {
         Tap::Value(print) => {
-            let asked = script
-                .args
-                .iter()
-                .find(|arg| arg.name.as_str() == open.state.asking);
-            let Some(arg) = asked else {
+            let Some(arg) = open.arg(script) else {
                 return Err(Error::refused("Nothing is asked for now."));
             };
             let question = ask_for(request, script, arg, &mut open).await?;
@@ -176,11 +172,7 @@ pub async fn pressed(request: &Request, id: i64, step: i64, tap: Tap) -> Result<
             }
         }
         Tap::Skip => {
-            let arg = script
-                .args
-                .iter()
-                .find(|arg| arg.name.as_str() == open.state.asking);
-            if arg.is_none_or(|arg| arg.required()) {
+            if open.arg(script).is_none_or(|arg| arg.required()) {
                 return Err(Error::refused("This cannot be left out."));
             }
             open.state.answer(None);
@@ -283,7 +275,10 @@ pub async fn expire(services: &Services, now: Millis) -> Result<usize> {
     };
     let mut closed = 0;
     for row in lapsed {
-        let open = Open::read(row)?;
+        let Some(open) = Open::read(services, row).await? else {
+            closed += 1;
+            continue;
+        };
         let mut tx = services.store.begin().await?;
         if end(
             services,
@@ -312,20 +307,42 @@ fn expired() -> String {
 }
 
 impl Open {
-    fn read(row: Dialog) -> Result<Self> {
-        let state = serde_json::from_str(&row.payload).map_err(anyhow::Error::new)?;
-        Ok(Self {
-            row,
-            state,
-            new: false,
-            note: String::new(),
-            page: 0,
-            fresh: false,
-        })
+    /// Reads a dialog. One that cannot be read, written by another version or damaged, is closed, so that it stands in
+    /// nobody's way; `None` then.
+    async fn read(services: &Services, row: Dialog) -> Result<Option<Self>> {
+        match serde_json::from_str(&row.payload) {
+            Ok(state) => Ok(Some(Self {
+                row,
+                state,
+                new: false,
+                note: String::new(),
+                page: 0,
+                fresh: false,
+            })),
+            Err(error) => {
+                tracing::error!(dialog = row.id, %error, "a dialog cannot be read; it is closed");
+                end::close_unread(services, &row).await?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// What is asked for now.
+    fn arg<'s>(&self, script: &'s Script) -> Option<&'s Arg> {
+        let mut args = script.args.iter();
+        args.find(|arg| arg.name.as_str() == self.state.asking)
     }
 
     fn slot(&self) -> String {
         slot_of(self.row.id)
+    }
+
+    /// What a slot is of this dialog: its question, or the prompt of this number.
+    fn number_of(&self, slot: &str) -> Option<Option<u32>> {
+        match slot.strip_prefix(&self.slot())? {
+            "" => Some(None),
+            rest => Some(Some(rest.strip_prefix(':')?.parse().ok()?)),
+        }
     }
 
     fn has_prompt(&self) -> bool {

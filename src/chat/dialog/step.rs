@@ -22,11 +22,7 @@ pub(super) async fn check(
     open: &Open,
     words: &str,
 ) -> Result<String> {
-    let Some(arg) = script
-        .args
-        .iter()
-        .find(|arg| arg.name.as_str() == open.state.asking)
-    else {
+    let Some(arg) = open.arg(script) else {
         return Err(Error::refused("Nothing is asked for now."));
     };
     let scripts = &request.services.scripts;
@@ -47,11 +43,7 @@ pub(super) async fn wrong(
     mut open: Open,
     refusal: Refusal,
 ) -> Result<Reply> {
-    let asked = script
-        .args
-        .iter()
-        .find(|arg| arg.name.as_str() == open.state.asking);
-    let Some(arg) = asked.filter(|_| open.has_prompt()) else {
+    let Some(arg) = open.arg(script).filter(|_| open.has_prompt()) else {
         // Buttons ask, and they stay as they are.
         return Err(Error::Refused(refusal));
     };
@@ -198,7 +190,10 @@ pub(super) async fn replaced(request: &Request) -> Result<Option<Open>> {
     let (chat, asker) = (request.actor.place.chat, request.actor.id);
     let old = dialogs::open_of(&mut db, chat, asker).await?;
     drop(db);
-    old.map(Open::read).transpose()
+    match old {
+        Some(row) => Open::read(&request.services, row).await,
+        None => Ok(None),
+    }
 }
 
 /// The next thing to ask for: the first argument without a value, or whose value is no longer one of its choices.

@@ -2,7 +2,7 @@
 
 use super::show;
 use super::state;
-use super::{Open, expired, prompt_slot, slot_of};
+use super::{Open, expired, slot_of};
 use crate::access::Asked;
 use crate::actions::script;
 use crate::base::error::{Error, Result};
@@ -33,7 +33,8 @@ pub(super) async fn own(request: &Request, id: i64) -> Result<Open> {
             None => "Somebody else is asked here.".to_owned(),
         }));
     }
-    Open::read(row)
+    let open = Open::read(&request.services, row).await?;
+    open.ok_or_else(|| Error::refused("This button no longer stands for anything."))
 }
 
 pub(super) async fn note(request: &Request, id: i64, why: &str) -> Result<()> {
@@ -53,7 +54,10 @@ pub(super) async fn of_author(request: &Request) -> Result<Option<Open>> {
         None => dialogs::open_of(&mut db, chat, asker).await?,
     };
     drop(db);
-    row.map(Open::read).transpose()
+    match row {
+        Some(row) => Open::read(&request.services, row).await,
+        None => Ok(None),
+    }
 }
 
 /// What a text means for an open dialog.
@@ -80,17 +84,15 @@ pub(super) async fn meant(
         });
     };
     let mut db = request.services.store.read().await?;
-    if store::outbox::slot(&mut db, &open.slot(), chat).await? == Some(answers.message) {
-        return Ok(Meant::This);
-    }
-    for number in (0..open.state.prompts).rev() {
-        let slot = prompt_slot(open.row.id, number);
-        if store::outbox::slot(&mut db, &slot, chat).await? == Some(answers.message) {
-            return Ok(match number >= open.state.old_prompts {
+    let slots = store::outbox::slots_of(&mut db, chat, answers.message).await?;
+    drop(db);
+    if let Some(number) = slots.iter().find_map(|slot| open.number_of(slot)) {
+        return Ok(
+            match number.is_none_or(|number| number >= open.state.old_prompts) {
                 true => Meant::This,
                 false => Meant::Old,
-            });
-        }
+            },
+        );
     }
     // A prompt that was sent right before a crash is sent once more, and only the second one is known.
     let again = |is_file| {
@@ -115,7 +117,7 @@ pub(super) enum Ready<'c> {
     Close(Phase, String, bool),
 }
 
-/// Asks whether the person still may and the script still is what was asked for.
+/// Asks whether somebody still waits for the answer, and all that [`fits`] asks.
 pub(super) async fn ready<'c>(
     request: &Request,
     config: &'c Config,
@@ -124,6 +126,15 @@ pub(super) async fn ready<'c>(
     if open.row.expires_at < Millis::now() {
         return Ok(Ready::Close(Phase::Expired, expired(), true));
     }
+    fits(request, config, open).await
+}
+
+/// Asks whether the person still may and the script still is what was asked for.
+pub(super) async fn fits<'c>(
+    request: &Request,
+    config: &'c Config,
+    open: &Open,
+) -> Result<Ready<'c>> {
     let Some(script) = script::find(config, &open.state.script) else {
         let asked = Asked::new("script.ask", &open.state.script, Role::Viewer);
         request.allow(asked).await?;
