@@ -4,10 +4,11 @@ use super::cli::Outcome;
 use crate::base::time::{Millis, human};
 use crate::config::{self, Env};
 use crate::drivers::file::{self, Worth};
+use crate::drivers::host;
 use anyhow::{Context, Result};
 use nix::errno::Errno;
 use nix::sys::signal::kill;
-use nix::unistd::{Pid, gethostname};
+use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -138,9 +139,7 @@ pub(super) fn run(args: Args, env: &Env) -> Result<Outcome> {
 
 /// How the names of this machine's files begin.
 fn beginning() -> String {
-    let host = gethostname().ok().and_then(|name| name.into_string().ok());
-    let host = host.unwrap_or_default().replace('/', "-");
-    format!("health.{host}.")
+    format!("health.{}.", host::name().replace('/', "-"))
 }
 
 /// The health files whose names begin so.

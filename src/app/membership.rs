@@ -1,13 +1,13 @@
 //! This instance among those that share a PostgreSQL database: joins, says every two seconds that it lives, leads while it
 //! holds the lease, declares dead who is, and leaves.
 
+use crate::drivers::host;
 use crate::jobs::Jobs;
 use crate::services::Services;
 use crate::store::instances::{self, Instance, LEASE, Told};
 use crate::store::presence::{self, Presence};
 use crate::store::{self, Connection, Store};
 use anyhow::{Context, Result, bail};
-use nix::unistd::gethostname;
 use std::collections::HashSet;
 use std::fs;
 use std::io;
@@ -102,7 +102,7 @@ fn myself(marker: &str, alone: bool) -> Result<Instance> {
     let pid = i32::try_from(std::process::id()).context("reading the process id")?;
     Ok(Instance {
         id: ulid::Ulid::generate().to_string(),
-        host: host(),
+        host: host::name(),
         place: place(),
         pid,
         process_start: start_of(pid).unwrap_or(0),
@@ -111,11 +111,6 @@ fn myself(marker: &str, alone: bool) -> Result<Instance> {
         alone,
         ..Instance::default()
     })
-}
-
-fn host() -> String {
-    let name = gethostname().ok().and_then(|name| name.into_string().ok());
-    name.unwrap_or_else(|| "unknown".to_owned())
 }
 
 /// Processes of the same place see each other.
@@ -373,7 +368,7 @@ async fn cut_off(presence: &Presence) {
 async fn settle(jobs: &Jobs, dead: &Instance) -> Result<()> {
     // A machine that was started anew ran nothing on, and so did one that was not alone: it killed its jobs when it was
     // cut off. One that believed itself alone lets them run on, wherever it is.
-    let rebooted = dead.host == host() && !is_here(dead);
+    let rebooted = dead.host == host::name() && !is_here(dead);
     let settled = jobs
         .settle(dead, is_here(dead), rebooted || !dead.alone)
         .await?;
