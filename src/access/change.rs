@@ -206,12 +206,7 @@ impl Access {
     ///
     /// # Errors
     /// The refusal in words, also of a question that was answered before, or a failure of the database.
-    pub async fn change_once(
-        &self,
-        by: &By,
-        change: Change,
-        intent: Option<&str>,
-    ) -> Result<Done> {
+    pub async fn change_once(&self, by: &By, change: Change, intent: Option<&str>) -> Result<Done> {
         let (actor, channel) = by.actor();
         let mut line = entry_of(
             channel,

@@ -195,7 +195,11 @@ impl Reload {
                 ));
             }
         };
-        match services.access.stays_owned(Listed::from(&loaded.config)).await {
+        match services
+            .access
+            .stays_owned(Listed::from(&loaded.config))
+            .await
+        {
             Ok(true) => Ok(loaded),
             Ok(false) => Err(Refused::Faults(Faults::of_file(
                 &self.file,

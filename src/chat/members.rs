@@ -85,11 +85,7 @@ pub async fn change(request: &Request, change: Change) -> Result<Reply> {
 ///
 /// # Errors
 /// The refusal in words, or a failure of ours.
-pub async fn carry_out(
-    request: &Request,
-    change: Change,
-    intent: Option<&str>,
-) -> Result<Reply> {
+pub async fn carry_out(request: &Request, change: Change, intent: Option<&str>) -> Result<Reply> {
     let by = by(request, &change);
     let done = request.access().change_once(&by, change, intent).await?;
     request.services.roles_changed.notify_one();
