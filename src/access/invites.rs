@@ -3,7 +3,7 @@
 use super::change::welcome;
 use super::news::{self, News};
 use super::rules::{MEMBERS, is_full};
-use super::{Access, Actor, By, Channel, Stored, entry_of, may_give, storable};
+use super::{Access, Actor, By, Channel, People, Stored, entry_of, may_give, storable};
 use crate::base::error::{Error, Result};
 use crate::base::role::Role;
 use crate::base::time::Millis;
@@ -173,7 +173,7 @@ impl Access {
                 true => "the inviter may not give this role any more",
                 false => "expired",
             });
-            self.write(&line).await?;
+            self.write_use(&people, actor, invite.id, &line).await?;
             return Ok(None);
         }
         if let Some(own) = people.rank(actor.id, now) {
@@ -191,7 +191,7 @@ impl Access {
             line.refuse(&format!(
                 "{MEMBERS} persons have a role, which is the limit"
             ));
-            self.write(&line).await?;
+            self.write_use(&people, actor, invite.id, &line).await?;
             return Ok(None);
         }
         if !invites::close(&mut tx, invite.id, Some(actor.id), now).await? {
@@ -227,6 +227,21 @@ impl Access {
         self.adopt(stored);
         self.kick(&told);
         Ok(Some(Invited::Made(invite.role)))
+    }
+
+    /// Writes that an invitation did not hold; a stranger's further tries are counted as what strangers send.
+    async fn write_use(
+        &self,
+        people: &People,
+        actor: &Actor,
+        invitation: i64,
+        line: &audit::Entry,
+    ) -> Result<()> {
+        let known = people.role(actor.id, Millis::now()).is_some();
+        match known || self.is_first_use(invitation) {
+            true => self.write(line).await,
+            false => Ok(()),
+        }
     }
 }
 

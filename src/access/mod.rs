@@ -195,9 +195,14 @@ impl Access {
             Stored::read(&mut db).await?
         };
         self.adopt(stored);
-        // Whoever changed it may have left a message for an owner that no lane knows of.
-        let owners = locked(&self.inner.people).owners(Millis::now());
-        self.kick(&owners);
+        // Whoever changed it may have left messages, for owners and for those concerned, that no lane knows of.
+        let waiting = {
+            let mut db = self.inner.store.read().await?;
+            store::outbox::chats_waiting(&mut db).await?
+        };
+        for chat in waiting {
+            self.inner.herald.kick(chat);
+        }
         Ok(true)
     }
 

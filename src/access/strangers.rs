@@ -18,6 +18,14 @@ const DAY: i64 = 24 * HOUR;
 const FIRSTS: usize = 200;
 /// Notices to owners within an hour; what is more is told as a number when the hour is over.
 const NOTICES: u64 = 10;
+/// A stranger's message, as the audit trail calls it.
+const KNOCK: &str = "knock";
+/// The bot was put into a group.
+const ADDED: &str = "chat.added";
+/// A message of a group that is no person's own.
+const NOBODY: &str = "nobody";
+/// An invitation that does not hold.
+const INVITE: &str = "invite.use";
 /// All those who are only counted are one in the books.
 const OTHERS: UserId = UserId(0);
 
@@ -29,7 +37,8 @@ pub(super) struct Strangers {
     untold: u64,
     /// The hour of the last writing down.
     written: i64,
-    firsts: HashMap<UserId, First>,
+    /// By what they did, and who, or which group.
+    firsts: HashMap<(&'static str, UserId), First>,
     /// By stranger and hour.
     counted: HashMap<(UserId, i64), Counted>,
 }
@@ -65,33 +74,52 @@ impl Strangers {
         }
     }
 
-    fn knock(&mut self, user: UserId, name: &str, chat: ChatId, now: Millis) -> Due {
+    /// Whether it is the first of its kind within an hour, while there are not too many of them.
+    fn is_first(&mut self, what: &'static str, who: UserId, now: Millis) -> bool {
         self.turn(now);
+        let recent = |first: &First| now.0 - first.at.0 < HOUR;
+        if self.firsts.get(&(what, who)).is_some_and(recent) {
+            return false;
+        }
+        let others = self.firsts.iter();
+        if others
+            .filter(|((kind, _), f)| *kind == what && recent(f))
+            .count()
+            >= FIRSTS
+        {
+            return false;
+        }
         let day = now.0.div_euclid(DAY);
-        let before = self.firsts.get(&user);
-        let within_hour = before.is_some_and(|first| now.0 - first.at.0 < HOUR);
+        self.firsts.insert((what, who), First { at: now, day });
+        true
+    }
+
+    /// Counts what is not the first; of a crowd there is one count.
+    fn count(&mut self, what: &'static str, who: UserId, name: &str, chat: ChatId) {
+        let full = !self.firsts.contains_key(&(what, who));
+        let (who, name) = match full {
+            true => (OTHERS, "others".to_owned()),
+            false => (who, storable(name)),
+        };
+        let count = 0;
+        let new = || Counted { name, chat, count };
+        let counted = self.counted.entry((who, self.hour)).or_insert_with(new);
+        counted.count += 1;
+    }
+
+    fn knock(&mut self, user: UserId, name: &str, chat: ChatId, now: Millis) -> Due {
+        let day = now.0.div_euclid(DAY);
+        let before = self.firsts.get(&(KNOCK, user));
         let told_today = before.is_some_and(|first| first.day == day);
-        let recent = |first: &&First| now.0 - first.at.0 < HOUR;
-        let full = !within_hour && self.firsts.values().filter(recent).count() >= FIRSTS;
-        if !within_hour && !full {
-            self.firsts.insert(user, First { at: now, day });
+        let within_hour = before.is_some_and(|first| now.0 - first.at.0 < HOUR);
+        if self.is_first(KNOCK, user, now) {
             let notice = !told_today && self.notices < NOTICES;
             self.notices += u64::from(notice);
             self.untold += u64::from(!notice && !told_today);
             return Due::First { notice };
         }
-        self.untold += u64::from(full);
-        let key = (if full { OTHERS } else { user }, self.hour);
-        let counted = self.counted.entry(key).or_insert_with(|| Counted {
-            name: if full {
-                "others".to_owned()
-            } else {
-                storable(name)
-            },
-            chat,
-            count: 0,
-        });
-        counted.count += 1;
+        self.untold += u64::from(!within_hour);
+        self.count(KNOCK, user, name, chat);
         Due::Count
     }
 }
@@ -109,7 +137,7 @@ impl Access {
             return Ok(false);
         };
         let asked = Asked {
-            action: "knock",
+            action: KNOCK,
             target: actor.id.to_string(),
             arguments: what.to_owned(),
             need: Role::Viewer,
@@ -145,12 +173,16 @@ impl Access {
         let now = Millis::now();
         let due = {
             let mut strangers = locked(&self.inner.strangers);
-            strangers.turn(now);
+            // Whoever takes it out and puts it in again writes no line each time.
+            if !strangers.is_first(ADDED, UserId(chat.0), now) {
+                strangers.count(ADDED, UserId(chat.0), &super::seen::tidy(title), chat);
+                return Ok(());
+            }
             let due = strangers.notices < NOTICES;
             strangers.notices += u64::from(due);
             due
         };
-        let what = ("chat.added", chat.to_string(), super::seen::tidy(title));
+        let what = (ADDED, chat.to_string(), super::seen::tidy(title));
         let line = entry_of(Channel::Telegram, by, what);
         let mut tx = self.inner.store.begin().await?;
         audit::add(&mut tx, &line).await?;
@@ -167,6 +199,33 @@ impl Access {
         self.inner.store.commit(tx).await?;
         self.kick(&told);
         Ok(())
+    }
+
+    /// Audits what nobody known sent to a group: the first of an hour as a line, what follows counted into one.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn note_nobody(&self, actor: &Actor, asked: &Asked, why: &str) -> Result<()> {
+        let chat = actor.place.chat;
+        let first = {
+            let mut strangers = locked(&self.inner.strangers);
+            let who = UserId(chat.0);
+            let first = strangers.is_first(NOBODY, who, Millis::now());
+            if !first {
+                strangers.count(NOBODY, who, &actor.name, chat);
+            }
+            first
+        };
+        match first {
+            true => self.note_refusal(actor, asked, why).await,
+            false => Ok(()),
+        }
+    }
+
+    /// Whether a stranger's use of this invitation, which does not hold, has a line of its own: the first of an hour has.
+    pub(super) fn is_first_use(&self, invitation: i64) -> bool {
+        let mut strangers = locked(&self.inner.strangers);
+        strangers.is_first(INVITE, UserId(invitation), Millis::now())
     }
 
     /// No more notices of this person. What they send goes on to be counted.
@@ -249,14 +308,14 @@ impl Access {
     }
 }
 
-/// The line of the trail for what a stranger sent within an hour after their first message.
+/// The line of the trail for what a stranger, or nobody known in a group, sent within an hour after the first message.
 fn line_of(knocks: &Knocks) -> audit::Entry {
     let actor = Actor {
         id: knocks.id,
         name: knocks.name.clone(),
         ..Actor::on_server("")
     };
-    let what = ("knock", knocks.id.to_string(), format!("×{}", knocks.count));
+    let what = (KNOCK, knocks.id.to_string(), format!("×{}", knocks.count));
     let mut line = entry_of(Channel::Telegram, &actor, what);
     line.chat = knocks.chat;
     line.refuse("unknown person, counted over an hour");

@@ -76,6 +76,7 @@ pub async fn deliver(request: &Request, reply: Reply) {
         let after = request.clone();
         request.services.outbox.answer(Answer {
             message: message.source(source_of(request.update)),
+            instead: reply.secret,
             afterwards: Box::new(|| finish(after).boxed()),
         });
     }
@@ -108,6 +109,7 @@ async fn promise(request: &Request, message: Outgoing) {
         let after = request.clone();
         services.outbox.answer(Answer {
             message,
+            instead: None,
             afterwards: Box::new(|| finish(after).boxed()),
         });
         return;

@@ -173,7 +173,7 @@ async fn take_message(request: &Request, incoming: &Incoming) -> Result<Reply> {
                        Turn off “Remain anonymous” in your admin rights, and send it again.";
             let access = request.access();
             access
-                .note_refusal(&request.actor, &asked, "anonymous admin")
+                .note_nobody(&request.actor, &asked, "anonymous admin")
                 .await?;
             return match access.is_listed(incoming.place.chat) {
                 true => Err(Error::refused(why)),
@@ -183,7 +183,7 @@ async fn take_message(request: &Request, incoming: &Incoming) -> Result<Reply> {
         Author::Nobody => {
             let access = request.access();
             access
-                .note_refusal(&request.actor, &asked, "not a person")
+                .note_nobody(&request.actor, &asked, "not a person")
                 .await?;
             return Ok(Reply::nothing());
         }

@@ -207,6 +207,7 @@ impl Keeper {
         );
         self.outbox.answer(Answer {
             message: Outgoing::text(place, html, Vec::new()),
+            instead: None,
             afterwards: Box::new(|| Box::pin(async {})),
         });
     }

@@ -19,6 +19,8 @@ pub struct Reply {
     pub in_place: bool,
     /// Under this name it is said once, whatever asks for it again: a row, not an answer.
     pub once: Option<String>,
+    /// The text holds a secret, which is never written down: if it cannot be sent, these words are said.
+    pub secret: Option<String>,
     /// The job whose card answers instead; its update is handled already.
     pub follow: Option<JobId>,
     /// Whether what there is to say was promised together with the update's mark: nothing is left to be done.
@@ -85,6 +87,13 @@ impl Reply {
     #[must_use]
     pub fn once(mut self, name: Option<String>) -> Self {
         self.once = name;
+        self
+    }
+
+    /// The same, as a text that is never written down; `instead` is said if it cannot be sent.
+    #[must_use]
+    pub fn secret(mut self, instead: &str) -> Self {
+        self.secret = Some(instead.to_owned());
         self
     }
 

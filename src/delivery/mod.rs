@@ -128,6 +128,9 @@ pub type Afterwards = Box<dyn FnOnce() -> BoxFuture<'static, ()> + Send>;
 pub struct Answer {
     /// What to say.
     pub message: Outgoing,
+    /// What is said instead if that cannot be sent; given for what must never stand in the database. Such an answer waits
+    /// in memory, and is made anew after a restart.
+    pub instead: Option<String>,
     /// What follows.
     pub afterwards: Afterwards,
 }

@@ -366,7 +366,8 @@ on_both! {
         let why: Vec<_> = why.iter().filter_map(|line| line.reason.clone()).collect();
         assert_eq!(
             why,
-            ["not a person", "not a person", "second hand", "second hand", "second hand"]
+            ["not a person", "second hand", "second hand", "second hand"],
+            "what nobody says again within the hour is counted"
         );
     }
 }

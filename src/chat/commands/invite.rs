@@ -81,7 +81,8 @@ pub async fn make(request: &Request, role: Role, within: Duration) -> Result<Rep
         escape(bot),
         escape(&code)
     ))
-    .buttons(vec![vec![Press::Withdraw(id).button("Withdraw it")]]))
+    .buttons(vec![vec![Press::Withdraw(id).button("Withdraw it")]])
+    .secret("The link could not be shown, so nobody has it. Withdraw it by /invite and make another."))
 }
 
 /// The same by the hours of a button.

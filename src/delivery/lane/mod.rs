@@ -1,15 +1,17 @@
 //! One chat's lane: what waits for it, and the step that sends the next thing.
 
+mod answers;
 mod live;
 mod rows;
 
 use super::limits::Urgency;
 use super::message::{Body, Outgoing};
-use super::retry::{self, Decision, Tried};
+use super::retry::Decision;
 use super::send::{self, Manner, Sent};
 use super::{Answer, Outbox, locked};
 use crate::base::ids::{ChatId, MessageId};
 use crate::store;
+use answers::send_answer;
 use live::{LIVE_GROUP, send_live};
 use rows::send_row;
 use std::collections::{HashMap, VecDeque};
@@ -56,6 +58,8 @@ pub(super) enum Offer {
 #[derive(Default)]
 struct State {
     answers: VecDeque<Answer>,
+    /// How often the secret at the head of the answers failed, and whether its place is lost.
+    secret: Secret,
     live: HashMap<String, Offer>,
     /// When each slot's message was last touched, to pace its edits, and what it says, to make none that changes nothing.
     touched: HashMap<String, (Instant, Body)>,
@@ -73,6 +77,14 @@ struct Head {
     manner: Manner,
     /// How often the server itself failed at it.
     choked: u32,
+}
+
+/// What was learnt of an answer that never becomes a row.
+#[derive(Clone, Copy, Default)]
+struct Secret {
+    attempts: u32,
+    /// The message that it was to replace is gone.
+    anew: bool,
 }
 
 /// A row that Telegram has and that the database holds for pending.
@@ -265,44 +277,6 @@ pub(super) async fn step(outbox: &Outbox, lane: &Lane) -> store::Result<Step> {
         (Ok(Step::Idle), Some(error)) => Err(error),
         (step, _) => step,
     }
-}
-
-async fn send_answer(outbox: &Outbox, lane: &Lane) -> store::Result<Step> {
-    if let Some(wait) = take_turn(outbox, lane, Urgency::Result) {
-        return Ok(Step::Wait(wait));
-    }
-    let Some(answer) = locked(&lane.state).answers.pop_front() else {
-        return Ok(Step::Sent);
-    };
-    let message = &answer.message;
-    match call(outbox, lane, message, message.edits, Manner::default()).await {
-        Ok(_) => {}
-        Err(error) => match retry::decide(&error, Tried::default()) {
-            Decision::Done => {}
-            Decision::Gone(reason) => outbox.chat_gone(lane.chat, &reason).await?,
-            // Whatever else went wrong is the business of rows: they retry, in order, over restarts.
-            decision @ (Decision::Pause(_)
-            | Decision::Again(_)
-            | Decision::Moved(_)
-            | Decision::SendNew
-            | Decision::LeaveTopic
-            | Decision::AsFile
-            | Decision::LeaveFile
-            | Decision::Plain
-            | Decision::GiveUp(_)) => {
-                tracing::warn!(chat = %lane.chat, %error, ?decision, "an answer did not go at once");
-                if let Decision::Pause(_) = decision {
-                    hold(outbox, lane, &decision);
-                }
-                if let Err(error) = outbox.post(message).await {
-                    locked(&lane.state).answers.push_front(answer);
-                    return Err(error);
-                }
-            }
-        },
-    }
-    (answer.afterwards)().await;
-    Ok(Step::Sent)
 }
 
 async fn call(

@@ -6,6 +6,7 @@ use crate::on_both;
 use opsgram::access::Change;
 use opsgram::base::ids::UserId;
 use opsgram::base::role::Role;
+use opsgram::sandbox::{Fault, FaultKind};
 
 on_both! {
     /// A link makes one stranger known, once; of two at the same moment one wins; the inviter and the owners hear of it.
@@ -47,10 +48,16 @@ on_both! {
         world.people(ONLY_ANN);
         world.all_wrote_before();
         world.start().await;
+        // Also when the answer does not go at once: it waits in memory, and no row holds it.
+        for kind in [FaultKind::TooManyRequests(1), FaultKind::DropBefore] {
+            world.sandbox.fault(Fault::once(kind).on("sendMessage").in_chat(ANN));
+        }
         let (_, code) = world.invites(ANN, "/invite viewer").await;
         world.quiet().await;
+        assert_eq!(world.sandbox.faults_left(), 0);
         let secret = code.strip_prefix("inv_").unwrap();
         let store = world.services().store.clone();
+        assert_eq!(rows(&store, "SELECT COUNT(*) FROM outbox").await, 0, "no row was made of it");
         for (table, column) in [("invites", "hash"), ("audit", "arguments"), ("audit", "target"), ("outbox", "payload"), ("inbox", "payload"), ("intents", "payload")] {
             use sqlx::Row;
             let mut db = store.read().await.unwrap();

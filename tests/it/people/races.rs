@@ -3,7 +3,7 @@
 use super::{EVE, HOUR, ONLY_ANN, another, cli, now, private, role, rows};
 use crate::harness::{ANN, BEN, CLEO, OPS, STRANGER};
 use crate::on_both;
-use opsgram::access::{By, Change, Listed};
+use opsgram::access::{Access, By, Change, Listed};
 use opsgram::base::ids::{ChatId, UserId};
 use opsgram::base::role::Role;
 use opsgram::base::time::Millis;
@@ -168,5 +168,55 @@ on_both! {
         store::people::prune(&mut tx, Millis(0), 100).await.unwrap();
         store::ceilings::prune(&mut tx, Millis(0), 100).await.unwrap();
         store.commit(tx).await.unwrap();
+    }
+}
+
+on_both! {
+    /// The answer to a question and the change that follows from it are one transaction: both are there, once, or neither.
+    async fn a_question_is_taken_with_its_change(world) {
+        world.people(ONLY_ANN);
+        world.start().await;
+        let store = world.services().store.clone();
+        let access = world.services().access.clone();
+        let intent = store::intents::Intent {
+            id: "question".to_owned(),
+            payload: "{}".to_owned(),
+            chat: ChatId(ANN),
+            asker: UserId(ANN),
+            expires_at: now().plus(HOUR),
+        };
+        let mut tx = store.begin().await.unwrap();
+        store::intents::add(&mut tx, &intent, now()).await.unwrap();
+        store.commit(tx).await.unwrap();
+        let found = async || {
+            let mut db = store.read().await.unwrap();
+            store::intents::find(&mut db, "question").await.unwrap()
+        };
+        let ask = async |change| access.change_once(&cli(), change, Some("question")).await;
+        ask(Change::NoRole { user: UserId(ANN) }).await.unwrap_err();
+        assert_eq!(found().await, Some(store::intents::Found::Open(intent.clone())), "nothing was changed");
+        ask(role(BEN, "ben", Role::Operator)).await.unwrap();
+        assert_eq!(found().await, Some(store::intents::Found::Used(intent.clone())));
+        let (a, b) = tokio::join!(ask(role(CLEO, "cleo", Role::Viewer)), ask(role(CLEO, "cleo", Role::Viewer)));
+        assert!(a.is_err() && b.is_err(), "{a:?} {b:?}");
+        assert_eq!((world.role_of(BEN), world.role_of(CLEO)), (Some(Role::Operator), None));
+        assert_eq!(world.audited("member.grant", "done").await.len(), 1);
+    }
+}
+
+on_both! {
+    /// What the command line promised to somebody who is no owner leaves as soon as the bot reads the new rights.
+    async fn whoever_is_concerned_hears_of_the_command_line_at_once(world) {
+        world.people(ONLY_ANN);
+        world.start().await;
+        world.asks(BEN, BEN, "/whoami").await;
+        let store = world.services().store.clone();
+        world.services().access.write_down(now()).await.unwrap();
+        let herald = std::sync::Arc::new(opsgram::chat::Notices::written_down());
+        let server = Access::open(store, Listed::default(), herald).await.unwrap();
+        server.change(&cli(), role(BEN, "ben", Role::Operator)).await.unwrap();
+        world.services().access.refresh().await.unwrap();
+        world.sees(BEN, "root made you operator").await;
+        world.quiet().await;
     }
 }

@@ -1,9 +1,10 @@
 //! Strangers: bounded in rows and notices, and let in by a press.
 
-use super::{EVE, HOUR, ONLY_ANN, now, rows};
+use super::{ELSEWHERE, EVE, HOUR, ONLY_ANN, now, rows};
 use crate::harness::{ANN, STRANGER};
 use crate::on_both;
 use opsgram::base::role::Role;
+use opsgram::sandbox::Standing;
 
 on_both! {
     /// A thousand messages of a stranger: one answer, one notice, and after the hour two lines of the trail.
@@ -74,5 +75,39 @@ on_both! {
         world.sees(ANN, "You hear no more of 555.").await;
         assert_eq!(world.audited("knock.ignore", "allowed").await.len(), 1);
         world.polite();
+    }
+}
+
+on_both! {
+    /// Nor do those flood the trail who are nobody's person: anonymous admins, a bot put in and out, a void invitation.
+    async fn nobodys_messages_do_not_flood_the_trail(world) {
+        world.people(ONLY_ANN);
+        world.all_wrote_before();
+        world.sandbox.add_group(ELSEWHERE, "elsewhere", false);
+        world.start().await;
+        let (_, code) = world.invites(ANN, "/invite viewer").await;
+        let store = world.services().store.clone();
+        let mut tx = store.begin().await.unwrap();
+        sqlx::query("UPDATE invites SET expires_at = 1").execute(&mut *tx).await.unwrap();
+        store.commit(tx).await.unwrap();
+        for _ in 0..20 {
+            world.sandbox.say_anonymously(ELSEWHERE, "/run hello");
+            world.say(STRANGER, &format!("/start {code}"));
+            world.sandbox.set_bot_standing(ELSEWHERE, STRANGER, Standing::Left);
+            world.sandbox.set_bot_standing(ELSEWHERE, STRANGER, Standing::Member);
+        }
+        world.quiet().await;
+        assert_eq!(world.audited("command", "refused").await.len(), 1);
+        assert_eq!(world.audited("invite.use", "refused").await.len(), 1);
+        assert_eq!(world.audited("chat.added", "done").await.len(), 1);
+        let access = &world.services().access;
+        access.write_down(now().plus(HOUR)).await.unwrap();
+        let lines = world.audited("knock", "refused").await;
+        let counted = |who: i64| -> i64 {
+            let own = lines.iter().filter(|line| line.actor.0 == who);
+            own.filter_map(|l| l.arguments.strip_prefix('×')?.parse::<i64>().ok()).sum()
+        };
+        assert_eq!((counted(ELSEWHERE), counted(STRANGER)), (38, 19), "nothing is lost");
+        world.quiet().await;
     }
 }
