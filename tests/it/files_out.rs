@@ -124,7 +124,8 @@ on_both! {
         let mut gate = Gate::new(&world, "gate");
         let leave = "echo half > \"$OPSGRAM_OUT/half.txt\"";
         world.script("hangs", &format!("{leave}; echo there; exec sleep 600"), &[]);
-        world.script("slow", &format!("{leave}; exec sleep 600"), &["timeout: 1s"]);
+        // Long enough for its first line also where many tests run at once: its time runs from the start of the program.
+        world.script("slow", &format!("{leave}; exec sleep 600"), &["timeout: 4s"]);
         world.script("waits", &format!("{leave}; echo at the gate; {}", gate.wait()), &[]);
         world.start().await;
         world.say(ANN, "/run hangs");

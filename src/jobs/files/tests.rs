@@ -130,11 +130,12 @@ fn a_refused_file_is_kept_with_the_job() {
 fn a_refused_file_takes_the_place_of_no_other() {
     let dir = tempfile::tempdir().unwrap();
     let folder = folder(&dir);
+    let much = "x".repeat(1001);
     fs::write(folder.out().join("two\nlines"), "sent").unwrap();
-    folder.collect(BOUNDS).unwrap();
-    fs::write(folder.out().join("two_lines"), "kept").unwrap();
+    fs::write(folder.out().join("two_lines"), &much).unwrap();
+    assert_eq!(folder.collect(BOUNDS).unwrap().kept, 1);
     folder.refused(1, "two_lines");
     let read = |name: &str| fs::read_to_string(folder.out().join(name)).unwrap();
-    assert_eq!(read("two_lines"), "kept");
+    assert_eq!(read("two_lines"), much);
     assert_eq!(read("2-two_lines"), "sent");
 }
