@@ -189,20 +189,6 @@ impl Access {
     /// # Errors
     /// Refused when nobody or more than one person is meant, or a failure of the database.
     pub async fn find(&self, word: &str) -> Result<Wanted> {
-        if let Some(username) = word.strip_prefix('@') {
-            self.write_down(Millis::now()).await?;
-            let found = {
-                let mut db = self.inner.store.read().await?;
-                store::people::named(&mut db, &username.to_lowercase()).await?
-            };
-            return match found {
-                Some(seen) => Ok(self.wanted(seen.id, Some(seen.name))),
-                None => Err(Error::refused(format!(
-                    "I have not seen {} yet. Let them write to me once, or take their id from /whoami.",
-                    shown(word)
-                ))),
-            };
-        }
         if let Ok(id) = word.parse::<i64>() {
             if id <= 0 || id >= 1 << 52 {
                 let shown = shown(word);
@@ -212,20 +198,40 @@ impl Access {
             }
             return self.by_id(UserId(id)).await;
         }
-        let lower = word.to_lowercase();
-        let persons = self.persons();
-        let mut named = persons.iter().filter(|m| m.name.to_lowercase() == lower);
-        match (named.next(), named.next()) {
-            (Some(one), None) => Ok(self.wanted(one.id, None)),
-            (Some(one), Some(other)) => Err(Error::refused(format!(
+        match self.named(word).await?.as_slice() {
+            [one] => Ok(one.clone()),
+            [one, other, ..] => Err(Error::refused(format!(
                 "More than one person is called {}: {} and {}. Use the id.",
                 one.name, one.id, other.id
             ))),
-            (None, _) => Err(Error::refused(format!(
+            [] if word.starts_with('@') => Err(Error::refused(format!(
+                "I have not seen {} yet. Let them write to me once, or take their id from /whoami.",
+                shown(word)
+            ))),
+            [] => Err(Error::refused(format!(
                 "I know nobody called {}. Use the name in /users, an id, or @username of somebody who wrote to me.",
                 shown(word)
             ))),
         }
+    }
+
+    /// Whom a name may mean: with `@` whoever was seen under this username, else those with a role who are called so.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn named(&self, name: &str) -> Result<Vec<Wanted>> {
+        if let Some(username) = name.strip_prefix('@') {
+            self.write_down(Millis::now()).await?;
+            let mut db = self.inner.store.read().await?;
+            let seen = store::people::named(&mut db, &username.to_lowercase()).await?;
+            let seen = seen.into_iter();
+            return Ok(seen.map(|s| self.wanted(s.id, Some(s.name))).collect());
+        }
+        let lower = name.to_lowercase();
+        let mut named = self.persons();
+        named.retain(|member| member.name.to_lowercase() == lower);
+        let named = named.into_iter();
+        Ok(named.map(|member| self.wanted(member.id, None)).collect())
     }
 
     /// The person of this id, under the name that is known of them.

@@ -8,6 +8,7 @@ use super::people::People;
 use crate::base::ids::{Place, UserId};
 use crate::base::role::Role;
 use crate::base::time::Millis;
+use crate::store::members::Given;
 
 /// Persons with a role in the database, at the most.
 pub(super) const MEMBERS: usize = 5_000;
@@ -71,7 +72,9 @@ pub(super) fn prepare(
         Change::Script { .. } | Change::NoScript { .. } => {
             check_script(people, authority, own, change, &name, now)?;
         }
-        Change::Chat { .. } | Change::NoChat { .. } => check_chat(people, authority, change)?,
+        Change::Chat { .. } | Change::NoChat { .. } => {
+            check_chat(people, authority, change, now)?;
+        }
     }
     let fallback = match change {
         Change::Role {
@@ -259,7 +262,30 @@ fn check_script(
     }
 }
 
-fn check_chat(people: &People, authority: Role, change: &Change) -> Result<(), String> {
+/// Whether a change would undo what an owner, or the command line, has set: the place's own word, for a topic without one
+/// its group's if that is lower, and for a group that goes the words of its topics too.
+fn is_owners_word(people: &People, place: Place, role: Option<Role>, now: Millis) -> bool {
+    let chat = people.listed_as(place.chat).unwrap_or(place.chat);
+    let by_owner =
+        |given: &Given| given.by == UserId(0) || people.role(given.by, now) == Some(Role::Owner);
+    let stored = &people.stored.ceilings;
+    let whole = stored.get(&Place { chat, thread: None });
+    let counts = match (stored.get(&Place { chat, ..place }), role) {
+        (Some(own), _) => Some(own),
+        (None, Some(role)) => whole.filter(|group| group.role < role),
+        (None, None) => None,
+    };
+    let goes = place.thread.is_none() && role.is_none();
+    let topics = stored.values().filter(|c| goes && c.place.chat == chat);
+    counts.into_iter().chain(topics).any(|c| by_owner(&c.given))
+}
+
+fn check_chat(
+    people: &People,
+    authority: Role,
+    change: &Change,
+    now: Millis,
+) -> Result<(), String> {
     let (place, role) = match change {
         Change::Chat { place, role } => (*place, Some(*role)),
         Change::NoChat { place } => (*place, None),
@@ -284,6 +310,9 @@ fn check_chat(people: &People, authority: Role, change: &Change) -> Result<(), S
             "Its most is {} and you are {authority}. Only an owner changes that.",
             before.role
         ));
+    }
+    if authority < Role::Owner && is_owners_word(people, place, role, now) {
+        return Err("An owner set what counts here. Only an owner changes that.".to_owned());
     }
     match role {
         Some(role) if role > authority => Err(format!(

@@ -107,8 +107,8 @@ pub async fn read_words(request: &Request, words: &[String]) -> Result<Filter> {
                 set(&mut filter.since, moment(&time.to_lowercase())?, "time")?;
             }
             _ => {
-                if let Some(name) = word.strip_prefix('@') {
-                    set(&mut filter.asker, person(request, name).await?, "person")?;
+                if word.starts_with('@') {
+                    set(&mut filter.asker, person(request, word).await?, "person")?;
                 } else if let Some(standing) = standing(&lower) {
                     if filter.standing != Standing::Any && filter.standing != standing {
                         return Err(Error::refused(format!(
@@ -160,19 +160,18 @@ fn set<T: PartialEq>(place: &mut Option<T>, value: T, what: &str) -> Result<()> 
     Ok(())
 }
 
-/// The person of this name or id.
-async fn person(request: &Request, name: &str) -> Result<UserId> {
-    let name = name.strip_prefix('@').unwrap_or(name);
+/// The person of this name, username or id: whom the word means everywhere, else somebody who asked for jobs under it.
+async fn person(request: &Request, word: &str) -> Result<UserId> {
+    let name = word.strip_prefix('@').unwrap_or(word);
     if let Ok(id) = name.parse() {
         return Ok(UserId(id));
     }
-    let persons = request.access().persons();
-    let lower = name.to_lowercase();
-    let same: Vec<_> = persons
-        .iter()
-        .filter(|person| person.name.to_lowercase() == lower)
-        .collect();
-    match same.as_slice() {
+    let access = request.access();
+    let mut named = access.named(word).await?;
+    if named.is_empty() && name != word {
+        named = access.named(name).await?;
+    }
+    match named.as_slice() {
         [one] => return Ok(one.id),
         [] => {}
         many => {
@@ -192,6 +191,7 @@ async fn person(request: &Request, name: &str) -> Result<UserId> {
     if let Some(id) = asked_before {
         return Ok(id);
     }
+    let persons = access.persons();
     let near = suggest::closest(name, persons.iter().map(|person| person.name.as_str()));
     Err(Error::refused(match near {
         Some(near) => format!(

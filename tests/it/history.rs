@@ -426,3 +426,25 @@ async fn no_list_reads_every_job() {
         world.finish().await;
     }
 }
+
+on_both! {
+    /// A username means the same person here as where rights are given, whatever others are called.
+    async fn a_username_means_the_same_person_everywhere(world) {
+        world.script("hello", "echo Hello", &[]);
+        world.sandbox.add_person(CLEO, "Cleo", Some("ben"));
+        world.start().await;
+        world.say(BEN, "/run hello");
+        world.sees(BEN, "✅ hello · #1").await;
+        let before = world.asks(ANN, ANN, "/jobs by @ben").await;
+        assert!(before.text.contains("by ben"), "nobody of that username was seen yet: {}", before.text);
+        world.asks(CLEO, CLEO, "/whoami").await;
+        let page = world.asks(ANN, ANN, "/grant @ben").await;
+        assert!(page.text.starts_with("cleo "), "{}", page.text);
+        for line in ["/jobs by @ben", "/jobs @Ben"] {
+            let told = world.asks(ANN, ANN, line).await;
+            assert!(told.text.contains("No job fits that"), "cleo has none: {}", told.text);
+        }
+        let by_name = world.asks(ANN, ANN, "/jobs by ben").await;
+        assert!(by_name.text.contains("by ben"), "{}", by_name.text);
+    }
+}

@@ -357,22 +357,49 @@ async fn only_the_page_itself_is_answered() {
     assert_eq!(say(&[("host", "evil.example")]).await, 403);
     assert_eq!(say(&[("origin", "http://evil.example")]).await, 403);
     assert_eq!(say(&[("sec-fetch-site", "cross-site")]).await, 403);
-    // Another user of this machine has no key, and cannot guess one.
-    for path in ["/", "/?key=wrong", "/api/messages?chat=111", "/js/main.js"] {
-        let bare = reqwest::Client::builder().no_proxy().build().unwrap();
-        let url = format!("{}{path}", site.base().trim_end_matches('/'));
-        assert_eq!(
-            bare.get(url).send().await.unwrap().status().as_u16(),
-            403,
-            "{path}"
-        );
+    // Another user of this machine has no key, and cannot guess one; the files of the page need none.
+    let bare = reqwest::Client::builder().no_proxy().build().unwrap();
+    let address = |path: &str| format!("{}{path}", site.base().trim_end_matches('/'));
+    for (path, status) in [
+        ("/api/messages?chat=111", 403),
+        ("/api/messages?chat=111&key=wrong", 403),
+        ("/api/feed", 403),
+        ("/api/feed?key=", 403),
+        ("/", 200),
+        ("/js/main.js", 200),
+    ] {
+        let answer = bare.get(address(path)).send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), status, "{path}");
+        // A cookie would go to every port of this machine, where another user may listen.
+        assert!(answer.headers().get("set-cookie").is_none(), "{path}");
+        assert!(!answer.text().await.unwrap().contains(site.key()), "{path}");
     }
+    let by_address = address(&format!("/api/messages?chat=111&key={}", site.key()));
+    let answer = bare.get(by_address).send().await.unwrap();
+    assert_eq!(answer.status().as_u16(), 200, "as a picture is asked for");
+    let by_address = address(&format!("/api/say?key={}", site.key()));
+    let answer = bare.post(by_address).json(&words).send().await.unwrap();
+    assert_eq!(answer.status().as_u16(), 403, "what acts brings the header");
     // A form of another page can send this type, and no other.
     let form = site
         .request(Method::POST, "/api/say")
         .header("content-type", "text/plain");
     let form = form.body(words.to_string()).send().await.unwrap();
     assert_eq!(form.status().as_u16(), 415);
+    assert_eq!(site.stop().await, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_key_stays_in_the_tab() {
+    let site = site().await;
+    let browser = Browser::start(DESK).await;
+    browser.visit(site.base()).await;
+    let told = "document.querySelector('#banner').textContent.startsWith('Open the whole address')";
+    browser.until(told).await;
+    browser.open(&site.url).await;
+    browser.until("location.search === ''").await;
+    browser.open(site.base()).await;
+    browser.until("document.cookie === ''").await;
     assert_eq!(site.stop().await, Some(0));
 }
 

@@ -1,7 +1,8 @@
 //! Who may talk to the page: only itself. And what it may load: only from itself.
 //!
 //! Where the scripts are real ones, another user of the machine must not run them through this page: its address holds a
-//! key, which becomes a cookie.
+//! key, which the page sends with all that it asks for. It is no cookie: browsers send those to every port of a host, and
+//! on another port there may be another user's server. The files of the page are no secret and need no key.
 //!
 //! It listens on the loopback interface, yet any site that the person has open can send requests
 //! there. A foreign name that was pointed here (DNS rebinding) is known by its `Host`, a foreign
@@ -11,8 +12,7 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, COOKIE, HOST, LOCATION, ORIGIN, REFERRER_POLICY,
-    SET_COOKIE, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, ORIGIN, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
@@ -30,8 +30,7 @@ pub(super) async fn guard(
     let judged = judge(request.method(), request.headers());
     let mut response = match (judged, key.as_deref()) {
         (Err(words), _) => (StatusCode::FORBIDDEN, words).into_response(),
-        (Ok(()), Some(key)) if brings(&request, key) => welcome(key),
-        (Ok(()), Some(key)) if !holds(request.headers(), key) => {
+        (Ok(()), Some(key)) if is_action(&request) && !holds(&request, key) => {
             let words = "Open the whole address that opsgram sandbox printed; it holds a key.\n";
             (StatusCode::FORBIDDEN, words).into_response()
         }
@@ -80,29 +79,23 @@ fn judge(method: &Method, headers: &HeaderMap) -> Result<(), &'static str> {
     }
 }
 
-/// Whether this is the address that was printed.
-fn brings(request: &Request, key: &str) -> bool {
-    request.uri().path() == "/" && request.uri().query() == Some(&format!("key={key}"))
+/// Whether it asks for more than a file of the page.
+fn is_action(request: &Request) -> bool {
+    request.uri().path().starts_with("/api/")
 }
 
-/// Keeps the key in the browser, and takes it out of the address.
-fn welcome(key: &str) -> Response {
-    let cookie = format!("{NAME}={key}; HttpOnly; SameSite=Strict; Path=/");
-    let headers = [(LOCATION, "/".to_owned()), (SET_COOKIE, cookie)];
-    (StatusCode::SEE_OTHER, headers).into_response()
+/// Whether it brings the key: in a header, or, where a browser sends none of ours, in the address.
+fn holds(request: &Request, key: &str) -> bool {
+    let header = request.headers().get(HEADER);
+    let by_header = header.is_some_and(|own| own.as_bytes() == key.as_bytes());
+    let query = request.uri().query().unwrap_or_default();
+    let wanted = format!("key={key}");
+    let by_address = || query.split('&').any(|part| part == wanted);
+    by_header || (*request.method() == Method::GET && by_address())
 }
 
-/// The cookie of the key. Another sandbox on this machine replaces it; its address brings it back.
-const NAME: &str = "opsgram_sandbox";
-
-fn holds(headers: &HeaderMap, key: &str) -> bool {
-    let wanted = format!("{NAME}={key}");
-    let cookies = headers.get_all(COOKIE).iter();
-    cookies
-        .filter_map(|cookies| cookies.to_str().ok())
-        .flat_map(|cookies| cookies.split(';'))
-        .any(|cookie| cookie.trim() == wanted)
-}
+/// The header of the key.
+const HEADER: &str = "x-opsgram-key";
 
 /// Whether a `Host` is a name of this machine to itself, whatever the port: it may be forwarded.
 fn is_loopback(host: &str) -> bool {

@@ -137,8 +137,13 @@ impl Browser {
 
     /// Opens a page and waits until it is ready.
     pub async fn open(&self, url: &str) {
-        self.call("/url", Some(json!({"url": url}))).await;
+        self.visit(url).await;
         self.until("document.documentElement.dataset.ready").await;
+    }
+
+    /// Goes to an address, whether or not the page there begins to work.
+    pub async fn visit(&self, url: &str) {
+        self.call("/url", Some(json!({"url": url}))).await;
     }
 
     /// Runs a function body in the page.
@@ -374,6 +379,11 @@ impl Site {
             .map_or(self.url.as_str(), |(base, _)| base)
     }
 
+    /// The key of the address; empty where there is none.
+    pub fn key(&self) -> &str {
+        self.url.split_once("?key=").map_or("", |(_, key)| key)
+    }
+
     /// A request to the page as another program makes it.
     pub fn request(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
         let client = reqwest::Client::builder()
@@ -382,7 +392,7 @@ impl Site {
         let url = format!("{}{path}", self.base().trim_end_matches('/'));
         let request = client.build().unwrap().request(method, url);
         match self.url.split_once("?key=") {
-            Some((_, key)) => request.header("cookie", format!("a=b; opsgram_sandbox={key}")),
+            Some((_, key)) => request.header("x-opsgram-key", key),
             None => request,
         }
     }

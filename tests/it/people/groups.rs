@@ -1,8 +1,9 @@
 //! Groups and topics: allowed, removed, and asked about.
 
-use super::{DAN, ELSEWHERE, ONLY_ANN};
+use super::{DAN, ELSEWHERE, ONLY_ANN, private};
 use crate::harness::{ANN, BEN, STRANGER};
 use crate::on_both;
+use opsgram::access::{By, Change};
 use opsgram::base::ids::{ChatId, Place, ThreadId, UserId};
 use opsgram::base::role::Role;
 use opsgram::sandbox::Standing;
@@ -127,5 +128,55 @@ on_both! {
         let list = world.asks(ANN, ANN, "/chats").await;
         assert!(list.text.contains("second -5005\nnot on the list · I am not in it"), "{}", list.text);
         world.polite();
+    }
+}
+
+on_both! {
+    /// What an owner set, an admin neither raises nor removes, nor goes round by a topic; what an admin set, admins change.
+    async fn what_an_owner_set_for_a_group_only_owners_change(world) {
+        world.people(ONLY_ANN);
+        world.all_wrote_before();
+        world.sandbox.add_group(ELSEWHERE, "elsewhere", true);
+        for person in [ANN, DAN] {
+            world.sandbox.add_member(ELSEWHERE, person, Standing::Member);
+        }
+        let (topic, other) = (world.sandbox.add_topic(ELSEWHERE, "one"), world.sandbox.add_topic(ELSEWHERE, "two"));
+        world.start().await;
+        world.give(&[(DAN, "dan", Role::Admin)]).await;
+        let access = world.services().access.clone();
+        let by = |id: i64, name: &str| By::Person(opsgram::access::Actor {
+            id: UserId(id),
+            name: name.to_owned(),
+            place: private(id),
+            request_id: "r".to_owned(),
+        });
+        let (ann, dan) = (by(ANN, "ann"), by(DAN, "dan"));
+        let place = |thread: Option<i32>| Place { chat: ChatId(ELSEWHERE), thread: thread.map(ThreadId) };
+        let allow = |thread, role| Change::Chat { place: place(thread), role };
+        let no = |thread| Change::NoChat { place: place(thread) };
+        access.change(&ann, allow(None, Role::Operator)).await.unwrap();
+        for (change, what) in [
+            (allow(None, Role::Admin), "raised"),
+            (allow(None, Role::Viewer), "lowered"),
+            (no(None), "removed"),
+            (allow(Some(topic), Role::Admin), "gone round"),
+        ] {
+            access.change(&dan, change).await.expect_err(what);
+        }
+        let told = world.asks(DAN, ELSEWHERE, "/chats allow admin").await;
+        assert!(told.text.contains("An owner set what counts here"), "{}", told.text);
+        access.change(&dan, allow(Some(topic), Role::Viewer)).await.unwrap();
+        access.change(&dan, allow(Some(topic), Role::Operator)).await.unwrap();
+        access.change(&dan, no(Some(topic))).await.unwrap();
+        access.change(&ann, no(None)).await.unwrap();
+
+        access.change(&dan, allow(None, Role::Viewer)).await.unwrap();
+        access.change(&dan, allow(None, Role::Operator)).await.unwrap();
+        access.change(&ann, allow(Some(other), Role::Viewer)).await.unwrap();
+        access.change(&dan, no(None)).await.expect_err("with it the owner's word about a topic would go");
+        access.change(&dan, no(Some(other))).await.expect_err("removed");
+        assert_eq!(access.chats(), [(ChatId(ELSEWHERE), Role::Operator), (ChatId(-1001), Role::Operator)]);
+        assert_eq!(world.audited("chat.allow", "refused").await.len(), 4);
+        world.quiet().await;
     }
 }

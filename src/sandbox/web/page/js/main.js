@@ -135,9 +135,12 @@ listen(
     calls: (calls) => panel.calls.take(calls),
     log: (lines) => panel.logged(lines),
   },
-  () => {
+  (why) => {
     store.connected = false;
     if (store.status) panel.banner();
+    if (!why) return;
+    $("banner").hidden = false;
+    $("banner").replaceChildren(why);
   },
 );
 
