@@ -86,6 +86,12 @@ async fn a_command_is_run_watched_and_cancelled() {
 
     browser.say("/run done").await;
     browser.reads("exit 0").await;
+    let hidden = "[...document.querySelectorAll('.block pre')].filter(p => p.scrollHeight > p.clientHeight).length";
+    assert_eq!(
+        browser.value(hidden).await,
+        json!(0),
+        "a block shows all of its lines"
+    );
     browser.click(".key", "Full log").await;
     browser.click(".document", ".log").await;
     let mut log = browser.downloads();
