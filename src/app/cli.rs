@@ -71,17 +71,20 @@ Examples:
 
 It stops on SIGTERM or Ctrl-C: running jobs get jobs.grace to finish.")]
     Serve {
-        /// The configuration; without it OPSGRAM_CONFIG, or config/opsgram.yaml.
+        /// The configuration; without it OPSGRAM_CONFIG, config/opsgram.yaml, or that of the installed bot.
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
     },
     /// Try the bot against a Telegram of its own, in the browser or here: no token, no internet.
-    #[command(after_help = "\
+    #[command(after_help = format!("\
 Examples:
   opsgram sandbox                                     a chat page at http://127.0.0.1:8090/
   opsgram sandbox --terminal                          a chat in this terminal
   opsgram sandbox --say \"/run hello\"                  send a command, see the answer, end
-  opsgram sandbox --say \"/run deploy api\" --say \"[Run]\"   press a button by its words")]
+  opsgram sandbox --say \"/run deploy api\" --say \"[Run]\"   press a button by its words
+
+In the chat in the terminal, and in --say:
+{}", trial::FORMS))]
     Sandbox(trial::Args),
     /// See whether everything works: configuration, files, database, token, webhook, clock.
     #[command(after_help = "\

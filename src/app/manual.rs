@@ -46,7 +46,17 @@ fn write_all(command: &clap::Command, folder: &Path) -> Result<()> {
 }
 
 fn page(command: &clap::Command, to: &mut dyn std::io::Write) -> Result<()> {
+    let mut text = Vec::new();
     clap_mangen::Man::new(command.clone())
-        .render(to)
+        .render(&mut text)
+        .context("making the page")?;
+    to.write_all(titled(&String::from_utf8_lossy(&text)).as_bytes())
         .context("writing the page")
+}
+
+/// The text after the help has no title that fits; ours begins with examples.
+fn titled(page: &str) -> String {
+    const EXAMPLES: &str = ".SH EXAMPLES\n";
+    page.replace(".SH EXTRA\nExamples:\n", EXAMPLES)
+        .replace(".SH EXTRA\nExample:\n", EXAMPLES)
 }

@@ -1,5 +1,6 @@
 //! `opsgram sandbox`: the bot against a Telegram of its own, in the browser or in the terminal.
 
+mod line;
 mod page;
 mod sample;
 
@@ -10,10 +11,13 @@ use crate::config::{self, Config, Env};
 use crate::sandbox::{Rates, Sandbox, Standing};
 use crate::services::Services;
 use crate::store;
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
+pub(super) use line::FORMS;
+use line::Line;
 use rand::distr::{Alphanumeric, SampleString};
 use std::collections::HashMap;
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -31,7 +35,7 @@ const LOOK: Duration = Duration::from_millis(100);
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Say this as the owner, print the conversation, and end when it is quiet. May be given again;
-    /// “[Run]” presses the newest button with these words.
+    /// “[Run]” presses the newest button with these words, “:as ben” makes you another person.
     #[arg(long, value_name = "TEXT")]
     say: Vec<String>,
     /// A chat in this terminal instead of the page in the browser.
@@ -179,7 +183,9 @@ impl Talk {
         for line in lines {
             screen.typed(line);
             let before = self.sandbox.seq();
-            self.take(line)?;
+            if self.take(line)?.is_break() {
+                break;
+            }
             self.settle(&mut screen, stop, before, Some(NEXT_LINE))
                 .await?;
         }
@@ -193,21 +199,19 @@ impl Talk {
             "A chat with the bot, as {}. Type a command, such as /run hello or /help.",
             self.name()
         );
-        println!(
-            "[Run] presses the newest button with these words; :file PATH [CAPTION] sends a file; :as stranger changes who you are; \
-             :quit ends.\n"
-        );
+        println!("{FORMS}\n");
         let mut screen = self.screen();
         let mut lines = read_lines();
         let mut open = true;
         while open {
             tokio::select! {
                 line = lines.recv() => match line.as_deref().map(str::trim) {
-                    Some(":quit" | ":q") => return Ok(()),
                     None => open = false,
                     Some("") => {}
-                    Some(line) => if let Err(error) = self.take(line) {
-                        println!("{error}");
+                    Some(line) => match self.take(line) {
+                        Ok(ControlFlow::Continue(())) => {}
+                        Ok(ControlFlow::Break(())) => return Ok(()),
+                        Err(error) => println!("{error:#}"),
                     },
                 },
                 () = tokio::time::sleep(LOOK) => {}
@@ -234,55 +238,53 @@ impl Talk {
         known.map_or("somebody", |(name, _)| name)
     }
 
-    fn take(&mut self, line: &str) -> Result<()> {
-        if let Some(name) = line.strip_prefix(":as ") {
-            let id = self.persons.get(&name.trim().to_lowercase());
-            self.speaker = *id.with_context(|| {
-                let mut names: Vec<_> = self.persons.keys().map(String::as_str).collect();
-                names.sort_unstable();
-                format!(
-                    "there is no “{}” here; there are {}",
-                    name.trim(),
-                    names.join(", ")
-                )
-            })?;
-            println!("You are {} now.", self.name());
-            return Ok(());
-        }
-        if let Some(rest) = line.strip_prefix(":file ") {
-            return self.send_file(rest.trim());
-        }
-        if line.starts_with(':') {
-            bail!("there is :as NAME, :file PATH [CAPTION] and :quit");
-        }
-        match line
-            .strip_prefix('[')
-            .and_then(|line| line.strip_suffix(']'))
-        {
-            Some(label) => self.press(label),
-            None => {
-                self.sandbox.say(self.speaker, self.speaker, line);
-                Ok(())
+    /// Does what a line wants; breaks off when it wants the end.
+    fn take(&mut self, line: &str) -> Result<ControlFlow<()>> {
+        match line::read(line)? {
+            Line::Quit => return Ok(ControlFlow::Break(())),
+            Line::As(name) => self.become_another(name)?,
+            Line::File { path, caption } => self.send_file(path, caption)?,
+            Line::Press(label) => self.press(label)?,
+            Line::Say(text) => {
+                self.sandbox.say(self.speaker, self.speaker, text);
             }
         }
+        Ok(ControlFlow::Continue(()))
     }
 
-    fn send_file(&self, rest: &str) -> Result<()> {
-        let (path, caption) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+    fn become_another(&mut self, name: &str) -> Result<()> {
+        let id = self.persons.get(&name.to_lowercase());
+        self.speaker = *id.with_context(|| {
+            let mut names: Vec<_> = self.persons.keys().map(String::as_str).collect();
+            names.sort_unstable();
+            format!("there is no “{name}” here; there are {}", names.join(", "))
+        })?;
+        println!("You are {} now.", self.name());
+        Ok(())
+    }
+
+    fn send_file(&self, path: &str, caption: &str) -> Result<()> {
         let bytes = fs::read(path).with_context(|| format!("reading {path}"))?;
         let name = Path::new(path).file_name().unwrap_or_default();
-        let (name, caption) = (name.to_string_lossy(), caption.trim());
-        self.sandbox
-            .send_file(self.speaker, self.speaker, &name, bytes, caption);
+        self.sandbox.send_file(
+            self.speaker,
+            self.speaker,
+            &name.to_string_lossy(),
+            bytes,
+            caption,
+        );
         Ok(())
     }
 
     fn press(&self, label: &str) -> Result<()> {
         let messages = self.sandbox.from_bot(self.speaker);
-        let newest = messages.iter().rev().find(|m| m.button(label).is_some());
-        let message = newest.with_context(|| format!("no message has a button [{label}]"))?;
+        let words: Vec<Vec<&str>> = messages
+            .iter()
+            .map(|message| message.all_buttons().map(|b| b.text.as_str()).collect())
+            .collect();
+        let (place, words) = line::pick(&words, label)?;
         self.sandbox
-            .press(self.speaker, self.speaker, message.id, label)
+            .press(self.speaker, self.speaker, messages[place].id, words)
             .map_err(|error| anyhow!(error))?;
         Ok(())
     }

@@ -46,7 +46,7 @@ Examples:
         #[arg(long, value_parser = roles())]
         role: Role,
         /// What they are called in answers.
-        #[arg(long)]
+        #[arg(long, value_parser = called)]
         name: Option<String>,
         /// How long, such as 8h or 30d; without it for good.
         #[arg(long = "for", value_name = "TIME", value_parser = parse_duration)]
@@ -72,6 +72,18 @@ Examples:
 fn roles() -> impl TypedValueParser<Value = Role> {
     let values = Role::ALL.map(|role| PossibleValue::new(role.as_str()));
     PossibleValuesParser::new(values).try_map(|word| Role::parse(&word).ok_or("no role"))
+}
+
+/// The longest name of a person, in characters; the same as in the configuration.
+const MAX_NAME: usize = 64;
+
+fn called(written: &str) -> std::result::Result<String, String> {
+    let name = written.trim();
+    let fits = (1..=MAX_NAME).contains(&name.chars().count());
+    match fits && !name.chars().any(char::is_control) {
+        true => Ok(name.to_owned()),
+        false => Err(format!("a name has 1 to {MAX_NAME} characters in one line")),
+    }
 }
 
 /// Does it.
@@ -144,9 +156,11 @@ async fn act(
         } => {
             let wanted = access.find(&who).await?;
             fixed(config, wanted.id)?;
+            let name = name.unwrap_or(wanted.name);
+            free(access, wanted.id, &name)?;
             Change::Role {
                 user: wanted.id,
-                name: name.unwrap_or(wanted.name),
+                name,
                 role,
                 until: time.map(|time| Millis::now().plus(time)),
             }
@@ -205,12 +219,30 @@ fn fixed(config: &Config, id: UserId) -> crate::base::error::Result<()> {
     }
 }
 
+/// A name that means two persons names nobody.
+fn free(access: &Access, id: UserId, name: &str) -> crate::base::error::Result<()> {
+    let lower = name.to_lowercase();
+    let persons = access.persons();
+    let other = persons
+        .iter()
+        .find(|one| one.id != id && one.name.to_lowercase() == lower);
+    match other {
+        Some(other) => Err(Error::refused(format!(
+            "{} is the name of {}; choose another with --name",
+            other.name, other.id
+        ))),
+        None => Ok(()),
+    }
+}
+
 fn list(all: &[Person]) -> String {
     if all.is_empty() {
         return "Nobody has a role yet. `opsgram user add ID --role owner` gives one.".to_owned();
     }
+    let widest = all.iter().map(|person| person.id.to_string().len()).max();
+    let width = widest.unwrap_or_default();
     let row = |id: &str, name: &str, role: &str, from: &str| {
-        format!("{id:>12}  {role:<9} {name:<20} {from}")
+        format!("{id:<width$}  {role:<9} {name:<20} {from}")
             .trim_end()
             .to_owned()
     };

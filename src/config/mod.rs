@@ -177,11 +177,7 @@ fn read_file(path: &Path) -> Result<Vec<u8>, String> {
     File::open(path)
         .and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut bytes))
         .map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => {
-                "there is no such file; name another with --config, or start from the \
-                 sample config/opsgram.yaml of the source"
-                    .to_owned()
-            }
+            std::io::ErrorKind::NotFound => missing(path).to_owned(),
             _ => format!("the file cannot be read ({error}); name another with --config"),
         })?;
     if bytes.len() as u64 > MAX_FILE {
@@ -190,6 +186,16 @@ fn read_file(path: &Path) -> Result<Vec<u8>, String> {
         );
     }
     Ok(bytes)
+}
+
+/// What to do about a file that is not there: whoever named it may have mistyped it.
+fn missing(path: &Path) -> &'static str {
+    match path == Path::new(HERE) || path == Path::new(INSTALLED) {
+        true => {
+            "there is no such file; run `opsgram init` first, or name a configuration with --config"
+        }
+        false => "there is no such file; see whether the name is right; `opsgram init` makes one",
+    }
 }
 
 /// The text of the file; a byte that is not UTF-8 is a fault.

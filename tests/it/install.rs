@@ -389,11 +389,15 @@ async fn a_bot_is_set_up_without_a_question() {
         "the token is not shown"
     );
     assert!(!Path::new(&elsewhere).exists());
-    let none = ["init", "--owner", "0"];
-    assert_eq!(
-        without(&world, &none).output().await.unwrap().status.code(),
-        Some(2)
-    );
+    for id in ["0", "abc"] {
+        let none = without(&world, &["init", "--owner", id])
+            .output()
+            .await
+            .unwrap();
+        assert_eq!(none.status.code(), Some(2));
+        let told = text(&none.stderr);
+        assert!(told.contains("an id is a number, such as 111"), "{told}");
+    }
     world.finish().await;
 }
 
@@ -567,13 +571,15 @@ on_both! {
             &world.configured("user", &["add", "444", "--role", "operator", "--name", "dora"]).await,
             "dora (444) is operator now",
         );
+        no(&world.configured("user", &["add", "555", "--role", "viewer", "--name", "Ann"]).await, "ann is the name of 111; choose another with --name");
+        no(&world.configured("user", &["add", "555", "--role", "viewer", "--name", "dora"]).await, "dora is the name of 444");
         yes(&world.configured("user", &["role", "dora", "admin"]).await, "is admin now, was operator");
         no(&world.configured("user", &["role", "555", "admin"]).await, "has no role");
         no(&world.configured("user", &["add", "0", "--role", "admin"]).await, "not the id of a person");
         no(&world.configured("user", &["remove", "nobody"]).await, "I know nobody called");
         no(&world.configured("user", &["remove", "ann"]).await, "stands in the configuration");
         no(&world.configured("user", &["role", "111", "viewer"]).await, "change it there");
-        for wrong in [&["add", "5"][..], &["add", "-5", "--role", "admin"], &["add", "5", "--role", "king"], &["add", "5", "--role", "admin", "--for", "soon"], &["drop", "5"], &[]] {
+        for wrong in [&["add", "5"][..], &["add", "-5", "--role", "admin"], &["add", "5", "--role", "king"], &["add", "5", "--role", "admin", "--for", "soon"], &["add", "5", "--role", "admin", "--name", " "], &["add", "5", "--role", "admin", "--name", "a\nb"], &["drop", "5"], &[]] {
             assert_eq!(world.configured("user", wrong).await.0, Some(2), "{wrong:?}");
         }
         world.start().await;
@@ -610,7 +616,11 @@ async fn every_command_has_a_page_and_completions() {
     for command in &commands {
         let page = folder.join(format!("opsgram-{command}.1"));
         let page = fs::read_to_string(&page).unwrap_or_else(|_| panic!("no page for {command}"));
-        assert!(page.contains("Example"), "{command} has no example");
+        assert!(page.contains(".SH EXAMPLES"), "{command} has no example");
+        assert!(
+            !page.contains("EXTRA"),
+            "{command} has a section without a name"
+        );
     }
     let main: PathBuf = folder.join("opsgram.1");
     assert!(fs::read_to_string(main).unwrap().starts_with(".ie"));

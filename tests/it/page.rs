@@ -86,6 +86,12 @@ async fn a_command_is_run_watched_and_cancelled() {
 
     browser.say("/run done").await;
     browser.reads("exit 0").await;
+    let hidden = "[...document.querySelectorAll('.block pre')].filter(p => p.scrollHeight > p.clientHeight).length";
+    assert_eq!(
+        browser.value(hidden).await,
+        json!(0),
+        "a block shows all of its lines"
+    );
     browser.click(".key", "Full log").await;
     browser.click(".document", ".log").await;
     let mut log = browser.downloads();
@@ -212,6 +218,22 @@ async fn on_a_phone_files_are_sent_and_the_bot_is_killed() {
             "document.querySelector('.call[open] .call-parts')?.innerText.includes('retry_after')",
         )
         .await;
+    // A row tells whose chat it is and how its text begins, without the marks of HTML.
+    browser
+        .until("[...document.querySelectorAll('.about')].some(a => /^ann · [^<&]+$/.test(a.innerText))")
+        .await;
+    browser.click("#tab-log", "").await;
+    browser
+        .until("[...document.querySelectorAll('.lines li')].some(l => /^\\d\\d:\\d\\d:\\d\\d INFO submitted job=/.test(l.innerText))")
+        .await;
+
+    let twice = "import('/js/notice.js').then(({ toast }) => { toast('same words'); toast('same words'); })";
+    browser.run(twice, &[]).await;
+    browser
+        .until("document.getElementById('toasts').innerText.includes('same words')")
+        .await;
+    let toasts = "[...document.getElementById('toasts').children].filter(t => t.textContent === 'same words').length";
+    assert_eq!(browser.value(toasts).await, json!(1));
 
     assert_eq!(
         browser.value("document.documentElement.scrollWidth").await,

@@ -3,6 +3,7 @@
 mod online;
 mod places;
 
+pub(super) use online::why;
 pub(super) use places::existing;
 
 use super::cli::{Outcome, runtime};

@@ -3,8 +3,9 @@
 use super::places::{existing, me};
 use super::{Part, owners};
 use crate::app::{clients, lock, wire};
+use crate::base::secret::ExposeSecret;
 use crate::base::time::human;
-use crate::config::{Config, Database};
+use crate::config::{Config, Database, Telegram};
 use crate::store::{self, Inspection};
 use chrono::{TimeDelta, Utc};
 use nix::unistd::{AccessFlags, access};
@@ -131,9 +132,25 @@ async fn telegram(config: &Config, delete_webhook: bool) -> Vec<Part> {
         )],
         Err(error) => vec![Part::fail(
             PART,
-            format!("Telegram cannot be reached: {error}"),
+            format!(
+                "Telegram cannot be reached: {}",
+                why(&error, &config.telegram)
+            ),
             "see to the network, telegram.api_url and telegram.proxy",
         )],
+    }
+}
+
+/// Why a call failed, in the words of what lies deepest: those above it repeat each other. Never with the token.
+pub(in crate::app) fn why(error: &RequestError, telegram: &Telegram) -> String {
+    let mut deepest: &dyn std::error::Error = error;
+    while let Some(source) = deepest.source() {
+        deepest = source;
+    }
+    let words = deepest.to_string();
+    match &telegram.token {
+        Some(token) => words.replace(token.expose_secret(), "•••"),
+        None => words,
     }
 }
 

@@ -3,6 +3,7 @@
 mod owner;
 mod sample;
 
+use super::check::why;
 use super::cli::{Outcome, runtime};
 use super::clients;
 use crate::base::ids::UserId;
@@ -28,6 +29,8 @@ const TOKEN: &str = "telegram-token";
 const INSTALLED: &str = "/etc/opsgram";
 /// The folder of its state.
 const STATE: &str = "/var/lib/opsgram";
+/// Telegram's ids fit 52 bits.
+const MAX_ID: i64 = 1 << 52;
 /// How often a mistyped token is asked for again.
 const TRIES: usize = 3;
 
@@ -42,7 +45,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
     /// The Telegram id of the owner, instead of waiting for a message.
-    #[arg(long, value_name = "ID", value_parser = clap::value_parser!(i64).range(1..))]
+    #[arg(long, value_name = "ID", value_parser = owner_id)]
     owner: Option<i64>,
     /// The name of the owner, with --owner.
     #[arg(long, value_name = "NAME", requires = "owner")]
@@ -56,6 +59,11 @@ pub(super) struct Args {
     /// Replace a configuration that is there; it is kept as opsgram.yaml.old.
     #[arg(long)]
     force: bool,
+}
+
+fn owner_id(written: &str) -> Result<i64, &'static str> {
+    let id = written.parse().ok().filter(|id| (1..MAX_ID).contains(id));
+    id.ok_or("an id is a number, such as 111")
 }
 
 /// Sets the bot up.
@@ -143,8 +151,9 @@ async fn verified(args: &Args, env: &Env, dir: &Path) -> Result<(Telegram, Me)> 
                         .to_owned()
                 }
                 Err(error) => {
-                    return Err(error).context(
-                        "Telegram cannot be reached; see to the network, and name a proxy with --proxy if it needs one",
+                    bail!(
+                        "Telegram cannot be reached: {}; see to the network, and name a proxy with --proxy if it needs one",
+                        why(&error, &telegram)
                     );
                 }
             },

@@ -28,16 +28,26 @@ function pretty(text) {
   }
 }
 
-// What the call is about: its text, or the name of its file.
-function wordsOf(params, answer) {
+// Long ones are kept only in part; of those nothing is known.
+function parsed(text) {
   try {
-    const { text, caption } = JSON.parse(params);
-    const words = text || caption || JSON.parse(answer).document?.file_name || "";
-    return words.replace(/\s+/g, " ").trim().slice(0, BEGINNING);
+    return JSON.parse(text) || {};
   } catch {
-    // Long ones are kept only in part.
-    return "";
+    return {};
   }
+}
+
+const NAMED = { "&lt;": "<", "&gt;": ">", "&quot;": '"', "&amp;": "&" };
+const bare = (html) => html.replace(/<[^>]*>/g, "").replace(/&(?:lt|gt|quot|amp);/g, (name) => NAMED[name]);
+
+// What the call is about: the text as it was understood, the name of a file, else the text as it was sent.
+function wordsOf(params, answer) {
+  const message = parsed(answer);
+  const asked = parsed(params);
+  const sent = asked.text || asked.caption || "";
+  const meant = asked.parse_mode === "HTML" ? bare(sent) : sent;
+  const words = message.text || message.caption || message.document?.file_name || meant;
+  return words.replace(/\s+/g, " ").trim().slice(0, BEGINNING);
 }
 
 function chatOf(call) {

@@ -58,13 +58,16 @@ const LINE = /^(\S+Z) +(ERROR|WARN|INFO|DEBUG|TRACE) ((?:\w+(?:\{(?:[^"{}]|"(?:[
 // Where what it says goes over into fields.
 const FIELD = /(?:^| )[\w.]+=/;
 
+// A duration with more digits than anybody reads.
+const LONG_TIME = /(\d+\.\d)\d+(?=(?:ms|µs|s)\b)/g;
+
 // What is said comes first; ids, fields and places stand back.
 function logLine(line) {
   const parts = LINE.exec(line);
   if (!parts) return h("li", { class: line.startsWith("──") ? "mark" : null }, line);
   const [, at, level, spans, place, rest] = parts;
   const end = FIELD.exec(rest)?.index ?? rest.length;
-  const more = [rest.slice(end).trim(), place, (spans || "").trim().replace(/:$/, "")].filter(Boolean).join(" · ");
+  const more = [rest.slice(end).trim(), place, (spans || "").trim().replace(/:$/, "")].filter(Boolean).join(" · ").replace(LONG_TIME, "$1");
   return h(
     "li",
     { class: level.toLowerCase(), title: at },
