@@ -206,7 +206,7 @@ impl Access {
             (change.action(), change.target(), change.arguments()),
         );
         let now = Millis::now();
-        let mut tx = self.inner.store.begin().await?;
+        let mut tx = self.inner.store.begin_led().await?;
         store::members::hold(&mut tx).await?;
         let people = self.people_in(&mut tx).await?;
         let done = match prepare(&people, by, &change, now) {

@@ -59,7 +59,7 @@ pub(super) async fn wrong(
     open.state.prompts += 1;
     let words = show::prompt(arg, Some(&refusal), mention(request));
     let prompt = prompt_message(&open, number, words, arg.hint.as_deref(), request.message);
-    let mut tx = request.services.store.begin().await?;
+    let mut tx = request.services.store.begin_led().await?;
     let from = open.row.step;
     open.row.expires_at = Millis::now().plus(ANSWER_WITHIN);
     write(&mut open)?;
@@ -132,7 +132,7 @@ pub(super) async fn go_on(request: &Request, script: &Script, mut open: Open) ->
     open.state.prompts += u32::from(prompt.is_some());
     open.row.expires_at = Millis::now().plus(ANSWER_WITHIN);
     write(&mut open)?;
-    let mut tx = services.store.begin().await?;
+    let mut tx = services.store.begin_led().await?;
     if let Some(old) = &replaced {
         let words = "You began another one. Nothing was run.";
         end(
