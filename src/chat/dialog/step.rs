@@ -34,6 +34,7 @@ pub(super) async fn check(
     let value = arg.check(words)?;
     if let Some(from) = &arg.choices_from {
         let known = script.with_defaults(&open.state.values(script));
+        let _look = scripts.begin_look(request.actor.id)?;
         let looking = scripts.check_choice(script, arg, from, &known, &value);
         shown_if_long(request, open, arg.name.as_str(), looking).await?;
     }
@@ -218,6 +219,7 @@ pub(super) async fn next<'s>(
                     continue;
                 };
                 let known = script.with_defaults(&open.state.values(script));
+                let _look = scripts.begin_look(request.actor.id)?;
                 let looking = scripts.check_choice(script, arg, from, &known, &value);
                 match shown_if_long(request, open, name, looking).await {
                     Ok(()) => continue,
