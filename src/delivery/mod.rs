@@ -242,7 +242,7 @@ impl Outbox {
             return;
         };
         let lane = self.lane(self.current_id(message.place.chat));
-        lane.offer(slot, Offer::Here(message));
+        lane.offer(slot, Offer::Here(Box::new(message)));
         self.run_lane(lane);
     }
 

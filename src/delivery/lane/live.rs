@@ -59,7 +59,7 @@ pub(super) async fn send_live(outbox: &Outbox, lane: &Lane) -> store::Result<Ste
     let offered = {
         let mut state = locked(&lane.state);
         let offered: Option<Outgoing> = match state.live.remove(&slot) {
-            Some(Offer::Here(message)) => Some(message),
+            Some(Offer::Here(message)) => Some(*message),
             Some(Offer::Elsewhere) => elsewhere.and_then(|json| serde_json::from_str(&json).ok()),
             None => None,
         };
@@ -75,7 +75,7 @@ pub(super) async fn send_live(outbox: &Outbox, lane: &Lane) -> store::Result<Ste
     if let Some(wait) = take_turn(outbox, lane, Urgency::Live) {
         let offer = match is_elsewhere {
             true => Offer::Elsewhere,
-            false => Offer::Here(message),
+            false => Offer::Here(Box::new(message)),
         };
         locked(&lane.state).live.entry(slot).or_insert(offer);
         return Ok(Step::Wait(wait));

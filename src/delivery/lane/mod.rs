@@ -48,7 +48,7 @@ pub(super) struct Lane {
 /// A live edit.
 pub(super) enum Offer {
     /// What a job here looks like.
-    Here(Outgoing),
+    Here(Box<Outgoing>),
     /// What a job of another instance looks like stands in the database when it goes.
     Elsewhere,
 }
