@@ -214,7 +214,7 @@ impl Access {
             (change.action(), change.target(), change.arguments()),
         );
         let now = Millis::now();
-        let mut tx = self.inner.store.begin().await?;
+        let mut tx = self.inner.store.begin_led().await?;
         store::members::hold(&mut tx).await?;
         if let Some(intent) = intent
             && !store::intents::take(&mut tx, intent, now).await?

@@ -53,7 +53,7 @@ impl Access {
     /// Makes the actor owner if there is no member yet.
     async fn make_owner(&self, actor: &Actor) -> Result<bool> {
         let now = Millis::now();
-        let mut tx = self.inner.store.begin().await?;
+        let mut tx = self.inner.store.begin_led().await?;
         store::members::hold(&mut tx).await?;
         let made = store::members::claim(&mut tx, actor.id, &storable(&actor.name), now).await?;
         if !made {

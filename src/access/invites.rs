@@ -55,7 +55,7 @@ impl Access {
             expires_at.utc().format("%Y-%m-%dT%H:%M:%SZ")
         );
         let mut line = entry_of(channel, &actor, ("invite.make", String::new(), arguments));
-        let mut tx = self.inner.store.begin().await?;
+        let mut tx = self.inner.store.begin_led().await?;
         store::members::hold(&mut tx).await?;
         let people = self.people_in(&mut tx).await?;
         let authority = by.authority(&people, now);
@@ -112,7 +112,7 @@ impl Access {
             &actor,
             ("invite.withdraw", format!("invitation {id}"), String::new()),
         );
-        let mut tx = self.inner.store.begin().await?;
+        let mut tx = self.inner.store.begin_led().await?;
         store::members::hold(&mut tx).await?;
         let people = self.people_in(&mut tx).await?;
         let own = by.authority(&people, now).unwrap_or(Role::Viewer);
@@ -146,7 +146,7 @@ impl Access {
             return Ok(None);
         }
         let now = Millis::now();
-        let mut tx = self.inner.store.begin().await?;
+        let mut tx = self.inner.store.begin_led().await?;
         store::members::hold(&mut tx).await?;
         let Some(invite) = invites::find(&mut tx, &hash(code)).await? else {
             return Ok(None);

@@ -1,7 +1,9 @@
 //! Asks a script's own program which values an argument may have, and remembers the answer for a while.
 
+use super::looks::{Look, Looks};
 use super::script::Scripts;
 use crate::base::error::Error;
+use crate::base::ids::UserId;
 use crate::base::name::Name;
 use crate::base::text;
 use crate::base::time::human;
@@ -27,6 +29,8 @@ const ERROR_LINES: usize = 5;
 const AT_ONCE: usize = 4;
 /// The most lists that are remembered.
 const MAX_LISTS: usize = 64;
+/// A list that could not be had is not asked for again so long, unless on demand.
+const FAILED_TTL: Duration = Duration::from_secs(5);
 /// The time that a program of an earlier bot gets between TERM and KILL.
 const LEFTOVER_GRACE: Duration = Duration::from_millis(500);
 
@@ -71,6 +75,7 @@ pub struct Lookups {
     /// One marker for each program that may run, so that those which a killed bot left are found.
     markers: Arc<[String]>,
     free: Arc<AsyncMutexes>,
+    looks: Looks,
 }
 
 /// The same program with the same arguments for the same argument.
@@ -90,6 +95,7 @@ impl Lookups {
             lists: Arc::default(),
             markers: markers.collect(),
             free: Arc::default(),
+            looks: Looks::default(),
         }
     }
 
@@ -112,6 +118,14 @@ impl Lookups {
 }
 
 impl Scripts {
+    /// Begins to look up values for a person; whoever waits for them holds this meanwhile.
+    ///
+    /// # Errors
+    /// Refused while too much is being looked up for them, or was just now.
+    pub fn begin_look(&self, user: UserId) -> Result<Look, Error> {
+        self.lookups.looks.begin(user, Instant::now())
+    }
+
     /// Ends what a killed bot left of its lookups.
     pub async fn end_left_lookups(&self) {
         for marker in self.lookups.markers.iter() {
@@ -164,7 +178,7 @@ impl Scripts {
     ) -> Result<(), Error> {
         let holds = |choices: &Choices| choices.values.iter().any(|one| one == value);
         let (mut answer, remembered) = self.ask(script, arg, from, values, false).await;
-        if remembered && !answer.as_ref().is_ok_and(holds) {
+        if remembered && answer.as_ref().is_ok_and(|choices| !holds(choices)) {
             answer = self.choices(script, arg, from, values, true).await;
         }
         match answer {
@@ -201,7 +215,11 @@ impl Scripts {
         let look = async {
             let mut held = entry.lock().await;
             if let Some((at, answer)) = &*held {
-                let counts = answer.is_ok() && !fresh && at.elapsed() < from.ttl;
+                let ttl = match answer {
+                    Ok(_) => from.ttl,
+                    Err(_) => FAILED_TTL,
+                };
+                let counts = !fresh && at.elapsed() < ttl;
                 // Whoever waited while it was asked for gets that answer, whatever it is.
                 if counts || *at >= asked {
                     return (answer.clone(), counts);

@@ -2,4 +2,5 @@
 
 pub mod choices;
 pub mod incoming;
+mod looks;
 pub mod script;

@@ -135,9 +135,11 @@ impl App {
             tasks.spawn(reload.run(self.services.clone(), env, working.clone()));
         }
         let mut ready = presence.leads();
+        let mut term = chat::Term::default();
         while !stop.is_cancelled() {
             if ready {
-                self.lead(&stop).await;
+                term = chat::Term::default();
+                self.lead(&stop, &term).await;
                 ready = false;
                 continue;
             }
@@ -162,6 +164,7 @@ impl App {
         if presence.has_company() {
             // What only the leader can say is said first; then another one leads while jobs here end.
             outbox.flush(HAND_OVER).await;
+            term.end();
             membership::resign(&store).await;
             outbox.suspend();
         }
@@ -206,8 +209,8 @@ impl App {
         Ok(())
     }
 
-    /// Does what only one does, until `stop` fires or another leads.
-    async fn lead(&self, stop: &CancellationToken) {
+    /// Does what only one does, until `stop` fires or another leads; then `term` has ended.
+    async fn lead(&self, stop: &CancellationToken, term: &chat::Term) {
         let leading = CancellationToken::new();
         let tasks = TaskTracker::new();
         // Dropped at once when another leads: whoever is cut off waits for a database that does not answer.
@@ -223,12 +226,13 @@ impl App {
         until_deposed(menus.boxed());
         tasks.spawn(tasks::rights(self.services.clone(), leading.clone()));
         let deposed = tokio::select! {
-            () = self.take_updates(stop) => false,
+            () = self.take_updates(stop, term) => false,
             () = self.services.store.presence().deposed() => true,
         };
         leading.cancel();
         tasks.close();
         if deposed {
+            term.end();
             tracing::warn!("leads no more: the lease was not renewed in time");
             self.services.outbox.suspend();
         }
@@ -238,10 +242,10 @@ impl App {
     }
 
     /// Takes updates until `stop` fires, through outages of Telegram.
-    async fn take_updates(&self, stop: &CancellationToken) {
+    async fn take_updates(&self, stop: &CancellationToken, term: &chat::Term) {
         let mut pause = FIRST_PAUSE;
         while !stop.is_cancelled() {
-            let mut dispatcher = self.dispatcher();
+            let mut dispatcher = self.dispatcher(term.clone());
             let token = dispatcher.shutdown_token();
             let polling = Polling::builder(self.poller.clone())
                 .timeout(POLL)
@@ -281,12 +285,14 @@ impl App {
 
     fn dispatcher(
         &self,
+        term: chat::Term,
     ) -> Dispatcher<Bot, std::convert::Infallible, teloxide::dispatching::DefaultKey> {
         let services = self.services.clone();
         Dispatcher::builder(self.poller.clone(), chat::schema())
             .dependencies(teloxide::dptree::deps![
                 self.services.clone(),
-                self.bot.clone()
+                self.bot.clone(),
+                term
             ])
             .default_handler(move |update| chat::on_other(services.clone(), update))
             .build()

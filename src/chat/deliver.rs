@@ -86,7 +86,7 @@ pub async fn deliver(request: &Request, reply: Reply) {
 async fn promise(request: &Request, message: Outgoing) {
     let services = &request.services;
     let written = async {
-        let mut tx = services.store.begin().await?;
+        let mut tx = services.store.begin_led().await?;
         services.outbox.promise(&mut tx, &message).await?;
         for grant in request.grants() {
             grant.record(&mut tx).await?;

@@ -11,6 +11,7 @@ use super::reply::Reply;
 use super::request::{From, Request};
 use super::seen::{actor, saw, saw_membership, saw_person};
 use super::talk;
+use super::term::Term;
 use crate::access::{Asked, INVITE_PREFIX, Standing};
 use crate::base::error::{Error, Result};
 use crate::base::ids::{ChatId, MessageId, Place, UpdateId, UserId};
@@ -47,7 +48,19 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 
 type Handled = std::result::Result<(), std::convert::Infallible>;
 
-async fn on_message(services: Services, me: Me, update: Update, message: Message) -> Handled {
+async fn on_message(
+    term: Term,
+    services: Services,
+    me: Me,
+    update: Update,
+    message: Message,
+) -> Handled {
+    term.within(read_message(services, me, update, message))
+        .await;
+    Ok(())
+}
+
+async fn read_message(services: Services, me: Me, update: Update, message: Message) {
     let id = UpdateId(i64::from(update.id.0));
     if let Some(to) = message.migrate_to_chat_id() {
         moved(&services, ChatId(message.chat.id.0), ChatId(to.0)).await;
@@ -55,7 +68,7 @@ async fn on_message(services: Services, me: Me, update: Update, message: Message
     let incoming = Incoming::of(&message);
     let Some(incoming) = incoming.filter(|incoming| is_for_us(incoming, &me)) else {
         mark_handled(&services, id).await;
-        return Ok(());
+        return;
     };
     let actor = actor(&services, &incoming.author, incoming.place);
     services.bot_name.get_or_init(|| me.username().to_owned());
@@ -67,7 +80,7 @@ async fn on_message(services: Services, me: Me, update: Update, message: Message
     request.attached = incoming.attached();
     if talk::is_chatter(&request, &incoming).await {
         mark_handled(&request.services, id).await;
-        return Ok(());
+        return;
     }
     async {
         let reply = guard(&request, take_message(&request, &incoming)).await;
@@ -75,16 +88,22 @@ async fn on_message(services: Services, me: Me, update: Update, message: Message
     }
     .instrument(span)
     .await;
-    Ok(())
 }
 
 async fn on_press(
+    term: Term,
     services: Services,
     bot: Bot,
     me: Me,
     update: Update,
     query: CallbackQuery,
 ) -> Handled {
+    term.within(read_press(services, bot, me, update, query))
+        .await;
+    Ok(())
+}
+
+async fn read_press(services: Services, bot: Bot, me: Me, update: Update, query: CallbackQuery) {
     let id = UpdateId(i64::from(update.id.0));
     services.bot_name.get_or_init(|| me.username().to_owned());
     let (Some(data), Some(message)) = (query.data.clone(), query.message.as_ref()) else {
@@ -93,7 +112,7 @@ async fn on_press(
             tracing::debug!(%error, "a press could not be answered");
         }
         mark_handled(&services, id).await;
-        return Ok(());
+        return;
     };
     let place = match message.regular_message() {
         Some(message) => place(message),
@@ -134,7 +153,6 @@ async fn on_press(
     }
     .instrument(span)
     .await;
-    Ok(())
 }
 
 async fn on_membership(services: Services, update: Update, change: ChatMemberUpdated) -> Handled {

@@ -21,7 +21,9 @@ mod request;
 mod search;
 mod seen;
 mod talk;
+mod term;
 
 pub use dispatch::{on_other, schema};
 pub use notices::Notices;
 pub use reply::Reply;
+pub use term::Term;

@@ -126,7 +126,7 @@ pub async fn keep(request: &Request, offer: &Offer, within: Duration) -> Result<
         expires_at: now.plus(within),
     };
     let store = &request.services.store;
-    let mut tx = store.begin().await?;
+    let mut tx = store.begin_led().await?;
     intents::add(&mut tx, &intent, now).await?;
     store.commit(tx).await?;
     Ok(id)
@@ -196,7 +196,7 @@ pub async fn shown(request: &Request, id: &str) -> Result<Offer> {
 pub async fn rewrite(request: &Request, id: &str, offer: &Offer) -> Result<()> {
     let payload = serde_json::to_string(offer).map_err(anyhow::Error::new)?;
     let store = &request.services.store;
-    let mut tx = store.begin().await?;
+    let mut tx = store.begin_led().await?;
     intents::rewrite(&mut tx, id, &payload).await?;
     store.commit(tx).await?;
     Ok(())
@@ -226,7 +226,7 @@ async fn note(request: &Request, id: &str, why: &str) -> Result<()> {
 /// When the database refuses.
 pub async fn take(request: &Request, id: &str) -> Result<bool> {
     let store = &request.services.store;
-    let mut tx = store.begin().await?;
+    let mut tx = store.begin_led().await?;
     let taken = intents::take(&mut tx, id, Millis::now()).await?;
     store.commit(tx).await?;
     Ok(taken)

@@ -46,6 +46,8 @@ const MIGRATIONS_TABLE: &str = "opsgram_migrations";
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a caller waits for a free connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Whoever leaves a transaction on PostgreSQL alone for so long is stopped or cut off: the database gives it up.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Arbitrary key of the PostgreSQL advisory lock under which jobs are claimed.
 const CLAIM_LOCK: i64 = 0x6f70_7367;
 
@@ -140,7 +142,7 @@ impl Store {
         let (read, write) = match &location {
             Location::Sqlite(path) => open_sqlite(path).await?,
             Location::Postgres(url) => {
-                let pool = options(8).connect(url).await?;
+                let pool = open_postgres(url).await?;
                 (pool.clone(), pool)
             }
         };
@@ -185,7 +187,7 @@ impl Store {
         if !self.presence.is_shared() {
             return Ok(());
         }
-        let epoch = self.presence.epoch().ok_or(Error::Deposed)?;
+        let epoch = self.presence.led().ok_or(Error::Deposed)?;
         match instances::holds(tx, epoch).await? {
             true => Ok(()),
             false => Err(Error::Deposed),
@@ -217,6 +219,19 @@ impl Store {
             Location::Postgres(_) => "BEGIN",
         };
         Ok(self.write.begin_with(start).await?)
+    }
+
+    /// The same for what only the leader does, such as what a person asked for: it is written before another leads, or not
+    /// at all. Outside the instances, as on the command line, it is [`Store::begin`].
+    ///
+    /// # Errors
+    /// [`Error::Deposed`] when another leads by now; else as [`Store::begin`].
+    pub async fn begin_led(&self) -> Result<Tx> {
+        let mut tx = self.begin().await?;
+        if self.presence.has_joined() {
+            self.fence(&mut tx).await?;
+        }
+        Ok(tx)
     }
 
     /// Makes the transaction's changes durable.
@@ -293,6 +308,23 @@ pub fn make_private(file: &Path) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
         Ok(_) | Err(_) => Ok(()),
     }
+}
+
+async fn open_postgres(url: &str) -> Result<AnyPool> {
+    let options = options(8).after_connect(|connection, _| {
+        Box::pin(async move {
+            // A paused process must not hold what others wait for, such as the lease.
+            let limit = format!(
+                "SET idle_in_transaction_session_timeout = {}",
+                IDLE_TIMEOUT.as_millis()
+            );
+            sqlx::query(sqlx::AssertSqlSafe(limit))
+                .execute(connection)
+                .await?;
+            Ok(())
+        })
+    });
+    Ok(options.connect(url).await?)
 }
 
 async fn open_sqlite(path: &Path) -> Result<(AnyPool, AnyPool)> {

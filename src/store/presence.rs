@@ -154,6 +154,20 @@ impl Presence {
         Some(state.lease?.0)
     }
 
+    /// The number of the lease under which what goes on here began; `None` when it is over, even if this instance has one
+    /// again.
+    #[must_use]
+    pub fn led(&self) -> Option<i64> {
+        let state = self.state().filter(|state| !state.lapsed)?;
+        Some(state.lease?.0)
+    }
+
+    /// Whether this is one of the instances; the command line is none.
+    #[must_use]
+    pub fn has_joined(&self) -> bool {
+        self.state().is_some_and(|state| !state.id.is_empty())
+    }
+
     /// Whether the lease should not be taken again, because the bot is being stopped.
     #[must_use]
     pub fn has_resigned(&self) -> bool {

@@ -137,6 +137,10 @@ on_both! {
         let told = world.sees(BEN, "Its program did not end within 1 s.").await;
         assert_eq!(told.history[0].text, "deploy\nLooking up service …");
         assert!(tools::children(&world).is_empty());
+        // What hung a moment ago is not waited for once more.
+        let again = world.asks(BEN, BEN, "/run deploy api").await;
+        assert!(again.text.contains("did not end within 1 s"), "{}", again.text);
+        assert_eq!(runs(&world), 1);
     }
 }
 

@@ -9,7 +9,8 @@ use opsgram::base::job::JobState;
 use opsgram::base::role::Role;
 use opsgram::sandbox::{Sent, View};
 use opsgram::store;
-use opsgram::store::presence::CUT_OFF;
+use opsgram::store::instances::{self, Instance};
+use opsgram::store::presence::{self, CUT_OFF};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use sqlx::{Connection, Executor};
@@ -319,6 +320,8 @@ async fn hearts_go_on_beating_while_it_takes_long_to_declare_another_dead() {
     let database = world.database().await;
     // Whoever declares an instance dead holds the claims; here it has to wait for them.
     let mut claims = database.begin().await.unwrap();
+    let idle = "SET LOCAL idle_in_transaction_session_timeout = 0";
+    claims.execute(idle).await.unwrap();
     database.lock_claims(&mut claims).await.unwrap();
     let mut db = database.connect().await.unwrap();
     db.execute(
@@ -351,6 +354,56 @@ async fn hearts_go_on_beating_while_it_takes_long_to_declare_another_dead() {
     for bot in [second, first] {
         assert_eq!(bot.terminate().await.0, Some(0));
     }
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn what_a_leader_began_is_written_before_another_leads_or_not_at_all() {
+    let mut world = world().await;
+    let db = world.database().await;
+    let deposed = async || match db.begin_led().await {
+        Ok(tx) => {
+            db.commit(tx).await.unwrap();
+            false
+        }
+        Err(error) => matches!(error, store::Error::Deposed),
+    };
+    assert!(!deposed().await, "the command line needs no lead");
+    let presence = db.presence();
+    let mut beats = db.connect().await.unwrap();
+    for id in ["one", "other"] {
+        let new = Instance {
+            id: id.to_owned(),
+            ..Instance::default()
+        };
+        instances::add(&mut beats, &new).await.unwrap();
+    }
+    presence.join("one".to_owned(), false, presence::now());
+    assert!(deposed().await, "it does not lead yet");
+    let beat = async |id: &str, epoch: Option<i64>| {
+        let mut beats = db.connect().await.unwrap();
+        let told = instances::beat(&mut beats, id, false, epoch, true)
+            .await
+            .unwrap();
+        assert!(told.epoch.is_some());
+        told
+    };
+    let led = |told| presence.beaten(told, false, presence::now(), instances::LEASE);
+    led(beat("one", None).await);
+    assert!(!deposed().await);
+    instances::give_up(&mut beats, "one").await.unwrap();
+    beat("other", None).await;
+    assert!(
+        deposed().await,
+        "another leads, which this one does not know yet"
+    );
+    instances::give_up(&mut beats, "other").await.unwrap();
+    led(beat("one", presence.epoch()).await);
+    assert!(deposed().await, "what began before another led");
+    presence.elected().await;
+    assert!(!deposed().await);
+    beats.close().await.unwrap();
+    db.close().await;
     world.finish().await;
 }
 

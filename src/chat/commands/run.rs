@@ -159,7 +159,7 @@ pub async fn launch(request: &Request, wanted: Wanted, origin: Origin) -> Result
     let scripts = &request.services.scripts;
     let uploads = wanted.uploads(script)?;
     dialog::is_needed(script, &wanted.given, &uploads)?;
-    scripts.check_choices(script, &wanted.given).await?;
+    check_choices(request, script, &wanted.given).await?;
     let job = scripts.job(
         script,
         &wanted.given,
@@ -214,7 +214,7 @@ pub async fn confirmed(request: &Request, offer: RunOffer) -> Result<Reply> {
     };
     let (script, grant) = permit(request, &config, &wanted, "script.run").await?;
     let scripts = &request.services.scripts;
-    scripts.check_choices(script, &wanted.given).await?;
+    check_choices(request, script, &wanted.given).await?;
     let job = scripts.job(
         script,
         &wanted.given,
@@ -374,6 +374,16 @@ async fn submit(request: &Request, grant: &Grant, job: NewJob, origin: Origin) -
             ..Reply::default()
         },
     })
+}
+
+/// Checks the values that programs list, if the asker has not too much looked up already.
+async fn check_choices(request: &Request, script: &Script, given: &[String]) -> Result<()> {
+    let scripts = &request.services.scripts;
+    let looks = script.args.iter().any(|arg| arg.choices_from.is_some());
+    let _look = looks
+        .then(|| scripts.begin_look(request.actor.id))
+        .transpose()?;
+    scripts.check_choices(script, given).await
 }
 
 fn argv(job: &NewJob) -> Result<Vec<String>> {

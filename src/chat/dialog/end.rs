@@ -29,7 +29,7 @@ pub(super) async fn finish(request: &Request, script: &Script, mut open: Open) -
     open.state.old_prompts = open.state.prompts;
     write(&mut open)?;
     let services = &request.services;
-    let mut tx = services.store.begin().await?;
+    let mut tx = services.store.begin_led().await?;
     if !dialogs::put(&mut tx, &open.row, from).await? {
         return Err(Error::refused("That question was answered already."));
     }
@@ -98,7 +98,7 @@ pub(super) async fn close(
     again: bool,
 ) -> Result<Reply> {
     let services = &request.services;
-    let mut tx = services.store.begin().await?;
+    let mut tx = services.store.begin_led().await?;
     let source = request.update.to_string();
     if !end(services, &mut tx, &open, phase, words, again, &source).await? {
         return Err(Error::refused("This is over already."));

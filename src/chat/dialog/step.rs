@@ -30,6 +30,7 @@ pub(super) async fn check(
     let value = arg.check(words)?;
     if let Some(from) = &arg.choices_from {
         let known = script.with_defaults(&open.state.values(script));
+        let _look = scripts.begin_look(request.actor.id)?;
         let looking = scripts.check_choice(script, arg, from, &known, &value);
         shown_if_long(request, open, arg.name.as_str(), looking).await?;
     }
@@ -51,7 +52,7 @@ pub(super) async fn wrong(
     open.state.prompts += 1;
     let words = show::prompt(arg, Some(&refusal), mention(request));
     let prompt = prompt_message(&open, number, words, arg.hint.as_deref(), request.message);
-    let mut tx = request.services.store.begin().await?;
+    let mut tx = request.services.store.begin_led().await?;
     let from = open.row.step;
     open.row.expires_at = Millis::now().plus(ANSWER_WITHIN);
     write(&mut open)?;
@@ -124,7 +125,7 @@ pub(super) async fn go_on(request: &Request, script: &Script, mut open: Open) ->
     open.state.prompts += u32::from(prompt.is_some());
     open.row.expires_at = Millis::now().plus(ANSWER_WITHIN);
     write(&mut open)?;
-    let mut tx = services.store.begin().await?;
+    let mut tx = services.store.begin_led().await?;
     if let Some(old) = &replaced {
         let words = "You began another one. Nothing was run.";
         end(
@@ -213,6 +214,7 @@ pub(super) async fn next<'s>(
                     continue;
                 };
                 let known = script.with_defaults(&open.state.values(script));
+                let _look = scripts.begin_look(request.actor.id)?;
                 let looking = scripts.check_choice(script, arg, from, &known, &value);
                 match shown_if_long(request, open, name, looking).await {
                     Ok(()) => continue,

@@ -443,7 +443,7 @@ async fn write(request: &Request, grant: &Grant, deed: Deed<'_>) -> Result<u64> 
     let store = &request.services.store;
     let (by, now) = (request.actor.name.replace('\0', "\u{fffd}"), Millis::now());
     let done = async {
-        let mut tx = store.begin().await?;
+        let mut tx = store.begin_led().await?;
         grant.record(&mut tx).await?;
         let changed = match deed {
             Deed::Retry(ids) => {
