@@ -1,11 +1,12 @@
 //! `/outbox`: what waits and what failed, tried again or dropped; by whom it may, once, and told in `/job`.
 
+use crate::harness::tools::until;
 use crate::harness::{ANN, BEN, CLEO, OPS, PATIENCE, World};
 use crate::on_both;
 use opsgram::base::ids::{ChatId, Place};
 use opsgram::base::time::Millis;
 use opsgram::delivery::Outgoing;
-use opsgram::sandbox::{Fault, FaultKind, View};
+use opsgram::sandbox::{Fault, FaultKind};
 use opsgram::store::outbox::{self, NewRow};
 use opsgram::store::waiting::{self, Delivery};
 use std::time::{Duration, Instant};
@@ -167,8 +168,8 @@ on_both! {
         world.sandbox.open_private(BEN);
         world.sandbox.fault(Fault::once(FaultKind::Delay(Duration::from_secs(2))).in_chat(BEN));
         promise(&world, BEN, "on its way").await;
-        let called = |view: &View<'_>| view.calls().any(|call| call.method == "sendMessage").then_some(());
-        let on_its_way = world.sandbox.wait(PATIENCE, "the call", called);
+        // The call that takes the fault has begun.
+        until("the call", || world.sandbox.faults_left() == 0).await;
         let id = stands(&world, BEN, Delivery::Pending, 0).await;
         let store = world.services().store.clone();
         let mut tx = store.begin().await.unwrap();
@@ -176,7 +177,6 @@ on_both! {
         let dropped = waiting::drop_one(&mut tx, id, "ann", now).await.unwrap();
         assert!(dropped);
         store.commit(tx).await.unwrap();
-        on_its_way.await.unwrap();
         world.sees(BEN, "on its way").await;
         stands(&world, BEN, Delivery::Sent(false), 0).await;
         assert_eq!(world.count(BEN, "on its way"), 1);

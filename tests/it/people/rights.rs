@@ -23,6 +23,9 @@ on_both! {
         world.asks(ANN, ANN, "/grant ben admin 2h").await;
         world.asks(ANN, ANN, "/grant cleo operator 30m").await;
         world.asks(ANN, ANN, "/grant 333 operator 30m").await;
+        for person in [BEN, CLEO] {
+            world.asks(person, person, "/whoami").await;
+        }
         let access = &world.services().access;
         let until = access.look_up(UserId(BEN)).await.unwrap().unwrap().until.unwrap().0;
         let standing = |user, at| access.standing_at(UserId(user), private(user), at);
