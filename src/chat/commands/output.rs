@@ -1,4 +1,4 @@
-//! `/output`: what a job printed, as a file or in part. Searching is the business of [`crate::chat::search`].
+//! `/output`: what a job printed, as a file or in part. Searching is the business of `chat::search`.
 
 use super::About;
 use super::job::visible;

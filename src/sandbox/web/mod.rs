@@ -1,8 +1,8 @@
 //! The chat page: what people see and do in a browser, served on the loopback interface.
 //!
 //! The page is plain files inside the program. What happens reaches it as one stream of events
-//! ([`feed`]), what a person does comes as requests ([`actions`], [`panel`]). The bot runs as a
-//! process of its own ([`keeper`]), so that it can be killed as hard as a machine can fail.
+//! (`feed`), what a person does comes as requests (`actions`, `panel`). The bot runs as a
+//! process of its own (`keeper`), so that it can be killed as hard as a machine can fail.
 
 mod actions;
 mod assets;
