@@ -15,8 +15,13 @@ impl Term {
 
     /// Does it, unless the term ends before.
     pub(super) async fn within(&self, handler: impl Future<Output = ()>) {
-        if self.0.run_until_cancelled(handler).await.is_none() {
-            tracing::warn!("an update is left to the instance that leads now");
+        tokio::select! {
+            // The end first: what could go on at that moment must not.
+            biased;
+            () = self.0.cancelled() => {
+                tracing::warn!("an update is left to the instance that leads now");
+            }
+            () = handler => {}
         }
     }
 }
