@@ -182,13 +182,16 @@ async fn a_stranger_that_holds_the_output_does_not_hang_the_run() {
 #[tokio::test]
 async fn leftovers_of_a_dead_run_are_found_by_their_marker() {
     let marker = unique_marker();
-    let mut left = std::process::Command::new("sleep")
-        .arg("1000")
+    let mut left = std::process::Command::new("cat")
         .env(MARKER_VARIABLE, &marker)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
         .spawn()
         .unwrap();
+    // Its variables can be read once it runs, which is a moment after it was started.
+    let (mut input, mut output) = (left.stdin.take().unwrap(), left.stdout.take().unwrap());
+    std::io::Write::write_all(&mut input, b"!").unwrap();
+    std::io::Read::read_exact(&mut output, &mut [0]).unwrap();
     assert_eq!(survivors(&marker), [left.id().cast_signed()]);
     assert_eq!(survivors(&marker[1..]), [0; 0]);
     assert_eq!(end_all(&marker, LONG).await, [0; 0]);
