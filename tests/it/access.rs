@@ -487,7 +487,7 @@ on_both! {
         for line in world.audit().await {
             assert!(!format!("{line:?}").contains("hunter2"), "{line:?}");
         }
-        assert_eq!(world.audited("script.run", "allowed").await.len(), 1);
+        assert_eq!(world.audited("script.ask", "allowed").await.len(), 1);
     }
 }
 
