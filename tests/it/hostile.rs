@@ -293,7 +293,8 @@ async fn output_too_large_for_telegram_does_not_swallow_the_ending() {
         let words = format!("✅ {mode} · #{id} · exit 0");
         let note = |view: &opsgram::sandbox::View<'_>| {
             let mut told = view.from_bot(BEN).filter(|m| m.text.starts_with(&words));
-            told.find(|m| m.text.contains("it is kept on the server as job")).cloned()
+            told.find(|m| m.text.contains("it is kept on the server as job"))
+                .cloned()
         };
         let told = world
             .sandbox
