@@ -145,6 +145,23 @@ async fn edit(
     }
 }
 
+/// How the words are parsed and where the message goes. Each kind of call has these setters from a trait of its own.
+macro_rules! placed {
+    ($call:ident, $message:ident, $chat:ident, $manner:ident, $mode:ident) => {{
+        let mut call = $call;
+        if let Some(mode) = $mode {
+            call = call.parse_mode(mode);
+        }
+        if let Some(thread) = thread($message, $manner) {
+            call = call.message_thread_id(thread);
+        }
+        if let Some(reply) = reply($message, $chat) {
+            call = call.reply_parameters(reply);
+        }
+        call
+    }};
+}
+
 async fn send_text(
     bot: &Bot,
     chat: ChatId,
@@ -154,18 +171,10 @@ async fn send_text(
     manner: Manner,
 ) -> Result<MessageId, RequestError> {
     let (words, mode) = words(html, text::MESSAGE_UNITS, manner);
-    let mut call = bot
+    let call = bot
         .send_message(teloxide::types::ChatId(chat.0), words)
         .link_preview_options(no_preview());
-    if let Some(mode) = mode {
-        call = call.parse_mode(mode);
-    }
-    if let Some(thread) = thread(message, manner) {
-        call = call.message_thread_id(thread);
-    }
-    if let Some(reply) = reply(message, chat) {
-        call = call.reply_parameters(reply);
-    }
+    let mut call = placed!(call, message, chat, manner, mode);
     if let Some(placeholder) = message.force_reply.as_deref().filter(|_| !manner.plain) {
         call = call.reply_markup(force_reply(placeholder));
     } else if !buttons.is_empty() && !manner.plain {
@@ -195,18 +204,10 @@ async fn send_file(
     // Held until the call is over: a scratch file is removed with it.
     let Attachment { content, name, .. } = file;
     let (document, _held) = input(content, name);
-    let mut call = bot
+    let call = bot
         .send_document(teloxide::types::ChatId(chat.0), document)
         .caption(words);
-    if let Some(mode) = mode {
-        call = call.parse_mode(mode);
-    }
-    if let Some(thread) = thread(message, manner) {
-        call = call.message_thread_id(thread);
-    }
-    if let Some(reply) = reply(message, chat) {
-        call = call.reply_parameters(reply);
-    }
+    let mut call = placed!(call, message, chat, manner, mode);
     if !buttons.is_empty() && !manner.plain {
         call = call.reply_markup(keyboard(buttons, manner));
     }
@@ -225,18 +226,10 @@ async fn send_picture(
     let (words, mode) = words(&caption(&file, html), text::CAPTION_UNITS, manner);
     let Attachment { content, name, .. } = file;
     let (photo, _held) = input(content, name);
-    let mut call = bot
+    let call = bot
         .send_photo(teloxide::types::ChatId(chat.0), photo)
         .caption(words);
-    if let Some(mode) = mode {
-        call = call.parse_mode(mode);
-    }
-    if let Some(thread) = thread(message, manner) {
-        call = call.message_thread_id(thread);
-    }
-    if let Some(reply) = reply(message, chat) {
-        call = call.reply_parameters(reply);
-    }
+    let mut call = placed!(call, message, chat, manner, mode);
     if !buttons.is_empty() && !manner.plain {
         call = call.reply_markup(keyboard(buttons, manner));
     }

@@ -15,6 +15,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use sqlx::{Connection, Executor};
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// Another takes over within this time, whatever happened to the one that led.
@@ -41,6 +42,19 @@ async fn beside(world: &World) -> Outside {
     })
     .await;
     second
+}
+
+/// The script `again`: it writes job and process into a file, waits at a gate, and runs again after a crash.
+fn again(world: &mut World) -> (PathBuf, Gate) {
+    let runs = world.path().join("runs");
+    let gate = Gate::new(world, "gate");
+    let body = format!(
+        "echo $OPSGRAM_JOB $$ >> {}; {}",
+        runs.display(),
+        gate.wait()
+    );
+    world.script("again", &body, &["on_crash: retry", "concurrency: 4"]);
+    (runs, gate)
 }
 
 fn signal(bot: &Outside, signal: Signal) {
@@ -214,14 +228,7 @@ async fn stopped_in_good_order_the_leader_hands_over_at_once_and_its_job_is_told
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn paused_the_leader_is_followed_and_does_nothing_any_more_when_it_wakes() {
     let mut world = world().await;
-    let runs = world.path().join("runs");
-    let mut gate = Gate::new(&world, "gate");
-    let body = format!(
-        "echo $OPSGRAM_JOB $$ >> {}; {}",
-        runs.display(),
-        gate.wait()
-    );
-    world.script("again", &body, &["on_crash: retry", "concurrency: 4"]);
+    let (runs, mut gate) = again(&mut world);
     let first = Outside::start(&world).await;
     world.say(ANN, "/run again");
     world.sees(ANN, "▶️ again · #1").await;
@@ -259,14 +266,7 @@ async fn paused_the_leader_is_followed_and_does_nothing_any_more_when_it_wakes()
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn cut_off_from_the_database_the_leader_kills_what_it_runs_before_another_runs_it_again() {
     let mut world = world().await;
-    let runs = world.path().join("runs");
-    let mut gate = Gate::new(&world, "gate");
-    let body = format!(
-        "echo $OPSGRAM_JOB $$ >> {}; {}",
-        runs.display(),
-        gate.wait()
-    );
-    world.script("again", &body, &["on_crash: retry", "concurrency: 4"]);
+    let (runs, mut gate) = again(&mut world);
     let wire = Wire::to(&world.location()).await;
     world.variable("OPSGRAM_DATABASE", wire.url());
     let first = Outside::start(&world).await;
