@@ -31,6 +31,7 @@ on_both! {
         world.sees(ANN, "dan: In the group -4004 nobody is more than viewer").await;
         assert!(world.asks(BEN, ELSEWHERE, "/run hello").await.text.contains("nobody is more than viewer"));
         world.asks(DAN, ELSEWHERE, "/chats allow operator").await;
+        world.sees(ANN, "dan: In the group -4004 nobody is more than operator").await;
         assert!(world.asks(BEN, ELSEWHERE, "/run hello").await.text.contains("hello · #1"));
         let list = world.asks(ANN, ANN, "/chats").await;
         assert!(list.text.contains("elsewhere -4004\nat most operator · by dan"), "{}", list.text);
