@@ -1,5 +1,6 @@
 //! Values that every layer speaks in: ids, states, errors, time and text.
 
+pub mod alert;
 pub mod error;
 pub mod filename;
 pub mod ids;
