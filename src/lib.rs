@@ -25,6 +25,7 @@ pub mod jobs;
 
 // Layer 5: features.
 pub mod actions;
+pub mod monitors;
 
 // Layer 6: the handles of both surfaces.
 pub mod services;
