@@ -1,7 +1,7 @@
 //! Tells when the configuration file may have changed. Only a hint: whether it did, its content says.
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::Notify;
 
@@ -12,14 +12,20 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// Watches the folder of the file, not the file: editors and mounts replace it. Where the system cannot watch,
-    /// nothing is told, and whoever asks looks at the file by the clock alone.
+    /// Watches the folder of the file, not the file: editors replace it. What becomes of the other files there is passed
+    /// over. Where the system cannot watch, and where a mount puts a link to another folder, nothing is told, and whoever
+    /// asks looks at the file by the clock alone.
     pub(super) fn over(file: &Path) -> Self {
         let changed = Arc::new(Notify::new());
         let told = Arc::clone(&changed);
         let folder = file.parent().unwrap_or(Path::new("/"));
+        let name = file.file_name().map(ToOwned::to_owned);
+        let concerns = move |event: &notify::Event| {
+            let is_it = |path: &PathBuf| path.file_name() == name.as_deref();
+            !event.kind.is_access() && event.paths.iter().any(is_it)
+        };
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            if event.is_ok_and(|event| !event.kind.is_access()) {
+            if event.is_ok_and(|event| concerns(&event)) {
                 told.notify_one();
             }
         })
@@ -36,7 +42,7 @@ impl Watch {
         }
     }
 
-    /// Resolves when something in the folder changed since the last time.
+    /// Resolves when the file was touched since the last time.
     pub(super) async fn changed(&self) {
         self.changed.notified().await;
     }

@@ -1,7 +1,8 @@
 //! The transport over apalis: its SQLite file beside ours, or its schema in our PostgreSQL.
 //!
 //! apalis carries ids only. On SQLite its tables live in a file of their own, so that its polling never waits for
-//! our writes, at `synchronous=NORMAL`: what a power cut takes from it, the sweep pushes again.
+//! our writes, at `synchronous=NORMAL`: what a power cut takes from it, the sweep pushes again. There, where no other
+//! instance could take it, an id for which a worker is free goes to that worker at once, and is not carried at all.
 
 use super::transport::{Transport, Worker};
 use crate::base::ids::JobId;
@@ -13,9 +14,9 @@ use apalis::prelude::{
 use futures::future::BoxFuture;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 /// Our queue's name in apalis.
@@ -29,6 +30,24 @@ const KEEP_SECONDS: i64 = 3600;
 pub struct Queue {
     engine: Engine,
     wake: Arc<Notify>,
+    /// While ids are worked on.
+    slots: Mutex<Option<Arc<Slots>>>,
+}
+
+/// A worker that works on so many ids at a time, whichever way they come.
+struct Slots {
+    worker: Arc<dyn Worker>,
+    free: Arc<Semaphore>,
+}
+
+impl Worker for Slots {
+    fn work(&self, id: JobId) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            // The semaphore is never closed.
+            let _slot = self.free.acquire().await;
+            self.worker.work(id).await;
+        })
+    }
 }
 
 enum Engine {
@@ -56,7 +75,28 @@ impl Queue {
         Ok(Self {
             engine,
             wake: Arc::default(),
+            slots: Mutex::default(),
         })
+    }
+
+    /// Gives the id to a free worker of this process; `false` when there is none.
+    fn hand_over(&self, id: JobId) -> bool {
+        let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(slots) = slots.as_ref().map(Arc::clone) else {
+            return false;
+        };
+        let Ok(slot) = Arc::clone(&slots.free).try_acquire_owned() else {
+            return false;
+        };
+        tokio::spawn(async move {
+            slots.worker.work(id).await;
+            drop(slot);
+        });
+        true
+    }
+
+    fn put_to_work(&self, slots: Option<Arc<Slots>>) {
+        *self.slots.lock().unwrap_or_else(PoisonError::into_inner) = slots;
     }
 
     async fn add(&self, id: JobId) -> anyhow::Result<()> {
@@ -64,6 +104,7 @@ impl Queue {
             .max_attempts(1)
             .build();
         match &self.engine {
+            Engine::Sqlite(_) if self.hand_over(id) => return Ok(()),
             Engine::Sqlite(pool) => {
                 let mut db = pool.acquire().await?;
                 apalis_sqlite::queries::push_tasks(&mut *db, QUEUE, &[task]).await?;
@@ -132,7 +173,13 @@ impl Transport for Queue {
         stop: CancellationToken,
     ) -> BoxFuture<'_, anyhow::Result<()>> {
         Box::pin(async move {
-            match &self.engine {
+            let slots = Arc::new(Slots {
+                worker,
+                free: Arc::new(Semaphore::new(workers)),
+            });
+            self.put_to_work(Some(Arc::clone(&slots)));
+            let worker: Arc<dyn Worker> = slots;
+            let ended = match &self.engine {
                 Engine::Sqlite(pool) => {
                     let config = apalis_sqlite::Config::default()
                         .queue(QUEUE)
@@ -153,7 +200,9 @@ impl Transport for Queue {
                         apalis_postgres::PostgresStorage::<i64>::new(pool).with_config(config);
                     drive!(storage, &self.wake, worker, workers, stop)
                 }
-            }
+            };
+            self.put_to_work(None);
+            ended
         })
     }
 

@@ -124,6 +124,14 @@ impl Folder {
         private_folder(&self.out())
     }
 
+    /// Whether nothing came in, and nothing was left.
+    #[must_use]
+    pub fn is_untouched(&self) -> bool {
+        let is_none = |path| fs::symlink_metadata(path).is_err();
+        let out = fs::read_dir(self.out());
+        is_none(self.incoming()) && out.is_ok_and(|mut entries| entries.next().is_none())
+    }
+
     /// Sorts what is in `out`: regular files within the bounds, by name, are set apart to be sent.
     ///
     /// # Errors
@@ -158,7 +166,6 @@ impl Folder {
             }
         }
         left.kept += more;
-        self.remove_empty();
         Ok(left)
     }
 
@@ -267,8 +274,8 @@ impl Folder {
         self.root.join("send")
     }
 
-    /// Folders that hold nothing go; those that hold something refuse to.
-    fn remove_empty(&self) {
+    /// Removes its folders that hold nothing; those that hold something refuse to go.
+    pub fn remove_empty(&self) {
         for folder in [self.sending(), self.out(), self.root.clone()] {
             if let Err(error) = fs::remove_dir(&folder)
                 && !matches!(

@@ -40,6 +40,10 @@ impl Jobs {
             files: limits.max_files,
             bytes: limits.max_files_size,
         };
+        // For most jobs, at once: to look into a folder takes less time than to hand it to another thread.
+        if folder.is_untouched() {
+            return Vec::new();
+        }
         let (collected, subject) = (folder.clone(), subject(job.id, &job.new));
         match beside(move || collected.collect(bounds)).await {
             Ok(left) => messages(&subject, folder, &left, mask),
@@ -86,6 +90,17 @@ impl Jobs {
             }
         }
         Ok(())
+    }
+
+    /// Removes what a job left empty. Done when its ending is written, since nobody waits for it.
+    pub(super) async fn remove_empty_folders(&self, folder: Folder) {
+        let removed = beside(move || {
+            folder.remove_empty();
+            Ok(())
+        });
+        if let Err(error) = removed.await {
+            tracing::warn!(%error, "empty folders of a job stay behind");
+        }
     }
 
     /// Removes all files of a job.

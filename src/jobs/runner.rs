@@ -104,9 +104,11 @@ impl Jobs {
             size: Size::Pipe,
         });
         let log_dir = &self.inner.settings.log_dir;
-        let output = active.open_output(log_dir, self.limits().max_log, &reading);
         let files = self.folder(&job);
-        self.prepare_folder(&files).await;
+        // The folder is made by another thread while this one opens the log.
+        let ((), output) = tokio::join!(self.prepare_folder(&files), async {
+            active.open_output(log_dir, self.limits().max_log, &reading)
+        });
         let cx = ActionCx {
             job: Arc::clone(&job),
             files: files.clone(),
@@ -149,9 +151,10 @@ impl Jobs {
         };
         let again = cut_short && job.new.after_crash == AfterCrash::Retry;
         // Taken for dead, this instance has nothing to collect: the folder is a later start's.
-        let results = match again || !self.is_still_ours(&job).await {
-            true => Vec::new(),
-            false => {
+        let is_over_here = !again && self.is_still_ours(&job).await;
+        let results = match is_over_here {
+            false => Vec::new(),
+            true => {
                 let mask = Redactor::new(reading.secrets.iter().map(String::as_str));
                 self.results(&job, &files, &mask).await
             }
@@ -162,6 +165,10 @@ impl Jobs {
         };
         self.conclude(&job, &active, &fate).await;
         self.wake_waiting().await;
+        // Where something is sent, the last of it to go takes the folders along.
+        if is_over_here && results.is_empty() {
+            self.remove_empty_folders(files).await;
+        }
     }
 
     /// The open job of this process; one that waited over a restart is opened now.

@@ -3,6 +3,7 @@
 use super::jobs::{COLUMNS, Job, read};
 use super::{Connection, Result};
 use crate::base::ids::{JobId, UserId};
+use crate::base::name::Name;
 use crate::base::role::Role;
 use crate::base::time::Millis;
 use sqlx::Row;
@@ -37,6 +38,8 @@ pub struct Filter {
     pub title: Option<String>,
     /// Who asked for them.
     pub asker: Option<UserId>,
+    /// Scripts whose jobs by the asker count whatever role they need: those that the asker may run by a right of their own.
+    pub also: Vec<Name>,
     /// Not asked for before this moment.
     pub since: Option<Millis>,
 }
@@ -173,10 +176,15 @@ fn condition(filter: &Filter, role: Role) -> String {
         Some(_) => "id >= $3 AND created_at >= $4",
         None => "$3 = 0 AND $4 = 0",
     };
-    format!(
-        "{standing} AND {title} AND {asker} AND {since} AND {}",
-        seen_by(role)
-    )
+    let seen = match filter.asker.is_some() && !filter.also.is_empty() {
+        true => {
+            // A name holds letters, digits and `-_.` only.
+            let names: Vec<_> = filter.also.iter().map(|name| format!("'{name}'")).collect();
+            format!("({} OR title IN ({}))", seen_by(role), names.join(", "))
+        }
+        false => seen_by(role).to_owned(),
+    };
+    format!("{standing} AND {title} AND {asker} AND {since} AND {seen}")
 }
 
 type Query<'q> = sqlx::query::Query<'q, sqlx::Any, sqlx::any::AnyArguments>;

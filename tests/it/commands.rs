@@ -210,8 +210,14 @@ on_both! {
         for (person, role) in [(ANN, "owner"), (BEN, "operator"), (CLEO, "viewer")] {
             let role = opsgram::base::role::Role::parse(role).unwrap();
             let own: Vec<_> = Command::of(Some(role)).map(|c| c.about().name.to_owned()).collect();
-            let help = world.asks(person, person, "/help").await;
+            let help = world.asks(person, person, "/help all").await;
             assert_eq!(listed(&help), own, "{role}");
+            let short = world.asks(person, person, "/help").await;
+            assert!(short.text.lines().count() <= 22, "more than a phone shows: {}", short.text);
+            for command in &own {
+                let named = short.text.split_whitespace().any(|word| word == format!("/{command}"));
+                assert!(named, "/{command} is missing: {}", short.text);
+            }
             let scope = format!("chat:{person}");
             let menu = |view: &View<'_>| {
                 let menu: Vec<_> = view.commands(&scope).iter().map(|e| e.command.clone()).collect();

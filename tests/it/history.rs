@@ -3,6 +3,7 @@
 use crate::harness::{ANN, BEN, CLEO, Database, OPS, World};
 use crate::on_both;
 use opsgram::base::ids::{JobId, UserId};
+use opsgram::base::name::Name;
 use opsgram::base::role::Role;
 use opsgram::base::time::Millis;
 use opsgram::sandbox::Message;
@@ -388,6 +389,7 @@ async fn no_list_reads_every_job() {
                             standing,
                             title: title.clone(),
                             asker: *asker,
+                            also: asker.iter().map(|_| Name::new("deploy").unwrap()).collect(),
                             since,
                         };
                         for (cursor, role) in [

@@ -74,13 +74,14 @@ async fn list(
 ) -> Result<Reply> {
     let asked = Asked::new("job.list", filter::short(filter), Role::Viewer);
     let role = request.allow(asked).await?.role();
+    let looked_for = with_own_rights(request, filter, role);
     let (page, count) = {
         let mut db = request.services.store.read().await?;
-        let page = turn(&mut db, filter, role, cursor).await?;
+        let page = turn(&mut db, &looked_for, role, cursor).await?;
         let plain = *filter == Filter::default() && !page.newer && !page.older;
         let count = match plain || page.jobs.is_empty() {
             true => None,
-            false => Some(store::history::count(&mut db, filter, role, COUNTED + 1).await?),
+            false => Some(store::history::count(&mut db, &looked_for, role, COUNTED + 1).await?),
         };
         (page, count)
     };
@@ -112,6 +113,19 @@ async fn list(
     }
     let turns = turns(request, filter, &page, kept).await?;
     Ok(Reply::html(html).buttons(buttons(request, filter, &page, turns)))
+}
+
+/// The filter, which finds the asker's own jobs also of scripts that only a right of their own opens to them.
+fn with_own_rights(request: &Request, filter: &Filter, role: Role) -> Filter {
+    let mut filter = filter.clone();
+    if filter.asker == Some(request.actor.id) {
+        let config = request.services.live.current();
+        let opened = config.scripts.values().filter(|script| {
+            script.role > role && request.may_run(script.name.as_str(), script.role)
+        });
+        filter.also = opened.map(|script| script.name.clone()).collect();
+    }
+    filter
 }
 
 struct Page {

@@ -45,6 +45,35 @@ pub struct About {
     pub acts: bool,
 }
 
+/// What a command is about, for the help.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// Running scripts, and what became of it.
+    Jobs,
+    /// How things are.
+    State,
+    /// Who may what.
+    People,
+    /// The bot itself.
+    Bot,
+}
+
+impl Group {
+    /// All groups, in the order of the help.
+    pub const ALL: [Group; 4] = [Group::Jobs, Group::State, Group::People, Group::Bot];
+
+    /// Its heading.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Group::Jobs => "Scripts and jobs",
+            Group::State => "How things are",
+            Group::People => "People and groups",
+            Group::Bot => "This bot",
+        }
+    }
+}
+
 /// A command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command {
@@ -139,6 +168,32 @@ impl Command {
             Command::Help => &help::ABOUT,
             Command::Whoami => &whoami::ABOUT,
             Command::Start => &start::ABOUT,
+        }
+    }
+
+    /// What it is about.
+    #[must_use]
+    pub fn group(self) -> Group {
+        match self {
+            Command::Run
+            | Command::Stream
+            | Command::Jobs
+            | Command::Job
+            | Command::Cancel
+            | Command::Retry
+            | Command::Output => Group::Jobs,
+            Command::Status | Command::Outbox => Group::State,
+            Command::Users
+            | Command::Grant
+            | Command::Revoke
+            | Command::Invite
+            | Command::Chats
+            | Command::Audit => Group::People,
+            Command::Config
+            | Command::Reload
+            | Command::Help
+            | Command::Whoami
+            | Command::Start => Group::Bot,
         }
     }
 

@@ -36,6 +36,10 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(5), Duration::from_m
 const READ_BYTES: usize = 64 * 1024;
 /// The size asked for the pipe; also the most that is read after every process is gone.
 const PIPE_BYTES: i32 = 1024 * 1024;
+/// Within this time, no machine begins as many processes as there are ids (32,768 at least).
+const IDS_COME_ROUND: Duration = Duration::from_secs(1);
+/// So many processes that began since are looked for one by one.
+const FEW: i32 = 64;
 /// How often, and after which pause, a program that is being written to is tried again.
 const BUSY_RETRIES: (u32, Duration) = (20, Duration::from_millis(10));
 
@@ -193,6 +197,7 @@ pub async fn end_all(marker: &str, grace: Duration) -> Vec<i32> {
         marker: marker.to_owned(),
         told: HashSet::new(),
         armed: false,
+        since: Instant::now(),
     };
     family.end_by(Instant::now() + grace).await
 }
@@ -273,6 +278,7 @@ struct Family {
     told: HashSet<i32>,
     /// Whether they are to be killed when this is dropped.
     armed: bool,
+    since: Instant,
 }
 
 /// A process group, named after the process that leads it.
@@ -314,6 +320,7 @@ impl Family {
             marker: marker.to_owned(),
             told: HashSet::new(),
             armed: true,
+            since: Instant::now(),
         }
     }
 
@@ -328,12 +335,35 @@ impl Family {
     }
 
     async fn living(&self) -> Vec<i32> {
+        if self.left_nothing() {
+            return Vec::new();
+        }
         let (group, marker) = (self.group, self.marker.clone());
         let look = tokio::task::spawn_blocking(move || living(group, &marker));
         match timeout(LOOK_PATIENCE, look).await {
             Ok(Ok(found)) => found,
             Ok(Err(_)) | Err(_) => Vec::new(),
         }
+    }
+
+    /// Whether no process can be left, as far as that shows without reading all of them: the leader was collected, and
+    /// none lives that began after it.
+    ///
+    /// The system hands process ids out in order, and begins again at the end of their range. So a process of this run has an
+    /// id between the leader's and the newest, as long as too little time has passed for the ids to come round.
+    fn left_nothing(&self) -> bool {
+        let Some(group) = self.group else {
+            return false;
+        };
+        if !group.collected || self.since.elapsed() > IDS_COME_ROUND {
+            return false;
+        }
+        let Some(newest) = newest_process() else {
+            return false;
+        };
+        let after = group.leader.as_raw() + 1;
+        let is_alive = |id: i32| fs::exists(format!("/proc/{id}")).unwrap_or(true);
+        newest + 1 >= after && newest - after < FEW && !(after..=newest).any(is_alive)
     }
 
     /// TERM to every process that did not get it yet; a stopped one must go on to end.
@@ -418,6 +448,12 @@ fn carries(id: i32, marked: &str) -> bool {
             .split(|byte| *byte == 0)
             .any(|variable| variable == marked.as_bytes())
     })
+}
+
+/// The id of the process that began last, by `/proc/loadavg`: `load load load running/all newest`.
+fn newest_process() -> Option<i32> {
+    let told = fs::read_to_string("/proc/loadavg").ok()?;
+    told.split_whitespace().nth(4)?.parse().ok()
 }
 
 /// Whether the process belongs to the group and is not dead, by `/proc/<id>/stat`: `id (name) state parent group …`.

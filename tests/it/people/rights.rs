@@ -112,6 +112,11 @@ on_both! {
         assert!(fixed.text.contains("ben's right to deploy is fixed in the configuration"), "{}", fixed.text);
         let users = world.asks(ANN, ANN, "/users").await;
         assert!(users.text.contains("may run deploy (configuration)"), "{}", users.text);
+        // Their own runs are theirs to look back at; others' stay out of sight.
+        let mine = world.asks(BEN, BEN, "/jobs mine").await;
+        assert!(mine.text.contains("deploy · #1") && !mine.text.contains("#2"), "{}", mine.text);
+        let all = world.asks(BEN, BEN, "/jobs").await;
+        assert!(!all.text.contains("deploy"), "{}", all.text);
         world.quiet().await;
     }
 }
