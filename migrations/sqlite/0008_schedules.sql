@@ -27,7 +27,7 @@ CREATE TABLE schedules (
 );
 
 -- One row while everything is frozen.
-CREATE TABLE freeze (
+CREATE TABLE frozen (
     id      BIGINT PRIMARY KEY,
     since   BIGINT NOT NULL,
     by_id   BIGINT NOT NULL,

@@ -23,7 +23,7 @@ pub struct Freeze {
 /// # Errors
 /// When the database refuses.
 pub async fn current(db: &mut Connection) -> Result<Option<Freeze>> {
-    let row = sqlx::query("SELECT since, by_id, by_name, reason FROM freeze")
+    let row = sqlx::query("SELECT since, by_id, by_name, reason FROM frozen")
         .fetch_optional(db)
         .await?;
     Ok(row.map(|row| Freeze {
@@ -48,7 +48,7 @@ pub async fn is_frozen(db: &mut Connection) -> Result<bool> {
 /// When the database refuses.
 pub async fn begin(db: &mut Connection, freeze: &Freeze) -> Result<bool> {
     let added = sqlx::query(
-        "INSERT INTO freeze (id, since, by_id, by_name, reason) VALUES (1, $1, $2, $3, $4)
+        "INSERT INTO frozen (id, since, by_id, by_name, reason) VALUES (1, $1, $2, $3, $4)
          ON CONFLICT (id) DO NOTHING",
     )
     .bind(freeze.since.0)
@@ -65,6 +65,6 @@ pub async fn begin(db: &mut Connection, freeze: &Freeze) -> Result<bool> {
 /// # Errors
 /// When the database refuses.
 pub async fn end(db: &mut Connection) -> Result<bool> {
-    let gone = sqlx::query("DELETE FROM freeze").execute(db).await?;
+    let gone = sqlx::query("DELETE FROM frozen").execute(db).await?;
     Ok(gone.rows_affected() > 0)
 }
