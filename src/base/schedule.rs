@@ -164,7 +164,11 @@ mod tests {
             ];
             assert_eq!(found, told, "{rule:?}");
         }
-        for ending in [Ending::Lost, Ending::Stopped, Ending::TimedOut(Duration::ZERO)] {
+        for ending in [
+            Ending::Lost,
+            Ending::Stopped,
+            Ending::TimedOut(Duration::ZERO),
+        ] {
             assert!(Rule::OnFailure.tells(&ending, false, false), "{ending:?}");
         }
     }
@@ -183,7 +187,10 @@ mod tests {
         let failed = Ending::Exited(1);
         let all: Vec<_> = (1..=5).map(|n| pause(n, &failed)).collect();
         let seconds = |n| Some(Duration::from_secs(n));
-        assert_eq!(all, [seconds(10), seconds(30), seconds(60), seconds(60), None]);
+        assert_eq!(
+            all,
+            [seconds(10), seconds(30), seconds(60), seconds(60), None]
+        );
         for never in [
             Ending::Exited(0),
             Ending::Exited(2),

@@ -46,7 +46,9 @@ impl Zone {
             let known = chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name());
             match closest(text, known) {
                 Some(near) => format!("`{text}` is not a time zone; did you mean `{near}`?"),
-                None => format!("`{text}` is not a time zone; write one such as Europe/Berlin or UTC"),
+                None => {
+                    format!("`{text}` is not a time zone; write one such as Europe/Berlin or UTC")
+                }
             }
         })
     }
@@ -261,7 +263,9 @@ fn cron(fields: &[&str]) -> Result<When, String> {
              such as `0 6 * * MON-FRI`"
         )
     };
-    let read = parser().parse(&text).map_err(|why| wrong(why.to_string()))?;
+    let read = parser()
+        .parse(&text)
+        .map_err(|why| wrong(why.to_string()))?;
     // A day that no month has: found here, not when it is waited for.
     let comes = next_by(&read, &Tz::UTC, Millis(0));
     if comes.is_none() {
@@ -360,7 +364,11 @@ mod tests {
             let wrong = When::parse(text).unwrap_err();
             assert!(wrong.contains(words), "{text}: {wrong}");
         }
-        assert!(Zone::parse("Europe/Berlni").unwrap_err().contains("Europe/Berlin"));
+        assert!(
+            Zone::parse("Europe/Berlni")
+                .unwrap_err()
+                .contains("Europe/Berlin")
+        );
         assert_eq!(Zone::parse("UTC"), Ok(Zone::UTC));
     }
 
@@ -463,7 +471,10 @@ mod tests {
         assert_eq!(when.next(BERLIN, hour(2), hour(2)), Some(hour(7)));
         assert_eq!(when.next(BERLIN, hour(2), hour(9)), Some(hour(12)));
         assert_eq!(when.next(BERLIN, hour(2), hour(12)), Some(hour(17)));
-        assert_eq!(when.latest(BERLIN, hour(2), hour(2), hour(40)), Some(hour(37)));
+        assert_eq!(
+            when.latest(BERLIN, hour(2), hour(2), hour(40)),
+            Some(hour(37))
+        );
         assert_eq!(when.latest(BERLIN, hour(2), hour(37), hour(40)), None);
         assert_eq!(when.latest(BERLIN, hour(2), hour(0), hour(2)), None);
     }
@@ -472,22 +483,26 @@ mod tests {
     fn a_clock_shows_what_is_not_plain() {
         let now = at("2026-07-01T10:00");
         assert_eq!(BERLIN.clock(at("2026-07-01T04:30"), now), "06:30");
-        assert_eq!(BERLIN.clock(Millis(at("2026-07-01T04:30").0 + 5000), now), "06:30:05");
+        assert_eq!(
+            BERLIN.clock(Millis(at("2026-07-01T04:30").0 + 5000), now),
+            "06:30:05"
+        );
         assert_eq!(BERLIN.clock(at("2026-07-02T04:30"), now), "2 Jul 06:30");
-        assert_eq!(BERLIN.clock(at("2027-07-02T04:30"), now), "2 Jul 2027 06:30");
+        assert_eq!(
+            BERLIN.clock(at("2027-07-02T04:30"), now),
+            "2 Jul 2027 06:30"
+        );
     }
 
     fn any_when() -> impl Strategy<Value = When> {
         let cron = (0..60u8, 0..24u8, 1..29u8, 0..7u8, 0..6usize);
-        let cron = cron.prop_map(|(minute, hour, day, week, form)| {
-            match form {
-                0 => format!("{minute} * * * *"),
-                1 => format!("*/{} * * * *", minute.max(1)),
-                2 => format!("{minute} {hour} {day} * *"),
-                3 => format!("{minute} {hour} * * {week}"),
-                4 => format!("{minute} */{} * * *", hour.max(1)),
-                _ => format!("{minute},{} {hour} * * *", (minute + 7) % 60),
-            }
+        let cron = cron.prop_map(|(minute, hour, day, week, form)| match form {
+            0 => format!("{minute} * * * *"),
+            1 => format!("*/{} * * * *", minute.max(1)),
+            2 => format!("{minute} {hour} {day} * *"),
+            3 => format!("{minute} {hour} * * {week}"),
+            4 => format!("{minute} */{} * * *", hour.max(1)),
+            _ => format!("{minute},{} {hour} * * *", (minute + 7) % 60),
         });
         prop_oneof![
             (1..400_000u64).prop_map(|seconds| When::Every(Duration::from_secs(seconds))),
@@ -497,7 +512,14 @@ mod tests {
     }
 
     fn any_zone() -> impl Strategy<Value = Zone> {
-        prop::sample::select(vec![Zone::UTC, BERLIN, NEW_YORK, SYDNEY, LORD_HOWE, SANTIAGO])
+        prop::sample::select(vec![
+            Zone::UTC,
+            BERLIN,
+            NEW_YORK,
+            SYDNEY,
+            LORD_HOWE,
+            SANTIAGO,
+        ])
     }
 
     proptest! {

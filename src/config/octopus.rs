@@ -130,7 +130,10 @@ fn every(node: &Node, name: &str, report: &mut Report) -> Option<When> {
         let read = duration(node, name, YEAR, report)?;
         let whole = read.subsec_nanos() == 0;
         if !whole {
-            report.fault(&node.at, format!("`{name}` is `{written}`; write whole seconds"));
+            report.fault(
+                &node.at,
+                format!("`{name}` is `{written}`; write whole seconds"),
+            );
         }
         return whole.then_some(When::Every(read));
     }

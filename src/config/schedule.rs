@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
+use super::Access;
 use super::access::{Chat, User};
 use super::fault::Report;
 use super::map::Map;
 use super::read::{integer, list, text};
 use super::scripts::Script;
 use super::tree::{Node, Value};
-use super::Access;
 use crate::base::ids::{ChatId, Place, ThreadId};
 use crate::base::job::OutputMode;
 use crate::base::name::Name;
@@ -133,7 +133,9 @@ fn whole(
     {
         report.fault(
             at,
-            format!("`{path}.jitter` is not shorter than the time from one run to the next; write less"),
+            format!(
+                "`{path}.jitter` is not shorter than the time from one run to the next; write less"
+            ),
         );
     }
     schedule.zone = zone;
@@ -204,7 +206,10 @@ fn check_arguments(
     };
     report.fault(
         &node.at,
-        format!("`{path}` cannot run {}: {wrong}; write the arguments under `{path}.args`", script.name),
+        format!(
+            "`{path}` cannot run {}: {wrong}; write the arguments under `{path}.args`",
+            script.name
+        ),
     );
     false
 }

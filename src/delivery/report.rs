@@ -94,7 +94,10 @@ fn in_place(
         let (last, _) = text::tail_lines(printed.tail, LAST_UNITS);
         let last = match text::is_blank(last) || mode == OutputMode::File {
             true => String::new(),
-            false => format!("… the last lines:\n{}\n", text::pre(last)),
+            false => format!(
+                "… the last lines:\n{}\n",
+                text::pre(last.trim_end_matches('\n'))
+            ),
         };
         let file = card::log_file(
             subject.place,
@@ -107,7 +110,7 @@ fn in_place(
     }
     let (first, last) = (0, pieces.len() - 1);
     let message = |(at, piece): (usize, &&str)| {
-        let mut html = text::pre(piece);
+        let mut html = text::pre(piece.trim_end_matches('\n'));
         if at == first {
             html = format!("{title}\n{html}");
         }
@@ -139,7 +142,10 @@ fn end(run: &Run<'_>) -> String {
         Tried::Last(1) => "\nNot tried again.".to_owned(),
         Tried::Last(number) => format!("\nTried {number} times, of {many}; I leave it at that."),
         Tried::Again(number, pause) => {
-            format!("\nTry {number} of {many}; the next one in {}.", human(pause))
+            format!(
+                "\nTry {number} of {many}; the next one in {}.",
+                human(pause)
+            )
         }
     };
     format!("{mark} {words}{tried}")
@@ -175,7 +181,6 @@ pub fn slow(subject: &Subject<'_>, runs: Duration, usual: Duration) -> Outgoing 
         .source(format!("slow:{}", subject.id))
         .of_job(subject.id)
 }
-
 
 #[cfg(test)]
 mod tests {
@@ -239,7 +244,10 @@ mod tests {
     fn a_short_run_is_one_message_with_title_output_and_end() {
         let all = told(&telling(), &Ending::Exited(0), Tried::Once, "done <b>\n");
         assert_eq!(all.len(), 1);
-        assert_eq!(words(&all[0]), "🗓 backup · 06:30 · #12\ndone <b>\n✅ exit 0 · 41 s");
+        assert_eq!(
+            words(&all[0]),
+            "🗓 backup · 06:30 · #12\ndone <b>\n✅ exit 0 · 41 s"
+        );
         let failed = told(&telling(), &Ending::Exited(3), Tried::Last(3), "");
         assert_eq!(
             words(&failed[0]),
@@ -249,13 +257,23 @@ mod tests {
 
     #[test]
     fn long_output_has_one_title_and_one_end() {
-        let all = told(&telling(), &Ending::Exited(0), Tried::Once, &"a line\n".repeat(1200));
+        let all = told(
+            &telling(),
+            &Ending::Exited(0),
+            Tried::Once,
+            &"a line\n".repeat(1200),
+        );
         assert_eq!(all.len(), 3);
         let titles = all.iter().filter(|m| words(m).contains("🗓")).count();
         let ends = all.iter().filter(|m| words(m).contains("✅")).count();
         assert_eq!((titles, ends), (1, 1));
         assert!(words(&all[0]).starts_with("🗓") && words(&all[2]).ends_with("✅ exit 0 · 41 s"));
-        let huge = told(&telling(), &Ending::Exited(0), Tried::Once, &"a line\n".repeat(9000));
+        let huge = told(
+            &telling(),
+            &Ending::Exited(0),
+            Tried::Once,
+            &"a line\n".repeat(9000),
+        );
         assert_eq!(huge.len(), 2);
         assert!(matches!(&huge[1].body, Body::Document { name, .. } if name == "backup-12.log"));
         for message in all.iter().chain(&huge) {
@@ -275,7 +293,10 @@ mod tests {
             thread: None,
         }];
         let all = told(&telling, &Ending::Exited(0), Tried::Once, "x\n");
-        let places: Vec<_> = all.iter().map(|m| (m.place.chat.0, m.slot.is_some())).collect();
+        let places: Vec<_> = all
+            .iter()
+            .map(|m| (m.place.chat.0, m.slot.is_some()))
+            .collect();
         assert_eq!(places, [(7, true), (8, false)]);
         assert_eq!(words(&all[0]), words(&all[1]));
     }

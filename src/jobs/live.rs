@@ -103,15 +103,7 @@ impl Active {
 
     /// Opens the output at the start of the run.
     pub fn open_output(&self, folder: &Path, max_log: u64, reading: &Reading) -> Arc<Output> {
-        let output = || {
-            Arc::new(Output::open(
-                folder,
-                self.id,
-                &self.new,
-                max_log,
-                reading,
-            ))
-        };
+        let output = || Arc::new(Output::open(folder, self.id, &self.new, max_log, reading));
         Arc::clone(self.output.get_or_init(output))
     }
 }

@@ -328,7 +328,13 @@ impl Jobs {
             };
             let ending = Ending::Cancelled(by.to_owned());
             let end = live::End::default();
-            let last = Last { ending: &ending, at: Millis::now(), took: None, end: &end, seen: &seen };
+            let last = Last {
+                ending: &ending,
+                at: Millis::now(),
+                took: None,
+                end: &end,
+                seen: &seen,
+            };
             self.tell_end(&mut tx, &job, last, &[]).await?;
         }
         self.inner.store.commit(tx).await?;
@@ -518,13 +524,21 @@ impl Jobs {
                 let Verdict::Told(tried) = self.inner.aftermath.over(tx, over).await? else {
                     return Ok(());
                 };
-                let run = report::Run { telling, ending, took, tried };
+                let run = report::Run {
+                    telling,
+                    ending,
+                    took,
+                    tried,
+                };
                 report::messages(&subject, &run, job.new.output, &printed)
             }
         };
         words.extend(results.iter().cloned());
         for message in words {
-            self.inner.outbox.promise(tx, &message.of_job(job.id)).await?;
+            self.inner
+                .outbox
+                .promise(tx, &message.of_job(job.id))
+                .await?;
         }
         Ok(())
     }

@@ -142,7 +142,13 @@ impl Jobs {
                 card: card.is_some(),
                 ..Seen::default()
             };
-            let last = Last { ending: &ending, at: now, took: None, end: &end, seen: &seen };
+            let last = Last {
+                ending: &ending,
+                at: now,
+                took: None,
+                end: &end,
+                seen: &seen,
+            };
             self.tell_end(&mut tx, &job, last, &[]).await?;
         }
         self.inner.store.commit(tx).await?;

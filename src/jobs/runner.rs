@@ -248,7 +248,13 @@ impl Jobs {
         };
         if store::jobs::end(&mut tx, job.id, job.starts, &ending, end.bytes, at).await? {
             let took = job.started_at.map(|started| at.since(started));
-            let last = Last { ending: &ending, at, took, end, seen };
+            let last = Last {
+                ending: &ending,
+                at,
+                took,
+                end,
+                seen,
+            };
             self.tell_end(&mut tx, job, last, results).await?;
         }
         self.inner.store.commit(tx).await

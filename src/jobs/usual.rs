@@ -52,7 +52,9 @@ impl Jobs {
             store::jobs::open(&mut db, JobState::Running).await?
         };
         for job in running {
-            let runs = job.started_at.map_or(Duration::ZERO, |since| now.since(since));
+            let runs = job
+                .started_at
+                .map_or(Duration::ZERO, |since| now.since(since));
             if runs <= SLACK {
                 continue;
             }
@@ -81,7 +83,11 @@ mod tests {
 
     #[test]
     fn what_is_usual_is_learnt_from_five_runs_on() {
-        let seconds = |all: &[u64]| all.iter().map(|n| Duration::from_secs(*n)).collect::<Vec<_>>();
+        let seconds = |all: &[u64]| {
+            all.iter()
+                .map(|n| Duration::from_secs(*n))
+                .collect::<Vec<_>>()
+        };
         assert_eq!(usual(seconds(&[1, 1, 1, 1])), None);
         // A minute more than the slowest of few.
         let short = usual(seconds(&[3, 1, 2, 5, 4])).unwrap();

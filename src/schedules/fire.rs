@@ -178,7 +178,9 @@ impl Schedules {
         };
         let places = self.places(due.schedule);
         let Some((first, also)) = places.split_first() else {
-            return self.not_started(&due, "Nobody owns this bot yet.", now).await;
+            return self
+                .not_started(&due, "Nobody owns this bot yet.", now)
+                .await;
         };
         let grant = match self.grant(script, &due, *first, now).await {
             Ok(grant) => grant,
@@ -212,7 +214,12 @@ impl Schedules {
             card: None,
             update: None,
         };
-        match self.inner.jobs.submit_with(&grant, job, origin, noted(&due, now)).await {
+        match self
+            .inner
+            .jobs
+            .submit_with(&grant, job, origin, noted(&due, now))
+            .await
+        {
             Ok(Submitted::New(id)) => {
                 tracing::info!(schedule = due.schedule.name, job = %id, attempt = due.attempt, "run by schedule");
                 Ok(())

@@ -193,13 +193,49 @@ mod tests {
         let week = 7 * 24 * 60;
         let table = [
             ("not yet", Missed::Once, since(0), 9, wait(10)),
-            ("in time", Missed::Once, since(0), 10, Plan::Fire(minute(10))),
+            (
+                "in time",
+                Missed::Once,
+                since(0),
+                10,
+                Plan::Fire(minute(10)),
+            ),
             ("done", Missed::Once, since(10), 10, wait(20)),
-            ("away for one", Missed::Once, since(10), 25, Plan::Fire(minute(20))),
-            ("away for three", Missed::Once, since(10), 45, Plan::Fire(minute(40))),
-            ("skipped", Missed::Skip, since(10), 45, Plan::Skip(minute(40), Why::Missed)),
-            ("a little late", Missed::Skip, since(10), 41, Plan::Fire(minute(40))),
-            ("one by one", Missed::All, since(10), 45, Plan::Fire(minute(20))),
+            (
+                "away for one",
+                Missed::Once,
+                since(10),
+                25,
+                Plan::Fire(minute(20)),
+            ),
+            (
+                "away for three",
+                Missed::Once,
+                since(10),
+                45,
+                Plan::Fire(minute(40)),
+            ),
+            (
+                "skipped",
+                Missed::Skip,
+                since(10),
+                45,
+                Plan::Skip(minute(40), Why::Missed),
+            ),
+            (
+                "a little late",
+                Missed::Skip,
+                since(10),
+                41,
+                Plan::Fire(minute(40)),
+            ),
+            (
+                "one by one",
+                Missed::All,
+                since(10),
+                45,
+                Plan::Fire(minute(20)),
+            ),
             ("not at once", Missed::All, busy(10), 45, Plan::Hold),
             (
                 "too old",
@@ -208,11 +244,29 @@ mod tests {
                 week + 45,
                 Plan::Skip(minute(40), Why::TooOld),
             ),
-            ("busy", Missed::Once, busy(10), 20, Plan::Skip(minute(20), Why::Busy)),
+            (
+                "busy",
+                Missed::Once,
+                busy(10),
+                20,
+                Plan::Skip(minute(20), Why::Busy),
+            ),
             ("busy, not due", Missed::Once, busy(10), 19, wait(20)),
-            ("frozen", Missed::All, frozen(10), 45, Plan::Skip(minute(40), Why::Frozen)),
+            (
+                "frozen",
+                Missed::All,
+                frozen(10),
+                45,
+                Plan::Skip(minute(40), Why::Frozen),
+            ),
             ("clock put back", Missed::Once, since(100), 50, wait(110)),
-            ("clock was wrong", Missed::Once, since(10_000), 50, Plan::Anew),
+            (
+                "clock was wrong",
+                Missed::Once,
+                since(10_000),
+                50,
+                Plan::Anew,
+            ),
         ];
         for (what, missed, standing, now, done) in table {
             assert_eq!(plan(&every(missed), standing, minute(now)), done, "{what}");

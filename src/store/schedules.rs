@@ -296,12 +296,7 @@ pub async fn give_up(db: &mut Connection, name: &str) -> Result<()> {
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn swap_hash(
-    db: &mut Connection,
-    name: &str,
-    hash: &str,
-    printed: bool,
-) -> Result<bool> {
+pub async fn swap_hash(db: &mut Connection, name: &str, hash: &str, printed: bool) -> Result<bool> {
     let before = find(&mut *db, name).await?.and_then(|one| one.output_hash);
     if before.as_deref() == Some(hash) {
         return Ok(false);

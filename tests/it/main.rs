@@ -12,6 +12,7 @@ mod access;
 mod asking;
 mod cards;
 mod choosing;
+mod clock;
 mod commands;
 mod config;
 mod crash;

@@ -48,7 +48,10 @@ pub async fn handle(request: &Request, rest: &str) -> Result<Reply> {
         escape(&request.actor.name)
     );
     let schedules = &request.services.schedules;
-    match schedules.freeze(&grant, reason, &html, Millis::now()).await? {
+    match schedules
+        .freeze(&grant, reason, &html, Millis::now())
+        .await?
+    {
         true => Ok(Reply::html(html)),
         false => Ok(Reply::html(line(request).await?.unwrap_or_default())),
     }

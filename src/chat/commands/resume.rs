@@ -48,6 +48,10 @@ pub(super) async fn resume(request: &Request, name: &str) -> Result<(String, boo
     let entry = schedules::find(request, name, now).await?;
     let grant = schedules::permit(request, &entry, "schedule.resume").await?;
     let name = entry.schedule.name;
-    let done = request.services.schedules.resume(&grant, &name, now).await?;
+    let done = request
+        .services
+        .schedules
+        .resume(&grant, &name, now)
+        .await?;
     Ok((name, done))
 }

@@ -381,7 +381,11 @@ async fn submit(request: &Request, grant: &Grant, job: NewJob, origin: Origin) -
 }
 
 /// Checks the values that programs list, if the asker has not too much looked up already.
-pub(super) async fn check_choices(request: &Request, script: &Script, given: &[String]) -> Result<()> {
+pub(super) async fn check_choices(
+    request: &Request,
+    script: &Script,
+    given: &[String],
+) -> Result<()> {
     let scripts = &request.services.scripts;
     let looks = script.args.iter().any(|arg| arg.choices_from.is_some());
     let _look = looks

@@ -126,7 +126,11 @@ async fn show(request: &Request, name: &str) -> Result<Reply> {
         });
     }
     let mut second = Vec::new();
-    if let Some(job) = entry.row.last_job.filter(|_| entry.row.last_state.is_some()) {
+    if let Some(job) = entry
+        .row
+        .last_job
+        .filter(|_| entry.row.last_state.is_some())
+    {
         second.push(Press::Job(job).button(format!("#{job}")));
     }
     if entry.row.made.is_some() {
