@@ -6,7 +6,7 @@ use super::Access;
 use super::access::{Chat, User};
 use super::fault::Report;
 use super::map::Map;
-use super::read::{integer, list, text};
+use super::read::{integer, list, one_of, text};
 use super::scripts::Script;
 use super::tree::{Node, Value};
 use crate::base::ids::{ChatId, Place, ThreadId};
@@ -119,7 +119,7 @@ fn whole(
         ("all", Missed::All),
     ];
     let missed = map.word("missed", &missed, report);
-    let given = given(&mut map, report);
+    let given = given(&mut map, script, report);
     let rule = map.word("output", &Rule::ALL, report);
     let retries = map
         .optional("retries")
@@ -170,7 +170,7 @@ fn zone(map: &mut Map<'_>, report: &mut Report) -> Zone {
 }
 
 /// The arguments: by name, or in their order.
-fn given(map: &mut Map<'_>, report: &mut Report) -> Vec<String> {
+fn given(map: &mut Map<'_>, script: &Script, report: &mut Report) -> Vec<String> {
     let Some(node) = map.get("args") else {
         return Vec::new();
     };
@@ -179,6 +179,19 @@ fn given(map: &mut Map<'_>, report: &mut Report) -> Vec<String> {
         Value::Map(entries) => entries
             .iter()
             .filter_map(|entry| {
+                let known: Vec<&str> = script.args.iter().map(|arg| arg.name.as_str()).collect();
+                if !known.contains(&entry.key.as_str()) {
+                    let what = match known.is_empty() {
+                        true => "; it has none".to_owned(),
+                        false => format!("; write {}", one_of(&known)),
+                    };
+                    let wrong = format!(
+                        "`{}` is not an argument of {}{what}",
+                        entry.key, script.name
+                    );
+                    report.fault(&entry.at, wrong);
+                    return None;
+                }
                 let value = text(&entry.node, &format!("{name}.{}", entry.key), report)?;
                 Some(format!("{}={value}", entry.key))
             })

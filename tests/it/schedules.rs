@@ -389,3 +389,23 @@ on_both! {
         store.close().await;
     }
 }
+
+on_both! {
+    /// By the rule `always` a card shows the run while it lasts, and becomes its report; others get the report alone.
+    async fn a_run_that_is_always_told_has_a_card_while_it_lasts(world) {
+        let mut gate = Gate::new(&world, "gate");
+        let schedule = "schedule: {when: every 5h, output: always, to: [ops, ben]}";
+        world.script("work", &gate.wait(), &[schedule]);
+        begin(&mut world).await;
+        rows(&world.services().store, 1).await;
+        passes(&world, HOUR * 5).await;
+        world.sees(OPS, "▶️ work · #1").await;
+        gate.open(1);
+        let told = world.sees(OPS, "🗓 work").await;
+        assert!(told.text.contains("No output.") && told.edits() > 0, "{}", told.text);
+        world.sees(BEN, "🗓 work").await;
+        world.quiet().await;
+        assert_eq!((world.sandbox.from_bot(OPS).len(), world.sandbox.from_bot(BEN).len()), (1, 1));
+        world.polite();
+    }
+}

@@ -362,8 +362,8 @@ const SINGLE: &[(&str, &str)] = &[
         "`scripts.a.schedule` cannot run a: ",
     ),
     (
-        "scripts: {a: {run: ./run.sh, args: [{name: b}], schedule: {when: '06:30', args: {c: x}}}}",
-        "`scripts.a.schedule` cannot run a: ",
+        "scripts: {a: {run: ./run.sh, args: [{name: b}], schedule: {when: '06:30', args: {b: y, c: x}}}}",
+        "`c` is not an argument of a; write b",
     ),
     (
         "periodic_scripts: [{name: a, path: ./run.sh, interval: 1500ms}]",
