@@ -6,6 +6,7 @@ use crate::config::{Live, Reloads};
 use crate::delivery::Outbox;
 use crate::jobs::Jobs;
 use crate::jobs::output::Searches;
+use crate::schedules::Schedules;
 use crate::store::Store;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -28,6 +29,8 @@ pub struct Services {
     pub jobs: Jobs,
     /// The configured scripts.
     pub scripts: Scripts,
+    /// What runs by itself.
+    pub schedules: Schedules,
     /// The room for searches in what jobs printed.
     pub searches: Arc<Searches>,
     /// Where logs of jobs are.

@@ -222,6 +222,7 @@ impl App {
         until_deposed(tasks::sweep(jobs.clone(), leading.clone()).boxed());
         until_deposed(tasks::tidy(self.services.clone(), leading.clone()).boxed());
         until_deposed(tasks::expire(self.services.clone(), leading.clone()).boxed());
+        until_deposed(tasks::schedules(self.services.clone(), leading.clone()).boxed());
         let menus = tasks::menus(self.bot.clone(), self.services.clone(), leading.clone());
         until_deposed(menus.boxed());
         tasks.spawn(tasks::rights(self.services.clone(), leading.clone()));

@@ -248,6 +248,7 @@ fn put_in_force(config: Config, services: &Services, env: &Env) {
     services.access.relist(Listed::from(&config));
     services.jobs.limit(wire::limits(&config));
     services.live.replace(config);
+    services.schedules.wake();
     services.roles_changed.notify_one();
 }
 

@@ -40,6 +40,8 @@ const KEEP_AUDIT: Duration = Duration::from_secs(365 * 24 * 3600);
 const KEEP_STRANGERS: (Duration, u32) = (Duration::from_secs(90 * 24 * 3600), 10_000);
 /// Groups and topics are remembered so long after something came from there, and so many of them.
 const KEEP_PLACES: (Duration, u32) = (Duration::from_secs(365 * 24 * 3600), 2_000);
+/// How often schedules are looked at, whatever is due.
+const SCHEDULES: Duration = Duration::from_secs(5);
 /// Pause after a loop's part failed.
 const PAUSE: Duration = Duration::from_secs(2);
 /// Pause between tries to set the menus.
@@ -209,6 +211,28 @@ pub(super) async fn expire(services: Services, stop: CancellationToken) {
     while pause(EXPIRE, &stop).await {
         if let Err(error) = dialog::expire(&services, Millis::now()).await {
             tracing::error!(%error, "old dialogs could not be closed");
+        }
+    }
+}
+
+/// Runs what is due by schedule, and tells of jobs that take long.
+pub(super) async fn schedules(services: Services, stop: CancellationToken) {
+    let schedules = &services.schedules;
+    while !stop.is_cancelled() {
+        let now = Millis::now();
+        let next = schedules.step(now).await.unwrap_or_else(|error| {
+            tracing::error!(%error, "what is due by schedule cannot be looked up; trying again");
+            Some(now.plus(PAUSE))
+        });
+        if let Err(error) = services.jobs.tell_slow(now).await {
+            tracing::error!(%error, "jobs that take long cannot be looked up");
+        }
+        // The clock may be changed meanwhile, and other instances end runs: nothing is slept through.
+        let wait = next.map_or(SCHEDULES, |next| next.since(Millis::now()).min(SCHEDULES));
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = schedules.woken() => {}
+            () = stop.cancelled() => {}
         }
     }
 }

@@ -3,19 +3,24 @@
 use super::{App, clients, lock, membership};
 use crate::access::{Access, Listed};
 use crate::actions::script::Scripts;
+use crate::base::error::Result as Answer;
+use crate::base::ids::JobId;
 use crate::base::secret::ExposeSecret;
-use crate::chat::Notices;
+use crate::base::upload::Uploads;
 use crate::chat::pulse::Pulse;
-use crate::config::{Config, Database, Env, Live, Reloads};
+use crate::chat::{Notices, ScheduleNotices};
+use crate::config::{Config, Database, Env, Live, Reloads, Script};
 use crate::delivery::{Bots, Fetcher, Limits, Outbox};
 use crate::jobs::action::Registry;
 use crate::jobs::apalis::Queue;
 use crate::jobs::export::Exports;
 use crate::jobs::output::Searches;
-use crate::jobs::{self, Files, Jobs, Settings};
+use crate::jobs::{self, Files, Jobs, NewJob, Settings};
+use crate::schedules::{self, Ends, Schedules};
 use crate::services::Services;
 use crate::store::{Location, Store};
 use anyhow::{Context, Result};
+use futures::future::{BoxFuture, FutureExt};
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
@@ -83,13 +88,25 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
     let marker = log_dir.display().to_string();
     let scripts = Scripts::new(live.clone(), env.clone(), fetcher, &marker);
     let registry = Registry::default().with(scripts.clone());
+    let ends = Ends::default();
     let jobs = Jobs::new(
         store.clone(),
         outbox.clone(),
         Arc::new(queue),
         registry,
+        Arc::new(ends.clone()),
         settings,
     );
+    let schedules = Schedules::new(schedules::Parts {
+        live: live.clone(),
+        store: store.clone(),
+        access: access.clone(),
+        outbox: outbox.clone(),
+        jobs: jobs.clone(),
+        maker: Arc::new(ByClock(scripts.clone())),
+        herald: Arc::new(ScheduleNotices),
+        ends,
+    });
     Ok(App {
         services: Services {
             live,
@@ -99,6 +116,7 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
             outbox,
             jobs,
             scripts,
+            schedules,
             searches: Arc::new(Searches::new(options.search_time)),
             log_dir: Arc::new(log_dir),
             bot_name: Arc::default(),
@@ -112,6 +130,24 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
         pulse: Pulse::default(),
         _lock: lock,
     })
+}
+
+/// Makes jobs of scripts for those that nobody starts by hand.
+struct ByClock(Scripts);
+
+impl schedules::Maker for ByClock {
+    fn make<'a>(
+        &'a self,
+        script: &'a Script,
+        given: &'a [String],
+        retry_of: Option<JobId>,
+    ) -> BoxFuture<'a, Answer<NewJob>> {
+        async move {
+            self.0.check_choices(script, given).await?;
+            self.0.job(script, given, &Uploads::new(), None, retry_of)
+        }
+        .boxed()
+    }
 }
 
 /// The database of the configuration, as the store takes it.

@@ -33,6 +33,8 @@ pub enum Press {
     Rows(JobId, u64, u64),
     /// Look at the outbox, or do something about it.
     Outbox(OutboxPress),
+    /// Look at the schedules, or do something about one.
+    Schedule(SchedulePress),
     /// Start this script.
     Run(String),
     /// Start this script and stream what it prints.
@@ -98,6 +100,62 @@ pub enum Press {
         /// The answer.
         tap: Tap,
     },
+}
+
+/// What is pressed about schedules, each known by its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SchedulePress {
+    /// Show this page of them.
+    List(usize),
+    /// Show this one.
+    Show(String),
+    /// Run what it runs, at once.
+    Run(String),
+    /// Pause it.
+    Pause(String),
+    /// Let it go on.
+    Resume(String),
+    /// Remove it.
+    Remove(String),
+}
+
+impl SchedulePress {
+    /// Whether it changes or starts something.
+    #[must_use]
+    pub fn acts(&self) -> bool {
+        match self {
+            SchedulePress::Run(_)
+            | SchedulePress::Pause(_)
+            | SchedulePress::Resume(_)
+            | SchedulePress::Remove(_) => true,
+            SchedulePress::List(_) | SchedulePress::Show(_) => false,
+        }
+    }
+
+    fn data(&self) -> String {
+        match self {
+            SchedulePress::List(page) => format!("all:{page}"),
+            SchedulePress::Show(name) => format!("show:{name}"),
+            SchedulePress::Run(name) => format!("run:{name}"),
+            SchedulePress::Pause(name) => format!("pause:{name}"),
+            SchedulePress::Resume(name) => format!("go:{name}"),
+            SchedulePress::Remove(name) => format!("drop:{name}"),
+        }
+    }
+
+    fn read(data: &str) -> Option<Self> {
+        let (word, rest) = data.split_once(':')?;
+        let name = rest.to_owned();
+        Some(match word {
+            "all" => SchedulePress::List(rest.parse().ok()?),
+            "show" => SchedulePress::Show(name),
+            "run" => SchedulePress::Run(name),
+            "pause" => SchedulePress::Pause(name),
+            "go" => SchedulePress::Resume(name),
+            "drop" => SchedulePress::Remove(name),
+            _ => return None,
+        })
+    }
 }
 
 /// What is pressed under a question for an argument.
@@ -267,6 +325,7 @@ impl Press {
             Press::FoundJob(id, job) => format!("foundin:{id}:{job}"),
             Press::Rows(id, from, to) => format!("rows:{id}:{from}:{to}"),
             Press::Outbox(press) => format!("outbox:{}", press.data()),
+            Press::Schedule(press) => format!("sched:{}", press.data()),
             Press::Run(script) => format!("run:{script}"),
             Press::Stream(script) => format!("stream:{script}"),
             Press::GiveFile(intent, script) => format!("f:{intent}:{script}"),
@@ -337,6 +396,7 @@ impl Press {
                 Press::Rows(JobId(job), from, to)
             }
             "outbox" => Press::Outbox(OutboxPress::read(rest)?),
+            "sched" => Press::Schedule(SchedulePress::read(rest)?),
             "run" => Press::Run(rest.to_owned()),
             "stream" => Press::Stream(rest.to_owned()),
             "f" => {
@@ -470,6 +530,12 @@ mod tests {
             Press::Outbox(OutboxPress::RetryChat(ChatId(i64::MIN))),
             Press::Outbox(OutboxPress::AskChat(ChatId(i64::MIN), i64::MAX)),
             Press::Outbox(OutboxPress::DropChat(ChatId(i64::MIN), i64::MAX)),
+            Press::Schedule(SchedulePress::List(usize::MAX)),
+            Press::Schedule(SchedulePress::Show(format!("{longest}+999"))),
+            Press::Schedule(SchedulePress::Run(longest.clone())),
+            Press::Schedule(SchedulePress::Pause(format!("{longest}+999"))),
+            Press::Schedule(SchedulePress::Resume(longest.clone())),
+            Press::Schedule(SchedulePress::Remove(longest.clone())),
             Press::Run(longest.clone()),
             Press::Stream(longest.clone()),
             Press::GiveFile("x".repeat(20), longest.clone()),

@@ -2,7 +2,7 @@
 
 use super::commands::{
     Command, audit, cancel, chats, invite, job, jobs, outbox, output, read_line, retry, run,
-    status, users,
+    schedule, schedules, status, users,
 };
 use super::dialog;
 use super::files;
@@ -46,6 +46,7 @@ pub fn acts(press: &Press) -> bool {
             ..
         } => true,
         Press::Outbox(press) => press.acts(),
+        Press::Schedule(press) => press.acts(),
         Press::Log(_)
         | Press::Job(_)
         | Press::Jobs(..)
@@ -101,6 +102,7 @@ pub async fn handle(request: &Request, press: Press) -> Result<Reply> {
             Ok(rows.in_place())
         }
         Press::Outbox(press) => outbox::pressed(request, press).await,
+        Press::Schedule(press) => schedules::pressed(request, press).await,
         Press::Scripts(page) => Ok(run::list(request, page, None).await?.in_place()),
         Press::Streams(page) => {
             let stream = Some(OutputMode::Stream);
@@ -196,6 +198,10 @@ async fn confirm(request: &Request, intent: &str) -> Result<Reply> {
     request.source = format!("intent:{intent}");
     let reply = match offer {
         Offer::Run(offer) => run::confirmed(&request, offer).await?,
+        Offer::Schedule(offer) => {
+            let made = schedule::confirmed(&request, offer, intent).await?;
+            return Ok(made.in_place());
+        }
         Offer::Change(change) => {
             let done = members::carry_out(&request, change, Some(intent)).await?;
             return Ok(done.in_place());

@@ -127,6 +127,7 @@ fn settings(old: &Config, new: &Config) -> Vec<&'static str> {
     let (was, now) = (&old.jobs, &new.jobs);
     keys(&[
         ("base_dir", old.base_dir != new.base_dir),
+        ("schedules", old.schedules != new.schedules),
         (
             "monitored_devices",
             old.monitored_devices != new.monitored_devices,

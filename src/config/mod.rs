@@ -16,6 +16,7 @@ mod octopus;
 mod program;
 mod read;
 mod resolve;
+mod schedule;
 pub mod schema;
 mod scripts;
 mod size;
@@ -49,9 +50,9 @@ pub use fault::{Fault, Faults};
 pub use jobs::Jobs;
 pub use kind::{Accept, FileRule, Kind, MAX_FILE as MAX_INCOMING_FILE};
 pub use live::{Live, Outcome, Question, Reloads, Wanted};
-pub use octopus::{Periodic, When};
 pub use program::check_program;
 pub use resolve::{ArgError, ResolvedArgs};
+pub use schedule::Schedule;
 pub use schema::{schema, schema_text};
 pub use scripts::Script;
 pub use telegram::Telegram;
@@ -77,8 +78,8 @@ pub struct Config {
     pub scripts: BTreeMap<Name, Script>,
     /// The disks that are watched.
     pub monitored_devices: Vec<Device>,
-    /// Scripts that are to run by themselves; they are in `scripts` too.
-    pub periodic: Vec<Periodic>,
+    /// When scripts run by themselves, each under the name of its script.
+    pub schedules: Vec<Schedule>,
 }
 
 /// A configuration that was read without a fault.
@@ -232,8 +233,8 @@ fn build(content: &str, file: &Path, env: &Env, report: &mut Report) -> Option<C
     let access = access::read(&mut root, report);
     let jobs = jobs::read(&mut root, report);
     let mut catalog = scripts::Catalog::default();
-    scripts::read(&mut root, &paths, &access.users, &mut catalog, report);
-    let periodic = octopus::read(&mut root, &paths, &mut catalog, report);
+    let mut schedules = scripts::read(&mut root, &paths, &access, &mut catalog, report);
+    schedules.extend(octopus::read(&mut root, &paths, &mut catalog, report));
     let monitored_devices = devices::read(&mut root, &base_dir, report);
     root.finish(report);
     Some(Config {
@@ -245,7 +246,7 @@ fn build(content: &str, file: &Path, env: &Env, report: &mut Report) -> Option<C
         jobs,
         scripts: catalog.scripts,
         monitored_devices,
-        periodic,
+        schedules,
     })
 }
 

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::base::job::{AfterCrash, OnBusy, OutputMode};
 use crate::base::name::Name;
 use crate::base::role::Role;
+use crate::base::schedule::{Missed, Rule};
 
 /// The schema as JSON.
 #[must_use]
@@ -108,7 +109,7 @@ pub struct File {
     pub long_running_scripts: Option<Vec<OctopusScript>>,
     /// Octopus: scripts whose output is one answer.
     pub one_time_scripts: Option<Vec<OctopusScript>>,
-    /// Octopus: scripts that are to run by themselves; for now they can only be started by hand.
+    /// Octopus: scripts that run by themselves.
     pub periodic_scripts: Option<Vec<OctopusPeriodic>>,
     /// Octopus: read, but not used; messages are split at Telegram's limit.
     #[schemars(range(min = 1, max = 1_000_000))]
@@ -271,6 +272,89 @@ pub struct Script {
     /// Its working directory; null: base_dir.
     #[schemars(extend("default" = null))]
     pub cwd: Option<String>,
+    /// When it runs by itself; null: only when somebody starts it.
+    #[schemars(extend("default" = null))]
+    pub schedule: Option<Schedule>,
+}
+
+/// When a script runs by itself.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+pub enum Schedule {
+    /// every 30s, 06:30, or a cron expression of five fields.
+    When(String),
+    /// All there is to say.
+    Whole(Box<WholeSchedule>),
+}
+
+/// When a script runs by itself, and what is told of that.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct WholeSchedule {
+    /// every 30s, 06:30, or a cron expression of five fields.
+    pub when: String,
+    /// The clock of a time of day: a name such as Europe/Berlin, or machine.
+    #[schemars(extend("default" = "machine"))]
+    pub zone: Option<String>,
+    /// Up to so much later, always the same for one run.
+    pub jitter: Option<Time>,
+    /// What becomes of runs whose time passed while the bot was away.
+    #[schemars(extend("default" = "once"))]
+    pub missed: Option<Missed>,
+    /// The arguments, by name or in their order.
+    pub args: Option<Given>,
+    /// Which runs are told; on_failure for a script with output: silent.
+    #[schemars(extend("default" = "on_output"))]
+    pub output: Option<Rule>,
+    /// How a failed run is tried again.
+    pub retries: Option<Retries>,
+    /// Where runs are told: ids of chats, CHAT/TOPIC, or names under access; when left out, to the owners in private.
+    pub to: Option<Places>,
+    /// Whether it runs.
+    #[schemars(extend("default" = true))]
+    pub enabled: Option<bool>,
+}
+
+/// Arguments of a run.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+pub enum Given {
+    /// By name.
+    Named(BTreeMap<Name, Scalar>),
+    /// In their order.
+    Listed(Vec<Scalar>),
+}
+
+/// One place or several.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+pub enum Places {
+    /// One.
+    One(Scalar),
+    /// Several.
+    Several(Vec<Scalar>),
+}
+
+/// How a failed run is tried again.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Retries {
+    /// How often it is tried, the first time included.
+    #[schemars(range(min = 2, max = 20), extend("default" = 3))]
+    pub attempts: Option<i64>,
+    /// The pause before the second try.
+    #[schemars(extend("default" = "30s"))]
+    pub backoff: Option<Time>,
+    /// Each further pause is so many times as long.
+    #[schemars(range(min = 1, max = 10), extend("default" = 2))]
+    pub factor: Option<i64>,
+    /// The longest pause.
+    #[schemars(extend("default" = "1h"))]
+    pub max: Option<Time>,
+    /// Up to so much longer.
+    pub jitter: Option<Time>,
+    /// Exit codes that another try would not change.
+    pub not_on: Option<Vec<i64>>,
 }
 
 /// What kind of value an argument takes.

@@ -13,6 +13,7 @@ mod limits;
 mod message;
 mod relay;
 pub mod render;
+pub mod report;
 mod retry;
 mod send;
 

@@ -205,3 +205,25 @@ fn seen_by(role: Role) -> &'static str {
         Role::Owner => "1 = 1",
     }
 }
+
+/// How long the latest runs of this name took that ended well, newest first.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn good_runs(
+    db: &mut Connection,
+    title: &str,
+    limit: u32,
+) -> Result<Vec<std::time::Duration>> {
+    let rows = sqlx::query(
+        "SELECT started_at, finished_at FROM jobs
+         WHERE title = $1 AND state = 'succeeded' AND started_at IS NOT NULL AND finished_at IS NOT NULL
+         ORDER BY id DESC LIMIT $2",
+    )
+    .bind(title)
+    .bind(i64::from(limit))
+    .fetch_all(db)
+    .await?;
+    let took = |row: &sqlx::any::AnyRow| Millis(row.get(1)).since(Millis(row.get(0)));
+    Ok(rows.iter().map(took).collect())
+}

@@ -7,6 +7,7 @@ pub mod audit;
 pub mod ceilings;
 pub mod chats;
 pub mod dialogs;
+pub mod freeze;
 pub mod history;
 pub mod inbox;
 mod inspect;
@@ -20,6 +21,7 @@ pub mod outbox;
 pub mod people;
 pub mod presence;
 pub mod retention;
+pub mod schedules;
 pub mod waiting;
 
 pub use inspect::{Inspection, inspect};

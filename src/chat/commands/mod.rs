@@ -4,6 +4,7 @@ pub mod audit;
 pub mod cancel;
 pub mod chats;
 pub mod config;
+pub mod freeze;
 pub mod grant;
 pub mod help;
 pub mod invite;
@@ -11,13 +12,19 @@ pub mod job;
 pub mod jobs;
 pub mod outbox;
 pub mod output;
+pub mod pause;
 pub mod reload;
+pub mod resume;
 pub mod retry;
 pub mod revoke;
 pub mod run;
+pub mod runnow;
+pub mod schedule;
+pub mod schedules;
 pub mod start;
 pub mod status;
 pub mod stream;
+pub mod unfreeze;
 pub mod users;
 pub mod whoami;
 
@@ -95,6 +102,20 @@ pub enum Command {
     Output,
     /// Shows what waits to be sent.
     Outbox,
+    /// Shows what runs by itself.
+    Schedules,
+    /// Lets a script run by itself.
+    Schedule,
+    /// Pauses a schedule.
+    Pause,
+    /// Lets a paused schedule go on.
+    Resume,
+    /// Runs at once what a schedule runs.
+    RunNow,
+    /// Stops everything new.
+    Freeze,
+    /// Ends that.
+    Unfreeze,
     /// Shows the persons.
     Users,
     /// Gives a role or a right.
@@ -121,7 +142,7 @@ pub enum Command {
 
 impl Command {
     /// All commands, in the order of the help.
-    pub const ALL: [Command; 20] = [
+    pub const ALL: [Command; 27] = [
         Command::Run,
         Command::Stream,
         Command::Status,
@@ -131,6 +152,13 @@ impl Command {
         Command::Retry,
         Command::Output,
         Command::Outbox,
+        Command::Schedules,
+        Command::Schedule,
+        Command::Pause,
+        Command::Resume,
+        Command::RunNow,
+        Command::Freeze,
+        Command::Unfreeze,
         Command::Users,
         Command::Grant,
         Command::Revoke,
@@ -157,6 +185,13 @@ impl Command {
             Command::Retry => &retry::ABOUT,
             Command::Output => &output::ABOUT,
             Command::Outbox => &outbox::ABOUT,
+            Command::Schedules => &schedules::ABOUT,
+            Command::Schedule => &schedule::ABOUT,
+            Command::Pause => &pause::ABOUT,
+            Command::Resume => &resume::ABOUT,
+            Command::RunNow => &runnow::ABOUT,
+            Command::Freeze => &freeze::ABOUT,
+            Command::Unfreeze => &unfreeze::ABOUT,
             Command::Users => &users::ABOUT,
             Command::Grant => &grant::ABOUT,
             Command::Revoke => &revoke::ABOUT,
@@ -212,6 +247,13 @@ impl Command {
             Command::Retry => retry::handle(request, rest).await,
             Command::Output => output::handle(request, rest).await,
             Command::Outbox => outbox::handle(request, rest).await,
+            Command::Schedules => schedules::handle(request, rest).await,
+            Command::Schedule => schedule::handle(request, rest).await,
+            Command::Pause => pause::handle(request, rest).await,
+            Command::Resume => resume::handle(request, rest).await,
+            Command::RunNow => runnow::handle(request, rest).await,
+            Command::Freeze => freeze::handle(request, rest).await,
+            Command::Unfreeze => unfreeze::handle(request, rest).await,
             Command::Users => users::handle(request, rest).await,
             Command::Grant => grant::handle(request, rest).await,
             Command::Revoke => revoke::handle(request, rest).await,

@@ -72,6 +72,7 @@ pub async fn show(request: &Request, part: &str) -> Result<Reply> {
     let (host, working) = tokio::join!(host::snapshot(&paths), jobs(request));
     let (host, working) = (host.map_err(anyhow::Error::new)?, working?);
     let mut lines = vec![format!("🖥 <b>{}</b>", escape(&host.hostname))];
+    lines.extend(super::freeze::line(request).await?);
     for part in parts {
         match part {
             Part::Cpu => lines.push(load(&host)),

@@ -310,6 +310,66 @@ const SINGLE: &[(&str, &str)] = &[
         "2:31 a script named `a` already stands in line 1; give each its own name",
     ),
     (
+        "scripts: {a: {run: ./run.sh, schedule: hourly}}",
+        "1:40 `scripts.a.schedule`: `hourly` is no time to run at; write `every 30s`, a time of day",
+    ),
+    (
+        "scripts: {a: {run: ./run.sh, schedule: every 1x}}",
+        "`scripts.a.schedule`: `1x` is not a duration",
+    ),
+    (
+        "scripts: {a: {run: ./run.sh, schedule: {when: 0 0 30 2 *}}}",
+        "such a day never comes",
+    ),
+    (
+        "scripts: {a: {run: ./run.sh, schedule: {zone: UTC}}}",
+        "`scripts.a.schedule` lacks `when`; add `when: …`",
+    ),
+    (
+        "scripts: {a: {run: ./run.sh, schedule: {when: '06:30', zone: Europe/Berlni}}}",
+        "is not a time zone; did you mean `Europe/Berlin`?",
+    ),
+    (
+        "scripts: {a: {run: ./run.sh, schedule: {when: '06:30', missed: never}}}",
+        "`scripts.a.schedule.missed` is `never`; write skip, once or all",
+    ),
+    (
+        "scripts: {a: {run: ./run.sh, schedule: {when: '06:30', output: on_fail}}}",
+        "write always, on_output, on_failure or on_change",
+    ),
+    (
+        "scripts: {a: {run: ./run.sh, schedule: {when: every 10s, jitter: 10s}}}",
+        "`scripts.a.schedule.jitter` is not shorter than the time from one run to the next",
+    ),
+    (
+        "scripts: {a: {run: ./run.sh, schedule: {when: '06:30', to: nobody}}}",
+        "`scripts.a.schedule.to` holds `nobody`; write the id of a chat",
+    ),
+    (
+        "scripts: {a: {run: ./run.sh, schedule: {when: '06:30', retries: {attempts: 1}}}}",
+        "`scripts.a.schedule.retries.attempts` is `1`; write a whole number from 2 to 20",
+    ),
+    (
+        "scripts: {a: {run: ./run.sh, schedule: {when: '06:30', at: x}}}",
+        "`at` is not a key of `scripts.a.schedule`",
+    ),
+    (
+        "scripts: {a: {run: ./run.sh, args: [{name: b}], schedule: '06:30'}}",
+        "`scripts.a.schedule` cannot run a: ",
+    ),
+    (
+        "scripts: {a: {run: ./run.sh, args: [{name: b, type: file}], schedule: '06:30'}}",
+        "`scripts.a.schedule` cannot run a: ",
+    ),
+    (
+        "scripts: {a: {run: ./run.sh, args: [{name: b}], schedule: {when: '06:30', args: {b: y, c: x}}}}",
+        "`c` is not an argument of a; write b",
+    ),
+    (
+        "periodic_scripts: [{name: a, path: ./run.sh, interval: 1500ms}]",
+        "`periodic_scripts[0].interval` is `1500ms`; write whole seconds",
+    ),
+    (
         "periodic_scripts: [{name: a, path: ./run.sh}]",
         "neither `interval` nor `time` is set",
     ),
