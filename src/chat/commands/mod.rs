@@ -57,8 +57,12 @@ pub struct About {
 pub enum Group {
     /// Running scripts, and what became of it.
     Jobs,
+    /// What runs by itself, and when.
+    Schedules,
     /// How things are.
     State,
+    /// What is wrong, and who is told.
+    Alerts,
     /// Who may what.
     People,
     /// The bot itself.
@@ -67,14 +71,23 @@ pub enum Group {
 
 impl Group {
     /// All groups, in the order of the help.
-    pub const ALL: [Group; 4] = [Group::Jobs, Group::State, Group::People, Group::Bot];
+    pub const ALL: [Group; 6] = [
+        Group::Jobs,
+        Group::Schedules,
+        Group::State,
+        Group::Alerts,
+        Group::People,
+        Group::Bot,
+    ];
 
     /// Its heading.
     #[must_use]
     pub fn title(self) -> &'static str {
         match self {
             Group::Jobs => "Scripts and jobs",
+            Group::Schedules => "By the clock",
             Group::State => "How things are",
+            Group::Alerts => "What is wrong, and who is told",
             Group::People => "People and groups",
             Group::Bot => "This bot",
         }
@@ -217,7 +230,20 @@ impl Command {
             | Command::Cancel
             | Command::Retry
             | Command::Output => Group::Jobs,
-            Command::Status | Command::Outbox => Group::State,
+            Command::Schedules
+            | Command::Schedule
+            | Command::Pause
+            | Command::Resume
+            | Command::Runnow
+            | Command::Freeze
+            | Command::Unfreeze => Group::Schedules,
+            Command::Status | Command::Top | Command::Outbox => Group::State,
+            Command::Alerts
+            | Command::Silence
+            | Command::Subscribe
+            | Command::Unsubscribe
+            | Command::Subscriptions
+            | Command::Broadcast => Group::Alerts,
             Command::Users
             | Command::Grant
             | Command::Revoke
