@@ -13,6 +13,8 @@ use crate::jobs::apalis::Queue;
 use crate::jobs::export::Exports;
 use crate::jobs::output::Searches;
 use crate::jobs::{self, Files, Jobs, Settings};
+use crate::monitors::charts::Charts;
+use crate::monitors::sampler::{Sampler, Samples};
 use crate::services::Services;
 use crate::store::{Location, Store};
 use anyhow::{Context, Result};
@@ -70,19 +72,23 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
     };
     let files = Arc::new(Files::new(log_dir.clone(), work_dir.clone()));
     let files = Arc::new(Exports::new(store.clone(), log_dir.clone(), files));
+    let listed = Listed::from(&config);
+    let settings = settings(&config, marker.clone(), log_dir.clone(), work_dir);
+    let live = Live::new(config);
+    let files = Arc::new(Charts::new(store.clone(), live.clone(), files));
     let outbox = Outbox::new(store.clone(), bots, files, limits);
     let access = Access::open(
         store.clone(),
-        Listed::from(&config),
+        listed,
         Arc::new(Notices::new(outbox.clone())),
     )
     .await
     .context("reading the members")?;
-    let settings = settings(&config, marker.clone(), log_dir.clone(), work_dir);
-    let live = Live::new(config);
     let marker = log_dir.display().to_string();
     let scripts = Scripts::new(live.clone(), env.clone(), fetcher, &marker);
     let registry = Registry::default().with(scripts.clone());
+    let samples = Samples::default();
+    let sampler = Sampler::new(store.clone(), live.clone(), samples.clone())?;
     let jobs = Jobs::new(
         store.clone(),
         outbox.clone(),
@@ -100,6 +106,7 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
             jobs,
             scripts,
             searches: Arc::new(Searches::new(options.search_time)),
+            samples,
             log_dir: Arc::new(log_dir),
             bot_name: Arc::default(),
             roles_changed: Arc::default(),
@@ -108,6 +115,7 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
         bot: clients.quick,
         env,
         reload: None,
+        sampler: Some(sampler),
         marker,
         pulse: Pulse::default(),
         _lock: lock,

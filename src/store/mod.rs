@@ -20,6 +20,7 @@ pub mod outbox;
 pub mod people;
 pub mod presence;
 pub mod retention;
+pub mod samples;
 pub mod waiting;
 
 pub use inspect::{Inspection, inspect};

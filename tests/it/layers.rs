@@ -28,7 +28,7 @@ const LAYERS: [&[&str]; 9] = [
 ];
 
 /// The only places that name a foreign crate.
-const DOORS: [(&[&str], &[&str]); 10] = [
+const DOORS: [(&[&str], &[&str]); 11] = [
     (&["sqlx"], &["store/", "jobs/apalis.rs"]),
     (
         &[
@@ -60,6 +60,7 @@ const DOORS: [(&[&str], &[&str]); 10] = [
         &["app/"],
     ),
     (&["notify"], &["app/watch.rs"]),
+    (&["plotters", "png"], &["monitors/chart.rs"]),
 ];
 
 #[derive(Debug, PartialEq, Eq)]

@@ -32,6 +32,7 @@ mod proxy;
 mod reload;
 mod retention;
 mod running;
+mod samples;
 mod searching;
 mod source;
 mod spine;
