@@ -3,13 +3,17 @@
 use crate::base::time::Millis;
 use crate::config::Live;
 use crate::drivers::host::{self, MAX_DISKS, Sample, Unreadable};
-use crate::store::{self, Store, samples};
+use crate::store::samples::{self, Step};
+use crate::store::{self, Store};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 /// The time from one look to the next.
 pub const EVERY: Duration = Duration::from_secs(10);
+/// How long writing a look down may take; the next one waits for it.
+const PATIENCE: Duration = Duration::from_secs(8);
 /// Processors that are written down one by one; beyond them, only the busiest.
 const MAX_CORES: usize = 32;
 
@@ -46,6 +50,9 @@ pub enum Missed {
     /// It stands in memory, and the database refused it.
     #[error(transparent)]
     Store(#[from] store::Error),
+    /// It stands in memory, and the database did not answer in time.
+    #[error("the database does not answer")]
+    Late,
 }
 
 /// What looks at this machine.
@@ -54,8 +61,8 @@ pub struct Sampler {
     store: Store,
     live: Live,
     samples: Samples,
-    rolled: Option<i64>,
-    pruned: Option<i64>,
+    rolled: Option<Millis>,
+    pruned: Option<Millis>,
 }
 
 impl Sampler {
@@ -86,16 +93,18 @@ impl Sampler {
         };
         let sample = Arc::new(self.host.look(now, &paths).await?);
         self.samples.0.send_replace(Some(Arc::clone(&sample)));
-        self.write(&sample).await?;
+        match timeout(PATIENCE, self.write(&sample)).await {
+            Ok(written) => written?,
+            Err(_) => return Err(Missed::Late),
+        }
         Ok(sample)
     }
 
     async fn write(&mut self, sample: &Sample) -> store::Result<()> {
         let now = sample.at;
-        let in_steps = |step: samples::Step| now.0.div_euclid(step.width().as_millis() as i64);
         let (minute, quarter) = (
-            Some(in_steps(samples::Step::Minute)),
-            Some(in_steps(samples::Step::Quarter)),
+            Some(Step::Minute.start(now)),
+            Some(Step::Quarter.start(now)),
         );
         let mut tx = self.store.begin().await?;
         samples::add(&mut tx, &sample.host, &sample.boot, now, &series(sample)).await?;

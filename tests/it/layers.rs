@@ -60,7 +60,10 @@ const DOORS: [(&[&str], &[&str]); 11] = [
         &["app/"],
     ),
     (&["notify"], &["app/watch.rs"]),
-    (&["plotters", "png"], &["monitors/chart.rs"]),
+    (
+        &["plotters", "png"],
+        &["monitors/chart.rs", "monitors/chart/"],
+    ),
 ];
 
 #[derive(Debug, PartialEq, Eq)]

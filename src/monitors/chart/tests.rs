@@ -1,5 +1,6 @@
 //! Charts that are drawn and looked at again: what is where in the picture.
 
+use super::paint::AMBER;
 use super::*;
 use proptest::prelude::*;
 

@@ -23,6 +23,7 @@ use points::{read_points, write_points};
 use sha2::{Digest, Sha256};
 use sqlx::Row;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -95,7 +96,8 @@ impl Step {
     }
 
     /// The beginning of the stretch that holds this moment.
-    fn start(self, at: Millis) -> Millis {
+    #[must_use]
+    pub fn start(self, at: Millis) -> Millis {
         Millis(at.0 - at.0.rem_euclid(self.millis()))
     }
 }
@@ -258,18 +260,19 @@ struct Heads(HashMap<i64, Head>);
 
 impl Heads {
     async fn get(&mut self, db: &mut Connection, id: i64) -> Result<&Head> {
-        if !self.0.contains_key(&id) {
-            let row = sqlx::query("SELECT boot, series FROM sample_heads WHERE id = $1")
-                .bind(id)
-                .fetch_one(db)
-                .await?;
-            let series: String = row.get(1);
-            let series = serde_json::from_str(&series)
-                .map_err(|error| super::Error::Corrupt(format!("a list of series: {error}")))?;
-            let boot = row.get(0);
-            self.0.insert(id, Head { boot, series });
-        }
-        Ok(&self.0[&id])
+        let place = match self.0.entry(id) {
+            Entry::Occupied(known) => return Ok(known.into_mut()),
+            Entry::Vacant(place) => place,
+        };
+        let row = sqlx::query("SELECT boot, series FROM sample_heads WHERE id = $1")
+            .bind(id)
+            .fetch_one(db)
+            .await?;
+        let series: String = row.get(1);
+        let series = serde_json::from_str(&series)
+            .map_err(|error| super::Error::Corrupt(format!("a list of series: {error}")))?;
+        let boot = row.get(0);
+        Ok(place.insert(Head { boot, series }))
     }
 }
 
