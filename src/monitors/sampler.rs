@@ -180,3 +180,73 @@ pub fn until_next(now: Millis) -> Duration {
     let passed = u64::try_from(now.0.rem_euclid(every)).unwrap_or(0);
     EVERY - Duration::from_millis(passed)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::drivers::host::{Cpu, Disk, Mount};
+    use std::collections::HashSet;
+    use std::path::PathBuf;
+
+    #[test]
+    fn the_next_look_is_due_at_full_ten_seconds() {
+        for (now, wait) in [
+            (0, 10_000),
+            (1, 9_999),
+            (9_999, 1),
+            (10_000, 10_000),
+            (-1, 1),
+        ] {
+            assert_eq!(
+                until_next(Millis(now)),
+                Duration::from_millis(wait),
+                "{now}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn each_series_has_a_name_of_its_own_and_there_are_not_too_many() {
+        let mut host = host::Sampler::new().unwrap();
+        let mut sample = host.look(Millis(0), &[]).await.unwrap();
+        sample.cpu = Some(Cpu {
+            total: 50.0,
+            cores: (0..64).map(f64::from).collect(),
+            iowait: 1.0,
+            steal: 2.0,
+        });
+        sample.disks = (0..20)
+            .map(|n| Mount {
+                path: PathBuf::from(format!("/disk{n}")),
+                disk: match n {
+                    0 => Err("gone".to_owned()),
+                    _ => Ok(Disk {
+                        total: 10,
+                        used: 4,
+                        available: 6,
+                        percent: 40,
+                        share: 40.0,
+                        inodes: None,
+                    }),
+                },
+            })
+            .collect();
+        let series = series(&sample);
+        let names: HashSet<_> = series.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names.len(), series.len());
+        let of = |name: &str| {
+            series
+                .iter()
+                .find(|(known, _)| known == name)
+                .map(|(_, v)| *v)
+        };
+        assert_eq!(of("cpu.busiest"), Some(63.0));
+        assert_eq!((of("cpu.core.31"), of("cpu.core.32")), (Some(31.0), None));
+        assert_eq!(
+            (of("disk:/disk1"), of("free:/disk1")),
+            (Some(40.0), Some(6.0))
+        );
+        assert!(of("disk:/disk0").unwrap().is_nan() && of("inodes:/disk1").unwrap().is_nan());
+        assert_eq!(of(&format!("disk:/disk{MAX_DISKS}")), None);
+    }
+}

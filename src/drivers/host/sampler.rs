@@ -24,7 +24,11 @@ pub struct Sampler {
     mounts: Vec<PathBuf>,
     listed: Option<Instant>,
     before: Option<Before>,
+    rates: Rates,
 }
+
+/// What was counted between two looks.
+type Rates = (Option<Cpu>, Option<Io>, Option<Net>);
 
 /// What was counted at the last look.
 struct Before {
@@ -46,11 +50,13 @@ impl Sampler {
             mounts: Vec::new(),
             listed: None,
             before: None,
+            rates: (None, None, None),
         })
     }
 
     /// Looks at this machine now, and at the file systems that hold these paths. It takes two seconds when one of them does
-    /// not answer, and no longer. Rates are those since the last look, if it was at least a fifth of a second ago.
+    /// not answer, and no longer. Rates are those since the last look; if that was
+    /// less than a fifth of a second ago, they are told once more.
     ///
     /// # Errors
     /// [`Unreadable`] when the system itself cannot be asked; a disk's failure stands in its entry.
@@ -109,10 +115,10 @@ impl Sampler {
         all.into_iter()
     }
 
-    fn rates(&mut self) -> (Option<Cpu>, Option<Io>, Option<Net>) {
+    fn rates(&mut self) -> Rates {
         let passed = self.before.as_ref().map(|before| before.at.elapsed());
         if passed.is_some_and(|passed| passed < SHORTEST) {
-            return (None, None, None);
+            return self.rates.clone();
         }
         let now = Before {
             at: Instant::now(),
@@ -139,6 +145,7 @@ impl Sampler {
             )
         });
         self.before = Some(now);
+        self.rates.clone_from(&rates);
         rates
     }
 
@@ -265,11 +272,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn looks_close_together_make_no_rates() {
+    async fn a_look_soon_after_another_tells_the_same_rates() {
         let mut sampler = Sampler::new().unwrap();
         sampler.look(Millis(0), &[]).await.unwrap();
-        sampler.before.as_mut().unwrap().at = Instant::now() + Duration::from_secs(1);
+        let io = Io {
+            read: 7.0,
+            written: 8.0,
+        };
+        sampler.rates = (None, Some(io), None);
+        sampler.before.as_mut().unwrap().at = Instant::now() + Duration::from_secs(60);
         let sample = sampler.look(Millis(0), &[]).await.unwrap();
-        assert_eq!((sample.cpu, sample.io, sample.net), (None, None, None));
+        assert_eq!((sample.cpu, sample.io, sample.net), (None, Some(io), None));
     }
 }

@@ -196,7 +196,7 @@ fn a_gap_stays_empty_and_a_line_goes_on_behind_it() {
 #[test]
 fn limits_and_marks_are_where_they_belong() {
     let mut chart = chart(1, Unit::Percent, Vec::new());
-    chart.limits = vec![limit(50.0, Severity::Warning)];
+    chart.limits = vec![limit(70.0, Severity::Warning)];
     chart.marks = vec![
         mark(30, Some(20), Severity::Critical),
         // Long over, and not begun yet.
