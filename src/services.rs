@@ -7,6 +7,7 @@ use crate::delivery::Outbox;
 use crate::jobs::Jobs;
 use crate::jobs::output::Searches;
 use crate::schedules::Schedules;
+use crate::monitors::sampler::Samples;
 use crate::store::Store;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -33,6 +34,8 @@ pub struct Services {
     pub schedules: Schedules,
     /// The room for searches in what jobs printed.
     pub searches: Arc<Searches>,
+    /// The newest look at this machine.
+    pub samples: Samples,
     /// Where logs of jobs are.
     pub log_dir: Arc<PathBuf>,
     /// The bot's username, once Telegram has told it.

@@ -23,6 +23,7 @@ use crate::chat::pulse::Pulse;
 use crate::chat::{self, intake};
 use crate::config::{Config, ContentHash, Env};
 use crate::jobs::Jobs;
+use crate::monitors::sampler::Sampler;
 use crate::services::Services;
 use crate::store::Store;
 use anyhow::{Context, Result};
@@ -58,6 +59,7 @@ pub struct App {
     bot: Bot,
     env: Env,
     reload: Option<reload::Reload>,
+    sampler: Option<Sampler>,
     pulse: Pulse,
     marker: String,
     // Held as long as the bot lives: a second one on the same file is refused.
@@ -133,6 +135,9 @@ impl App {
         if let Some(reload) = self.reload.take() {
             let env = std::mem::take(&mut self.env);
             tasks.spawn(reload.run(self.services.clone(), env, working.clone()));
+        }
+        if let Some(sampler) = self.sampler.take() {
+            tasks.spawn(tasks::sample(sampler, working.clone()));
         }
         let mut ready = presence.leads();
         let mut term = chat::Term::default();

@@ -4,6 +4,7 @@ use crate::base::time::Millis;
 use crate::chat::{dialog, menu};
 use crate::jobs::Jobs;
 use crate::jobs::retention::Keep;
+use crate::monitors::sampler::{self, Sampler};
 use crate::services::Services;
 use crate::store::{self, Store};
 use futures::future::BoxFuture;
@@ -32,6 +33,8 @@ const TIDY: Duration = Duration::from_secs(3600);
 const KEEP_UPDATES: Duration = Duration::from_secs(48 * 3600);
 /// Dialogs that are over are known so long, so that an old button is told what became of them.
 const KEEP_DIALOGS: Duration = Duration::from_secs(24 * 3600);
+/// The second look at this machine comes so long after the first: there are rates soon after the start.
+const SECOND_LOOK: Duration = Duration::from_secs(1);
 /// How often dialogs are looked for that nobody answered in time.
 const EXPIRE: Duration = Duration::from_secs(10);
 /// The audit trail is kept for a year.
@@ -203,6 +206,28 @@ impl Old {
             }
         };
         store.commit(tx).await
+    }
+}
+
+/// Looks at this machine, each instance at its own: soon after the start, so that there is something to compare with, and
+/// then at each full ten seconds.
+pub(super) async fn sample(mut sampler: Sampler, stop: CancellationToken) {
+    let mut wait = Duration::ZERO;
+    let mut failed = false;
+    while pause(wait, &stop).await {
+        let step = stop.run_until_cancelled(sampler.step(Millis::now())).await;
+        match step {
+            Some(Err(error)) if !failed => {
+                tracing::error!(%error, "this machine could not be sampled");
+                failed = true;
+            }
+            Some(Err(_)) | None => {}
+            Some(Ok(_)) => failed = false,
+        }
+        wait = match wait.is_zero() {
+            true => SECOND_LOOK,
+            false => sampler::until_next(Millis::now()),
+        };
     }
 }
 

@@ -17,6 +17,8 @@ use crate::jobs::export::Exports;
 use crate::jobs::output::Searches;
 use crate::jobs::{self, Files, Jobs, NewJob, Settings};
 use crate::schedules::{self, Ends, Schedules};
+use crate::monitors::charts::Charts;
+use crate::monitors::sampler::{Sampler, Samples};
 use crate::services::Services;
 use crate::store::{Location, Store};
 use anyhow::{Context, Result};
@@ -75,20 +77,24 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
     };
     let files = Arc::new(Files::new(log_dir.clone(), work_dir.clone()));
     let files = Arc::new(Exports::new(store.clone(), log_dir.clone(), files));
+    let listed = Listed::from(&config);
+    let settings = settings(&config, marker.clone(), log_dir.clone(), work_dir);
+    let live = Live::new(config);
+    let files = Arc::new(Charts::new(store.clone(), live.clone(), files));
     let outbox = Outbox::new(store.clone(), bots, files, limits);
     let access = Access::open(
         store.clone(),
-        Listed::from(&config),
+        listed,
         Arc::new(Notices::new(outbox.clone())),
     )
     .await
     .context("reading the members")?;
-    let settings = settings(&config, marker.clone(), log_dir.clone(), work_dir);
-    let live = Live::new(config);
     let marker = log_dir.display().to_string();
     let scripts = Scripts::new(live.clone(), env.clone(), fetcher, &marker);
     let registry = Registry::default().with(scripts.clone());
     let ends = Ends::default();
+    let samples = Samples::default();
+    let sampler = Sampler::new(store.clone(), live.clone(), samples.clone())?;
     let jobs = Jobs::new(
         store.clone(),
         outbox.clone(),
@@ -118,6 +124,7 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
             scripts,
             schedules,
             searches: Arc::new(Searches::new(options.search_time)),
+            samples,
             log_dir: Arc::new(log_dir),
             bot_name: Arc::default(),
             roles_changed: Arc::default(),
@@ -126,6 +133,7 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
         bot: clients.quick,
         env,
         reload: None,
+        sampler: Some(sampler),
         marker,
         pulse: Pulse::default(),
         _lock: lock,

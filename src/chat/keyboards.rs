@@ -1,8 +1,10 @@
 //! What our buttons say to us: each press in at most 64 bytes, read back or refused.
 
+use super::commands::top::Order;
 use crate::base::ids::{ChatId, JobId, UserId};
 use crate::base::role::Role;
 use crate::delivery::{Button, Buttons};
+use crate::monitors::charts::{Span, Subject};
 use crate::store::history::Cursor;
 
 /// Entries on a page of buttons.
@@ -47,6 +49,10 @@ pub enum Press {
     Streams(usize),
     /// Show this part of the status.
     Status(String),
+    /// Send a chart.
+    Chart(Subject, Span),
+    /// Show the processes in this order.
+    Top(Order),
     /// Show this page of the persons.
     Users(usize),
     /// Show this person.
@@ -332,6 +338,8 @@ impl Press {
             Press::Scripts(page) => format!("scripts:{page}"),
             Press::Streams(page) => format!("streams:{page}"),
             Press::Status(part) => format!("status:{part}"),
+            Press::Chart(subject, span) => format!("chart:{}:{}", subject.as_str(), span.as_str()),
+            Press::Top(order) => format!("top:{}", order.as_str()),
             Press::Users(page) => format!("users:{page}"),
             Press::Person(user) => format!("who:{user}"),
             Press::Lend(user, role) => format!("lend:{user}:{role}"),
@@ -406,6 +414,11 @@ impl Press {
             "scripts" => Press::Scripts(rest.parse().ok()?),
             "streams" => Press::Streams(rest.parse().ok()?),
             "status" => Press::Status(rest.to_owned()),
+            "chart" => {
+                let (subject, span) = rest.split_once(':')?;
+                Press::Chart(Subject::parse(subject)?, Span::parse(span)?)
+            }
+            "top" => Press::Top(Order::parse(rest)?),
             "users" => Press::Users(rest.parse().ok()?),
             "who" => Press::Person(user(rest)?),
             "lend" => {
@@ -542,6 +555,8 @@ mod tests {
             Press::Scripts(usize::MAX),
             Press::Streams(usize::MAX),
             Press::Status("jobs".into()),
+            Press::Chart(Subject::Network, Span::Day),
+            Press::Top(Order::Memory),
             Press::Users(usize::MAX),
             Press::Person(farthest),
             Press::Lend(farthest, Role::Operator),

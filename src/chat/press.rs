@@ -2,7 +2,7 @@
 
 use super::commands::{
     Command, audit, cancel, chats, invite, job, jobs, outbox, output, read_line, retry, run,
-    schedule, schedules, status, users,
+    schedule, schedules, status, top, users,
 };
 use super::dialog;
 use super::files;
@@ -58,6 +58,8 @@ pub fn acts(press: &Press) -> bool {
         | Press::Scripts(_)
         | Press::Streams(_)
         | Press::Status(_)
+        | Press::Chart(..)
+        | Press::Top(_)
         | Press::Users(_)
         | Press::Person(_)
         | Press::Lend(..)
@@ -109,6 +111,8 @@ pub async fn handle(request: &Request, press: Press) -> Result<Reply> {
             Ok(run::list(request, page, stream).await?.in_place())
         }
         Press::Status(part) => Ok(status::show(request, &part).await?.in_place()),
+        Press::Chart(subject, span) => status::chart(request, subject, span).await,
+        Press::Top(order) => Ok(top::show(request, order).await?.in_place()),
         Press::Run(script) => run::pressed(request, script, None).await,
         Press::Stream(script) => run::pressed(request, script, Some(OutputMode::Stream)).await,
         Press::GiveFile(intent, script) => files::give(request, &intent, script).await,

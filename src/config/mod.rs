@@ -44,7 +44,7 @@ pub use args::Arg;
 pub use changes::Changes;
 pub use choices::ChoicesFrom;
 pub use database::Database;
-pub use devices::Device;
+pub use devices::{Device, THRESHOLD as DISK_THRESHOLD};
 pub use env::Env;
 pub use fault::{Fault, Faults};
 pub use jobs::Jobs;

@@ -255,6 +255,7 @@ fn input(content: Content, name: String) -> (InputFile, Option<Scratch>) {
             let file = tokio::fs::File::from_std(file);
             (InputFile::read(file).file_name(name), None)
         }
+        Content::Bytes(bytes) => (InputFile::memory(bytes).file_name(name), None),
     }
 }
 

@@ -1,5 +1,9 @@
 //! Watching: what is measured, what is checked, and the incidents that come of it.
 
+pub mod chart;
+pub mod charts;
+pub mod sampler;
+
 use crate::base::alert::Change;
 use crate::store::{self, Tx};
 use futures::future::BoxFuture;

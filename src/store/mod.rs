@@ -22,6 +22,7 @@ pub mod people;
 pub mod presence;
 pub mod retention;
 pub mod schedules;
+pub mod samples;
 pub mod waiting;
 
 pub use inspect::{Inspection, inspect};

@@ -28,7 +28,7 @@ const LAYERS: [&[&str]; 9] = [
 ];
 
 /// The only places that name a foreign crate.
-const DOORS: [(&[&str], &[&str]); 11] = [
+const DOORS: [(&[&str], &[&str]); 12] = [
     (&["sqlx"], &["store/", "jobs/apalis.rs"]),
     (
         &[
@@ -61,6 +61,10 @@ const DOORS: [(&[&str], &[&str]); 11] = [
     ),
     (&["notify"], &["app/watch.rs"]),
     (&["chrono_tz", "croner"], &["base/when.rs"]),
+    (
+        &["plotters", "png"],
+        &["monitors/chart.rs", "monitors/chart/"],
+    ),
 ];
 
 #[derive(Debug, PartialEq, Eq)]

@@ -34,6 +34,7 @@ mod reload;
 mod retention;
 mod running;
 mod schedules;
+mod samples;
 mod searching;
 mod source;
 mod spine;

@@ -25,6 +25,7 @@ pub mod start;
 pub mod status;
 pub mod stream;
 pub mod unfreeze;
+pub mod top;
 pub mod users;
 pub mod whoami;
 
@@ -103,6 +104,8 @@ pub enum Command {
     Stream,
     /// Shows the server's state.
     Status,
+    /// Shows the busiest processes.
+    Top,
     /// Lists jobs.
     Jobs,
     /// Shows one job.
@@ -155,10 +158,11 @@ pub enum Command {
 
 impl Command {
     /// All commands, in the order of the help.
-    pub const ALL: [Command; 27] = [
+    pub const ALL: [Command; 28] = [
         Command::Run,
         Command::Stream,
         Command::Status,
+        Command::Top,
         Command::Jobs,
         Command::Job,
         Command::Cancel,
@@ -192,6 +196,7 @@ impl Command {
             Command::Run => &run::ABOUT,
             Command::Stream => &stream::ABOUT,
             Command::Status => &status::ABOUT,
+            Command::Top => &top::ABOUT,
             Command::Jobs => &jobs::ABOUT,
             Command::Job => &job::ABOUT,
             Command::Cancel => &cancel::ABOUT,
@@ -267,6 +272,7 @@ impl Command {
             Command::Run => run::handle(request, rest).await,
             Command::Stream => stream::handle(request, rest).await,
             Command::Status => status::handle(request, rest).await,
+            Command::Top => top::handle(request, rest).await,
             Command::Jobs => jobs::handle(request, rest).await,
             Command::Job => job::handle(request, rest).await,
             Command::Cancel => cancel::handle(request, rest).await,
