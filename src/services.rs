@@ -6,6 +6,7 @@ use crate::config::{Live, Reloads};
 use crate::delivery::Outbox;
 use crate::jobs::Jobs;
 use crate::jobs::output::Searches;
+use crate::monitors::incidents::Incidents;
 use crate::store::Store;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -26,6 +27,8 @@ pub struct Services {
     pub outbox: Outbox,
     /// The engine.
     pub jobs: Jobs,
+    /// What is wrong, and who is told.
+    pub incidents: Incidents,
     /// The configured scripts.
     pub scripts: Scripts,
     /// The room for searches in what jobs printed.

@@ -1,10 +1,12 @@
 //! Puts the parts together. The only place that knows them all.
 
+use super::fixer::Fixes;
 use super::{App, clients, lock, membership};
 use crate::access::{Access, Listed};
 use crate::actions::script::Scripts;
 use crate::base::secret::ExposeSecret;
 use crate::chat::Notices;
+use crate::chat::alerts::Words;
 use crate::chat::pulse::Pulse;
 use crate::config::{Config, Database, Env, Live, Reloads};
 use crate::delivery::{Bots, Fetcher, Limits, Outbox};
@@ -13,6 +15,7 @@ use crate::jobs::apalis::Queue;
 use crate::jobs::export::Exports;
 use crate::jobs::output::Searches;
 use crate::jobs::{self, Files, Jobs, Settings};
+use crate::monitors::incidents::{Incidents, Rule, Rules};
 use crate::services::Services;
 use crate::store::{Location, Store};
 use anyhow::{Context, Result};
@@ -23,12 +26,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// What a bot is built with beside its configuration.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone)]
 pub struct Options {
     /// Leave Telegram's rates out, for a server of one's own that has none.
     pub no_rates: bool,
     /// How long one press may search in what jobs printed.
     pub search_time: Duration,
+    /// How checks are told, in place of what the configuration says.
+    pub rules: Option<Rules>,
+    /// Whether the loops of incidents run by the clock; else whoever built the bot steps them.
+    pub clock: bool,
 }
 
 impl Default for Options {
@@ -36,6 +43,8 @@ impl Default for Options {
         Self {
             no_rates: false,
             search_time: Duration::from_secs(2),
+            rules: None,
+            clock: true,
         }
     }
 }
@@ -90,6 +99,19 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
         registry,
         settings,
     );
+    let fixes = Fixes {
+        live: live.clone(),
+        access: access.clone(),
+        scripts: scripts.clone(),
+        jobs: jobs.clone(),
+    };
+    let rules = options.rules.unwrap_or_else(|| rules(live.clone()));
+    let incidents = Incidents::new(
+        (store.clone(), access.clone(), outbox.clone(), live.clone()),
+        rules,
+        Arc::new(Words),
+        Arc::new(fixes),
+    );
     Ok(App {
         services: Services {
             live,
@@ -98,6 +120,7 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
             access,
             outbox,
             jobs,
+            incidents,
             scripts,
             searches: Arc::new(Searches::new(options.search_time)),
             log_dir: Arc::new(log_dir),
@@ -108,9 +131,22 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
         bot: clients.quick,
         env,
         reload: None,
+        clock: options.clock,
         marker,
         pulse: Pulse::default(),
         _lock: lock,
+    })
+}
+
+/// What the configuration says of how each check is told.
+fn rules(live: Live) -> Rules {
+    Arc::new(move |_check| {
+        let alerts = &live.current().alerts;
+        Rule {
+            repeat_warning: alerts.repeat_warning,
+            repeat_critical: alerts.repeat_critical,
+            ..Rule::default()
+        }
     })
 }
 

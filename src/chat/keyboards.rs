@@ -5,6 +5,8 @@ use crate::base::role::Role;
 use crate::delivery::{Button, Buttons};
 use crate::store::history::Cursor;
 
+use super::alerts::press::AlertPress;
+
 /// Entries on a page of buttons.
 pub const PAGE: usize = 8;
 
@@ -33,6 +35,8 @@ pub enum Press {
     Rows(JobId, u64, u64),
     /// Look at the outbox, or do something about it.
     Outbox(OutboxPress),
+    /// About incidents, silences and subscriptions.
+    Alert(AlertPress),
     /// Start this script.
     Run(String),
     /// Start this script and stream what it prints.
@@ -267,6 +271,7 @@ impl Press {
             Press::FoundJob(id, job) => format!("foundin:{id}:{job}"),
             Press::Rows(id, from, to) => format!("rows:{id}:{from}:{to}"),
             Press::Outbox(press) => format!("outbox:{}", press.data()),
+            Press::Alert(press) => format!("alert:{}", press.data()),
             Press::Run(script) => format!("run:{script}"),
             Press::Stream(script) => format!("stream:{script}"),
             Press::GiveFile(intent, script) => format!("f:{intent}:{script}"),
@@ -337,6 +342,7 @@ impl Press {
                 Press::Rows(JobId(job), from, to)
             }
             "outbox" => Press::Outbox(OutboxPress::read(rest)?),
+            "alert" => Press::Alert(AlertPress::read(rest)?),
             "run" => Press::Run(rest.to_owned()),
             "stream" => Press::Stream(rest.to_owned()),
             "f" => {
@@ -470,6 +476,19 @@ mod tests {
             Press::Outbox(OutboxPress::RetryChat(ChatId(i64::MIN))),
             Press::Outbox(OutboxPress::AskChat(ChatId(i64::MIN), i64::MAX)),
             Press::Outbox(OutboxPress::DropChat(ChatId(i64::MIN), i64::MAX)),
+            Press::Alert(AlertPress::Now),
+            Press::Alert(AlertPress::History(i64::MAX)),
+            Press::Alert(AlertPress::Show(i64::MAX)),
+            Press::Alert(AlertPress::Ack(1)),
+            Press::Alert(AlertPress::Snooze(1)),
+            Press::Alert(AlertPress::Silence(1)),
+            Press::Alert(AlertPress::SilenceFor(i64::MAX, 720)),
+            Press::Alert(AlertPress::Fix(1)),
+            Press::Alert(AlertPress::Silences),
+            Press::Alert(AlertPress::EndSilence(1)),
+            Press::Alert(AlertPress::Subscribe(true)),
+            Press::Alert(AlertPress::Unsubscribe("x".repeat(32))),
+            Press::Alert(AlertPress::NoQuiet),
             Press::Run(longest.clone()),
             Press::Stream(longest.clone()),
             Press::GiveFile("x".repeat(20), longest.clone()),

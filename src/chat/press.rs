@@ -1,7 +1,8 @@
 //! What follows from a pressed button. Rights are asked for anew, at the moment of the press.
 
+use super::alerts;
 use super::commands::{
-    Command, audit, cancel, chats, invite, job, jobs, outbox, output, read_line, retry, run,
+    Command, audit, broadcast, cancel, chats, invite, job, jobs, outbox, output, read_line, retry, run,
     status, users,
 };
 use super::dialog;
@@ -46,6 +47,7 @@ pub fn acts(press: &Press) -> bool {
             ..
         } => true,
         Press::Outbox(press) => press.acts(),
+        Press::Alert(press) => press.acts(),
         Press::Log(_)
         | Press::Job(_)
         | Press::Jobs(..)
@@ -101,6 +103,7 @@ pub async fn handle(request: &Request, press: Press) -> Result<Reply> {
             Ok(rows.in_place())
         }
         Press::Outbox(press) => outbox::pressed(request, press).await,
+        Press::Alert(press) => alerts::act::handle(request, press).await,
         Press::Scripts(page) => Ok(run::list(request, page, None).await?.in_place()),
         Press::Streams(page) => {
             let stream = Some(OutputMode::Stream);
@@ -196,6 +199,7 @@ async fn confirm(request: &Request, intent: &str) -> Result<Reply> {
     request.source = format!("intent:{intent}");
     let reply = match offer {
         Offer::Run(offer) => run::confirmed(&request, offer).await?,
+        Offer::Broadcast { text } => broadcast::confirmed(&request, &text).await?,
         Offer::Change(change) => {
             let done = members::carry_out(&request, change, Some(intent)).await?;
             return Ok(done.in_place());

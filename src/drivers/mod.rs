@@ -3,3 +3,4 @@
 pub mod file;
 pub mod host;
 pub mod process;
+pub mod ping;

@@ -1,6 +1,8 @@
 //! The commands: one file each. A new one is a line here and its file.
 
+pub mod alerts;
 pub mod audit;
+pub mod broadcast;
 pub mod cancel;
 pub mod chats;
 pub mod config;
@@ -15,9 +17,13 @@ pub mod reload;
 pub mod retry;
 pub mod revoke;
 pub mod run;
+pub mod silence;
 pub mod start;
 pub mod status;
 pub mod stream;
+pub mod subscribe;
+pub mod subscriptions;
+pub mod unsubscribe;
 pub mod users;
 pub mod whoami;
 
@@ -54,6 +60,18 @@ pub enum Command {
     Stream,
     /// Shows the server's state.
     Status,
+    /// Shows what is wrong.
+    Alerts,
+    /// Holds alerts back for a time.
+    Silence,
+    /// Is told of incidents.
+    Subscribe,
+    /// Is told no more.
+    Unsubscribe,
+    /// Shows what is told here.
+    Subscriptions,
+    /// Sends a message to everybody.
+    Broadcast,
     /// Lists jobs.
     Jobs,
     /// Shows one job.
@@ -92,10 +110,16 @@ pub enum Command {
 
 impl Command {
     /// All commands, in the order of the help.
-    pub const ALL: [Command; 20] = [
+    pub const ALL: [Command; 26] = [
         Command::Run,
         Command::Stream,
         Command::Status,
+        Command::Alerts,
+        Command::Silence,
+        Command::Subscribe,
+        Command::Unsubscribe,
+        Command::Subscriptions,
+        Command::Broadcast,
         Command::Jobs,
         Command::Job,
         Command::Cancel,
@@ -122,6 +146,12 @@ impl Command {
             Command::Run => &run::ABOUT,
             Command::Stream => &stream::ABOUT,
             Command::Status => &status::ABOUT,
+            Command::Alerts => &alerts::ABOUT,
+            Command::Silence => &silence::ABOUT,
+            Command::Subscribe => &subscribe::ABOUT,
+            Command::Unsubscribe => &unsubscribe::ABOUT,
+            Command::Subscriptions => &subscriptions::ABOUT,
+            Command::Broadcast => &broadcast::ABOUT,
             Command::Jobs => &jobs::ABOUT,
             Command::Job => &job::ABOUT,
             Command::Cancel => &cancel::ABOUT,
@@ -151,6 +181,12 @@ impl Command {
             Command::Run => run::handle(request, rest).await,
             Command::Stream => stream::handle(request, rest).await,
             Command::Status => status::handle(request, rest).await,
+            Command::Alerts => alerts::handle(request, rest).await,
+            Command::Silence => silence::handle(request, rest).await,
+            Command::Subscribe => subscribe::handle(request, rest).await,
+            Command::Unsubscribe => unsubscribe::handle(request, rest).await,
+            Command::Subscriptions => subscriptions::handle(request, rest).await,
+            Command::Broadcast => broadcast::handle(request, rest).await,
             Command::Jobs => jobs::handle(request, rest).await,
             Command::Job => job::handle(request, rest).await,
             Command::Cancel => cancel::handle(request, rest).await,

@@ -12,14 +12,14 @@ mod tests;
 mod voice;
 
 pub use digest::last_before;
-pub use scene::{Fix, Rule, Rules, Scene, covers, is_like, is_within};
+pub use scene::{Fix, Rule, Rules, Scene, covers, is_like, is_within, zone};
 pub use voice::{Day, Fixer, Line, Shown, Voice};
 
 use super::Ledger;
 use crate::access::{Access, Grant};
 use crate::base::alert::Change;
 use crate::base::error::Result;
-use crate::base::ids::{ChatId, Place, UserId};
+use crate::base::ids::{ChatId, MessageId, Place, UserId};
 use crate::base::role::Role;
 use crate::base::time::Millis;
 use crate::config::Live;
@@ -305,14 +305,15 @@ impl Incidents {
         Ok(all.into_iter().filter(reached).collect())
     }
 
-    /// Promises a message to all of them, and a count to the sender. The same source makes one broadcast.
+    /// Promises a message to all of them, and a count to the sender, in place of their own message if one is named. The same
+    /// source makes one broadcast.
     ///
     /// # Errors
     /// When the database refuses; then nobody is told.
     pub async fn broadcast(
         &self,
         grant: &Grant,
-        source: &str,
+        (source, card): (&str, Option<MessageId>),
         html: &str,
         to: &[Place],
         now: Millis,
@@ -321,14 +322,24 @@ impl Incidents {
         let done = async {
             let mut tx = self.inner.store.begin_led().await?;
             let id = incidents::hold(&mut tx, 1).await?;
+            let counts = broadcasts::Counts {
+                waiting: to.len() as u64,
+                ..broadcasts::Counts::default()
+            };
             let one = Broadcast {
                 id,
                 place,
                 total: to.len() as u64,
-                told: String::new(),
+                told: self.inner.voice.broadcast(to.len() as u64, &counts),
             };
             let new = broadcasts::add(&mut tx, &one, source, now).await?;
             if new {
+                let slot = format!("broadcasting:{id}");
+                if let Some(card) = card {
+                    outbox::put_slot(&mut tx, &slot, place.chat, card, now).await?;
+                }
+                let count = Outgoing::text(place, one.told.clone(), Vec::new()).slot(slot);
+                self.promise(&mut tx, &count).await?;
                 for place in to {
                     let thread = place.thread.map_or(0, |thread| i64::from(thread.0));
                     let message = Outgoing::text(*place, html, Vec::new())
@@ -382,9 +393,6 @@ impl Incidents {
             if made < u64::from(fix.per_hour) {
                 wanted.push(incident.clone());
             }
-        }
-        if !wanted.is_empty() && self.inner.fixer.is_frozen().await {
-            wanted.clear();
         }
         Ok(wanted)
     }

@@ -171,6 +171,13 @@ pub fn is_like(pattern: &str, name: &str) -> bool {
     left.ends_with(tail)
 }
 
+/// The full name of a time zone, if there is one of this name, in whatever letter case.
+#[must_use]
+pub fn zone(name: &str) -> Option<String> {
+    let mut all = chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name());
+    all.find(|known| known.eq_ignore_ascii_case(name)).map(str::to_owned)
+}
+
 /// Whether the hours hold at this moment, by the clock of their zone.
 #[must_use]
 pub fn is_within(hours: &QuietHours, now: Millis) -> bool {

@@ -67,9 +67,6 @@ pub trait Voice: Send + Sync {
 
 /// Runs fixes by itself.
 pub trait Fixer: Send + Sync {
-    /// Whether nothing may run by itself now.
-    fn is_frozen(&self) -> BoxFuture<'_, bool>;
-
     /// Submits the script as a job; its card goes to the place. The same source never makes a second job. `Err` says why
     /// there is no job, as a sentence.
     fn run<'a>(
