@@ -54,7 +54,11 @@ impl Fixer for Fixes {
                 Ok(_) => Ok(()),
                 Err(Error::Refused(refusal)) => Err(refusal.words().to_owned()),
                 Err(Error::Internal(error)) => {
-                    tracing::error!(error = format!("{error:#}"), script = name, "a fix could not be started");
+                    tracing::error!(
+                        error = format!("{error:#}"),
+                        script = name,
+                        "a fix could not be started"
+                    );
                     Err("My database did not take it; the log says more.".to_owned())
                 }
             }

@@ -106,7 +106,12 @@ pub(super) fn read(root: &mut Map<'_>, report: &mut Report) -> Alerts {
 }
 
 /// A period after which something is told again; `never` for not at all.
-fn repeated(map: &mut Map<'_>, key: &'static str, into: &mut Option<Duration>, report: &mut Report) {
+fn repeated(
+    map: &mut Map<'_>,
+    key: &'static str,
+    into: &mut Option<Duration>,
+    report: &mut Report,
+) {
     let name = map.name(key);
     let Some(node) = map.optional(key) else {
         return;

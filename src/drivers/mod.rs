@@ -2,5 +2,5 @@
 
 pub mod file;
 pub mod host;
-pub mod process;
 pub mod ping;
+pub mod process;

@@ -288,10 +288,11 @@ pub async fn find(db: &mut Connection, id: i64) -> Result<Option<Incident>> {
 /// # Errors
 /// When the database refuses.
 pub async fn last_of(db: &mut Connection, check: &str) -> Result<Option<i64>> {
-    let row = sqlx::query("SELECT id FROM incidents WHERE check_name = $1 ORDER BY id DESC LIMIT 1")
-        .bind(check)
-        .fetch_optional(db)
-        .await?;
+    let row =
+        sqlx::query("SELECT id FROM incidents WHERE check_name = $1 ORDER BY id DESC LIMIT 1")
+            .bind(check)
+            .fetch_optional(db)
+            .await?;
     Ok(row.map(|row| row.get(0)))
 }
 
@@ -340,11 +341,12 @@ pub async fn between(db: &mut Connection, from: Millis, to: Millis) -> Result<Ve
 /// # Errors
 /// When the database refuses.
 pub async fn fixes_since(db: &mut Connection, check: &str, since: Millis) -> Result<u64> {
-    let row = sqlx::query("SELECT COUNT(*) FROM incidents WHERE check_name = $1 AND fixed_at >= $2")
-        .bind(check)
-        .bind(since.0)
-        .fetch_one(db)
-        .await?;
+    let row =
+        sqlx::query("SELECT COUNT(*) FROM incidents WHERE check_name = $1 AND fixed_at >= $2")
+            .bind(check)
+            .bind(since.0)
+            .fetch_one(db)
+            .await?;
     Ok(row.get::<i64, _>(0).unsigned_abs())
 }
 
@@ -468,8 +470,7 @@ pub async fn put_telling(db: &mut Connection, one: &Telling) -> Result<()> {
     Ok(())
 }
 
-const MESSAGES: &str =
-    "SELECT id, chat_id, thread_id, kind, members, revision, withdrawn, made_at FROM incident_messages";
+const MESSAGES: &str = "SELECT id, chat_id, thread_id, kind, members, revision, withdrawn, made_at FROM incident_messages";
 
 fn read_message(row: &AnyRow) -> Result<Message> {
     let kind: String = row.get(3);

@@ -21,7 +21,12 @@ use std::time::Duration;
 /// How long *Snooze* is.
 const SNOOZE: Duration = Duration::from_secs(3600);
 /// The times of a silence that buttons offer, in hours.
-const TIMES: [(u32, &str); 4] = [(1, "1 hour"), (8, "8 hours"), (24, "1 day"), (168, "7 days")];
+const TIMES: [(u32, &str); 4] = [
+    (1, "1 hour"),
+    (8, "8 hours"),
+    (24, "1 day"),
+    (168, "7 days"),
+];
 
 /// Carries a press out.
 ///
@@ -30,7 +35,9 @@ const TIMES: [(u32, &str); 4] = [(1, "1 hour"), (8, "8 hours"), (24, "1 day"), (
 pub async fn handle(request: &Request, press: AlertPress) -> Result<Reply> {
     match press {
         AlertPress::Now => place_of(request, alerts::now(request).await?).await,
-        AlertPress::History(before) => place_of(request, alerts::history(request, before).await?).await,
+        AlertPress::History(before) => {
+            place_of(request, alerts::history(request, before).await?).await
+        }
         AlertPress::Show(id) => place_of(request, show(request, id).await?).await,
         AlertPress::Ack(id) => act(request, id, Act::Ack).await,
         AlertPress::Snooze(id) => act(request, id, Act::Snooze(SNOOZE)).await,
@@ -44,7 +51,9 @@ pub async fn handle(request: &Request, press: AlertPress) -> Result<Reply> {
         AlertPress::Fix(id) => fix(request, id).await,
         AlertPress::Silences => Ok(silence::list(request).await?.in_place()),
         AlertPress::EndSilence(id) => Ok(silence::end(request, id).await?.in_place()),
-        AlertPress::Subscribe(critical) => Ok(subscribe::pressed(request, critical).await?.in_place()),
+        AlertPress::Subscribe(critical) => {
+            Ok(subscribe::pressed(request, critical).await?.in_place())
+        }
         AlertPress::Unsubscribe(topic) => {
             let topic = Some(topic.as_str()).filter(|topic| !topic.is_empty());
             Ok(unsubscribe::end(request, topic).await?.in_place())
@@ -78,7 +87,9 @@ async fn is_telling(request: &Request) -> Result<bool> {
 pub async fn find(request: &Request, id: i64) -> Result<Incident> {
     let mut db = request.services.store.read().await?;
     let found = incidents::find(&mut db, id).await?;
-    found.ok_or_else(|| Error::refused("There is no such incident any more. /alerts shows what there is."))
+    found.ok_or_else(|| {
+        Error::refused("There is no such incident any more. /alerts shows what there is.")
+    })
 }
 
 /// Everything about an incident.
@@ -108,10 +119,13 @@ async fn act(request: &Request, id: i64, act: Act) -> Result<Reply> {
         Act::Snooze(_) => "alert.snooze",
     };
     let name = find(request, id).await?.check;
-    let grant = request.allow(Asked::new(action, name, Role::Operator)).await?;
+    let grant = request
+        .allow(Asked::new(action, name, Role::Operator))
+        .await?;
     let incidents = &request.services.incidents;
     let done = incidents.act(&grant, id, act, Millis::now()).await?;
-    let (incident, changed) = done.ok_or_else(|| Error::refused("There is no such incident any more."))?;
+    let (incident, changed) =
+        done.ok_or_else(|| Error::refused("There is no such incident any more."))?;
     let words = match (act, changed, &incident.acked) {
         (_, _, _) if incident.cleared.is_some() => format!("{} is over already.", incident.check),
         (Act::Ack, true, _) => format!("You take care of {}.", incident.check),
@@ -150,7 +164,9 @@ async fn fix(request: &Request, id: i64) -> Result<Reply> {
     request.allow(asked).await?;
     let incident = find(request, id).await?;
     let rule = request.services.incidents.rule(&incident.check);
-    let fix = rule.fix.ok_or_else(|| Error::refused("This check has no fix any more."))?;
+    let fix = rule
+        .fix
+        .ok_or_else(|| Error::refused("This check has no fix any more."))?;
     let config = request.services.live.current();
     let known = script::find(&config, &fix.script);
     match known {
@@ -168,14 +184,16 @@ async fn fix(request: &Request, id: i64) -> Result<Reply> {
     }
 }
 
-
 /// What this place is told, as it stands.
 ///
 /// # Errors
 /// A failure of ours.
 pub async fn told_here(
     request: &Request,
-) -> Result<(Vec<subscriptions::Subscription>, Option<subscriptions::QuietHours>)> {
+) -> Result<(
+    Vec<subscriptions::Subscription>,
+    Option<subscriptions::QuietHours>,
+)> {
     let place = request.actor.place;
     let mut db = request.services.store.read().await?;
     let mut all = subscriptions::all(&mut db).await?;

@@ -34,7 +34,11 @@ pub(super) fn day(day: &Day) -> String {
             end.since(one.began.max(day.from))
         })
         .sum();
-    let open = day.incidents.iter().filter(|one| one.cleared.is_none()).count();
+    let open = day
+        .incidents
+        .iter()
+        .filter(|one| one.cleared.is_none())
+        .count();
     html.push_str(&format!(
         "\nIncidents: {}, {} in all",
         day.incidents.len(),
@@ -49,7 +53,10 @@ pub(super) fn day(day: &Day) -> String {
         html.push_str(&format!("\n{}", passed(one, day.to)));
     }
     if named.len() > NAMED {
-        html.push_str(&format!("\n… and {} more: /alerts history", named.len() - NAMED));
+        html.push_str(&format!(
+            "\n… and {} more: /alerts history",
+            named.len() - NAMED
+        ));
     }
     html
 }

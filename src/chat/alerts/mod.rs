@@ -1,8 +1,8 @@
 //! Incidents in words: what a message says, and the buttons under it.
 
 pub mod act;
-pub mod press;
 mod day;
+pub mod press;
 
 use super::commands::jobs::clock;
 use super::keyboards::{Press, in_pairs};
@@ -83,7 +83,11 @@ impl Voice for Words {
 
 /// The heading of a message about several.
 fn heading(shown: &Shown) -> String {
-    let open = shown.lines.iter().filter(|line| line.incident.cleared.is_none()).count();
+    let open = shown
+        .lines
+        .iter()
+        .filter(|line| line.incident.cleared.is_none())
+        .count();
     let over = shown.lines.len() - open;
     let state = match (open, over) {
         (0, _) => "all of it is over".to_owned(),
@@ -93,8 +97,16 @@ fn heading(shown: &Shown) -> String {
     match shown.kind {
         Kind::Alert if open == 0 => format!("✅ <b>{over} things were wrong</b>; {state}"),
         Kind::Alert => {
-            let mark = if shown.lines.iter().any(is_critical) { "🔴" } else { "🟠" };
-            let over = if over > 0 { format!(", {over} over") } else { String::new() };
+            let mark = if shown.lines.iter().any(is_critical) {
+                "🔴"
+            } else {
+                "🟠"
+            };
+            let over = if over > 0 {
+                format!(", {over} over")
+            } else {
+                String::new()
+            };
             format!("{mark} <b>{open} things are wrong</b>{over}")
         }
         Kind::Summary => format!("🔕 <b>Held back until now</b>: {state}"),
@@ -136,7 +148,10 @@ fn alone(line: &Line, now: Millis) -> String {
     let mut html = first_line(incident, now, NOTE);
     let mut more = remarks(incident, now);
     if line.follow > 0 {
-        more.push(format!("{} more follow from it and are not told.", line.follow));
+        more.push(format!(
+            "{} more follow from it and are not told.",
+            line.follow
+        ));
     }
     match (incident.cleared, line.live) {
         (None, false) => more.push("Told again below.".to_owned()),
@@ -200,7 +215,10 @@ pub fn mark(severity: Severity) -> &'static str {
 fn found(incident: &Incident, note: usize) -> String {
     let words = incident.note.as_deref().map(|words| {
         let end = if utf16_len(words) > note { "…" } else { "" };
-        format!("{}{end}", escape(shorten(words, note).trim_end_matches('…')))
+        format!(
+            "{}{end}",
+            escape(shorten(words, note).trim_end_matches('…'))
+        )
     });
     if incident.unread {
         let why = words.map_or_else(String::new, |words| format!(": {words}"));
@@ -228,7 +246,11 @@ fn found(incident: &Incident, note: usize) -> String {
 fn remarks(incident: &Incident, now: Millis) -> Vec<String> {
     let mut lines = Vec::new();
     if let Some((by, at)) = &incident.acked {
-        lines.push(format!("👤 {} takes care of it, {}", escape(by), clock(*at, now)));
+        lines.push(format!(
+            "👤 {} takes care of it, {}",
+            escape(by),
+            clock(*at, now)
+        ));
     }
     if let Some((by, until)) = &incident.snoozed {
         lines.push(format!(
@@ -252,7 +274,11 @@ pub fn passed(incident: &Incident, now: Millis) -> String {
     };
     let (mark, end, lasted) = match incident.cleared {
         Some(end) => ("✅", clock(end, now), end.since(incident.began)),
-        None => (mark(incident.severity), "now".to_owned(), now.since(incident.began)),
+        None => (
+            mark(incident.severity),
+            "now".to_owned(),
+            now.since(incident.began),
+        ),
     };
     format!(
         "{mark} <b>{}</b>{worst} · {}–{end} ({})",
@@ -272,7 +298,10 @@ pub fn amount(value: f64, unit: Unit) -> String {
             _ => format!("{value:.0}"),
         };
         match digits.contains('.') {
-            true => digits.trim_end_matches('0').trim_end_matches('.').to_owned(),
+            true => digits
+                .trim_end_matches('0')
+                .trim_end_matches('.')
+                .to_owned(),
             false => digits,
         }
     };
@@ -353,7 +382,12 @@ pub fn details(incident: &Incident, now: Millis) -> String {
     ));
     if let Some(cleared) = incident.cleared {
         lines.push(format!("Over {}", clock(cleared, now)));
-        lines.extend(incident.note.as_deref().map(|note| escape(&shorten(note, NOTE))));
+        lines.extend(
+            incident
+                .note
+                .as_deref()
+                .map(|note| escape(&shorten(note, NOTE))),
+        );
     } else if let Some(worst) = incident.worst_value {
         lines.push(format!("Worst {}", amount(worst, incident.unit)));
     }

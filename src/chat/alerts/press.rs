@@ -85,7 +85,10 @@ impl AlertPress {
             "silence" => AlertPress::Silence(id()?),
             "for" => {
                 let (id, hours) = rest.split_once(':')?;
-                let hours = hours.parse().ok().filter(|hours| (1..=720).contains(hours))?;
+                let hours = hours
+                    .parse()
+                    .ok()
+                    .filter(|hours| (1..=720).contains(hours))?;
                 AlertPress::SilenceFor(id.parse().ok().filter(|id| *id > 0)?, hours)
             }
             "fix" => AlertPress::Fix(id()?),

@@ -53,7 +53,9 @@ pub async fn handle(request: &Request, rest: &str) -> Result<Reply> {
 /// # Errors
 /// The refusal in words, or a failure of ours.
 pub async fn now(request: &Request) -> Result<Reply> {
-    request.allow(Asked::new("alert.list", "", Role::Viewer)).await?;
+    request
+        .allow(Asked::new("alert.list", "", Role::Viewer))
+        .await?;
     let open = {
         let mut db = request.services.store.read().await?;
         incidents::open(&mut db).await?
@@ -85,7 +87,9 @@ pub async fn now(request: &Request) -> Result<Reply> {
 /// # Errors
 /// The refusal in words, or a failure of ours.
 pub async fn history(request: &Request, before: i64) -> Result<Reply> {
-    request.allow(Asked::new("alert.list", "history", Role::Viewer)).await?;
+    request
+        .allow(Asked::new("alert.list", "history", Role::Viewer))
+        .await?;
     let from = if before == 0 { i64::MAX } else { before };
     let mut found = {
         let mut db = request.services.store.read().await?;
@@ -100,9 +104,11 @@ pub async fn history(request: &Request, before: i64) -> Result<Reply> {
         true => "Nothing was wrong, as far as I know.".to_owned(),
         false => lines.join("\n"),
     };
-    let each = found
-        .iter()
-        .map(|one| AlertPress::Show(one.id).press().button(shorten(&one.check, 30)));
+    let each = found.iter().map(|one| {
+        AlertPress::Show(one.id)
+            .press()
+            .button(shorten(&one.check, 30))
+    });
     let mut rows = in_pairs(each.collect());
     let mut turn = vec![match before {
         0 => AlertPress::Now.press().button("‹ Now"),

@@ -51,10 +51,12 @@ pub async fn handle(request: &Request, rest: &str) -> Result<Reply> {
     };
     let intent = offers::keep(request, &offer, CONFIRM_WITHIN).await?;
     let chats = if to == 1 { "chat" } else { "chats" };
-    Ok(Reply::html(format!("Send this to {to} {chats}?\n\n{}", escape(rest))).buttons(vec![vec![
-        Press::Confirm(intent.clone()).button("Send"),
-        Press::Drop(intent).button("Drop"),
-    ]]))
+    Ok(
+        Reply::html(format!("Send this to {to} {chats}?\n\n{}", escape(rest))).buttons(vec![vec![
+            Press::Confirm(intent.clone()).button("Send"),
+            Press::Drop(intent).button("Drop"),
+        ]]),
+    )
 }
 
 /// Sends what was confirmed, by the rights of this moment. The question becomes the count.
@@ -72,6 +74,8 @@ pub async fn confirmed(request: &Request, text: &str) -> Result<Reply> {
     let html = format!("📣 {}\n— {}", escape(text), escape(&request.actor.name));
     let card = request.pressed();
     let source = &request.source;
-    incidents.broadcast(&grant, (source, card), &html, &to, Millis::now()).await?;
+    incidents
+        .broadcast(&grant, (source, card), &html, &to, Millis::now())
+        .await?;
     Ok(Reply::nothing())
 }

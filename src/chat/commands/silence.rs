@@ -38,11 +38,16 @@ const NAME: usize = 100;
 /// # Errors
 /// The refusal in words, or a failure of ours.
 pub async fn handle(request: &Request, rest: &str) -> Result<Reply> {
-    let mut words = rest.splitn(3, char::is_whitespace).filter(|word| !word.is_empty());
+    let mut words = rest
+        .splitn(3, char::is_whitespace)
+        .filter(|word| !word.is_empty());
     let (Some(what), time) = (words.next(), words.next()) else {
         return list(request).await;
     };
-    let reason = words.next().map(str::trim).filter(|words| !words.is_empty());
+    let reason = words
+        .next()
+        .map(str::trim)
+        .filter(|words| !words.is_empty());
     let time = time.ok_or_else(|| {
         Error::refused("For how long? Write a number and a unit, such as /silence disk-root 2h, or 30m, or 1d.")
     })?;
@@ -55,7 +60,9 @@ fn about(what: &str) -> Result<About> {
     let what = shorten(what, NAME).into_owned();
     Ok(match what.split_once(':') {
         Some(("topic", "")) => {
-            return Err(Error::refused("Which topic? Write it behind the colon, such as topic:disk."));
+            return Err(Error::refused(
+                "Which topic? Write it behind the colon, such as topic:disk.",
+            ));
         }
         Some(("topic", topic)) => About::Topic(topic.to_lowercase()),
         Some(_) | None if what.eq_ignore_ascii_case("all") => About::All,
@@ -91,12 +98,18 @@ pub async fn make(
         reason: reason.map(|words| shorten(words, REASON).into_owned()),
         by: (request.actor.id, request.actor.name.clone()),
     };
-    let made = request.services.incidents.silence(&grant, silence, now).await?;
+    let made = request
+        .services
+        .incidents
+        .silence(&grant, silence, now)
+        .await?;
     Ok(Reply::html(format!(
         "🔕 {}\nWhat happens until then is told in one message.",
         line(&made, now)
     ))
-    .buttons(vec![vec![AlertPress::EndSilence(made.id).press().button("End it now")]]))
+    .buttons(vec![vec![
+        AlertPress::EndSilence(made.id).press().button("End it now"),
+    ]]))
 }
 
 /// The silences, with a button each that ends it.
@@ -104,7 +117,9 @@ pub async fn make(
 /// # Errors
 /// The refusal in words, or a failure of ours.
 pub async fn list(request: &Request) -> Result<Reply> {
-    request.allow(Asked::new("alert.silence.list", "", Role::Viewer)).await?;
+    request
+        .allow(Asked::new("alert.silence.list", "", Role::Viewer))
+        .await?;
     let now = Millis::now();
     let all = {
         let mut db = request.services.store.read().await?;
@@ -115,7 +130,10 @@ pub async fn list(request: &Request) -> Result<Reply> {
         return Ok(Reply::html(format!("Nothing is silenced.\n{how}")));
     }
     let shown = all.iter().take(20);
-    let lines: Vec<_> = shown.clone().map(|one| format!("🔕 {}", line(one, now))).collect();
+    let lines: Vec<_> = shown
+        .clone()
+        .map(|one| format!("🔕 {}", line(one, now)))
+        .collect();
     let rows = shown.map(|one| {
         let label = format!("End {}", shorten(&name(&one.about), 30));
         vec![AlertPress::EndSilence(one.id).press().button(label)]
@@ -131,10 +149,14 @@ pub async fn end(request: &Request, id: i64) -> Result<Reply> {
     let asked = Asked::new("alert.silence.end", id.to_string(), Role::Operator);
     let grant = request.allow(asked).await?;
     let incidents = &request.services.incidents;
-    Ok(match incidents.end_silence(&grant, id, Millis::now()).await? {
-        true => Reply::plain("The silence has ended. If anything was held back, it is told now."),
-        false => Reply::plain("That silence had ended already."),
-    })
+    Ok(
+        match incidents.end_silence(&grant, id, Millis::now()).await? {
+            true => {
+                Reply::plain("The silence has ended. If anything was held back, it is told now.")
+            }
+            false => Reply::plain("That silence had ended already."),
+        },
+    )
 }
 
 fn name(about: &About) -> String {

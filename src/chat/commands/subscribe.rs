@@ -52,7 +52,8 @@ pub async fn handle(request: &Request, rest: &str) -> Result<Reply> {
     if typed.no_quiet {
         return no_quiet(request).await;
     }
-    let only_quiet = typed.quiet.is_some() && typed.topic.is_none() && typed.least.is_none() && !typed.all;
+    let only_quiet =
+        typed.quiet.is_some() && typed.topic.is_none() && typed.least.is_none() && !typed.all;
     let wanted = (!only_quiet).then(|| Subscription {
         place: request.actor.place,
         topic: typed.topic,
@@ -104,7 +105,12 @@ async fn subscribe(
     quiet: Option<QuietHours>,
 ) -> Result<Reply> {
     let words = wanted.as_ref().map(describe);
-    let grant = allow(request, "alert.subscribe", words.as_deref().unwrap_or("quiet hours")).await?;
+    let grant = allow(
+        request,
+        "alert.subscribe",
+        words.as_deref().unwrap_or("quiet hours"),
+    )
+    .await?;
     let incidents = &request.services.incidents;
     let changed = incidents
         .subscribe(&grant, wanted.as_ref(), quiet.as_ref(), Millis::now())
@@ -112,7 +118,11 @@ async fn subscribe(
     let place = here(request.actor.place);
     let mut html = match (&words, changed) {
         (Some(words), true) => format!("🔔 From now on {place} is told of {}.", escape(words)),
-        (Some(words), false) => format!("🔔 {} is told of {} already.", capital(place), escape(words)),
+        (Some(words), false) => format!(
+            "🔔 {} is told of {} already.",
+            capital(place),
+            escape(words)
+        ),
         (None, true) => String::new(),
         (None, false) => "It is so already. ".to_owned(),
     };
@@ -132,10 +142,12 @@ async fn subscribe(
 pub async fn no_quiet(request: &Request) -> Result<Reply> {
     let grant = allow(request, "alert.subscribe", "no quiet hours").await?;
     let incidents = &request.services.incidents;
-    Ok(match incidents.no_quiet(&grant, request.actor.place).await? {
-        true => Reply::plain("There are no quiet hours here any more."),
-        false => Reply::plain("There are no quiet hours here already."),
-    })
+    Ok(
+        match incidents.no_quiet(&grant, request.actor.place).await? {
+            true => Reply::plain("There are no quiet hours here any more."),
+            false => Reply::plain("There are no quiet hours here already."),
+        },
+    )
 }
 
 /// In a group it is everybody's matter: an admin decides. For oneself, everybody does.
@@ -151,13 +163,17 @@ pub async fn allow(request: &Request, action: &'static str, what: &str) -> Resul
     match request.actor.place.chat.is_private() {
         true => request.allow(Asked::new(action, what, need)).await,
         false => {
-            request.allow(Asked::new(action, what, Role::Viewer)).await?;
+            request
+                .allow(Asked::new(action, what, Role::Viewer))
+                .await?;
             let mut privately = request.actor.clone();
             privately.place = Place {
                 chat: crate::base::ids::ChatId(request.actor.id.0),
                 thread: None,
             };
-            request.allow_as(&privately, Asked::new(action, what, need)).await
+            request
+                .allow_as(&privately, Asked::new(action, what, need))
+                .await
         }
     }
 }
@@ -226,7 +242,9 @@ fn read(rest: &str) -> Result<Typed> {
                 };
                 typed.quiet = Some((from, to, zone));
             }
-            topic if typed.topic.is_none() && is_topic(topic) => typed.topic = Some(topic.to_owned()),
+            topic if typed.topic.is_none() && is_topic(topic) => {
+                typed.topic = Some(topic.to_owned())
+            }
             other => {
                 let other = shorten(other, 40);
                 return Err(Error::refused(format!(
@@ -278,10 +296,21 @@ mod tests {
         let typed = read("Disk CRITICAL quiet 22:00–07:00 Europe/Berlin").unwrap();
         assert_eq!(typed.topic.as_deref(), Some("disk"));
         assert_eq!(typed.least, Some(Severity::Critical));
-        assert_eq!(typed.quiet, Some((22 * 60, 7 * 60, "Europe/Berlin".to_owned())));
+        assert_eq!(
+            typed.quiet,
+            Some((22 * 60, 7 * 60, "Europe/Berlin".to_owned()))
+        );
         assert_eq!(read("").unwrap(), Typed::default());
         assert!(read("quiet off").unwrap().no_quiet);
-        for wrong in ["disk web", "quiet", "quiet 7", "quiet 25:00-07:00", "quiet 07:00-07:00", "quiet 22:00-07:00 Mars/Base", "<b>"] {
+        for wrong in [
+            "disk web",
+            "quiet",
+            "quiet 7",
+            "quiet 25:00-07:00",
+            "quiet 07:00-07:00",
+            "quiet 22:00-07:00 Mars/Base",
+            "<b>",
+        ] {
             assert!(read(wrong).is_err(), "{wrong}");
         }
     }

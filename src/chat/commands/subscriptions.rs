@@ -42,17 +42,28 @@ pub async fn show(request: &Request) -> Result<Reply> {
         .await?;
     let place = request.actor.place;
     let (mine, quiet) = told_here(request).await?;
-    let is_owner = place.chat.is_private() && request.access().own_role(request.actor.id) == Some(Role::Owner);
+    let is_owner =
+        place.chat.is_private() && request.access().own_role(request.actor.id) == Some(Role::Owner);
     let active: Vec<_> = mine.iter().filter(|one| one.least.is_some()).collect();
     let mut rows = Vec::new();
     let mut html = match (active.is_empty(), mine.is_empty() && is_owner) {
         (true, true) => {
-            rows.push(vec![AlertPress::Unsubscribe(String::new()).press().button("Tell me nothing")]);
+            rows.push(vec![
+                AlertPress::Unsubscribe(String::new())
+                    .press()
+                    .button("Tell me nothing"),
+            ]);
             "🔔 You are told of everything, as every owner is who chose nothing else.".to_owned()
         }
-        (true, false) => format!("{} is told of nothing. /subscribe changes that.", super::subscribe::capital(here(place))),
+        (true, false) => format!(
+            "{} is told of nothing. /subscribe changes that.",
+            super::subscribe::capital(here(place))
+        ),
         (false, _) => {
-            let lines: Vec<_> = active.iter().map(|one| format!("🔔 {}", escape(&describe(one)))).collect();
+            let lines: Vec<_> = active
+                .iter()
+                .map(|one| format!("🔔 {}", escape(&describe(one))))
+                .collect();
             lines.join("\n")
         }
     };

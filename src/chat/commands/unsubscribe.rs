@@ -51,9 +51,15 @@ pub async fn end(request: &Request, topic: Option<&str>) -> Result<Reply> {
     let grant = allow(request, "alert.unsubscribe", topic.unwrap_or("all")).await?;
     let place = request.actor.place;
     let incidents = &request.services.incidents;
-    let changed = incidents.unsubscribe(&grant, place, topic, Millis::now()).await?;
+    let changed = incidents
+        .unsubscribe(&grant, place, topic, Millis::now())
+        .await?;
     let (left, _) = told_here(request).await?;
-    let left: Vec<_> = left.iter().filter(|one| one.least.is_some()).map(describe).collect();
+    let left: Vec<_> = left
+        .iter()
+        .filter(|one| one.least.is_some())
+        .map(describe)
+        .collect();
     let rest = match left.is_empty() {
         true => "nothing".to_owned(),
         false => escape(&left.join(", ")),

@@ -234,12 +234,17 @@ impl Book {
 
     /// What began and ended while Telegram was away does not ring afterwards: it is a line of one summary.
     fn miss(&mut self, id: i64, place: Place, message: i64, scene: &Scene) {
-        if self.messages.get(&message).is_some_and(|m| m.kind == Kind::Missed) {
+        if self
+            .messages
+            .get(&message)
+            .is_some_and(|m| m.kind == Kind::Missed)
+        {
             return;
         }
-        let others = self.tellings.values().any(|telling| {
-            telling.message == Some(message) && telling.incident != id
-        });
+        let others = self
+            .tellings
+            .values()
+            .any(|telling| telling.message == Some(message) && telling.incident != id);
         if let Some(old) = self.messages.get_mut(&message) {
             if others {
                 old.members.retain(|member| *member != id);
@@ -250,7 +255,9 @@ impl Book {
             }
         }
         let waits = |one: &&mut Message| {
-            one.kind == Kind::Missed && one.place == place && (one.made == scene.now || scene.undelivered.contains_key(&one.id))
+            one.kind == Kind::Missed
+                && one.place == place
+                && (one.made == scene.now || scene.undelivered.contains_key(&one.id))
         };
         let summary = match self.messages.values_mut().find(waits) {
             Some(summary) => {
@@ -327,10 +334,19 @@ impl Book {
                 true => Kind::Alert,
                 false => Kind::Summary,
             };
-            self.tell(place, kind, told.into_iter().map(|(id, _)| id).collect(), scene);
+            self.tell(
+                place,
+                kind,
+                told.into_iter().map(|(id, _)| id).collect(),
+                scene,
+            );
         }
         for incident in self.incidents.values_mut() {
-            if incident.snoozed.as_ref().is_some_and(|(_, until)| *until <= scene.now) {
+            if incident
+                .snoozed
+                .as_ref()
+                .is_some_and(|(_, until)| *until <= scene.now)
+            {
                 incident.snoozed = None;
             }
         }
@@ -346,7 +362,11 @@ impl Book {
         }
         let hold = scene.hold(self, &incident, place);
         let (next, why) = match telling.told {
-            Told::Waiting(_) | Told::Held(_) if !(scene.may)(place) => (Told::Done, None),
+            // A role may come back, with a faulty configuration for one; what is still wrong then is told.
+            Told::Waiting(_) | Told::Held(_) if !(scene.may)(place) => match incident.cleared {
+                Some(_) => (Told::Done, None),
+                None => return None,
+            },
             Told::Waiting(due) => match hold {
                 Some(hold) => (self.held(&incident, hold), None),
                 None if due <= scene.now => (telling.told, Some(Why::News)),
@@ -366,7 +386,12 @@ impl Book {
                 }
                 if scene.lost.contains(&message) {
                     (Told::Held(Hold::Gone), None)
-                } else if hold.is_none() && self.is_due_again(&incident, &telling, scene) {
+                } else if hold.is_none() && is_due_again(&incident, &telling, scene) {
+                    if scene.undelivered.contains_key(&message) {
+                        // It was not told yet: its time runs from when it is.
+                        self.tellings.get_mut(&(id, place))?.at = Some(scene.now);
+                        return None;
+                    }
                     (telling.told, Some(Why::Again))
                 } else {
                     return None;
@@ -375,23 +400,6 @@ impl Book {
         };
         self.tellings.get_mut(&(id, place))?.told = next;
         why
-    }
-
-    fn is_due_again(&self, incident: &Incident, telling: &Telling, scene: &Scene) -> bool {
-        let unsent = |message: i64| scene.undelivered.contains_key(&message);
-        if incident.acked.is_some() || telling.message.is_some_and(unsent) || !(scene.may)(telling.place) {
-            return false;
-        }
-        if let Some((_, until)) = &incident.snoozed {
-            return *until <= scene.now;
-        }
-        let rule = (scene.rules)(&incident.check);
-        let every = match incident.severity {
-            Severity::Warning => rule.repeat_warning,
-            Severity::Critical => rule.repeat_critical,
-        };
-        let last = telling.at.unwrap_or(incident.raised);
-        every.is_some_and(|every| last.plus(every) <= scene.now)
     }
 
     /// What else waits for the place goes along.
@@ -407,7 +415,11 @@ impl Book {
     fn tell(&mut self, place: Place, kind: Kind, mut members: Vec<i64>, scene: &Scene) {
         members.sort_by_key(|id| {
             let incident = &self.incidents[id];
-            (incident.cleared.is_some(), std::cmp::Reverse(incident.severity), *id)
+            (
+                incident.cleared.is_some(),
+                std::cmp::Reverse(incident.severity),
+                *id,
+            )
         });
         let message = self.make(place, kind, members.clone(), scene.now);
         for id in members {
@@ -444,11 +456,11 @@ impl Book {
         let lines = message.members.iter().filter_map(|id| {
             let incident = self.incidents.get(id)?;
             let telling = self.tellings.get(&(*id, message.place));
-            let live = telling.is_some_and(|one| one.message == Some(message.id)) && incident.cleared.is_none();
+            let live = telling.is_some_and(|one| one.message == Some(message.id))
+                && incident.cleared.is_none();
             let others = self.incidents.values();
-            let hidden = others.filter(|other| {
-                other.cleared.is_none() && causes::hides(incident, other)
-            });
+            let hidden =
+                others.filter(|other| other.cleared.is_none() && causes::hides(incident, other));
             Some(Line {
                 live,
                 times: telling.map_or(0, |telling| telling.times),
@@ -463,6 +475,23 @@ impl Book {
             now: scene.now,
         }
     }
+}
+
+/// Whether the time has come to tell it once more.
+fn is_due_again(incident: &Incident, telling: &Telling, scene: &Scene) -> bool {
+    if incident.acked.is_some() || !(scene.may)(telling.place) {
+        return false;
+    }
+    if let Some((_, until)) = &incident.snoozed {
+        return *until <= scene.now;
+    }
+    let rule = (scene.rules)(&incident.check);
+    let every = match incident.severity {
+        Severity::Warning => rule.repeat_warning,
+        Severity::Critical => rule.repeat_critical,
+    };
+    let last = telling.at.unwrap_or(incident.raised);
+    every.is_some_and(|every| last.plus(every) <= scene.now)
 }
 
 /// Takes over what a change read. What is worse shows by the side of the threshold on which it is.

@@ -30,7 +30,16 @@ const TABLE: [Row; 4] = [
     },
     Row {
         cause: "network",
-        hides: &["web", "url", "tcp", "dns", "tls", "heartbeat", "telegram", "net"],
+        hides: &[
+            "web",
+            "url",
+            "tcp",
+            "dns",
+            "tls",
+            "heartbeat",
+            "telegram",
+            "net",
+        ],
         within: None,
     },
     Row {

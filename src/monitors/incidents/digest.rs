@@ -60,7 +60,10 @@ impl Incidents {
         let due = last_before(&when, now);
         {
             let mut db = self.inner.store.read().await?;
-            if incidents::fact(&mut db, FACT).await?.is_some_and(|last| last >= due) {
+            if incidents::fact(&mut db, FACT)
+                .await?
+                .is_some_and(|last| last >= due)
+            {
                 return Ok(false);
             }
         }
@@ -75,7 +78,11 @@ impl Incidents {
         let told = last.is_some() && now.since(due) <= LATE;
         if told {
             let from = last_before(&when, Millis(due.0 - 1));
-            let date = due.utc().with_timezone(&when.zone).format("%Y-%m-%d").to_string();
+            let date = due
+                .utc()
+                .with_timezone(&when.zone)
+                .format("%Y-%m-%d")
+                .to_string();
             let day = self.day(&mut tx, date.clone(), from, due).await?;
             let html = self.inner.voice.day(&day);
             for place in self.readers(&mut tx).await? {
@@ -94,7 +101,9 @@ impl Incidents {
     /// Who reads digests: whoever wants to be told of every topic, and owners who chose nothing.
     async fn readers(&self, tx: &mut store::Tx) -> store::Result<BTreeSet<Place>> {
         let all = subscriptions::all(tx).await?;
-        let whole = all.iter().filter(|one| one.topic.is_none() && one.least.is_some());
+        let whole = all
+            .iter()
+            .filter(|one| one.topic.is_none() && one.least.is_some());
         let mut readers: BTreeSet<Place> = whole.map(|one| one.place).collect();
         let chose = |place: &Place| all.iter().any(|one| one.place == *place);
         readers.extend(self.owners().into_iter().filter(|owner| !chose(owner)));
@@ -143,7 +152,9 @@ mod tests {
             at: NaiveTime::from_hms_opt(time.0, time.1, 0).unwrap(),
             zone: chrono_tz::Europe::Berlin,
         };
-        last_before(&digest, at(now)).utc().to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
+        last_before(&digest, at(now))
+            .utc()
+            .to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
     }
 
     #[test]

@@ -169,7 +169,12 @@ impl Incidents {
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn silence(&self, grant: &Grant, mut silence: Silence, now: Millis) -> Result<Silence> {
+    pub async fn silence(
+        &self,
+        grant: &Grant,
+        mut silence: Silence,
+        now: Millis,
+    ) -> Result<Silence> {
         let done = async {
             let mut tx = self.inner.store.begin_led().await?;
             silence.id = incidents::hold(&mut tx, 1).await?;
@@ -254,8 +259,11 @@ impl Incidents {
             if !muted {
                 changed = subscriptions::remove(&mut tx, place, topic).await?;
             }
-            let rest = mine.iter().any(|one| topic.is_some() && one.topic.as_deref() != topic);
-            if (changed || by_default && topic.is_none()) && !rest && self.owners().contains(&place) {
+            let rest = mine
+                .iter()
+                .any(|one| topic.is_some() && one.topic.as_deref() != topic);
+            if (changed || by_default && topic.is_none()) && !rest && self.owners().contains(&place)
+            {
                 let nothing = Subscription {
                     place,
                     topic: None,
@@ -378,9 +386,19 @@ impl Incidents {
     async fn fixes(&self, tx: &mut Tx, desk: &Desk) -> store::Result<Vec<Incident>> {
         let mut wanted: Vec<Incident> = Vec::new();
         for incident in desk.book.incidents.values() {
-            let told = desk.book.tellings.values().any(|telling| {
-                telling.incident == incident.id && telling.message.is_some()
-            });
+            // The job's card answers the message, so that is out first; an outage does not hold a fix up for long.
+            let out = |message: i64| {
+                let (book, scene) = (&desk.book, &desk.scene);
+                let new = book
+                    .messages
+                    .get(&message)
+                    .is_none_or(|one| one.made == scene.now);
+                !new && !scene.undelivered.contains_key(&message) || scene.is_stuck(message)
+            };
+            let told =
+                desk.book.tellings.values().any(|telling| {
+                    telling.incident == incident.id && telling.message.is_some_and(out)
+                });
             let open = incident.cleared.is_none() && incident.fixed.is_none();
             if !open || !told || desk.scene.is_silenced(incident) {
                 continue;
@@ -405,15 +423,22 @@ impl Incidents {
         let told = {
             let mut db = self.inner.store.read().await?;
             let tellings = incidents::tellings(&mut db, incident.id).await?;
-            let Some((place, number)) =
-                tellings.iter().find_map(|telling| Some((telling.place, telling.message?)))
+            let Some((place, number)) = tellings
+                .iter()
+                .find_map(|telling| Some((telling.place, telling.message?)))
             else {
                 return Ok(());
             };
-            (place, outbox::slot(&mut db, &format!("alert:{number}"), place.chat).await?)
+            (
+                place,
+                outbox::slot(&mut db, &format!("alert:{number}"), place.chat).await?,
+            )
         };
         let source = format!("fix:{}", incident.id);
-        let run = self.inner.fixer.run(&fix.script, source.clone(), told.0, told.1);
+        let run = self
+            .inner
+            .fixer
+            .run(&fix.script, source.clone(), told.0, told.1);
         let ran = run.await;
         let mut tx = self.inner.store.begin_led().await?;
         let mut desk = self.open(&mut tx, now, &[], &[incident.id]).await?;
@@ -451,7 +476,8 @@ impl Incidents {
             book.incidents.insert(incident.id, incident);
         }
         for telling in incidents::tellings_unsettled(tx).await? {
-            book.tellings.insert((telling.incident, telling.place), telling);
+            book.tellings
+                .insert((telling.incident, telling.place), telling);
         }
         for message in incidents::messages_unsettled(tx).await? {
             book.messages.insert(message.id, message);
@@ -462,12 +488,18 @@ impl Incidents {
         }
         let undelivered: BTreeMap<i64, Millis> =
             incidents::undelivered(tx).await?.into_iter().collect();
-        let went: BTreeSet<i64> = incidents::withdrawn_and_out(tx).await?.into_iter().collect();
+        let went: BTreeSet<i64> = incidents::withdrawn_and_out(tx)
+            .await?
+            .into_iter()
+            .collect();
         for id in more {
             read_incident(tx, &mut book, id).await?;
         }
         let told = book.tellings.values().filter_map(|telling| telling.message);
-        let wanted: BTreeSet<i64> = told.chain(undelivered.keys().copied()).chain(went.iter().copied()).collect();
+        let wanted: BTreeSet<i64> = told
+            .chain(undelivered.keys().copied())
+            .chain(went.iter().copied())
+            .collect();
         for id in wanted {
             if !book.messages.contains_key(&id)
                 && let Some(message) = incidents::message(tx, id).await?
@@ -485,7 +517,9 @@ impl Incidents {
         }
         let mut lost = BTreeSet::new();
         for telling in book.tellings.values() {
-            if let Some(message) = telling.message.filter(|_| self.inner.outbox.is_gone(telling.place.chat))
+            if let Some(message) = telling
+                .message
+                .filter(|_| self.inner.outbox.is_gone(telling.place.chat))
                 && let Some(message) = book.messages.get(&message)
                 && !incidents::is_out(tx, message).await?
             {
@@ -561,7 +595,10 @@ impl Incidents {
             let message = message.clone();
             let shown = book.shown(&message, &scene);
             let rings = message.kind == Kind::Alert
-                && shown.lines.iter().any(|line| line.incident.cleared.is_none());
+                && shown
+                    .lines
+                    .iter()
+                    .any(|line| line.incident.cleared.is_none());
             let (html, buttons) = self.inner.voice.incidents(&shown);
             let outgoing = Outgoing::text(place, html, buttons)
                 .slot(message.slot())
@@ -589,7 +626,11 @@ impl Incidents {
 
     async fn promise(&self, tx: &mut Tx, message: &Outgoing) -> store::Result<()> {
         if self.inner.outbox.promise(tx, message).await? {
-            let mut promised = self.inner.promised.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut promised = self
+                .inner
+                .promised
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
             promised.insert(message.place.chat);
         }
         Ok(())
@@ -632,7 +673,11 @@ impl Ledger for Incidents {
 
     fn committed(&self) {
         let promised = {
-            let mut promised = self.inner.promised.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut promised = self
+                .inner
+                .promised
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
             std::mem::take(&mut *promised)
         };
         for chat in promised {

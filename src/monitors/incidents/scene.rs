@@ -89,7 +89,11 @@ impl Scene {
         let mut places: BTreeSet<Place> = self
             .subscriptions
             .iter()
-            .filter(|one| one.topic.as_deref().is_none_or(|topic| topic == incident.topic))
+            .filter(|one| {
+                one.topic
+                    .as_deref()
+                    .is_none_or(|topic| topic == incident.topic)
+            })
             .filter(|one| one.least.is_some_and(|least| incident.worst >= least))
             .map(|one| one.place)
             .collect();
@@ -121,7 +125,9 @@ impl Scene {
     /// Whether a silence is about the incident.
     #[must_use]
     pub fn is_silenced(&self, incident: &Incident) -> bool {
-        self.silences.iter().any(|silence| covers(silence, incident))
+        self.silences
+            .iter()
+            .any(|silence| covers(silence, incident))
     }
 
     /// Whether it is quiet at the place.
@@ -143,7 +149,10 @@ impl Scene {
 /// Whether a silence is about the incident.
 #[must_use]
 pub fn covers(silence: &Silence, incident: &Incident) -> bool {
-    let here = silence.host.as_deref().is_none_or(|host| host == incident.host);
+    let here = silence
+        .host
+        .as_deref()
+        .is_none_or(|host| host == incident.host);
     here && match &silence.about {
         About::All => true,
         About::Check(pattern) => is_like(pattern, &incident.check),
@@ -175,7 +184,8 @@ pub fn is_like(pattern: &str, name: &str) -> bool {
 #[must_use]
 pub fn zone(name: &str) -> Option<String> {
     let mut all = chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name());
-    all.find(|known| known.eq_ignore_ascii_case(name)).map(str::to_owned)
+    all.find(|known| known.eq_ignore_ascii_case(name))
+        .map(str::to_owned)
 }
 
 /// Whether the hours hold at this moment, by the clock of their zone.
@@ -222,12 +232,21 @@ mod tests {
     #[test]
     fn hours_go_over_midnight_and_follow_their_zone() {
         let hours = |from: u16, to: u16, zone: &str| QuietHours {
-            place: Place { chat: ChatId(1), thread: None },
+            place: Place {
+                chat: ChatId(1),
+                thread: None,
+            },
             from: from * 60,
             to: to * 60,
             zone: zone.to_owned(),
         };
-        let at = |text: &str| Millis(text.parse::<chrono::DateTime<chrono::Utc>>().unwrap().timestamp_millis());
+        let at = |text: &str| {
+            Millis(
+                text.parse::<chrono::DateTime<chrono::Utc>>()
+                    .unwrap()
+                    .timestamp_millis(),
+            )
+        };
         let night = hours(22, 7, "Europe/Berlin");
         // Summer: Berlin is two hours ahead; in winter one.
         assert!(is_within(&night, at("2026-07-01T20:00:00Z")));
@@ -237,6 +256,9 @@ mod tests {
         assert!(!is_within(&night, at("2026-12-01T20:00:00Z")));
         assert!(is_within(&night, at("2026-12-01T21:00:00Z")));
         assert!(is_within(&hours(12, 14, "UTC"), at("2026-12-01T13:59:00Z")));
-        assert!(!is_within(&hours(12, 14, "UTC"), at("2026-12-01T14:00:00Z")));
+        assert!(!is_within(
+            &hours(12, 14, "UTC"),
+            at("2026-12-01T14:00:00Z")
+        ));
     }
 }

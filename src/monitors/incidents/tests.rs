@@ -95,7 +95,10 @@ impl Around {
     }
 
     fn scene(&self) -> Scene {
-        let undelivered = self.waiting.keys().filter(|id| !self.delivered.contains_key(id));
+        let undelivered = self
+            .waiting
+            .keys()
+            .filter(|id| !self.delivered.contains_key(id));
         Scene {
             now: self.now,
             group_wait: Duration::from_secs(10),
@@ -105,12 +108,19 @@ impl Around {
                 least: Some(Severity::Critical),
             }],
             quiet: Vec::new(),
-            silences: self.silences.iter().filter(|one| one.until > self.now).cloned().collect(),
+            silences: self
+                .silences
+                .iter()
+                .filter(|one| one.until > self.now)
+                .cloned()
+                .collect(),
             owners: vec![OWNER],
             rules: Arc::new(|_| Rule::default()),
             may: Arc::new(|_| true),
             gone: Arc::new(|_| false),
-            undelivered: undelivered.map(|id| (*id, self.book.messages[id].made)).collect(),
+            undelivered: undelivered
+                .map(|id| (*id, self.book.messages[id].made))
+                .collect(),
             lost: BTreeSet::new(),
             went: BTreeSet::new(),
         }
@@ -121,7 +131,8 @@ impl Around {
         match event {
             Event::Turn(check, worse) => {
                 let turn = self.turn(*check, *worse);
-                self.book.change(&change(CHECKS[*check], turn, self.now), &scene);
+                self.book
+                    .change(&change(CHECKS[*check], turn, self.now), &scene);
             }
             Event::Pass(seconds) => {
                 self.now = self.now.plus(Duration::from_secs(u64::from(*seconds)));
@@ -135,7 +146,8 @@ impl Around {
             }
             Event::Snooze(check) => {
                 if let Some(id) = self.open(*check) {
-                    self.book.snooze(id, "ann", self.now.plus(Duration::from_secs(3600)));
+                    self.book
+                        .snooze(id, "ann", self.now.plus(Duration::from_secs(3600)));
                 }
             }
             Event::Silence(check, seconds) => self.silences.push(Silence {
@@ -156,7 +168,11 @@ impl Around {
     fn turn(&mut self, check: usize, worse: bool) -> Turn {
         match (self.checks.get(&check), worse) {
             (None, worse) => {
-                let severity = if worse { Severity::Critical } else { Severity::Warning };
+                let severity = if worse {
+                    Severity::Critical
+                } else {
+                    Severity::Warning
+                };
                 self.checks.insert(check, severity);
                 Turn::Raised(severity)
             }
@@ -180,10 +196,18 @@ impl Around {
     /// Keeps what the shell would read again: what is not settled, and what its messages show.
     fn restart(&mut self) {
         let book = &mut self.book;
-        let open: BTreeSet<i64> =
-            book.incidents.values().filter(|one| !one.settled).map(|one| one.id).collect();
+        let open: BTreeSet<i64> = book
+            .incidents
+            .values()
+            .filter(|one| !one.settled)
+            .map(|one| one.id)
+            .collect();
         let newest = CHECKS.iter().filter_map(|check| {
-            book.incidents.values().rev().find(|one| one.check == *check).map(|one| one.id)
+            book.incidents
+                .values()
+                .rev()
+                .find(|one| one.check == *check)
+                .map(|one| one.id)
         });
         let mut kept: BTreeSet<i64> = open.iter().copied().chain(newest).collect();
         let messages: BTreeSet<i64> = book
@@ -231,7 +255,10 @@ impl Around {
         for (id, read) in std::mem::take(&mut self.waiting) {
             if !self.delivered.contains_key(&id) {
                 let place = self.book.messages[&id].place;
-                self.rings.entry(place).or_default().extend(read.rang.clone());
+                self.rings
+                    .entry(place)
+                    .or_default()
+                    .extend(read.rang.clone());
             }
             self.delivered.insert(id, read);
         }
@@ -241,8 +268,8 @@ impl Around {
     fn end(&mut self) {
         self.happen(&Event::Away(false));
         for check in 0..CHECKS.len() {
-            if self.checks.contains_key(&check) {
-                self.checks.insert(check, Severity::Critical);
+            if let Some(severity) = self.checks.get_mut(&check) {
+                *severity = Severity::Critical;
                 self.happen(&Event::Turn(check, true));
             }
         }
@@ -329,21 +356,155 @@ fn what_a_place_is_told_of_a_change() {
         messages: usize,
     }
     let cases = [
-        Case { name: "waits for others", steps: &[Event::Turn(0, false), Event::Pass(1)], rings: 0, messages: 0 },
-        Case { name: "begins", steps: &[Event::Turn(0, false), Event::Pass(11)], rings: 1, messages: 1 },
-        Case { name: "begins and ends before it is told", steps: &[Event::Turn(0, false), Event::Turn(0, false), Event::Pass(11)], rings: 0, messages: 1 },
-        Case { name: "becomes critical", steps: &[Event::Turn(0, false), Event::Pass(11), Event::Turn(0, true), Event::Pass(1)], rings: 2, messages: 2 },
-        Case { name: "becomes critical before it is told", steps: &[Event::Turn(0, false), Event::Turn(0, true), Event::Pass(11)], rings: 1, messages: 1 },
-        Case { name: "ends", steps: &[Event::Turn(0, false), Event::Pass(11), Event::Turn(0, false), Event::Pass(11)], rings: 1, messages: 1 },
-        Case { name: "goes on", steps: &[Event::Turn(0, true), Event::Pass(11), Event::Pass(20_000)], rings: 2, messages: 2 },
-        Case { name: "goes on and somebody is at it", steps: &[Event::Turn(0, true), Event::Pass(11), Event::Ack(0), Event::Pass(20_000)], rings: 1, messages: 1 },
-        Case { name: "is snoozed", steps: &[Event::Turn(0, false), Event::Pass(11), Event::Snooze(0), Event::Pass(70)], rings: 1, messages: 1 },
-        Case { name: "was snoozed", steps: &[Event::Turn(0, false), Event::Pass(11), Event::Snooze(0), Event::Pass(3700)], rings: 2, messages: 2 },
-        Case { name: "is silenced", steps: &[Event::Silence(0, 5000), Event::Turn(0, true), Event::Pass(70)], rings: 0, messages: 0 },
-        Case { name: "was silenced", steps: &[Event::Silence(0, 60), Event::Turn(0, true), Event::Pass(11), Event::Pass(70)], rings: 0, messages: 1 },
-        Case { name: "is away", steps: &[Event::Away(true), Event::Turn(0, false), Event::Pass(70), Event::Pass(70), Event::Turn(0, true), Event::Pass(70), Event::Away(false)], rings: 1, messages: 1 },
-        Case { name: "was away", steps: &[Event::Away(true), Event::Turn(0, true), Event::Pass(70), Event::Pass(70), Event::Turn(0, true), Event::Away(false)], rings: 0, messages: 1 },
-        Case { name: "is told over a restart", steps: &[Event::Turn(0, false), Event::Restart, Event::Pass(11), Event::Restart, Event::Pass(70)], rings: 1, messages: 1 },
+        Case {
+            name: "waits for others",
+            steps: &[Event::Turn(0, false), Event::Pass(1)],
+            rings: 0,
+            messages: 0,
+        },
+        Case {
+            name: "begins",
+            steps: &[Event::Turn(0, false), Event::Pass(11)],
+            rings: 1,
+            messages: 1,
+        },
+        Case {
+            name: "begins and ends before it is told",
+            steps: &[
+                Event::Turn(0, false),
+                Event::Turn(0, false),
+                Event::Pass(11),
+            ],
+            rings: 0,
+            messages: 1,
+        },
+        Case {
+            name: "becomes critical",
+            steps: &[
+                Event::Turn(0, false),
+                Event::Pass(11),
+                Event::Turn(0, true),
+                Event::Pass(1),
+            ],
+            rings: 2,
+            messages: 2,
+        },
+        Case {
+            name: "becomes critical before it is told",
+            steps: &[Event::Turn(0, false), Event::Turn(0, true), Event::Pass(11)],
+            rings: 1,
+            messages: 1,
+        },
+        Case {
+            name: "ends",
+            steps: &[
+                Event::Turn(0, false),
+                Event::Pass(11),
+                Event::Turn(0, false),
+                Event::Pass(11),
+            ],
+            rings: 1,
+            messages: 1,
+        },
+        Case {
+            name: "goes on",
+            steps: &[Event::Turn(0, true), Event::Pass(11), Event::Pass(20_000)],
+            rings: 2,
+            messages: 2,
+        },
+        Case {
+            name: "goes on and somebody is at it",
+            steps: &[
+                Event::Turn(0, true),
+                Event::Pass(11),
+                Event::Ack(0),
+                Event::Pass(20_000),
+            ],
+            rings: 1,
+            messages: 1,
+        },
+        Case {
+            name: "is snoozed",
+            steps: &[
+                Event::Turn(0, false),
+                Event::Pass(11),
+                Event::Snooze(0),
+                Event::Pass(70),
+            ],
+            rings: 1,
+            messages: 1,
+        },
+        Case {
+            name: "was snoozed",
+            steps: &[
+                Event::Turn(0, false),
+                Event::Pass(11),
+                Event::Snooze(0),
+                Event::Pass(3700),
+            ],
+            rings: 2,
+            messages: 2,
+        },
+        Case {
+            name: "is silenced",
+            steps: &[
+                Event::Silence(0, 5000),
+                Event::Turn(0, true),
+                Event::Pass(70),
+            ],
+            rings: 0,
+            messages: 0,
+        },
+        Case {
+            name: "was silenced",
+            steps: &[
+                Event::Silence(0, 60),
+                Event::Turn(0, true),
+                Event::Pass(11),
+                Event::Pass(70),
+            ],
+            rings: 0,
+            messages: 1,
+        },
+        Case {
+            name: "is away",
+            steps: &[
+                Event::Away(true),
+                Event::Turn(0, false),
+                Event::Pass(70),
+                Event::Pass(70),
+                Event::Turn(0, true),
+                Event::Pass(70),
+                Event::Away(false),
+            ],
+            rings: 1,
+            messages: 1,
+        },
+        Case {
+            name: "was away",
+            steps: &[
+                Event::Away(true),
+                Event::Turn(0, true),
+                Event::Pass(70),
+                Event::Pass(70),
+                Event::Turn(0, true),
+                Event::Away(false),
+            ],
+            rings: 0,
+            messages: 1,
+        },
+        Case {
+            name: "is told over a restart",
+            steps: &[
+                Event::Turn(0, false),
+                Event::Restart,
+                Event::Pass(11),
+                Event::Restart,
+                Event::Pass(70),
+            ],
+            rings: 1,
+            messages: 1,
+        },
     ];
     for case in cases {
         let mut around = Around::new();
@@ -351,7 +512,13 @@ fn what_a_place_is_told_of_a_change() {
             around.happen(step);
         }
         let rings = around.rings.get(&OWNER).map_or(0, Vec::len);
-        let mut messages = around.delivered.keys().filter(|id| around.book.messages.get(id).is_none_or(|one| one.place == OWNER));
+        let mut messages = around.delivered.keys().filter(|id| {
+            around
+                .book
+                .messages
+                .get(id)
+                .is_none_or(|one| one.place == OWNER)
+        });
         assert_eq!(rings, case.rings, "{}", case.name);
         assert_eq!(messages.by_ref().count(), case.messages, "{}", case.name);
     }

@@ -54,12 +54,12 @@ on_both! {
         record(&world, &[change("disk-root", WARNING, 91.0, clock.0)]).await;
         world.stop().await;
         world.sandbox.away(true);
-        let second = Outside::spawn(&world);
         let store = world.database().await;
+        let second = Outside::spawn(&world);
         let begun = std::time::Instant::now();
         loop {
             let mut db = store.read().await.unwrap();
-            if opsgram::store::outbox::pending(&mut db).await.unwrap() > 0 {
+            if !opsgram::store::incidents::undelivered(&mut db).await.unwrap().is_empty() {
                 break;
             }
             drop(db);
