@@ -6,10 +6,12 @@
 pub mod book;
 mod causes;
 mod digest;
+mod fix;
 mod scene;
 #[cfg(test)]
 mod tests;
 mod voice;
+mod wishes;
 
 pub use digest::last_before;
 pub use scene::{Fix, Rule, Rules, Scene, covers, is_like, is_within, zone};
@@ -19,25 +21,22 @@ use super::Ledger;
 use crate::access::{Access, Grant};
 use crate::base::alert::Change;
 use crate::base::error::Result;
-use crate::base::ids::{ChatId, MessageId, Place, UserId};
+use crate::base::ids::{ChatId, Place, UserId};
 use crate::base::role::Role;
 use crate::base::time::Millis;
 use crate::config::Live;
 use crate::delivery::{Outbox, Outgoing};
-use crate::store::broadcasts::{self, Broadcast};
+use crate::store::broadcasts;
 use crate::store::incidents::{self, Incident, Kind};
 use crate::store::outbox;
-use crate::store::silences::{self, Silence};
-use crate::store::subscriptions::{self, QuietHours, Subscription};
+use crate::store::silences;
+use crate::store::subscriptions;
 use crate::store::{self, Connection, Store, Tx};
 use book::Book;
 use futures::future::BoxFuture;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-
-/// The hour in which fixes that run by themselves are counted.
-const HOUR: Duration = Duration::from_secs(3600);
 
 /// What somebody does about an incident.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,299 +162,6 @@ impl Incidents {
         grant.settle(&done);
         self.committed();
         Ok(done?)
-    }
-
-    /// Keeps a silence, with the right to it; its number is drawn here.
-    ///
-    /// # Errors
-    /// When the database refuses.
-    pub async fn silence(
-        &self,
-        grant: &Grant,
-        mut silence: Silence,
-        now: Millis,
-    ) -> Result<Silence> {
-        let done = async {
-            let mut tx = self.inner.store.begin_led().await?;
-            silence.id = incidents::hold(&mut tx, 1).await?;
-            silences::put(&mut tx, &silence, now).await?;
-            grant.record(&mut tx).await?;
-            self.inner.store.commit(tx).await
-        };
-        let done = done.await;
-        grant.settle(&done);
-        done?;
-        Ok(silence)
-    }
-
-    /// Ends a silence. `false` when it had ended.
-    ///
-    /// # Errors
-    /// When the database refuses.
-    pub async fn end_silence(&self, grant: &Grant, id: i64, now: Millis) -> Result<bool> {
-        let done = async {
-            let mut tx = self.inner.store.begin_led().await?;
-            incidents::hold(&mut tx, 0).await?;
-            let ended = silences::end(&mut tx, id, now).await?;
-            grant.record(&mut tx).await?;
-            self.inner.store.commit(tx).await?;
-            store::Result::Ok(ended)
-        };
-        let done = done.await;
-        grant.settle(&done);
-        Ok(done?)
-    }
-
-    /// Keeps a subscription, and the quiet hours of its place if any are given. `false` when all was so before.
-    ///
-    /// # Errors
-    /// When the database refuses.
-    pub async fn subscribe(
-        &self,
-        grant: &Grant,
-        wanted: Option<&Subscription>,
-        quiet: Option<&QuietHours>,
-        now: Millis,
-    ) -> Result<bool> {
-        let by = grant.actor().id;
-        let done = async {
-            let mut tx = self.inner.store.begin_led().await?;
-            let mut changed = false;
-            if let Some(wanted) = wanted {
-                changed |= subscriptions::put(&mut tx, wanted, by, now).await?;
-            }
-            if let Some(hours) = quiet {
-                changed |= !subscriptions::quiet(&mut tx).await?.contains(hours);
-                subscriptions::put_quiet(&mut tx, hours).await?;
-            }
-            grant.record(&mut tx).await?;
-            self.inner.store.commit(tx).await?;
-            store::Result::Ok(changed)
-        };
-        let done = done.await;
-        grant.settle(&done);
-        Ok(done?)
-    }
-
-    /// Ends a place's subscription to a topic, or all of them; an owner's place is told nothing then, although owners are
-    /// without any. `false` when there was none.
-    ///
-    /// # Errors
-    /// When the database refuses.
-    pub async fn unsubscribe(
-        &self,
-        grant: &Grant,
-        place: Place,
-        topic: Option<&str>,
-        now: Millis,
-    ) -> Result<bool> {
-        let done = async {
-            let mut tx = self.inner.store.begin_led().await?;
-            let before = subscriptions::all(&mut tx).await?;
-            let mine: Vec<_> = before.iter().filter(|one| one.place == place).collect();
-            let muted = mine.iter().any(|one| one.least.is_none());
-            let by_default = mine.is_empty() && self.owners().contains(&place);
-            let mut changed = false;
-            if !muted {
-                changed = subscriptions::remove(&mut tx, place, topic).await?;
-            }
-            let rest = mine
-                .iter()
-                .any(|one| topic.is_some() && one.topic.as_deref() != topic);
-            if (changed || by_default && topic.is_none()) && !rest && self.owners().contains(&place)
-            {
-                let nothing = Subscription {
-                    place,
-                    topic: None,
-                    least: None,
-                };
-                subscriptions::put(&mut tx, &nothing, grant.actor().id, now).await?;
-                changed = true;
-            }
-            grant.record(&mut tx).await?;
-            self.inner.store.commit(tx).await?;
-            store::Result::Ok(changed)
-        };
-        let done = done.await;
-        grant.settle(&done);
-        Ok(done?)
-    }
-
-    /// Ends a place's quiet hours. `false` when it had none.
-    ///
-    /// # Errors
-    /// When the database refuses.
-    pub async fn no_quiet(&self, grant: &Grant, place: Place) -> Result<bool> {
-        let done = async {
-            let mut tx = self.inner.store.begin_led().await?;
-            let changed = subscriptions::remove_quiet(&mut tx, place).await?;
-            grant.record(&mut tx).await?;
-            self.inner.store.commit(tx).await?;
-            store::Result::Ok(changed)
-        };
-        let done = done.await;
-        grant.settle(&done);
-        Ok(done?)
-    }
-
-    /// Where a broadcast goes: everybody with a role, and every group or topic that subscribed, as far as they can be reached.
-    ///
-    /// # Errors
-    /// When the database refuses.
-    pub async fn recipients(&self) -> Result<Vec<Place>> {
-        let mut db = self.inner.store.read().await?;
-        let subscribed = subscriptions::all(&mut db).await?;
-        let persons = self.inner.access.persons();
-        let persons = persons.iter().map(|person| private(person.id));
-        let groups = subscribed.iter().map(|one| one.place);
-        let all: BTreeSet<Place> = persons.chain(groups).collect();
-        let reached = |place: &Place| !self.inner.outbox.is_gone(place.chat) && self.may(*place);
-        Ok(all.into_iter().filter(reached).collect())
-    }
-
-    /// Promises a message to all of them, and a count to the sender, in place of their own message if one is named. The same
-    /// source makes one broadcast.
-    ///
-    /// # Errors
-    /// When the database refuses; then nobody is told.
-    pub async fn broadcast(
-        &self,
-        grant: &Grant,
-        (source, card): (&str, Option<MessageId>),
-        html: &str,
-        to: &[Place],
-        now: Millis,
-    ) -> Result<bool> {
-        let place = grant.actor().place;
-        let done = async {
-            let mut tx = self.inner.store.begin_led().await?;
-            let id = incidents::hold(&mut tx, 1).await?;
-            let counts = broadcasts::Counts {
-                waiting: to.len() as u64,
-                ..broadcasts::Counts::default()
-            };
-            let one = Broadcast {
-                id,
-                place,
-                total: to.len() as u64,
-                told: self.inner.voice.broadcast(to.len() as u64, &counts),
-            };
-            let new = broadcasts::add(&mut tx, &one, source, now).await?;
-            if new {
-                let slot = format!("broadcasting:{id}");
-                if let Some(card) = card {
-                    outbox::put_slot(&mut tx, &slot, place.chat, card, now).await?;
-                }
-                let count = Outgoing::text(place, one.told.clone(), Vec::new()).slot(slot);
-                self.promise(&mut tx, &count).await?;
-                for place in to {
-                    let thread = place.thread.map_or(0, |thread| i64::from(thread.0));
-                    let message = Outgoing::text(*place, html, Vec::new())
-                        .source(broadcasts::source(id, place.chat, thread));
-                    self.promise(&mut tx, &message).await?;
-                }
-            }
-            grant.record(&mut tx).await?;
-            self.inner.store.commit(tx).await?;
-            store::Result::Ok(new)
-        };
-        let done = done.await;
-        grant.settle(&done);
-        self.committed();
-        Ok(done?)
-    }
-
-    async fn follow_broadcasts(&self, tx: &mut Tx, now: Millis) -> store::Result<()> {
-        for one in broadcasts::under_way(tx).await? {
-            let counts = broadcasts::counts(tx, one.id).await?;
-            let words = self.inner.voice.broadcast(one.total, &counts);
-            let ended = (counts.waiting == 0).then_some(now);
-            if words != one.told {
-                let message = Outgoing::text(one.place, words.clone(), Vec::new())
-                    .slot(format!("broadcasting:{}", one.id));
-                self.promise(tx, &message).await?;
-            }
-            if words != one.told || ended.is_some() {
-                broadcasts::note(tx, one.id, &words, ended).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The incidents whose fix is to run by itself now.
-    async fn fixes(&self, tx: &mut Tx, desk: &Desk) -> store::Result<Vec<Incident>> {
-        let mut wanted: Vec<Incident> = Vec::new();
-        for incident in desk.book.incidents.values() {
-            // The job's card answers the message, so that is out first; an outage does not hold a fix up for long.
-            let out = |message: i64| {
-                let (book, scene) = (&desk.book, &desk.scene);
-                let new = book
-                    .messages
-                    .get(&message)
-                    .is_none_or(|one| one.made == scene.now);
-                !new && !scene.undelivered.contains_key(&message) || scene.is_stuck(message)
-            };
-            let told =
-                desk.book.tellings.values().any(|telling| {
-                    telling.incident == incident.id && telling.message.is_some_and(out)
-                });
-            let open = incident.cleared.is_none() && incident.fixed.is_none();
-            if !open || !told || desk.scene.is_silenced(incident) {
-                continue;
-            }
-            let Some(fix) = self.rule(&incident.check).fix.filter(|fix| fix.auto) else {
-                continue;
-            };
-            let since = desk.scene.now.minus(HOUR);
-            let made = incidents::fixes_since(tx, &incident.check, since).await?;
-            if made < u64::from(fix.per_hour) {
-                wanted.push(incident.clone());
-            }
-        }
-        Ok(wanted)
-    }
-
-    /// Starts a fix. The job comes before the mark, under a name of its own: a crash in between finds it by that.
-    async fn fix(&self, incident: &Incident, now: Millis) -> store::Result<()> {
-        let Some(fix) = self.rule(&incident.check).fix else {
-            return Ok(());
-        };
-        let told = {
-            let mut db = self.inner.store.read().await?;
-            let tellings = incidents::tellings(&mut db, incident.id).await?;
-            let Some((place, number)) = tellings
-                .iter()
-                .find_map(|telling| Some((telling.place, telling.message?)))
-            else {
-                return Ok(());
-            };
-            (
-                place,
-                outbox::slot(&mut db, &format!("alert:{number}"), place.chat).await?,
-            )
-        };
-        let source = format!("fix:{}", incident.id);
-        let run = self
-            .inner
-            .fixer
-            .run(&fix.script, source.clone(), told.0, told.1);
-        let ran = run.await;
-        let mut tx = self.inner.store.begin_led().await?;
-        let mut desk = self.open(&mut tx, now, &[], &[incident.id]).await?;
-        if let Some(incident) = desk.book.incidents.get_mut(&incident.id) {
-            incident.fixed = Some(now);
-        }
-        self.close(&mut tx, desk).await?;
-        if let Err(why) = ran {
-            let words = self.inner.voice.no_fix(incident, &fix.script, &why);
-            let message = Outgoing::text(told.0, words, Vec::new())
-                .reply_to(told.1)
-                .source(source);
-            self.promise(&mut tx, &message).await?;
-        }
-        self.inner.store.commit(tx).await?;
-        self.committed();
-        Ok(())
     }
 
     /// Reads what a step needs, and holds back every other one: what is not settled, the newest incident of these checks,
