@@ -8,6 +8,7 @@ use crate::jobs::Jobs;
 use crate::jobs::output::Searches;
 use crate::schedules::Schedules;
 use crate::monitors::sampler::Samples;
+use crate::monitors::incidents::Incidents;
 use crate::store::Store;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -28,6 +29,8 @@ pub struct Services {
     pub outbox: Outbox,
     /// The engine.
     pub jobs: Jobs,
+    /// What is wrong, and who is told.
+    pub incidents: Incidents,
     /// The configured scripts.
     pub scripts: Scripts,
     /// What runs by itself.

@@ -4,6 +4,7 @@
 //! done that was not decided. The grant carries its line of the audit trail into the transaction of the deed.
 //! Decisions read memory alone; changes of rights are decided in their transaction and adopted with its commit.
 
+mod automatic;
 mod change;
 mod claim;
 mod clock;

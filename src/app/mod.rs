@@ -3,6 +3,7 @@
 mod check;
 pub mod cli;
 mod clients;
+mod fixer;
 mod health;
 mod init;
 mod lock;
@@ -61,6 +62,7 @@ pub struct App {
     reload: Option<reload::Reload>,
     sampler: Option<Sampler>,
     pulse: Pulse,
+    clock: bool,
     marker: String,
     // Held as long as the bot lives: a second one on the same file is refused.
     _lock: Option<lock::Lock>,
@@ -228,6 +230,10 @@ impl App {
         until_deposed(tasks::tidy(self.services.clone(), leading.clone()).boxed());
         until_deposed(tasks::expire(self.services.clone(), leading.clone()).boxed());
         until_deposed(tasks::schedules(self.services.clone(), leading.clone()).boxed());
+        if self.clock {
+            until_deposed(tasks::incidents(self.services.clone(), leading.clone()).boxed());
+        }
+        until_deposed(tasks::heartbeat(self.services.clone(), leading.clone()).boxed());
         let menus = tasks::menus(self.bot.clone(), self.services.clone(), leading.clone());
         until_deposed(menus.boxed());
         tasks.spawn(tasks::rights(self.services.clone(), leading.clone()));

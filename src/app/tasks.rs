@@ -1,7 +1,9 @@
 //! The loops beside the conversation: feeding the workers, sweeping, tidying up, setting the menus.
 
+use crate::base::secret::ExposeSecret;
 use crate::base::time::Millis;
 use crate::chat::{dialog, menu};
+use crate::drivers::ping::ping;
 use crate::jobs::Jobs;
 use crate::jobs::retention::Keep;
 use crate::monitors::sampler::{self, Sampler};
@@ -39,6 +41,12 @@ const SECOND_LOOK: Duration = Duration::from_secs(1);
 const EXPIRE: Duration = Duration::from_secs(10);
 /// The audit trail is kept for a year.
 const KEEP_AUDIT: Duration = Duration::from_secs(365 * 24 * 3600);
+/// Incidents that are over, and what was told of them, are kept for a year.
+const KEEP_INCIDENTS: Duration = Duration::from_secs(365 * 24 * 3600);
+/// How often it is looked what of incidents is due.
+const INCIDENTS: Duration = Duration::from_secs(1);
+/// How often the address that wants to hear from us is asked.
+const HEARTBEAT: Duration = Duration::from_secs(60);
 /// Persons without a role are remembered so long after they wrote last, and so many of them.
 const KEEP_STRANGERS: (Duration, u32) = (Duration::from_secs(90 * 24 * 3600), 10_000);
 /// Groups and topics are remembered so long after something came from there, and so many of them.
@@ -175,10 +183,11 @@ enum Old {
     Invitations,
     Strangers,
     Places,
+    Incidents,
 }
 
 impl Old {
-    const ALL: [Old; 7] = [
+    const ALL: [Old; 8] = [
         Old::Updates,
         Old::Offers,
         Old::Dialogs,
@@ -186,6 +195,7 @@ impl Old {
         Old::Invitations,
         Old::Strangers,
         Old::Places,
+        Old::Incidents,
     ];
 
     async fn prune(self, store: &Store, now: Millis) -> store::Result<()> {
@@ -203,6 +213,12 @@ impl Old {
             Old::Places => {
                 let (keep, many) = KEEP_PLACES;
                 store::ceilings::prune(&mut tx, now.minus(keep), many).await?
+            }
+            Old::Incidents => {
+                let before = now.minus(KEEP_INCIDENTS);
+                store::silences::prune(&mut tx, before).await?;
+                store::broadcasts::prune(&mut tx, before).await?;
+                store::incidents::prune(&mut tx, before).await?
             }
         };
         store.commit(tx).await
@@ -258,6 +274,43 @@ pub(super) async fn schedules(services: Services, stop: CancellationToken) {
             () = tokio::time::sleep(wait) => {}
             () = schedules.woken() => {}
             () = stop.cancelled() => {}
+        }
+    }
+}
+
+/// Tells what is due of incidents, and the day.
+pub(super) async fn incidents(services: Services, stop: CancellationToken) {
+    let incidents = &services.incidents;
+    while pause(INCIDENTS, &stop).await {
+        let now = Millis::now();
+        if let Err(error) = incidents.tick(now).await {
+            tracing::error!(%error, "what is due of incidents could not be told");
+            pause(PAUSE, &stop).await;
+        }
+        if let Err(error) = incidents.digest(now).await {
+            tracing::error!(%error, "the day could not be told");
+            pause(PAUSE, &stop).await;
+        }
+    }
+}
+
+/// Asks the address that wants to hear from us, once a minute; a failure is logged when it begins and when it ends.
+pub(super) async fn heartbeat(services: Services, stop: CancellationToken) {
+    let client = reqwest::Client::new();
+    let mut reached = true;
+    loop {
+        let url = services.live.current().alerts.heartbeat_url.clone();
+        if let Some(url) = url {
+            let asked = ping(&client, url.expose_secret()).await;
+            match (&asked, reached) {
+                (Ok(()), false) => tracing::info!("alerts.heartbeat_url is reached again"),
+                (Err(why), true) => tracing::warn!(why, "alerts.heartbeat_url is not reached"),
+                (Ok(()), true) | (Err(_), false) => {}
+            }
+            reached = asked.is_ok();
+        }
+        if !pause(HEARTBEAT, &stop).await {
+            return;
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Puts the parts together. The only place that knows them all.
 
+use super::fixer::Fixes;
 use super::{App, clients, lock, membership};
 use crate::access::{Access, Listed};
 use crate::actions::script::Scripts;
@@ -7,6 +8,7 @@ use crate::base::error::Result as Answer;
 use crate::base::ids::JobId;
 use crate::base::secret::ExposeSecret;
 use crate::base::upload::Uploads;
+use crate::chat::alerts::Words;
 use crate::chat::pulse::Pulse;
 use crate::chat::{Notices, ScheduleNotices};
 use crate::config::{Config, Database, Env, Live, Reloads, Script};
@@ -19,6 +21,7 @@ use crate::jobs::{self, Files, Jobs, NewJob, Settings};
 use crate::schedules::{self, Ends, Schedules};
 use crate::monitors::charts::Charts;
 use crate::monitors::sampler::{Sampler, Samples};
+use crate::monitors::incidents::{Incidents, Rule, Rules};
 use crate::services::Services;
 use crate::store::{Location, Store};
 use anyhow::{Context, Result};
@@ -30,12 +33,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// What a bot is built with beside its configuration.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone)]
 pub struct Options {
     /// Leave Telegram's rates out, for a server of one's own that has none.
     pub no_rates: bool,
     /// How long one press may search in what jobs printed.
     pub search_time: Duration,
+    /// How checks are told, in place of what the configuration says.
+    pub rules: Option<Rules>,
+    /// Whether the loops of incidents run by the clock; else whoever built the bot steps them.
+    pub clock: bool,
 }
 
 impl Default for Options {
@@ -43,6 +50,8 @@ impl Default for Options {
         Self {
             no_rates: false,
             search_time: Duration::from_secs(2),
+            rules: None,
+            clock: true,
         }
     }
 }
@@ -113,6 +122,19 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
         herald: Arc::new(ScheduleNotices),
         ends,
     });
+    let fixes = Fixes {
+        live: live.clone(),
+        access: access.clone(),
+        scripts: scripts.clone(),
+        jobs: jobs.clone(),
+    };
+    let rules = options.rules.unwrap_or_else(|| rules(live.clone()));
+    let incidents = Incidents::new(
+        (store.clone(), access.clone(), outbox.clone(), live.clone()),
+        rules,
+        Arc::new(Words),
+        Arc::new(fixes),
+    );
     Ok(App {
         services: Services {
             live,
@@ -121,6 +143,7 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
             access,
             outbox,
             jobs,
+            incidents,
             scripts,
             schedules,
             searches: Arc::new(Searches::new(options.search_time)),
@@ -134,6 +157,7 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
         env,
         reload: None,
         sampler: Some(sampler),
+        clock: options.clock,
         marker,
         pulse: Pulse::default(),
         _lock: lock,
@@ -156,6 +180,18 @@ impl schedules::Maker for ByClock {
         }
         .boxed()
     }
+}
+
+/// What the configuration says of how each check is told.
+fn rules(live: Live) -> Rules {
+    Arc::new(move |_check| {
+        let alerts = &live.current().alerts;
+        Rule {
+            repeat_warning: alerts.repeat_warning,
+            repeat_critical: alerts.repeat_critical,
+            ..Rule::default()
+        }
+    })
 }
 
 /// The database of the configuration, as the store takes it.

@@ -7,6 +7,8 @@ use crate::delivery::{Button, Buttons};
 use crate::monitors::charts::{Span, Subject};
 use crate::store::history::Cursor;
 
+use super::alerts::press::AlertPress;
+
 /// Entries on a page of buttons.
 pub const PAGE: usize = 8;
 
@@ -37,6 +39,8 @@ pub enum Press {
     Outbox(OutboxPress),
     /// Look at the schedules, or do something about one.
     Schedule(SchedulePress),
+    /// About incidents, silences and subscriptions.
+    Alert(AlertPress),
     /// Start this script.
     Run(String),
     /// Start this script and stream what it prints.
@@ -332,6 +336,7 @@ impl Press {
             Press::Rows(id, from, to) => format!("rows:{id}:{from}:{to}"),
             Press::Outbox(press) => format!("outbox:{}", press.data()),
             Press::Schedule(press) => format!("sched:{}", press.data()),
+            Press::Alert(press) => format!("alert:{}", press.data()),
             Press::Run(script) => format!("run:{script}"),
             Press::Stream(script) => format!("stream:{script}"),
             Press::GiveFile(intent, script) => format!("f:{intent}:{script}"),
@@ -405,6 +410,7 @@ impl Press {
             }
             "outbox" => Press::Outbox(OutboxPress::read(rest)?),
             "sched" => Press::Schedule(SchedulePress::read(rest)?),
+            "alert" => Press::Alert(AlertPress::read(rest)?),
             "run" => Press::Run(rest.to_owned()),
             "stream" => Press::Stream(rest.to_owned()),
             "f" => {
@@ -549,6 +555,19 @@ mod tests {
             Press::Schedule(SchedulePress::Pause(format!("{longest}+999"))),
             Press::Schedule(SchedulePress::Resume(longest.clone())),
             Press::Schedule(SchedulePress::Remove(longest.clone())),
+            Press::Alert(AlertPress::Now),
+            Press::Alert(AlertPress::History(i64::MAX)),
+            Press::Alert(AlertPress::Show(i64::MAX)),
+            Press::Alert(AlertPress::Ack(1)),
+            Press::Alert(AlertPress::Snooze(1)),
+            Press::Alert(AlertPress::Silence(1)),
+            Press::Alert(AlertPress::SilenceFor(i64::MAX, 720)),
+            Press::Alert(AlertPress::Fix(1)),
+            Press::Alert(AlertPress::Silences),
+            Press::Alert(AlertPress::EndSilence(1)),
+            Press::Alert(AlertPress::Subscribe(true)),
+            Press::Alert(AlertPress::Unsubscribe("x".repeat(32))),
+            Press::Alert(AlertPress::NoQuiet),
             Press::Run(longest.clone()),
             Press::Stream(longest.clone()),
             Press::GiveFile("x".repeat(20), longest.clone()),

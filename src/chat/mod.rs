@@ -1,5 +1,6 @@
 //! The Telegram surface: words in, words out.
 
+pub mod alerts;
 pub mod changes;
 pub mod commands;
 mod deliver;

@@ -54,6 +54,11 @@ pub enum Offer {
         /// The button's data.
         data: String,
     },
+    /// Send this to everybody.
+    Broadcast {
+        /// The message.
+        text: String,
+    },
     /// A list of jobs whose filter is too long for a button.
     Jobs {
         /// The filter's short form.

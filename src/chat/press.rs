@@ -1,7 +1,8 @@
 //! What follows from a pressed button. Rights are asked for anew, at the moment of the press.
 
+use super::alerts;
 use super::commands::{
-    Command, audit, cancel, chats, invite, job, jobs, outbox, output, read_line, retry, run,
+    Command, audit, broadcast, cancel, chats, invite, job, jobs, outbox, output, read_line, retry, run,
     schedule, schedules, status, top, users,
 };
 use super::dialog;
@@ -47,6 +48,7 @@ pub fn acts(press: &Press) -> bool {
         } => true,
         Press::Outbox(press) => press.acts(),
         Press::Schedule(press) => press.acts(),
+        Press::Alert(press) => press.acts(),
         Press::Log(_)
         | Press::Job(_)
         | Press::Jobs(..)
@@ -105,6 +107,7 @@ pub async fn handle(request: &Request, press: Press) -> Result<Reply> {
         }
         Press::Outbox(press) => outbox::pressed(request, press).await,
         Press::Schedule(press) => schedules::pressed(request, press).await,
+        Press::Alert(press) => alerts::act::handle(request, press).await,
         Press::Scripts(page) => Ok(run::list(request, page, None).await?.in_place()),
         Press::Streams(page) => {
             let stream = Some(OutputMode::Stream);
@@ -206,6 +209,7 @@ async fn confirm(request: &Request, intent: &str) -> Result<Reply> {
             let made = schedule::confirmed(&request, offer, intent).await?;
             return Ok(made.in_place());
         }
+        Offer::Broadcast { text } => broadcast::confirmed(&request, &text).await?,
         Offer::Change(change) => {
             let done = members::carry_out(&request, change, Some(intent)).await?;
             return Ok(done.in_place());

@@ -142,7 +142,17 @@ fn settings(old: &Config, new: &Config) -> Vec<&'static str> {
         ("jobs.max_log", was.max_log != now.max_log),
         ("jobs.per_user", was.per_user != now.per_user),
         ("jobs.max_queued", was.max_queued != now.max_queued),
+        ("alerts", alerts(old) != alerts(new)),
     ])
+}
+
+/// The section in a form that can be compared.
+fn alerts(config: &Config) -> (String, Option<String>) {
+    let url = config.alerts.heartbeat_url.as_ref();
+    (
+        format!("{:?}", config.alerts),
+        url.map(|url| url.expose_secret().to_owned()),
+    )
 }
 
 fn restart(old: &Config, new: &Config) -> Vec<&'static str> {

@@ -1,6 +1,7 @@
 //! The configuration: one YAML file plus the environment, checked whole before anything starts.
 
 mod access;
+mod alerts;
 mod args;
 mod changes;
 mod choices;
@@ -40,6 +41,7 @@ use map::Map;
 use read::{absolute, text};
 
 pub use access::{Access, Chat, User};
+pub use alerts::{Alerts, Digest};
 pub use args::Arg;
 pub use changes::Changes;
 pub use choices::ChoicesFrom;
@@ -74,6 +76,8 @@ pub struct Config {
     pub access: Access,
     /// The limits of the job engine.
     pub jobs: Jobs,
+    /// How incidents are told.
+    pub alerts: Alerts,
     /// What may be run, by name; those of Octopus lists included.
     pub scripts: BTreeMap<Name, Script>,
     /// The disks that are watched.
@@ -232,6 +236,7 @@ fn build(content: &str, file: &Path, env: &Env, report: &mut Report) -> Option<C
     let data_dir = absolute(&base_dir, data_dir);
     let access = access::read(&mut root, report);
     let jobs = jobs::read(&mut root, report);
+    let alerts = alerts::read(&mut root, report);
     let mut catalog = scripts::Catalog::default();
     let mut schedules = scripts::read(&mut root, &paths, &access, &mut catalog, report);
     schedules.extend(octopus::read(&mut root, &paths, &mut catalog, report));
@@ -244,6 +249,7 @@ fn build(content: &str, file: &Path, env: &Env, report: &mut Report) -> Option<C
         base_dir,
         access,
         jobs,
+        alerts,
         scripts: catalog.scripts,
         monitored_devices,
         schedules,

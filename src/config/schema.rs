@@ -101,6 +101,8 @@ pub struct File {
     pub access: Option<Access>,
     /// The limits of the job engine.
     pub jobs: Option<Jobs>,
+    /// How incidents are told.
+    pub alerts: Option<Alerts>,
     /// What may be run from the chat, by name.
     pub scripts: Option<BTreeMap<Name, Script>>,
     /// Disks that are watched.
@@ -222,6 +224,50 @@ pub struct Jobs {
     /// How many jobs may wait in all.
     #[schemars(range(min = 1, max = 100_000), extend("default" = 200))]
     pub max_queued: Option<i64>,
+}
+
+/// How incidents are told.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Alerts {
+    /// Incidents that begin within this time make one message; 0s for one each.
+    #[schemars(extend("default" = "10s"))]
+    pub group_wait: Option<Time>,
+    /// When what goes on is told again, unless its check says otherwise.
+    pub repeat: Option<Repeat>,
+    /// When a day is told; leave it out for never.
+    pub digest: Option<Digest>,
+    /// An address that is asked once a minute, so that whoever is behind it notices when that stops.
+    #[schemars(extend("default" = null))]
+    pub heartbeat_url: Option<String>,
+}
+
+/// A duration, or never.
+#[derive(JsonSchema)]
+#[schemars(transparent)]
+pub struct Period(#[schemars(regex(pattern = r"^(never|([0-9]+(ms|s|m|h|d))+)$"))] pub String);
+
+/// When what goes on is told again.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Repeat {
+    /// A warning.
+    #[schemars(extend("default" = "24h"))]
+    pub warning: Option<Period>,
+    /// What is critical.
+    #[schemars(extend("default" = "4h"))]
+    pub critical: Option<Period>,
+}
+
+/// When a day is told.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Digest {
+    /// The time of day, HH:MM.
+    pub at: String,
+    /// The time zone, such as Europe/Berlin.
+    #[schemars(extend("default" = "UTC"))]
+    pub zone: Option<String>,
 }
 
 /// What may be run from the chat.

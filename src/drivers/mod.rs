@@ -2,4 +2,5 @@
 
 pub mod file;
 pub mod host;
+pub mod ping;
 pub mod process;

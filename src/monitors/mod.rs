@@ -3,6 +3,7 @@
 pub mod chart;
 pub mod charts;
 pub mod sampler;
+pub mod incidents;
 
 use crate::base::alert::Change;
 use crate::store::{self, Tx};

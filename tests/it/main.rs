@@ -22,6 +22,7 @@ mod files_out;
 mod history;
 mod hostile;
 mod house;
+mod incidents;
 mod install;
 mod instances;
 mod layers;

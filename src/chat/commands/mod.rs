@@ -1,6 +1,8 @@
 //! The commands: one file each. A new one is a line here and its file.
 
+pub mod alerts;
 pub mod audit;
+pub mod broadcast;
 pub mod cancel;
 pub mod chats;
 pub mod config;
@@ -21,11 +23,15 @@ pub mod run;
 pub mod runnow;
 pub mod schedule;
 pub mod schedules;
+pub mod top;
+pub mod unfreeze;
+pub mod silence;
 pub mod start;
 pub mod status;
 pub mod stream;
-pub mod unfreeze;
-pub mod top;
+pub mod subscribe;
+pub mod subscriptions;
+pub mod unsubscribe;
 pub mod users;
 pub mod whoami;
 
@@ -106,6 +112,18 @@ pub enum Command {
     Status,
     /// Shows the busiest processes.
     Top,
+    /// Shows what is wrong.
+    Alerts,
+    /// Holds alerts back for a time.
+    Silence,
+    /// Is told of incidents.
+    Subscribe,
+    /// Is told no more.
+    Unsubscribe,
+    /// Shows what is told here.
+    Subscriptions,
+    /// Sends a message to everybody.
+    Broadcast,
     /// Lists jobs.
     Jobs,
     /// Shows one job.
@@ -158,11 +176,17 @@ pub enum Command {
 
 impl Command {
     /// All commands, in the order of the help.
-    pub const ALL: [Command; 28] = [
+    pub const ALL: [Command; 34] = [
         Command::Run,
         Command::Stream,
         Command::Status,
         Command::Top,
+        Command::Alerts,
+        Command::Silence,
+        Command::Subscribe,
+        Command::Unsubscribe,
+        Command::Subscriptions,
+        Command::Broadcast,
         Command::Jobs,
         Command::Job,
         Command::Cancel,
@@ -197,6 +221,12 @@ impl Command {
             Command::Stream => &stream::ABOUT,
             Command::Status => &status::ABOUT,
             Command::Top => &top::ABOUT,
+            Command::Alerts => &alerts::ABOUT,
+            Command::Silence => &silence::ABOUT,
+            Command::Subscribe => &subscribe::ABOUT,
+            Command::Unsubscribe => &unsubscribe::ABOUT,
+            Command::Subscriptions => &subscriptions::ABOUT,
+            Command::Broadcast => &broadcast::ABOUT,
             Command::Jobs => &jobs::ABOUT,
             Command::Job => &job::ABOUT,
             Command::Cancel => &cancel::ABOUT,
@@ -273,6 +303,12 @@ impl Command {
             Command::Stream => stream::handle(request, rest).await,
             Command::Status => status::handle(request, rest).await,
             Command::Top => top::handle(request, rest).await,
+            Command::Alerts => alerts::handle(request, rest).await,
+            Command::Silence => silence::handle(request, rest).await,
+            Command::Subscribe => subscribe::handle(request, rest).await,
+            Command::Unsubscribe => unsubscribe::handle(request, rest).await,
+            Command::Subscriptions => subscriptions::handle(request, rest).await,
+            Command::Broadcast => broadcast::handle(request, rest).await,
             Command::Jobs => jobs::handle(request, rest).await,
             Command::Job => job::handle(request, rest).await,
             Command::Cancel => cancel::handle(request, rest).await,

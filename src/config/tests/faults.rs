@@ -30,6 +30,22 @@ const SINGLE: &[(&str, &str)] = &[
         "1:1 `job` is not a key of the file; did you mean `jobs`?",
     ),
     (
+        "alerts: {digest: {at: noon}}",
+        "`alerts.digest.at` is `noon`; write a time of day in quotes",
+    ),
+    (
+        "alerts: {digest: {at: '08:00', zone: Mars}}",
+        "`alerts.digest.zone` is `Mars`; write the name of a time zone",
+    ),
+    (
+        "alerts: {repeat: {warning: sometimes}}",
+        "`alerts.repeat.warning`: `sometimes` is not a duration",
+    ),
+    (
+        "alerts: {heartbeat_url: 'ftp://example.org'}",
+        "`alerts.heartbeat_url` is no address; write one that begins with https://",
+    ),
+    (
         "jobs: {wokers: 4}",
         "1:8 `wokers` is not a key of `jobs`; did you mean `workers`?",
     ),

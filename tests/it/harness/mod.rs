@@ -12,6 +12,7 @@ pub use outside::Outside;
 
 use opsgram::app::{App, Options};
 use opsgram::config::{self, Env};
+use opsgram::monitors::incidents::Rules;
 use opsgram::sandbox::{self, Message, Rates, Sandbox};
 use opsgram::services::Services;
 use std::fs;
@@ -209,6 +210,18 @@ impl World {
         self.start_with(Options {
             no_rates: true,
             search_time: Duration::from_millis(50),
+            ..Options::default()
+        })
+        .await;
+    }
+
+    /// The same, with the loops of incidents left to the test, which steps them; the rules say how checks are told.
+    pub async fn start_stepped(&mut self, rules: Option<Rules>) {
+        self.start_with(Options {
+            no_rates: true,
+            rules,
+            clock: false,
+            ..Options::default()
         })
         .await;
     }
