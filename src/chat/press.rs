@@ -2,8 +2,8 @@
 
 use super::alerts;
 use super::commands::{
-    Command, audit, broadcast, cancel, chats, invite, job, jobs, outbox, output, read_line, retry, run,
-    schedule, schedules, status, top, users,
+    Command, audit, broadcast, cancel, chats, invite, job, jobs, outbox, output, read_line, retry,
+    run, schedule, schedules, status, top, users,
 };
 use super::dialog;
 use super::files;

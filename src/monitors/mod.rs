@@ -2,8 +2,8 @@
 
 pub mod chart;
 pub mod charts;
-pub mod sampler;
 pub mod incidents;
+pub mod sampler;
 
 use crate::base::alert::Change;
 use crate::store::{self, Tx};

@@ -23,14 +23,14 @@ pub mod run;
 pub mod runnow;
 pub mod schedule;
 pub mod schedules;
-pub mod top;
-pub mod unfreeze;
 pub mod silence;
 pub mod start;
 pub mod status;
 pub mod stream;
 pub mod subscribe;
 pub mod subscriptions;
+pub mod top;
+pub mod unfreeze;
 pub mod unsubscribe;
 pub mod users;
 pub mod whoami;
@@ -269,7 +269,7 @@ impl Command {
             | Command::Schedule
             | Command::Pause
             | Command::Resume
-            | Command::Runnow
+            | Command::RunNow
             | Command::Freeze
             | Command::Unfreeze => Group::Schedules,
             Command::Status | Command::Top | Command::Outbox => Group::State,
