@@ -3,6 +3,7 @@
 mod access;
 mod args;
 mod changes;
+mod checks;
 mod choices;
 mod database;
 mod devices;
@@ -41,6 +42,7 @@ use read::{absolute, text};
 pub use access::{Access, Chat, User};
 pub use args::Arg;
 pub use changes::Changes;
+pub use checks::{Check, DiskMeasure, FileMeasure, Fix, Flow, Limits, Own, Probe, Repeat};
 pub use choices::ChoicesFrom;
 pub use database::Database;
 pub use devices::Device;
@@ -77,6 +79,8 @@ pub struct Config {
     pub scripts: BTreeMap<Name, Script>,
     /// The disks that are watched.
     pub monitored_devices: Vec<Device>,
+    /// What is watched, by name; the disks above and the defaults included.
+    pub checks: BTreeMap<Name, Check>,
     /// Scripts that are to run by themselves; they are in `scripts` too.
     pub periodic: Vec<Periodic>,
 }
@@ -235,6 +239,14 @@ fn build(content: &str, file: &Path, env: &Env, report: &mut Report) -> Option<C
     scripts::read(&mut root, &paths, &access.users, &mut catalog, report);
     let periodic = octopus::read(&mut root, &paths, &mut catalog, report);
     let monitored_devices = devices::read(&mut root, &base_dir, report);
+    let around = checks::Around {
+        paths: &paths,
+        data_dir: &data_dir,
+        access: &access,
+        catalog: &catalog,
+        devices: &monitored_devices,
+    };
+    let checks = checks::read(&mut root, &around, report);
     root.finish(report);
     Some(Config {
         telegram,
@@ -245,6 +257,7 @@ fn build(content: &str, file: &Path, env: &Env, report: &mut Report) -> Option<C
         jobs,
         scripts: catalog.scripts,
         monitored_devices,
+        checks,
         periodic,
     })
 }

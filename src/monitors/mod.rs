@@ -1,5 +1,7 @@
 //! Watching: what is measured, what is checked, and the incidents that come of it.
 
+pub mod state;
+
 use crate::base::alert::Change;
 use crate::store::{self, Tx};
 use futures::future::BoxFuture;
