@@ -1,6 +1,8 @@
 //! Watching: what is measured, what is checked, and the incidents that come of it.
 
+pub mod probe;
 pub mod state;
+pub mod watch;
 
 use crate::base::alert::Change;
 use crate::store::{self, Tx};

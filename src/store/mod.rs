@@ -6,6 +6,7 @@
 pub mod audit;
 pub mod ceilings;
 pub mod chats;
+pub mod checks;
 pub mod dialogs;
 pub mod history;
 pub mod inbox;
