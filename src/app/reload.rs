@@ -157,7 +157,9 @@ impl Reload {
             Ok(loaded) => loaded,
             Err(Refused::Faults(faults)) => {
                 self.read = content(&self.file).await;
-                services.reloads.note(faults.iter().next().map(config::Fault::in_short));
+                services
+                    .reloads
+                    .note(faults.iter().next().map(config::Fault::in_short));
                 self.tell_faults(cause, services, &faults).await;
                 return Outcome::Faulty(faults);
             }

@@ -54,31 +54,55 @@ pub async fn container(
         let shown = socket.display();
         return Err(match error.kind() {
             ErrorKind::NotFound => {
-                format!("there is no Docker engine here ({shown} does not exist); install or start it, or remove the check")
+                format!(
+                    "there is no Docker engine here ({shown} does not exist); install or start it, or remove the check"
+                )
             }
             ErrorKind::ConnectionRefused => {
                 format!("the Docker engine does not run (nobody answers at {shown}); start it")
             }
             ErrorKind::PermissionDenied => {
-                format!("the Docker engine may not be asked ({shown}); add the bot's user to the group docker")
+                format!(
+                    "the Docker engine may not be asked ({shown}); add the bot's user to the group docker"
+                )
             }
             _ => format!("the Docker engine cannot be asked ({shown}): {error}"),
         });
     }
     let engine = |error: reqwest::Error| match error.is_timeout() {
         true => "the Docker engine does not answer in time".to_owned(),
-        false => format!("the Docker engine gives no answer that can be read: {}", error.without_url()),
+        false => format!(
+            "the Docker engine gives no answer that can be read: {}",
+            error.without_url()
+        ),
     };
-    let client = Client::builder().unix_socket(socket.to_owned()).build().map_err(engine)?;
+    let client = Client::builder()
+        .unix_socket(socket.to_owned())
+        .build()
+        .map_err(engine)?;
     let address = format!("http://docker/containers/{name}/json");
-    let answer = client.get(address).timeout(limit).send().await.map_err(engine)?;
+    let answer = client
+        .get(address)
+        .timeout(limit)
+        .send()
+        .await
+        .map_err(engine)?;
     if answer.status().as_u16() == 404 {
         return Ok(None);
     }
-    let told: Told = answer.error_for_status().map_err(engine)?.json().await.map_err(engine)?;
+    let told: Told = answer
+        .error_for_status()
+        .map_err(engine)?
+        .json()
+        .await
+        .map_err(engine)?;
     Ok(Some(Container {
         state: told.state.status,
-        health: told.state.health.map(|health| health.status).filter(|health| health != "none"),
+        health: told
+            .state
+            .health
+            .map(|health| health.status)
+            .filter(|health| health != "none"),
         restarts: told.restart_count,
     }))
 }
@@ -96,7 +120,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let socket = dir.path().join("docker.sock");
         let listener = UnixListener::bind(&socket).unwrap();
-        let answer = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
+        let answer = format!(
+            "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        );
         let engine = tokio::spawn(async move {
             // The first only looks whether somebody is there.
             drop(listener.accept().await.unwrap());
@@ -115,11 +142,21 @@ mod tests {
     async fn a_container_is_read_from_what_the_engine_tells() {
         let body = r#"{"Id":"1","RestartCount":3,"State":{"Status":"running","Running":true,"Health":{"Status":"unhealthy","FailingStreak":2}}}"#;
         let found = ask("200 OK", body).await.unwrap().unwrap();
-        assert_eq!((found.state.as_str(), found.health.as_deref(), found.restarts), ("running", Some("unhealthy"), 3));
+        assert_eq!(
+            (
+                found.state.as_str(),
+                found.health.as_deref(),
+                found.restarts
+            ),
+            ("running", Some("unhealthy"), 3)
+        );
         let body = r#"{"RestartCount":0,"State":{"Status":"exited"}}"#;
         let found = ask("200 OK", body).await.unwrap().unwrap();
         assert_eq!((found.state.as_str(), found.health), ("exited", None));
-        assert_eq!(ask("404 Not Found", r#"{"message":"No such container"}"#).await, Ok(None));
+        assert_eq!(
+            ask("404 Not Found", r#"{"message":"No such container"}"#).await,
+            Ok(None)
+        );
         assert!(ask("500 Internal Server Error", "").await.is_err());
         assert!(ask("200 OK", "nonsense").await.is_err());
     }

@@ -89,7 +89,6 @@ impl Place {
     }
 }
 
-
 /// Not the bytes themselves: they may be secret, and this is stored.
 fn print(file: &mut File, offset: u64) -> io::Result<String> {
     let from = offset.saturating_sub(PRINT);

@@ -39,7 +39,9 @@ pub async fn all(limit: Duration) -> Result<Vec<Process>, String> {
         Ok(living.map(process).collect())
     });
     match read.await {
-        Some(read) => read.map_err(|error: String| format!("the processes cannot be read: {error}")),
+        Some(read) => {
+            read.map_err(|error: String| format!("the processes cannot be read: {error}"))
+        }
         None => Err("the processes cannot be read in time".to_owned()),
     }
 }
@@ -107,7 +109,10 @@ mod tests {
         let file = fs::File::options().write(true).open(&lock).unwrap();
         file.set_modified(SystemTime::now() - Duration::from_secs(3600))
             .unwrap();
-        assert!(!lock_is_held(&lock), "the number is another process's by now");
+        assert!(
+            !lock_is_held(&lock),
+            "the number is another process's by now"
+        );
         fs::write(&lock, format!("{}\n", child.id())).unwrap();
         child.kill().unwrap();
         child.wait().unwrap();

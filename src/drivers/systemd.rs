@@ -22,9 +22,18 @@ pub struct Unit {
 /// # Errors
 /// A sentence that says why systemd cannot be asked.
 pub async fn failed(env: &[(String, String)], limit: Duration) -> Result<Vec<Unit>, String> {
-    let asked = ["list-units", "--state=failed", "--all", "--plain", "--no-legend", "--no-pager"];
+    let asked = [
+        "list-units",
+        "--state=failed",
+        "--all",
+        "--plain",
+        "--no-legend",
+        "--no-pager",
+    ];
     let printed = ask(asked.map(str::to_owned).to_vec(), env, limit).await?;
-    let names = printed.lines().filter_map(|line| line.split_whitespace().next());
+    let names = printed
+        .lines()
+        .filter_map(|line| line.split_whitespace().next());
     let unit = |name: &str| Unit {
         name: name.to_owned(),
         state: "failed".to_owned(),
@@ -41,7 +50,11 @@ pub async fn named(
     env: &[(String, String)],
     limit: Duration,
 ) -> Result<Vec<Unit>, String> {
-    let mut asked: Vec<String> = vec!["show".to_owned(), "--property=LoadState,ActiveState".to_owned(), "--".to_owned()];
+    let mut asked: Vec<String> = vec![
+        "show".to_owned(),
+        "--property=LoadState,ActiveState".to_owned(),
+        "--".to_owned(),
+    ];
     asked.extend(units.iter().cloned());
     let printed = ask(asked, env, limit).await?;
     let found: Vec<Unit> = units
@@ -65,7 +78,11 @@ pub async fn named(
     }
 }
 
-async fn ask(args: Vec<String>, env: &[(String, String)], limit: Duration) -> Result<String, String> {
+async fn ask(
+    args: Vec<String>,
+    env: &[(String, String)],
+    limit: Duration,
+) -> Result<String, String> {
     let mut argv = vec!["systemctl".to_owned()];
     argv.extend(args);
     let spec = Spec {
@@ -117,7 +134,9 @@ mod tests {
 
     #[tokio::test]
     async fn failed_units_are_listed() {
-        let (_dir, env) = with("printf 'nginx.service loaded failed failed A web server\\nx.mount loaded failed failed X\\n'");
+        let (_dir, env) = with(
+            "printf 'nginx.service loaded failed failed A web server\\nx.mount loaded failed failed X\\n'",
+        );
         let found = failed(&env, LIMIT).await.unwrap();
         let names: Vec<_> = found.iter().map(|unit| unit.name.as_str()).collect();
         assert_eq!(names, ["nginx.service", "x.mount"]);

@@ -70,7 +70,10 @@ impl Gauge {
     pub async fn vitals(&self) -> Result<Vitals, String> {
         let counters = Arc::clone(&self.0);
         let read = patience::ask("the processors", LIMIT, move || {
-            let mut held = counters.vitals.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut held = counters
+                .vitals
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
             if let Some((_, at, vitals)) = &*held
                 && at.elapsed() < FRESH
             {
@@ -112,7 +115,10 @@ impl Gauge {
     pub async fn flows(&self) -> Result<Flows, String> {
         let counters = Arc::clone(&self.0);
         let read = patience::ask("what flows", LIMIT, move || {
-            let mut held = counters.flows.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut held = counters
+                .flows
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
             if let Some(stream) = &*held
                 && stream.at.elapsed() < FRESH
             {

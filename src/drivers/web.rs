@@ -48,11 +48,17 @@ impl Web {
     ///
     /// # Errors
     /// A sentence that says why there is no answer.
-    pub async fn get(&self, url: &Url, ca: Option<&Path>, limit: Duration) -> Result<Answer, String> {
+    pub async fn get(
+        &self,
+        url: &Url,
+        ca: Option<&Path>,
+        limit: Duration,
+    ) -> Result<Answer, String> {
         let client = match ca {
             Some(ca) => {
                 let pem = tokio::fs::read(ca).await;
-                let pem = pem.map_err(|error| format!("{} cannot be read: {error}", ca.display()))?;
+                let pem =
+                    pem.map_err(|error| format!("{} cannot be read: {error}", ca.display()))?;
                 let ours = Certificate::from_pem(&pem).map_err(words)?;
                 client().add_root_certificate(ours).build().map_err(words)?
             }

@@ -1,5 +1,6 @@
 //! Watching: what is measured, what is checked, and the incidents that come of it.
 
+pub mod board;
 pub mod probe;
 pub mod state;
 pub mod watch;

@@ -260,9 +260,8 @@ impl State {
 
 /// What should be told by now.
 fn wanted(state: &State, rule: &Rule, is_readable: bool, now: Millis) -> Option<Severity> {
-    let lasted = |since: Option<Millis>, time: Duration| {
-        since.is_some_and(|since| now.since(since) >= time)
-    };
+    let lasted =
+        |since: Option<Millis>, time: Duration| since.is_some_and(|since| now.since(since) >= time);
     if !is_readable {
         let blind = lasted(state.unreadable_since, rule.patience());
         return state.firing.or(blind.then_some(Severity::Warning));

@@ -1,8 +1,9 @@
 //! The loop that looks: what is due is looked at, all at once; what comes of it is decided and told in one transaction.
 
 use super::Ledger;
+use super::board::{Board, Shown};
 use super::probe::{Look, Prober};
-use super::state::{self, Rule, Standing, State, VERSION};
+use super::state::{self, Rule, State, VERSION};
 use crate::base::alert::{Change, Reading, Turn};
 use crate::base::name::Name;
 use crate::base::time::Millis;
@@ -13,7 +14,7 @@ use crate::store::checks::{self, Row};
 use crate::store::{self, Store};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -34,51 +35,6 @@ const WRITE_EVERY: Duration = Duration::from_secs(300);
 const ON_TIME: Duration = Duration::from_secs(2);
 /// The time that a program of an earlier bot gets between TERM and KILL.
 const LEFTOVER_GRACE: Duration = Duration::from_millis(500);
-
-/// How a check stands, for people.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Shown {
-    /// The check.
-    pub check: Name,
-    /// What subscribers choose by.
-    pub topic: Name,
-    /// How it stands.
-    pub standing: Standing,
-    /// When what is wrong began; `None` when all is well.
-    pub since: Option<Millis>,
-    /// What was read last, or why it could not be read; `None` before the first look.
-    pub reading: Option<Result<Reading, String>>,
-    /// The last look.
-    pub looked_at: Option<Millis>,
-    /// Whether its lock was held when it was due last, so that nobody looked.
-    pub locked: bool,
-}
-
-/// What all checks of this machine found last. Cheap to clone; all clones see the same.
-#[derive(Clone, Default)]
-pub struct Board(Arc<Mutex<BTreeMap<Name, (Rule, Name, Entry)>>>);
-
-impl Board {
-    /// How all checks stand now, by name; empty where another instance looks.
-    #[must_use]
-    pub fn all(&self, now: Millis) -> Vec<Shown> {
-        let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let shown = held.iter().map(|(name, (rule, topic, entry))| Shown {
-            check: name.clone(),
-            topic: topic.clone(),
-            standing: entry.state.standing(rule, now),
-            since: entry.state.since(),
-            reading: entry.reading.clone(),
-            looked_at: entry.state.looked_at(),
-            locked: entry.locked,
-        });
-        shown.collect()
-    }
-
-    fn replace(&self, entries: BTreeMap<Name, (Rule, Name, Entry)>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = entries;
-    }
-}
 
 /// Where a check stands, and what belongs to that.
 #[derive(Clone, Debug)]
@@ -222,12 +178,20 @@ impl Watch {
                 }
             }
         }
-        let same = self.followed.as_ref().is_some_and(|followed| Arc::ptr_eq(followed, &config));
+        let same = self
+            .followed
+            .as_ref()
+            .is_some_and(|followed| Arc::ptr_eq(followed, &config));
         if !same {
             let entries = self.entries.get_or_insert_default();
             let before = self.followed.as_ref();
             for (name, entry) in entries.iter_mut() {
-                let of = |config: &Arc<Config>| config.checks.get(name).map(|check| format!("{:?}", check.probe));
+                let of = |config: &Arc<Config>| {
+                    config
+                        .checks
+                        .get(name)
+                        .map(|check| format!("{:?}", check.probe))
+                };
                 let Some(probe) = of(&config) else { continue };
                 // What another probe remembers is nothing to this one.
                 if before.is_some_and(|before| of(before).is_some_and(|before| before != probe)) {
@@ -270,7 +234,8 @@ impl Watch {
         self.gone.clear();
         for row in rows {
             let name = Name::new(row.name.as_str()).ok();
-            let name = name.filter(|name| row.host == self.host && config.checks.contains_key(name));
+            let name =
+                name.filter(|name| row.host == self.host && config.checks.contains_key(name));
             match name {
                 Some(name) => {
                     entries.insert(name, entry(&row, now));
@@ -326,7 +291,9 @@ impl Watch {
     fn begin(&mut self, config: &Arc<Config>, now: Millis) {
         let mut late = Duration::ZERO;
         for (name, entry) in self.entries.iter_mut().flatten() {
-            let Some(check) = config.checks.get(name) else { continue };
+            let Some(check) = config.checks.get(name) else {
+                continue;
+            };
             // A clock that was set back must not keep anybody from looking.
             entry.due = entry.due.min(now.plus(check.every));
             if entry.due > now || self.under_way.contains_key(name) {
@@ -334,12 +301,20 @@ impl Watch {
             }
             late = late.max(now.since(entry.due));
             let next = entry.due.plus(check.every);
-            entry.due = if next > now { next } else { now.plus(check.every) };
+            entry.due = if next > now {
+                next
+            } else {
+                now.plus(check.every)
+            };
             entry.locked = check.lock.as_deref().is_some_and(lock_is_held);
             if entry.locked {
                 continue;
             }
-            let (prober, config, check) = (self.prober.clone(), Arc::clone(config), Arc::new(check.clone()));
+            let (prober, config, check) = (
+                self.prober.clone(),
+                Arc::clone(config),
+                Arc::new(check.clone()),
+            );
             self.under_way.insert(name.clone(), Arc::clone(&check));
             let (memory, room) = (entry.memory.clone(), Arc::clone(&self.room));
             self.looking.spawn(async move {
@@ -363,13 +338,24 @@ impl Watch {
         let mut decided = Vec::new();
         let mut changes = Vec::new();
         for (name, look) in looks {
-            let Some(check) = self.under_way.remove(&name) else { continue };
-            let Some(before) = self.entries.as_ref().and_then(|entries| entries.get(&name)) else { continue };
+            let Some(check) = self.under_way.remove(&name) else {
+                continue;
+            };
+            let Some(before) = self.entries.as_ref().and_then(|entries| entries.get(&name)) else {
+                continue;
+            };
             let (entry, change) = decide(before, &check, look, &self.host, now);
             let is_due = entry.written.is_none();
             changes.extend(change);
             if is_due {
-                decided.push((name, check.topic.clone(), Entry { written: Some(now), ..entry }));
+                decided.push((
+                    name,
+                    check.topic.clone(),
+                    Entry {
+                        written: Some(now),
+                        ..entry
+                    },
+                ));
             } else {
                 self.adopt(name, entry);
             }
@@ -398,35 +384,54 @@ impl Watch {
     }
 
     fn adopt(&mut self, name: Name, entry: Entry) {
-        if let Some(held) = self.entries.as_mut().and_then(|entries| entries.get_mut(&name)) {
+        if let Some(held) = self
+            .entries
+            .as_mut()
+            .and_then(|entries| entries.get_mut(&name))
+        {
             *held = entry;
         }
     }
 
     fn show(&self) {
         let Some(config) = &self.followed else { return };
-        let entries = self.entries.iter().flatten().filter_map(|(name, entry)| {
+        let all = self.entries.iter().flatten().filter_map(|(name, entry)| {
             let check = config.checks.get(name)?;
-            Some((name.clone(), (Rule::of(check), check.topic.clone(), entry.clone())))
+            Some(Shown {
+                check: name.clone(),
+                topic: check.topic.clone(),
+                state: entry.state.clone(),
+                rule: Rule::of(check),
+                reading: entry.reading.clone(),
+                locked: entry.locked,
+            })
         });
-        self.board.replace(entries.collect());
+        self.board.replace(all.collect());
     }
 }
 
 impl Drop for Watch {
     /// Whoever looks no more shows nothing.
     fn drop(&mut self) {
-        self.board.replace(BTreeMap::new());
+        self.board.replace(Vec::new());
     }
 }
 
 /// What a look makes of a check. The entry is to be written down when it does not say when it was.
-fn decide(before: &Entry, check: &Check, look: Look, host: &str, now: Millis) -> (Entry, Option<Change>) {
+fn decide(
+    before: &Entry,
+    check: &Check,
+    look: Look,
+    host: &str,
+    now: Millis,
+) -> (Entry, Option<Change>) {
     let rule = Rule::of(check);
     let since_before = before.state.since();
     let (state, turn) = state::step(before.state.clone(), &rule, &look.seen, now);
     let reading = look.seen.map(|seen| seen.reading);
-    let old = before.written.is_none_or(|at| at > now || now.since(at) >= WRITE_EVERY);
+    let old = before
+        .written
+        .is_none_or(|at| at > now || now.since(at) >= WRITE_EVERY);
     let is_news = turn.is_some() || look.matters || old || state.differs(&before.state);
     let change = turn.map(|turn| Change {
         check: check.name.to_string(),
@@ -439,7 +444,11 @@ fn decide(before: &Entry, check: &Check, look: Look, host: &str, now: Millis) ->
             Turn::Cleared => None,
         },
         at: now,
-        since: state.since().filter(|_| turn != Turn::Cleared).or(since_before).unwrap_or(now),
+        since: state
+            .since()
+            .filter(|_| turn != Turn::Cleared)
+            .or(since_before)
+            .unwrap_or(now),
         flapping: state.is_flapping(),
     });
     let entry = Entry {
@@ -475,7 +484,11 @@ fn read_state(row: &Row) -> State {
         _ => None,
     };
     read.unwrap_or_else(|| {
-        tracing::error!(check = row.name, version = row.version, "the stored state of a check cannot be read");
+        tracing::error!(
+            check = row.name,
+            version = row.version,
+            "the stored state of a check cannot be read"
+        );
         State::default()
     })
 }

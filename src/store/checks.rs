@@ -98,10 +98,11 @@ pub async fn remove(db: &mut Connection, host: &str, name: &str) -> Result<()> {
 /// # Errors
 /// When the database refuses.
 pub async fn last_success(db: &mut Connection, title: &str) -> Result<Option<Millis>> {
-    let row = sqlx::query("SELECT MAX(finished_at) FROM jobs WHERE title = $1 AND state = 'succeeded'")
-        .bind(title)
-        .fetch_one(db)
-        .await?;
+    let row =
+        sqlx::query("SELECT MAX(finished_at) FROM jobs WHERE title = $1 AND state = 'succeeded'")
+            .bind(title)
+            .fetch_one(db)
+            .await?;
     Ok(row.get::<Option<i64>, _>(0).map(Millis))
 }
 

@@ -37,3 +37,4 @@ mod source;
 mod spine;
 mod store;
 mod trouble;
+mod watching;

@@ -116,7 +116,10 @@ fn fits(own: &[Entry], entry: &Entry) -> bool {
         _ => "warn",
     };
     let written = own.iter().find(|entry| entry.key == other);
-    match (number(&entry.node), written.and_then(|entry| number(&entry.node))) {
+    match (
+        number(&entry.node),
+        written.and_then(|entry| number(&entry.node)),
+    ) {
         (Some(default), Some(written)) if other == "crit" => default < written,
         (Some(default), Some(written)) => default > written,
         (None, _) | (_, None) => true,

@@ -77,17 +77,19 @@ const KINDS: [(&str, Kind); 19] = [
 ];
 
 /// Reads `kind` and the keys that belong to it.
-pub(super) fn read(
-    map: &mut Map<'_>,
-    around: &Around<'_>,
-    report: &mut Report,
-) -> Option<Found> {
+pub(super) fn read(map: &mut Map<'_>, around: &Around<'_>, report: &mut Report) -> Option<Found> {
     if map.get("kind").is_none() {
         map.missing("kind", report);
         return None;
     }
     let kind = map.word("kind", &KINDS, report)?;
-    let found = |probe, limits, hold| Some(Found { probe, limits, hold });
+    let found = |probe, limits, hold| {
+        Some(Found {
+            probe,
+            limits,
+            hold,
+        })
+    };
     let mut percent = |map: &mut Map<'_>, warn, crit| {
         limits::read(map, Unit::Percent, true, (Some(warn), Some(crit)), report)
     };
@@ -127,7 +129,11 @@ pub(super) fn read(
         Kind::Docker => docker(map, report),
         Kind::Script => {
             let argv = argv(map, around, report)?;
-            found(Probe::Script { argv }, Limits::none(Unit::Number), Duration::ZERO)
+            found(
+                Probe::Script { argv },
+                Limits::none(Unit::Number),
+                Duration::ZERO,
+            )
         }
         Kind::Heartbeat => {
             let limits = limits::required(map, Unit::Seconds, true, report);
@@ -163,7 +169,10 @@ fn disk(map: &mut Map<'_>, around: &Around<'_>, report: &mut Report) -> Option<F
     let (limits, hold) = match measure {
         DiskMeasure::Percent | DiskMeasure::Inodes => {
             let default = (Some(90.0), Some(97.0));
-            (limits::read(map, Unit::Percent, true, default, report), MINUTE)
+            (
+                limits::read(map, Unit::Percent, true, default, report),
+                MINUTE,
+            )
         }
         DiskMeasure::Free => (limits::required(map, Unit::Bytes, false, report), MINUTE),
         DiskMeasure::FullIn => {
@@ -237,7 +246,11 @@ fn file(map: &mut Map<'_>, around: &Around<'_>, report: &mut Report) -> Option<F
         Size,
         Lines,
     }
-    let measures = [("age", What::Age), ("size", What::Size), ("lines", What::Lines)];
+    let measures = [
+        ("age", What::Age),
+        ("size", What::Size),
+        ("lines", What::Lines),
+    ];
     let path = map.required("path", report);
     if map.get("measure").is_none() {
         map.missing("measure", report);
@@ -282,7 +295,7 @@ fn url(map: &mut Map<'_>, around: &Around<'_>, report: &mut Report) -> Option<Fo
     let default = (Some(14.0 * day), Some(3.0 * day));
     let tls = match map.section("tls", report) {
         Some(mut section) => {
-            let tls = limits::read(&mut section, Unit::Seconds, false, default, report);
+            let tls = limits::pair(&mut section, Unit::Seconds, false, default, report);
             section.finish(report);
             tls
         }
@@ -333,8 +346,9 @@ fn tcp(map: &mut Map<'_>, report: &mut Report) -> Option<Found> {
     let Some((host, port)) = parts else {
         if let Some(node) = map.get("address") {
             let name = map.name("address");
-            let message =
-                format!("`{name}` is `{written}`; write a host and a port, such as db.example.org:5432");
+            let message = format!(
+                "`{name}` is `{written}`; write a host and a port, such as db.example.org:5432"
+            );
             report.fault(&node.at, message);
         }
         return None;
@@ -377,8 +391,9 @@ fn docker(map: &mut Map<'_>, report: &mut Report) -> Option<Found> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
     if container.is_empty() || !container.chars().all(plain) {
         if let Some(node) = map.get("container") {
-            let message =
-                format!("`{container}` is not the name of a container; write it as `docker ps` shows it");
+            let message = format!(
+                "`{container}` is not the name of a container; write it as `docker ps` shows it"
+            );
             report.fault(&node.at, message);
         }
         return None;
@@ -426,7 +441,10 @@ fn argv(map: &mut Map<'_>, around: &Around<'_>, report: &mut Report) -> Option<V
     };
     let elements = items(node, &map.name("run"), report);
     let Some(((first, at), rest)) = elements.split_first() else {
-        let message = format!("`{}` is empty; write a path, or a list that starts with one", map.name("run"));
+        let message = format!(
+            "`{}` is empty; write a path, or a list that starts with one",
+            map.name("run")
+        );
         report.fault(&node.at, message);
         return None;
     };

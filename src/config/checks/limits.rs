@@ -43,9 +43,11 @@ impl Limits {
         let before = |limit: f64| {
             let distance = match unit {
                 Unit::Percent => POINTS,
-                Unit::Number | Unit::Bytes | Unit::BytesPerSecond | Unit::Seconds | Unit::Celsius => {
-                    limit.abs() * SHARE
-                }
+                Unit::Number
+                | Unit::Bytes
+                | Unit::BytesPerSecond
+                | Unit::Seconds
+                | Unit::Celsius => limit.abs() * SHARE,
             };
             match rises {
                 true => limit - distance,
@@ -98,8 +100,8 @@ impl Limits {
     }
 }
 
-/// Reads `warn`, `crit` and where they are over. `default` counts when neither is written.
-pub(super) fn read(
+/// Reads `warn` and `crit`. `default` counts when neither is written.
+pub(super) fn pair(
     map: &mut Map<'_>,
     unit: Unit,
     rises: bool,
@@ -107,7 +109,7 @@ pub(super) fn read(
     report: &mut Report,
 ) -> Limits {
     let written = map.get("warn").is_some() || map.get("crit").is_some();
-    let mut limits = match written {
+    let limits = match written {
         true => {
             let warn = value(map, "warn", unit, report);
             let crit = value(map, "crit", unit, report);
@@ -123,9 +125,21 @@ pub(super) fn read(
             true => "above",
             false => "below",
         };
-        let message = format!("`{}` must be {side} `warn`, for which less is needed", map.name("crit"));
+        let message = format!("`{}` must be {side} `warn`", map.name("crit"));
         report.fault(&node.at, message);
     }
+    limits
+}
+
+/// Reads `warn`, `crit` and where they are over. `default` counts when neither is written.
+pub(super) fn read(
+    map: &mut Map<'_>,
+    unit: Unit,
+    rises: bool,
+    default: (Option<f64>, Option<f64>),
+    report: &mut Report,
+) -> Limits {
+    let mut limits = pair(map, unit, rises, default, report);
     if let Some(clear) = value(map, "clear", unit, report) {
         limits.clear_warn = limits.warn.map(|_| clear);
         limits.clear_crit = limits.crit.map(|_| clear);
@@ -138,8 +152,20 @@ pub(super) fn read(
     }
     limits.clear_warn = value(map, "clear_warn", unit, report).or(limits.clear_warn);
     limits.clear_crit = value(map, "clear_crit", unit, report).or(limits.clear_crit);
-    check_clear(map, ("clear_warn", "warn"), (limits.clear_warn, limits.warn), rises, report);
-    check_clear(map, ("clear_crit", "crit"), (limits.clear_crit, limits.crit), rises, report);
+    check_clear(
+        map,
+        ("clear_warn", "warn"),
+        (limits.clear_warn, limits.warn),
+        rises,
+        report,
+    );
+    check_clear(
+        map,
+        ("clear_crit", "crit"),
+        (limits.clear_crit, limits.crit),
+        rises,
+        report,
+    );
     limits
 }
 

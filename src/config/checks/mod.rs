@@ -127,9 +127,8 @@ pub(super) fn read(
             let default = defaults.remove(name.as_str());
             if is_off(&entry.node) {
                 if default.is_none() {
-                    let message = format!(
-                        "there is no default check `{name}` to turn off; remove the line"
-                    );
+                    let message =
+                        format!("there is no default check `{name}` to turn off; remove the line");
                     report.fault(&entry.at, message);
                 }
                 continue;
@@ -173,7 +172,10 @@ fn check(name: Name, node: &Node, around: &Around<'_>, report: &mut Report) -> O
     if every < Duration::from_secs(1)
         && let Some(node) = map.get("every")
     {
-        let message = format!("`{}` is shorter than 1s; write 1s or more", map.name("every"));
+        let message = format!(
+            "`{}` is shorter than 1s; write 1s or more",
+            map.name("every")
+        );
         report.fault(&node.at, message);
     }
     let hold = hold_of(&mut map, hold, report);
@@ -182,7 +184,9 @@ fn check(name: Name, node: &Node, around: &Around<'_>, report: &mut Report) -> O
     let topic = match map.get("topic") {
         Some(node) => super::read::text(node, &map.name("topic"), report)
             .and_then(|written| parse_name(written, &node.at, report)),
-        None => found.as_ref().and_then(|found| Name::new(found.probe.topic()).ok()),
+        None => found
+            .as_ref()
+            .and_then(|found| Name::new(found.probe.topic()).ok()),
     };
     let notify = notify(&mut map, around.access, report);
     let fix = fix(&mut map, around.catalog, report);
@@ -300,12 +304,7 @@ fn fix(map: &mut Map<'_>, catalog: &Catalog, report: &mut Report) -> Option<Fix>
 }
 
 /// The name of a configured script.
-fn script_name(
-    node: &Node,
-    key: &str,
-    catalog: &Catalog,
-    report: &mut Report,
-) -> Option<Name> {
+fn script_name(node: &Node, key: &str, catalog: &Catalog, report: &mut Report) -> Option<Name> {
     let written = super::read::text(node, key, report)?;
     let name = parse_name(written, &node.at, report)?;
     if catalog.scripts.contains_key(&name) {

@@ -173,7 +173,7 @@ fn keys_of_tree(node: &Node, path: &str, found: &mut BTreeSet<String>) {
         }
         Value::Map(entries) => {
             for entry in entries {
-                let free = matches!(path, "scripts" | "scripts.*.env");
+                let free = matches!(path, "scripts" | "scripts.*.env" | "checks");
                 let key = if free { "*" } else { &entry.key };
                 let key = if path.is_empty() {
                     key.to_owned()
@@ -202,6 +202,9 @@ fn keys_of_schema(schema: &Json, path: &str, found: &mut BTreeSet<String>) {
     }
     if schema["additionalProperties"].is_object() {
         visit("*", &schema["additionalProperties"]);
+    }
+    for one in schema["anyOf"].as_array().into_iter().flatten() {
+        keys_of_schema(one, path, found);
     }
     if schema["items"].is_object() {
         keys_of_schema(&schema["items"], &format!("{path}[]"), found);

@@ -24,7 +24,10 @@ impl Points {
     fn add(&mut self, now: Millis, free: u64) {
         // A clock that was set back makes the newer ones worthless.
         self.0.retain(|(at, _)| *at < now);
-        let due = self.0.last().is_none_or(|(at, _)| now.since(*at) >= POINTS.0);
+        let due = self
+            .0
+            .last()
+            .is_none_or(|(at, _)| now.since(*at) >= POINTS.0);
         if due {
             self.0.push((now, free));
         }
@@ -70,8 +73,7 @@ impl Around<'_> {
                 None => self.well(format!("{shown} does not count inodes")),
             },
             DiskMeasure::FullIn => {
-                let mut points: Points =
-                    serde_json::from_value(memory.take()).unwrap_or_default();
+                let mut points: Points = serde_json::from_value(memory.take()).unwrap_or_default();
                 points.add(self.now, room.free);
                 let slope = points.slope();
                 *memory = serde_json::to_value(points).unwrap_or_default();
@@ -82,7 +84,10 @@ impl Around<'_> {
                 match left {
                     Some(seconds) => {
                         let time = human(Duration::from_secs_f64(seconds));
-                        self.value(seconds, Some(format!("{shown} is full in {time} if it goes on like that")))
+                        self.value(
+                            seconds,
+                            Some(format!("{shown} is full in {time} if it goes on like that")),
+                        )
                     }
                     None => self.well(format!("{shown} does not fill")),
                 }
@@ -110,6 +115,10 @@ mod tests {
         assert_eq!(points.0.len(), 60);
         assert!((points.slope().unwrap() - 100.0).abs() < 1e-6);
         points.add(minute(50), 7);
-        assert_eq!(points.0.last(), Some(&(minute(50), 7)), "the clock was set back");
+        assert_eq!(
+            points.0.last(),
+            Some(&(minute(50), 7)),
+            "the clock was set back"
+        );
     }
 }

@@ -36,11 +36,17 @@ impl Around<'_> {
             FileMeasure::Age => {
                 let changed = self.meta(path, |meta| meta.modified().ok()).await?;
                 let Some(changed) = changed else {
-                    return Err(format!("{} does not tell when it was changed", path.display()));
+                    return Err(format!(
+                        "{} does not tell when it was changed",
+                        path.display()
+                    ));
                 };
                 let since = changed.duration_since(UNIX_EPOCH).unwrap_or_default();
                 let since = Millis(i64::try_from(since.as_millis()).unwrap_or(0));
-                self.value(self.now.since(since).as_secs_f64(), Some(path.display().to_string()))
+                self.value(
+                    self.now.since(since).as_secs_f64(),
+                    Some(path.display().to_string()),
+                )
             }
             FileMeasure::Size => {
                 let size = self.meta(path, |meta| Some(meta.len())).await?;
@@ -69,8 +75,13 @@ impl Around<'_> {
                 log.add(self.now, *within, count);
                 // The line is masked before it is kept: only then does it leave for the database.
                 let redactor = self.prober.redactor(self.config);
-                let short = |line: &String| redactor.mask(line).chars().take(super::MAX_NOTE).collect();
-                log.last = last.as_ref().map(short).or(log.last.take()).filter(|_| !log.matches.is_empty());
+                let short =
+                    |line: &String| redactor.mask(line).chars().take(super::MAX_NOTE).collect();
+                log.last = last
+                    .as_ref()
+                    .map(short)
+                    .or(log.last.take())
+                    .filter(|_| !log.matches.is_empty());
                 let total = log.matches.iter().map(|(_, count)| count).sum();
                 let note = log.last.clone();
                 *memory = serde_json::to_value(log).unwrap_or_default();
@@ -111,7 +122,10 @@ impl Log {
 }
 
 fn no_answer(path: &Path) -> String {
-    format!("{} does not answer (is a network disk gone?)", path.display())
+    format!(
+        "{} does not answer (is a network disk gone?)",
+        path.display()
+    )
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> String {

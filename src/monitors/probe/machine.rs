@@ -48,7 +48,10 @@ impl Around<'_> {
         let found: Vec<_> = devices.iter().filter(|one| wanted(&one.device)).collect();
         if let (Some(device), true) = (device, found.is_empty()) {
             let known: Vec<&str> = devices.iter().map(|one| one.device.as_str()).collect();
-            return Err(format!("there is no device {device}; there are: {}", known.join(", ")));
+            return Err(format!(
+                "there is no device {device}; there are: {}",
+                known.join(", ")
+            ));
         }
         let rates = found.iter().map(|one| match flow {
             Flow::DiskRead | Flow::NetIn => one.inward,
@@ -63,7 +66,9 @@ impl Around<'_> {
         let found = sensors.into_iter().filter(|(label, _)| wanted(label));
         match found.max_by(|one, other| one.1.total_cmp(&other.1)) {
             Some((label, degrees)) => self.value(degrees, Some(label)),
-            None => Err("this machine has no such sensor; remove the check, or name another".to_owned()),
+            None => {
+                Err("this machine has no such sensor; remove the check, or name another".to_owned())
+            }
         }
     }
 

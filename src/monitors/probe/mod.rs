@@ -136,7 +136,11 @@ impl Prober {
     fn redactor(&self, config: &Config) -> Redactor {
         let scripts = config.scripts.values().flat_map(|script| &script.secrets);
         let secrets = scripts.filter_map(|name| self.env.get(name));
-        let token = config.telegram.token.as_ref().map(|token| token.expose_secret());
+        let token = config
+            .telegram
+            .token
+            .as_ref()
+            .map(|token| token.expose_secret());
         Redactor::new(secrets.chain(token))
     }
 
@@ -205,7 +209,10 @@ impl Around<'_> {
 }
 
 /// A count as a value.
-#[expect(clippy::cast_precision_loss, reason = "shown and compared, not counted with")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "shown and compared, not counted with"
+)]
 fn number(count: u64) -> f64 {
     count as f64
 }

@@ -28,7 +28,12 @@ impl Around<'_> {
             return Err("this is no check of a page".to_owned());
         };
         let host = url.host_str().unwrap_or_default();
-        let answer = match self.prober.web.get(url, ca.as_deref(), self.check.timeout).await {
+        let answer = match self
+            .prober
+            .web
+            .get(url, ca.as_deref(), self.check.timeout)
+            .await
+        {
             Ok(answer) => answer,
             Err(why) => return self.wrong(format!("{host}: {why}")),
         };
@@ -41,17 +46,28 @@ impl Around<'_> {
         if !is_right {
             add(format!("{host} answers with {}", answer.status));
         }
-        if contains.as_ref().is_some_and(|text| !answer.body.contains(text)) {
+        if contains
+            .as_ref()
+            .is_some_and(|text| !answer.body.contains(text))
+        {
             add(format!("{host} does not answer with the expected text"));
         }
-        if matches.as_ref().is_some_and(|pattern| !pattern.is_match(&answer.body)) {
-            add(format!("{host} does not answer with what the expression expects"));
+        if matches
+            .as_ref()
+            .is_some_and(|pattern| !pattern.is_match(&answer.body))
+        {
+            add(format!(
+                "{host} does not answer with what the expression expects"
+            ));
         }
         if let Some(left) = self.certificate(&answer)
             && let Some(severity) = tls.judge(left, None)
         {
             let left = human(Duration::from_secs_f64(left));
-            wrong.push((severity, format!("the certificate of {host} ends in {left}")));
+            wrong.push((
+                severity,
+                format!("the certificate of {host} ends in {left}"),
+            ));
         }
         let stated = wrong.iter().map(|(severity, _)| *severity).max();
         let notes: Vec<String> = wrong.into_iter().map(|(_, note)| note).collect();
@@ -70,7 +86,10 @@ impl Around<'_> {
 
     pub(super) async fn tcp(&self, host: &str, port: u16) -> Found {
         match sockets::connect(host, port, self.check.timeout).await {
-            Ok(took) => self.value(took.as_secs_f64(), Some(format!("{host}:{port} takes connections"))),
+            Ok(took) => self.value(
+                took.as_secs_f64(),
+                Some(format!("{host}:{port} takes connections")),
+            ),
             Err(why) => self.wrong(why),
         }
     }
@@ -90,8 +109,15 @@ impl Around<'_> {
             .copied()
             .collect();
         match missing.is_empty() {
-            true => self.value(took.as_secs_f64(), Some(format!("{name} is {}", list(&found)))),
-            false => self.wrong(format!("{name} is {}, not {}", list(&found), list(&missing))),
+            true => self.value(
+                took.as_secs_f64(),
+                Some(format!("{name} is {}", list(&found))),
+            ),
+            false => self.wrong(format!(
+                "{name} is {}, not {}",
+                list(&found),
+                list(&missing)
+            )),
         }
     }
 
@@ -104,15 +130,24 @@ impl Around<'_> {
         };
         let skew = skew(Millis::now(), theirs, answer.took);
         let note = match skew > 0.0 {
-            true => format!("the clock here is {} s ahead of that of {host}", skew.round()),
-            false => format!("the clock here is {} s behind that of {host}", skew.abs().round()),
+            true => format!(
+                "the clock here is {} s ahead of that of {host}",
+                skew.round()
+            ),
+            false => format!(
+                "the clock here is {} s behind that of {host}",
+                skew.abs().round()
+            ),
         };
         self.value(skew.abs(), Some(note))
     }
 }
 
 /// How far a clock is ahead of another one, in seconds, as far as that is certain.
-#[expect(clippy::cast_precision_loss, reason = "a distance of years needs no milliseconds")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a distance of years needs no milliseconds"
+)]
 fn skew(ours: Millis, theirs: Millis, took: Duration) -> f64 {
     let ahead = (ours.0 - theirs.0) as f64 / 1000.0;
     // Theirs was written at some time while it was asked, and its seconds are whole.

@@ -28,7 +28,9 @@ impl Around<'_> {
         matters: &mut bool,
     ) -> Found {
         let mut db = self.prober.store.read().await.map_err(away)?;
-        let last = store::checks::last_success(&mut db, script.as_str()).await.map_err(away)?;
+        let last = store::checks::last_success(&mut db, script.as_str())
+            .await
+            .map_err(away)?;
         drop(db);
         let before: Option<Heartbeat> = serde_json::from_value(memory.take()).ok();
         let before = before.filter(|beat| beat.script == script.as_str());
@@ -52,7 +54,9 @@ impl Around<'_> {
     pub(super) async fn own(&self, measure: Own) -> Found {
         match measure {
             Own::Reload => match self.prober.reloads.fault() {
-                Some(fault) => self.wrong(format!("the configuration on the disk is not in force: {fault}")),
+                Some(fault) => self.wrong(format!(
+                    "the configuration on the disk is not in force: {fault}"
+                )),
                 None => self.well("the configuration is in force".to_owned()),
             },
             Own::Lateness => {
@@ -63,22 +67,32 @@ impl Around<'_> {
             Own::LostJobs => {
                 let mut db = self.prober.store.read().await.map_err(away)?;
                 let since = self.now.minus(WINDOW);
-                let lost = store::checks::lost_since(&mut db, since).await.map_err(away)?;
-                self.value(number(lost), Some("jobs lost within the hour; see /jobs failed".to_owned()))
+                let lost = store::checks::lost_since(&mut db, since)
+                    .await
+                    .map_err(away)?;
+                self.value(
+                    number(lost),
+                    Some("jobs lost within the hour; see /jobs failed".to_owned()),
+                )
             }
             Own::Backlog => {
                 let mut db = self.prober.store.read().await.map_err(away)?;
                 let (queued, _) = store::jobs::counts(&mut db).await.map_err(away)?;
                 let most = self.config.jobs.max_queued as u64;
                 let share = number(queued) * 100.0 / number(most.max(1));
-                self.value(share.min(100.0), Some(format!("{queued} of {most} jobs wait")))
+                self.value(
+                    share.min(100.0),
+                    Some(format!("{queued} of {most} jobs wait")),
+                )
             }
             Own::Undelivered => {
                 let mut db = self.prober.store.read().await.map_err(away)?;
                 let since = self.now.minus(WINDOW);
                 let found = store::checks::undelivered_since(&mut db, since).await;
                 let (messages, chats) = found.map_err(away)?;
-                let note = format!("messages not delivered within the hour, to chats: {chats}; see /outbox");
+                let note = format!(
+                    "messages not delivered within the hour, to chats: {chats}; see /outbox"
+                );
                 self.value(number(messages), Some(note))
             }
         }

@@ -36,7 +36,11 @@ impl Restarts {
             self.0.push((now, count));
         }
         // The newest one that is older than the window is where it begins.
-        while self.0.get(1).is_some_and(|(at, _)| now.since(*at) >= WINDOW) {
+        while self
+            .0
+            .get(1)
+            .is_some_and(|(at, _)| now.since(*at) >= WINDOW)
+        {
             self.0.remove(0);
         }
         count - self.0.first().map_or(count, |(_, first)| *first)
@@ -63,10 +67,14 @@ impl Around<'_> {
         }
         let what = name.or(pattern.map(Regex::as_str)).unwrap_or_default();
         let (stated, note) = match max {
-            _ if count < min => (Some(self.check.severity), format!("{count} of {what} run, at least {min} should")),
-            Some(max) if count > max => {
-                (Some(self.check.severity), format!("{count} of {what} run, at most {max} should"))
-            }
+            _ if count < min => (
+                Some(self.check.severity),
+                format!("{count} of {what} run, at least {min} should"),
+            ),
+            Some(max) if count > max => (
+                Some(self.check.severity),
+                format!("{count} of {what} run, at most {max} should"),
+            ),
             Some(_) | None => (None, format!("{count} of {what} run")),
         };
         match self.check.limits.is_set() {
@@ -82,7 +90,10 @@ impl Around<'_> {
             units => {
                 let found = systemd::named(units, &env, self.check.timeout).await?;
                 let runs = ["active", "activating", "reloading"];
-                found.into_iter().filter(|unit| !runs.contains(&unit.state.as_str())).collect()
+                found
+                    .into_iter()
+                    .filter(|unit| !runs.contains(&unit.state.as_str()))
+                    .collect()
             }
         };
         let mut words: Vec<String> = bad
@@ -111,7 +122,9 @@ impl Around<'_> {
         *memory = serde_json::to_value(restarts).unwrap_or_default();
         let sick = found.health.as_deref() == Some("unhealthy");
         let stated = (found.state != "running" || sick).then_some(self.check.severity);
-        let health = found.health.map_or_else(String::new, |health| format!(", {health}"));
+        let health = found
+            .health
+            .map_or_else(String::new, |health| format!(", {health}"));
         let again = match count {
             0 => String::new(),
             count => format!(", started again {count} times within the hour"),
@@ -139,7 +152,8 @@ impl Around<'_> {
         };
         let mut read = |bytes: &[u8]| keep(&mut printed, bytes);
         let mut hear = |bytes: &[u8]| keep(&mut complaints, bytes);
-        let ended = process::run_apart(&spec, &CancellationToken::new(), &mut read, &mut hear).await;
+        let ended =
+            process::run_apart(&spec, &CancellationToken::new(), &mut read, &mut hear).await;
         let finished = ended.map_err(|error| error.to_string())?;
         let said = first_line(&printed).or_else(|| first_line(&complaints));
         let stated = match finished.end {
@@ -177,7 +191,17 @@ mod tests {
     fn restarts_are_counted_over_an_hour() {
         let minute = |n: i64| Millis(n * 60_000);
         let mut restarts = Restarts::default();
-        let seen = [(0, 5, 0), (10, 6, 1), (20, 8, 3), (65, 8, 3), (71, 8, 2), (90, 9, 1), (200, 9, 0), (201, 0, 0), (100, 0, 0)];
+        let seen = [
+            (0, 5, 0),
+            (10, 6, 1),
+            (20, 8, 3),
+            (65, 8, 3),
+            (71, 8, 2),
+            (90, 9, 1),
+            (200, 9, 0),
+            (201, 0, 0),
+            (100, 0, 0),
+        ];
         for (at, count, wanted) in seen {
             assert_eq!(restarts.add(minute(at), count), wanted, "at {at}");
         }
@@ -185,7 +209,10 @@ mod tests {
 
     #[test]
     fn of_what_a_program_prints_the_first_line_counts() {
-        assert_eq!(first_line(b"DISK OK - fine | /=1MB;2;3\nmore"), Some("DISK OK - fine".to_owned()));
+        assert_eq!(
+            first_line(b"DISK OK - fine | /=1MB;2;3\nmore"),
+            Some("DISK OK - fine".to_owned())
+        );
         assert_eq!(first_line(b""), None);
         assert_eq!(first_line(b" | x=1"), None);
     }

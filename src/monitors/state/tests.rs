@@ -1,6 +1,8 @@
 use super::*;
 use crate::base::alert::Unit;
-use proptest::prelude::{Just, Strategy, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest};
+use proptest::prelude::{
+    Just, Strategy, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest,
+};
 use proptest::test_runner::Config;
 
 const SECOND: i64 = 1000;
@@ -46,7 +48,12 @@ fn told(rule: &Rule, seen: &[Result<Seen, String>]) -> Vec<Option<Turn>> {
     let looks = seen.iter().zip(0..);
     looks
         .map(|(seen, minute)| {
-            let (next, turn) = step(std::mem::take(&mut state), rule, seen, Millis(minute * MINUTE));
+            let (next, turn) = step(
+                std::mem::take(&mut state),
+                rule,
+                seen,
+                Millis(minute * MINUTE),
+            );
             state = next;
             turn
         })
@@ -63,23 +70,98 @@ fn what_is_told_of_which_looks() {
     let over = Some(Turn::Cleared);
     let of = |values: &[f64]| values.iter().map(|one| value(*one)).collect::<Vec<_>>();
     let cases = [
-        ("all is well", 0, of(&[10.0, 79.9, 10.0]), vec![None, None, None]),
+        (
+            "all is well",
+            0,
+            of(&[10.0, 79.9, 10.0]),
+            vec![None, None, None],
+        ),
         ("at once", 0, of(&[80.0, 10.0]), vec![raised(WARN), over]),
-        ("critical at once", 0, of(&[95.0, 10.0]), vec![raised(CRIT), over]),
-        ("worse, better, over", 0, of(&[85.0, 95.0, 85.0, 10.0]), vec![raised(WARN), became(CRIT), became(WARN), over]),
+        (
+            "critical at once",
+            0,
+            of(&[95.0, 10.0]),
+            vec![raised(CRIT), over],
+        ),
+        (
+            "worse, better, over",
+            0,
+            of(&[85.0, 95.0, 85.0, 10.0]),
+            vec![raised(WARN), became(CRIT), became(WARN), over],
+        ),
         // 77 is where a warning ends, 87 where it is critical no more.
-        ("held by hysteresis", 0, of(&[80.0, 78.0, 77.1, 77.0]), vec![raised(WARN), None, None, over]),
-        ("critical held", 0, of(&[90.0, 87.5, 87.0, 80.0]), vec![raised(CRIT), None, became(WARN), None]),
-        ("not long enough", 2 * MINUTE, of(&[85.0, 85.0, 10.0, 85.0, 85.0]), vec![None; 5]),
-        ("long enough", 2 * MINUTE, of(&[85.0, 85.0, 85.0, 85.0]), vec![None, None, raised(WARN), None]),
-        ("critical has to last too", 2 * MINUTE, of(&[85.0, 95.0, 95.0, 95.0]), vec![None, None, raised(WARN), became(CRIT)]),
-        ("a dip that hysteresis holds goes on", 2 * MINUTE, of(&[85.0, 78.0, 85.0]), vec![None, None, raised(WARN)]),
-        ("one failure is no news", 0, vec![gone(), value(1.0)], vec![None, None]),
-        ("unreadable", 0, vec![gone(), gone(), gone(), value(1.0)], vec![None, raised(WARN), None, over]),
-        ("unreadable has to last", 3 * MINUTE, vec![gone(), gone(), gone(), gone()], vec![None, None, None, raised(WARN)]),
-        ("readable again and critical", 0, vec![gone(), gone(), value(95.0)], vec![None, raised(WARN), became(CRIT)]),
-        ("unreadable does not make it better", 0, vec![value(95.0), gone(), gone(), value(95.0)], vec![raised(CRIT), None, None, None]),
-        ("stated", 0, vec![stated(Some(CRIT)), stated(Some(WARN)), stated(None)], vec![raised(CRIT), became(WARN), over]),
+        (
+            "held by hysteresis",
+            0,
+            of(&[80.0, 78.0, 77.1, 77.0]),
+            vec![raised(WARN), None, None, over],
+        ),
+        (
+            "critical held",
+            0,
+            of(&[90.0, 87.5, 87.0, 80.0]),
+            vec![raised(CRIT), None, became(WARN), None],
+        ),
+        (
+            "not long enough",
+            2 * MINUTE,
+            of(&[85.0, 85.0, 10.0, 85.0, 85.0]),
+            vec![None; 5],
+        ),
+        (
+            "long enough",
+            2 * MINUTE,
+            of(&[85.0, 85.0, 85.0, 85.0]),
+            vec![None, None, raised(WARN), None],
+        ),
+        (
+            "critical has to last too",
+            2 * MINUTE,
+            of(&[85.0, 95.0, 95.0, 95.0]),
+            vec![None, None, raised(WARN), became(CRIT)],
+        ),
+        (
+            "a dip that hysteresis holds goes on",
+            2 * MINUTE,
+            of(&[85.0, 78.0, 85.0]),
+            vec![None, None, raised(WARN)],
+        ),
+        (
+            "one failure is no news",
+            0,
+            vec![gone(), value(1.0)],
+            vec![None, None],
+        ),
+        (
+            "unreadable",
+            0,
+            vec![gone(), gone(), gone(), value(1.0)],
+            vec![None, raised(WARN), None, over],
+        ),
+        (
+            "unreadable has to last",
+            3 * MINUTE,
+            vec![gone(), gone(), gone(), gone()],
+            vec![None, None, None, raised(WARN)],
+        ),
+        (
+            "readable again and critical",
+            0,
+            vec![gone(), gone(), value(95.0)],
+            vec![None, raised(WARN), became(CRIT)],
+        ),
+        (
+            "unreadable does not make it better",
+            0,
+            vec![value(95.0), gone(), gone(), value(95.0)],
+            vec![raised(CRIT), None, None, None],
+        ),
+        (
+            "stated",
+            0,
+            vec![stated(Some(CRIT)), stated(Some(WARN)), stated(None)],
+            vec![raised(CRIT), became(WARN), over],
+        ),
     ];
     for (name, hold, seen, wanted) in cases {
         assert_eq!(told(&rule(hold), &seen), wanted, "{name}");
@@ -106,7 +188,9 @@ fn lower_is_worse_where_the_rule_says_so() {
 #[test]
 fn what_flaps_is_told_once_and_again_when_it_is_calm() {
     let rule = rule(0);
-    let up_and_down: Vec<_> = (0..40).map(|n| value(if n % 2 == 0 { 85.0 } else { 10.0 })).collect();
+    let up_and_down: Vec<_> = (0..40)
+        .map(|n| value(if n % 2 == 0 { 85.0 } else { 10.0 }))
+        .collect();
     let turns = told(&rule, &up_and_down);
     let news: Vec<_> = turns.iter().flatten().collect();
     assert_eq!(news.len(), 2 * RISES - 1, "{news:?}");
@@ -118,7 +202,9 @@ fn what_flaps_is_told_once_and_again_when_it_is_calm() {
     assert_eq!(turns.iter().flatten().last(), Some(&Turn::Cleared));
     assert_eq!(turns.iter().rposition(Option::is_some), Some(39 + 15));
     // What becomes critical meanwhile is news, once.
-    let mut seen: Vec<_> = (0..12).map(|n| value(if n % 2 == 0 { 85.0 } else { 10.0 })).collect();
+    let mut seen: Vec<_> = (0..12)
+        .map(|n| value(if n % 2 == 0 { 85.0 } else { 10.0 }))
+        .collect();
     seen.extend([value(95.0), value(10.0), value(95.0), value(10.0)]);
     let news: Vec<_> = told(&rule, &seen).into_iter().flatten().collect();
     assert_eq!(news.last(), Some(&Turn::Became(CRIT)));
@@ -132,7 +218,15 @@ fn a_clock_that_is_set_back_tells_nothing_twice_and_loses_nothing() {
     let mut turns = Vec::new();
     // Bad all the time; after two looks the clock goes back by a day, and later forward by a week.
     let day = 24 * 60 * MINUTE;
-    let times = [day, day + MINUTE, 0, MINUTE, 2 * MINUTE, 7 * day, 7 * day + MINUTE];
+    let times = [
+        day,
+        day + MINUTE,
+        0,
+        MINUTE,
+        2 * MINUTE,
+        7 * day,
+        7 * day + MINUTE,
+    ];
     for at in times {
         let (next, turn) = step(state, &rule, &value(85.0), Millis(at));
         state = next;
@@ -147,7 +241,10 @@ fn a_clock_that_is_set_back_tells_nothing_twice_and_loses_nothing() {
         assert_eq!(turn, None, "{at}");
         state = next;
     }
-    assert_eq!(step(state, &rule, &value(85.0), Millis(day + 2 * MINUTE)).1, raised);
+    assert_eq!(
+        step(state, &rule, &value(85.0), Millis(day + 2 * MINUTE)).1,
+        raised
+    );
 }
 
 #[test]
@@ -156,10 +253,16 @@ fn what_nobody_looked_at_is_stale() {
     let state = State::default();
     assert_eq!(state.standing(&rule, Millis(0)), Standing::New);
     let (state, _) = step(state, &rule, &value(85.0), Millis(0));
-    assert_eq!(state.standing(&rule, Millis(MINUTE)), Standing::Firing(WARN));
+    assert_eq!(
+        state.standing(&rule, Millis(MINUTE)),
+        Standing::Firing(WARN)
+    );
     assert_eq!(state.standing(&rule, Millis(11 * MINUTE)), Standing::Stale);
     let (state, _) = step(state, &rule, &gone(), Millis(12 * MINUTE));
-    assert_eq!(state.standing(&rule, Millis(12 * MINUTE)), Standing::Unreadable);
+    assert_eq!(
+        state.standing(&rule, Millis(12 * MINUTE)),
+        Standing::Unreadable
+    );
     let (state, turn) = state.ended();
     assert_eq!((state, turn), (State::default(), Some(Turn::Cleared)));
 }
