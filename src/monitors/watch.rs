@@ -2,7 +2,7 @@
 
 use super::Ledger;
 use super::board::{Board, Shown};
-use super::probe::{Look, Prober};
+use super::probe::{Look, Prober, Scene};
 use super::state::{self, Rule, State, VERSION};
 use crate::base::alert::{Change, Reading, Turn};
 use crate::base::name::Name;
@@ -72,7 +72,7 @@ pub struct Watch {
     /// What was read of the database; nothing before the first step.
     entries: Option<BTreeMap<Name, Entry>>,
     /// The configuration that the entries follow.
-    followed: Option<Arc<Config>>,
+    followed: Option<Scene>,
     /// Rows of checks that are gone, and of machines that look no more.
     gone: Vec<Row>,
     looking: JoinSet<(Name, Look)>,
@@ -134,8 +134,8 @@ impl Watch {
     /// # Errors
     /// When the database refuses: then nothing was told, and what was found is looked at anew when it is due again.
     pub async fn step(&mut self, now: Millis) -> store::Result<Stepped> {
-        let config = self.follow(now).await?;
-        self.begin(&config, now);
+        let scene = self.follow(now).await?;
+        self.begin(&scene, now);
         let mut looks = Vec::new();
         let collected = async {
             while let Some(done) = self.looking.join_next().await {
@@ -168,7 +168,7 @@ impl Watch {
     }
 
     /// Reads the states at the start, and sees to it that they are those of the configuration in force.
-    async fn follow(&mut self, now: Millis) -> store::Result<Arc<Config>> {
+    async fn follow(&mut self, now: Millis) -> store::Result<Scene> {
         let config = self.live.current();
         if self.entries.is_none() {
             self.load(now).await?;
@@ -181,10 +181,10 @@ impl Watch {
         let same = self
             .followed
             .as_ref()
-            .is_some_and(|followed| Arc::ptr_eq(followed, &config));
+            .is_some_and(|followed| Arc::ptr_eq(&followed.config, &config));
         if !same {
             let entries = self.entries.get_or_insert_default();
-            let before = self.followed.as_ref();
+            let before = self.followed.as_ref().map(|scene| &scene.config);
             for (name, entry) in entries.iter_mut() {
                 let of = |config: &Arc<Config>| {
                     config
@@ -217,12 +217,15 @@ impl Watch {
                     locked: false,
                 });
             }
-            self.followed = Some(Arc::clone(&config));
+            self.followed = Some(self.prober.scene(&config));
         }
         if !self.gone.is_empty() {
             self.bury(now).await?;
         }
-        Ok(config)
+        Ok(self
+            .followed
+            .clone()
+            .unwrap_or_else(|| self.prober.scene(&config)))
     }
 
     async fn load(&mut self, now: Millis) -> store::Result<()> {
@@ -288,10 +291,10 @@ impl Watch {
     }
 
     /// Begins the looks that are due.
-    fn begin(&mut self, config: &Arc<Config>, now: Millis) {
+    fn begin(&mut self, scene: &Scene, now: Millis) {
         let mut late = Duration::ZERO;
         for (name, entry) in self.entries.iter_mut().flatten() {
-            let Some(check) = config.checks.get(name) else {
+            let Some(check) = scene.config.checks.get(name) else {
                 continue;
             };
             // A clock that was set back must not keep anybody from looking.
@@ -310,17 +313,14 @@ impl Watch {
             if entry.locked {
                 continue;
             }
-            let (prober, config, check) = (
-                self.prober.clone(),
-                Arc::clone(config),
-                Arc::new(check.clone()),
-            );
+            let (prober, scene, check) =
+                (self.prober.clone(), scene.clone(), Arc::new(check.clone()));
             self.under_way.insert(name.clone(), Arc::clone(&check));
             let (memory, room) = (entry.memory.clone(), Arc::clone(&self.room));
             self.looking.spawn(async move {
                 // It is never closed.
                 let _place = room.acquire_owned().await.ok();
-                let look = prober.look(&config, &check, memory, now).await;
+                let look = prober.look(&scene, &check, memory, now).await;
                 (check.name.clone(), look)
             });
         }
@@ -394,7 +394,9 @@ impl Watch {
     }
 
     fn show(&self) {
-        let Some(config) = &self.followed else { return };
+        let Some(Scene { config, .. }) = &self.followed else {
+            return;
+        };
         let all = self.entries.iter().flatten().filter_map(|(name, entry)| {
             let check = config.checks.get(name)?;
             Some(Shown {

@@ -74,9 +74,13 @@ impl Around<'_> {
                 log.place = Some(place);
                 log.add(self.now, *within, count);
                 // The line is masked before it is kept: only then does it leave for the database.
-                let redactor = self.prober.redactor(self.config);
-                let short =
-                    |line: &String| redactor.mask(line).chars().take(super::MAX_NOTE).collect();
+                let short = |line: &String| {
+                    self.redactor
+                        .mask(line)
+                        .chars()
+                        .take(super::MAX_NOTE)
+                        .collect()
+                };
                 log.last = last
                     .as_ref()
                     .map(short)

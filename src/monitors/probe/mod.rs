@@ -53,10 +53,18 @@ pub struct Prober {
     lateness: Arc<AtomicU64>,
 }
 
+/// The configuration that looks go by, and what masks its secrets. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Scene {
+    pub(super) config: Arc<Config>,
+    redactor: Arc<Redactor>,
+}
+
 /// What a look has at hand.
 struct Around<'a> {
     prober: &'a Prober,
     config: &'a Config,
+    redactor: &'a Redactor,
     check: &'a Check,
     now: Millis,
 }
@@ -93,10 +101,18 @@ impl Prober {
     }
 
     /// Looks once, within the check's time.
-    pub async fn look(&self, config: &Config, check: &Check, memory: Value, now: Millis) -> Look {
+    pub(super) async fn look(
+        &self,
+        scene: &Scene,
+        check: &Check,
+        memory: Value,
+        now: Millis,
+    ) -> Look {
+        let redactor = &scene.redactor;
         let around = Around {
             prober: self,
-            config,
+            config: &scene.config,
+            redactor,
             check,
             now,
         };
@@ -107,7 +123,6 @@ impl Prober {
             Ok(found) => found,
             Err(_) => Err("it could not be read in time".to_owned()),
         };
-        let redactor = self.redactor(config);
         let clean = |text: &str| {
             let plain: String = redactor
                 .mask(text)
@@ -132,8 +147,8 @@ impl Prober {
         }
     }
 
-    /// Masks what no note may show: the secrets of all scripts, and the bot's token.
-    fn redactor(&self, config: &Config) -> Redactor {
+    /// What looks by this configuration need. No note may show the secrets of a script, nor the bot's token.
+    pub(super) fn scene(&self, config: &Arc<Config>) -> Scene {
         let scripts = config.scripts.values().flat_map(|script| &script.secrets);
         let secrets = scripts.filter_map(|name| self.env.get(name));
         let token = config
@@ -141,7 +156,10 @@ impl Prober {
             .token
             .as_ref()
             .map(|token| token.expose_secret());
-        Redactor::new(secrets.chain(token))
+        Scene {
+            config: Arc::clone(config),
+            redactor: Arc::new(Redactor::new(secrets.chain(token))),
+        }
     }
 
     /// What the program of a check gets of the environment.
