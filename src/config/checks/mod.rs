@@ -192,12 +192,9 @@ fn check(name: Name, node: &Node, around: &Around<'_>, report: &mut Report) -> O
     let fix = fix(&mut map, around.catalog, report);
     let lock = map.text("lock", report);
     let lock = lock.map(|written| absolute(around.paths.base, written));
-    if found.is_none() {
-        // Without its kind nobody knows which keys it may have.
-        return None;
-    }
-    map.finish(report);
+    // Without its kind nobody knows which keys it may have.
     let found = found?;
+    map.finish(report);
     Some(Check {
         name,
         severity: severity.unwrap_or(found.probe.severity()),
