@@ -6,6 +6,7 @@ use crate::config::{Live, Reloads};
 use crate::delivery::Outbox;
 use crate::jobs::Jobs;
 use crate::jobs::output::Searches;
+use crate::monitors::board::Board;
 use crate::monitors::incidents::Incidents;
 use crate::monitors::sampler::Samples;
 use crate::schedules::Schedules;
@@ -29,6 +30,8 @@ pub struct Services {
     pub outbox: Outbox,
     /// The engine.
     pub jobs: Jobs,
+    /// How all checks stand.
+    pub board: Board,
     /// What is wrong, and who is told.
     pub incidents: Incidents,
     /// The configured scripts.

@@ -23,8 +23,11 @@ pub use wire::Options;
 use crate::chat::pulse::Pulse;
 use crate::chat::{self, intake};
 use crate::config::{Config, ContentHash, Env};
+use crate::drivers::host;
 use crate::jobs::Jobs;
+use crate::monitors::probe::Prober;
 use crate::monitors::sampler::Sampler;
+use crate::monitors::watch::Watch;
 use crate::services::Services;
 use crate::store::Store;
 use anyhow::{Context, Result};
@@ -61,6 +64,7 @@ pub struct App {
     env: Env,
     reload: Option<reload::Reload>,
     sampler: Option<Sampler>,
+    prober: Prober,
     pulse: Pulse,
     clock: bool,
     marker: String,
@@ -232,6 +236,15 @@ impl App {
         until_deposed(tasks::schedules(self.services.clone(), leading.clone()).boxed());
         if self.clock {
             until_deposed(tasks::incidents(self.services.clone(), leading.clone()).boxed());
+            let watch = Watch::new(
+                self.services.live.clone(),
+                self.services.store.clone(),
+                Arc::new(self.services.incidents.clone()),
+                self.prober.clone(),
+                host::name(),
+                self.services.board.clone(),
+            );
+            until_deposed(watch.run(leading.clone()).boxed());
         }
         until_deposed(tasks::heartbeat(self.services.clone(), leading.clone()).boxed());
         let menus = tasks::menus(self.bot.clone(), self.services.clone(), leading.clone());

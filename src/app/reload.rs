@@ -157,6 +157,9 @@ impl Reload {
             Ok(loaded) => loaded,
             Err(Refused::Faults(faults)) => {
                 self.read = content(&self.file).await;
+                services
+                    .reloads
+                    .note(faults.iter().next().map(config::Fault::in_short));
                 self.tell_faults(cause, services, &faults).await;
                 return Outcome::Faulty(faults);
             }
@@ -166,6 +169,7 @@ impl Reload {
             }
         };
         self.read = Ok(loaded.hash);
+        services.reloads.note(None);
         for warning in &loaded.warnings {
             tracing::warn!("{}", warning.in_short());
         }

@@ -5,7 +5,8 @@ use super::{App, clients, lock, membership};
 use crate::access::{Access, Listed};
 use crate::actions::script::Scripts;
 use crate::base::error::Result as Answer;
-use crate::base::ids::JobId;
+use crate::base::ids::{ChatId, JobId, Place};
+use crate::base::name::Name;
 use crate::base::secret::ExposeSecret;
 use crate::base::upload::Uploads;
 use crate::chat::alerts::Words;
@@ -18,8 +19,10 @@ use crate::jobs::apalis::Queue;
 use crate::jobs::export::Exports;
 use crate::jobs::output::Searches;
 use crate::jobs::{self, Files, Jobs, NewJob, Settings};
+use crate::monitors::board::Board;
 use crate::monitors::charts::Charts;
-use crate::monitors::incidents::{Incidents, Rule, Rules};
+use crate::monitors::incidents::{Fix, Incidents, Rule, Rules};
+use crate::monitors::probe::Prober;
 use crate::monitors::sampler::{Sampler, Samples};
 use crate::schedules::{self, Ends, Schedules};
 use crate::services::Services;
@@ -135,10 +138,15 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
         Arc::new(Words),
         Arc::new(fixes),
     );
+    let reloads = Reloads::default();
+    let prober = Prober::new(store.clone(), env.clone(), reloads.clone(), &marker)
+        .map_err(|why| anyhow::anyhow!("setting up the checks: {why}"))?;
+    let board = Board::default();
     Ok(App {
         services: Services {
             live,
-            reloads: Reloads::default(),
+            reloads,
+            board,
             store,
             access,
             outbox,
@@ -157,6 +165,7 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
         env,
         reload: None,
         sampler: Some(sampler),
+        prober,
         clock: options.clock,
         marker,
         pulse: Pulse::default(),
@@ -184,12 +193,24 @@ impl schedules::Maker for ByClock {
 
 /// What the configuration says of how each check is told.
 fn rules(live: Live) -> Rules {
-    Arc::new(move |_check| {
-        let alerts = &live.current().alerts;
+    Arc::new(move |name| {
+        let config = live.current();
+        let check = Name::new(name).ok();
+        let check = check.and_then(|name| config.checks.get(&name));
+        let repeat = check.map_or(config.alerts.repeat, |check| check.repeat);
+        let place = |chat: &ChatId| Place {
+            chat: *chat,
+            thread: None,
+        };
         Rule {
-            repeat_warning: alerts.repeat_warning,
-            repeat_critical: alerts.repeat_critical,
-            ..Rule::default()
+            repeat_warning: repeat.warning,
+            repeat_critical: repeat.critical,
+            notify: check.map_or_else(Vec::new, |check| check.notify.iter().map(place).collect()),
+            fix: check.and_then(|check| check.fix.as_ref()).map(|fix| Fix {
+                script: fix.script.to_string(),
+                auto: fix.per_hour.is_some(),
+                per_hour: fix.per_hour.unwrap_or(0),
+            }),
         }
     })
 }

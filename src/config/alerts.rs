@@ -17,14 +17,34 @@ use crate::base::secret::SecretString;
 pub struct Alerts {
     /// Incidents that begin within this time make one message.
     pub group_wait: Duration,
-    /// How long a warning goes on before it is told again; `None` for never.
-    pub repeat_warning: Option<Duration>,
-    /// The same for what is critical.
-    pub repeat_critical: Option<Duration>,
+    /// When what goes on is told again, unless its check says otherwise.
+    pub repeat: Repeat,
     /// When a day is told.
     pub digest: Option<Digest>,
     /// Asked once a minute, so that whoever is behind it notices when that stops. The address is the key to it.
     pub heartbeat_url: Option<SecretString>,
+}
+
+/// After which time what goes on is told again, by how bad it is; `None` for never.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Repeat {
+    /// A warning.
+    pub warning: Option<Duration>,
+    /// Something critical.
+    pub critical: Option<Duration>,
+}
+
+impl Repeat {
+    /// The key `repeat` of a section; what it leaves out is as by default.
+    pub(super) fn read(map: &mut Map<'_>, default: Repeat, report: &mut Report) -> Repeat {
+        let mut repeat = default;
+        if let Some(mut section) = map.section("repeat", report) {
+            repeated(&mut section, "warning", &mut repeat.warning, report);
+            repeated(&mut section, "critical", &mut repeat.critical, report);
+            section.finish(report);
+        }
+        repeat
+    }
 }
 
 /// When a day is told.
@@ -40,8 +60,10 @@ impl Default for Alerts {
     fn default() -> Self {
         Self {
             group_wait: Duration::from_secs(10),
-            repeat_warning: Some(Duration::from_secs(24 * 3600)),
-            repeat_critical: Some(Duration::from_secs(4 * 3600)),
+            repeat: Repeat {
+                warning: Some(Duration::from_secs(24 * 3600)),
+                critical: Some(Duration::from_secs(4 * 3600)),
+            },
             digest: None,
             heartbeat_url: None,
         }
@@ -67,11 +89,7 @@ pub(super) fn read(root: &mut Map<'_>, report: &mut Report) -> Alerts {
             }
         }
     }
-    if let Some(mut repeat) = map.section("repeat", report) {
-        repeated(&mut repeat, "warning", &mut alerts.repeat_warning, report);
-        repeated(&mut repeat, "critical", &mut alerts.repeat_critical, report);
-        repeat.finish(report);
-    }
+    alerts.repeat = Repeat::read(&mut map, alerts.repeat, report);
     if let Some(mut digest) = map.section("digest", report) {
         let at = digest.required("at", report);
         let at = at.and_then(|written| time(written, &digest.name("at"), &mut digest, report));

@@ -132,6 +132,7 @@ fn settings(old: &Config, new: &Config) -> Vec<&'static str> {
             "monitored_devices",
             old.monitored_devices != new.monitored_devices,
         ),
+        ("checks", !same(&old.checks, &new.checks)),
         (
             "telegram.stale_after",
             old.telegram.stale_after != new.telegram.stale_after,

@@ -4,6 +4,7 @@ mod access;
 mod alerts;
 mod args;
 mod changes;
+mod checks;
 mod choices;
 mod database;
 mod devices;
@@ -41,9 +42,10 @@ use map::Map;
 use read::{absolute, text};
 
 pub use access::{Access, Chat, User};
-pub use alerts::{Alerts, Digest};
+pub use alerts::{Alerts, Digest, Repeat};
 pub use args::Arg;
 pub use changes::Changes;
+pub use checks::{Check, DiskMeasure, FileMeasure, Fix, Flow, Limits, Own, Probe};
 pub use choices::ChoicesFrom;
 pub use database::Database;
 pub use devices::{Device, THRESHOLD as DISK_THRESHOLD};
@@ -84,6 +86,8 @@ pub struct Config {
     pub monitored_devices: Vec<Device>,
     /// When scripts run by themselves, each under the name of its script.
     pub schedules: Vec<Schedule>,
+    /// What is watched, by name; the disks above and the defaults included.
+    pub checks: BTreeMap<Name, Check>,
 }
 
 /// A configuration that was read without a fault.
@@ -241,6 +245,15 @@ fn build(content: &str, file: &Path, env: &Env, report: &mut Report) -> Option<C
     let mut schedules = scripts::read(&mut root, &paths, &access, &mut catalog, report);
     schedules.extend(octopus::read(&mut root, &paths, &mut catalog, report));
     let monitored_devices = devices::read(&mut root, &base_dir, report);
+    let around = checks::Around {
+        paths: &paths,
+        data_dir: &data_dir,
+        access: &access,
+        repeat: alerts.repeat,
+        catalog: &catalog,
+        devices: &monitored_devices,
+    };
+    let checks = checks::read(&mut root, &around, report);
     root.finish(report);
     Some(Config {
         telegram,
@@ -253,6 +266,7 @@ fn build(content: &str, file: &Path, env: &Env, report: &mut Report) -> Option<C
         scripts: catalog.scripts,
         monitored_devices,
         schedules,
+        checks,
     })
 }
 

@@ -1,9 +1,13 @@
 //! Watching: what is measured, what is checked, and the incidents that come of it.
 
+pub mod board;
 pub mod chart;
 pub mod charts;
 pub mod incidents;
+pub mod probe;
 pub mod sampler;
+pub mod state;
+pub mod watch;
 
 use crate::base::alert::Change;
 use crate::store::{self, Tx};

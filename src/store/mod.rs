@@ -7,6 +7,7 @@ pub mod audit;
 pub mod broadcasts;
 pub mod ceilings;
 pub mod chats;
+pub mod checks;
 pub mod dialogs;
 pub mod freeze;
 pub mod history;

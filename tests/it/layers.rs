@@ -41,7 +41,14 @@ const DOORS: [(&[&str], &[&str]); 12] = [
         &["jobs/apalis.rs"],
     ),
     (
-        &["bollard", "russh", "sysinfo", "pty_process", "process_wrap"],
+        &[
+            "bollard",
+            "russh",
+            "sysinfo",
+            "pty_process",
+            "process_wrap",
+            "x509_parser",
+        ],
         &["drivers/"],
     ),
     (

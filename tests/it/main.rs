@@ -41,3 +41,4 @@ mod source;
 mod spine;
 mod store;
 mod trouble;
+mod watching;

@@ -182,7 +182,7 @@ fn keys_of_tree(node: &Node, path: &str, found: &mut BTreeSet<String>) {
             for entry in entries {
                 let free = matches!(
                     path,
-                    "scripts" | "scripts.*.env" | "scripts.*.schedule.args"
+                    "checks" | "scripts" | "scripts.*.env" | "scripts.*.schedule.args"
                 );
                 let key = if free { "*" } else { &entry.key };
                 let key = if path.is_empty() {
