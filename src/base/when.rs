@@ -7,7 +7,7 @@
 use super::suggest::closest;
 use super::time::{Millis, parse_duration};
 use chrono::{DateTime, Datelike, Local, TimeZone, Timelike};
-use chrono_tz::Tz;
+pub use chrono_tz::Tz;
 use croner::Cron;
 use croner::parser::{CronParser, Seconds, Year};
 use std::fmt;
@@ -286,6 +286,14 @@ fn parser() -> CronParser {
         .seconds(Seconds::Disallowed)
         .year(Year::Disallowed)
         .build()
+}
+
+/// The full name of a time zone, if there is one of this name, in whatever letter case.
+#[must_use]
+pub fn zone_named(name: &str) -> Option<String> {
+    let mut all = chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name());
+    all.find(|known| known.eq_ignore_ascii_case(name))
+        .map(str::to_owned)
 }
 
 #[cfg(test)]

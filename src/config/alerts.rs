@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use crate::base::when::Tz;
 use chrono::NaiveTime;
-use chrono_tz::Tz;
 use url::Url;
 
 use super::YEAR;

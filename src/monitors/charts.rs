@@ -1,11 +1,12 @@
 //! The charts of this machine's samples, as files of messages: drawn when they are sent, so that a restart loses none and
 //! nothing lies on the disk.
 
-use super::chart::{self, Chart, Dot, Limit, Line};
+use super::chart::{self, Chart, Dot, Limit, Line, Mark};
 use crate::base::alert::{Severity, Unit};
 use crate::base::time::Millis;
 use crate::config::Live;
 use crate::delivery::{Attachment, Attachments, Content, NoFile};
+use crate::store::incidents;
 use crate::store::samples::{self, Point};
 use crate::store::{self, Store};
 use chrono::{Local, NaiveDateTime};
@@ -30,6 +31,18 @@ pub enum Subject {
 }
 
 impl Subject {
+    /// What a chart shows best of incidents of this topic; `None` when none shows it.
+    #[must_use]
+    pub fn of_topic(topic: &str) -> Option<Self> {
+        match topic {
+            "cpu" | "load" => Some(Subject::Cpu),
+            "memory" => Some(Subject::Memory),
+            "disk" => Some(Subject::Disks),
+            "net" => Some(Subject::Network),
+            _ => None,
+        }
+    }
+
     /// All there are.
     pub const ALL: [Subject; 5] = [
         Subject::All,
@@ -214,6 +227,7 @@ impl Charts {
         let keys: Vec<&str> = series.iter().map(|(_, key)| key.as_str()).collect();
         let points =
             samples::window(&mut db, &wanted.host, &keys, wanted.from(), wanted.until).await?;
+        let marks = marks(&mut db, wanted).await?;
         drop(db);
         let lines = series
             .iter()
@@ -236,7 +250,7 @@ impl Charts {
             },
             lines,
             limits: self.limits(wanted.subject),
-            marks: Vec::new(),
+            marks,
         })
     }
 
@@ -335,6 +349,27 @@ impl Attachments for Charts {
     fn refused(&self, key: &str, name: &str) {
         self.others.refused(key, name);
     }
+}
+
+/// The incidents that the chart's lines may tell of.
+async fn marks(db: &mut store::Connection, wanted: &Wanted) -> store::Result<Vec<Mark>> {
+    let lasted = incidents::between(db, wanted.from(), wanted.until).await?;
+    let concerns = |topic: &str| {
+        let shown = Subject::of_topic(topic);
+        match wanted.subject {
+            Subject::All => matches!(shown, Some(Subject::Cpu | Subject::Memory)),
+            subject => shown == Some(subject),
+        }
+    };
+    Ok(lasted
+        .into_iter()
+        .filter(|one| one.host == wanted.host && concerns(&one.topic))
+        .map(|one| Mark {
+            begin: one.began,
+            end: one.cleared,
+            severity: one.worst,
+        })
+        .collect())
 }
 
 #[cfg(test)]

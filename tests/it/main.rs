@@ -9,6 +9,7 @@
 mod harness;
 
 mod access;
+mod alarms;
 mod asking;
 mod cards;
 mod choosing;

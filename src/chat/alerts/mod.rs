@@ -10,6 +10,7 @@ use crate::base::alert::{Severity, Unit};
 use crate::base::text::{bytes, escape, shorten, utf16_len, visible_len};
 use crate::base::time::{Millis, human};
 use crate::delivery::Buttons;
+use crate::monitors::charts::{Span, Subject};
 use crate::monitors::incidents::{Day, Line, Shown, Voice};
 use crate::store::broadcasts::Counts;
 use crate::store::incidents::{Incident, Kind};
@@ -359,6 +360,9 @@ pub fn of_one(incident: &Incident, fix: Option<&str>) -> Buttons {
     }
     first.push(AlertPress::Snooze(id).press().button("Snooze 1 h"));
     let mut second = vec![AlertPress::Silence(id).press().button("Silence…")];
+    if let Some(subject) = Subject::of_topic(&incident.topic) {
+        second.push(Press::Chart(subject, Span::Hour).button("Chart"));
+    }
     if fix.is_some() {
         second.push(AlertPress::Fix(id).press().button("Fix"));
     }

@@ -276,7 +276,7 @@ fn hours(range: &str) -> Result<(u16, u16)> {
 }
 
 fn zone_named(zone: &str) -> Result<String> {
-    match crate::monitors::incidents::zone(zone) {
+    match crate::base::when::zone_named(zone) {
         Some(name) => Ok(name),
         None => {
             let zone = shorten(zone, 40);

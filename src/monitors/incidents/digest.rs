@@ -3,6 +3,7 @@
 use super::Incidents;
 use crate::base::ids::Place;
 use crate::base::time::Millis;
+use crate::base::when::Tz;
 use crate::config::Digest;
 use crate::delivery::Outgoing;
 use crate::monitors::Ledger;
@@ -11,7 +12,6 @@ use crate::store::incidents::{self, Incident};
 use crate::store::subscriptions;
 use crate::store::{self, history};
 use chrono::{DateTime, Days, LocalResult, TimeZone};
-use chrono_tz::Tz;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -150,7 +150,7 @@ mod tests {
     fn due(time: (u32, u32), now: &str) -> String {
         let digest = Digest {
             at: NaiveTime::from_hms_opt(time.0, time.1, 0).unwrap(),
-            zone: chrono_tz::Europe::Berlin,
+            zone: Tz::Europe__Berlin,
         };
         last_before(&digest, at(now))
             .utc()

@@ -4,6 +4,7 @@ use super::{Desk, Incidents};
 use crate::base::time::Millis;
 use crate::delivery::Outgoing;
 use crate::monitors::Ledger;
+use crate::store::freeze;
 use crate::store::incidents::{self, Incident};
 use crate::store::{self, Tx, outbox};
 use std::time::Duration;
@@ -15,6 +16,9 @@ impl Incidents {
     /// The incidents whose fix is to run by itself now.
     pub(super) async fn fixes(&self, tx: &mut Tx, desk: &Desk) -> store::Result<Vec<Incident>> {
         let mut wanted: Vec<Incident> = Vec::new();
+        if freeze::is_frozen(tx).await? {
+            return Ok(wanted);
+        }
         for incident in desk.book.incidents.values() {
             // The job's card answers the message, so that is out first; an outage does not hold a fix up for long.
             let out = |message: i64| {

@@ -14,7 +14,7 @@ mod voice;
 mod wishes;
 
 pub use digest::last_before;
-pub use scene::{Fix, Rule, Rules, Scene, covers, is_like, is_within, zone};
+pub use scene::{Fix, Rule, Rules, Scene, covers, is_like, is_within};
 pub use voice::{Day, Fixer, Line, Shown, Voice};
 
 use super::Ledger;

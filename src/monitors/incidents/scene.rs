@@ -5,11 +5,11 @@ use super::causes;
 use crate::base::alert::Severity;
 use crate::base::ids::{ChatId, Place};
 use crate::base::time::Millis;
+use crate::base::when::Tz;
 use crate::store::incidents::{Hold, Incident};
 use crate::store::silences::{About, Silence};
 use crate::store::subscriptions::{QuietHours, Subscription};
 use chrono::{Local, Timelike};
-use chrono_tz::Tz;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -178,14 +178,6 @@ pub fn is_like(pattern: &str, name: &str) -> bool {
         }
     }
     left.ends_with(tail)
-}
-
-/// The full name of a time zone, if there is one of this name, in whatever letter case.
-#[must_use]
-pub fn zone(name: &str) -> Option<String> {
-    let mut all = chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name());
-    all.find(|known| known.eq_ignore_ascii_case(name))
-        .map(str::to_owned)
 }
 
 /// Whether the hours hold at this moment, by the clock of their zone.

@@ -87,6 +87,20 @@ struct Running {
     services: Services,
 }
 
+/// The checks that there are by themselves, turned off: how busy the machine is, is no matter of a test.
+pub const UNWATCHED: &str = "  disk: false
+  data-disk: false
+  memory: false
+  load: false
+  reboot: false
+  units: false
+  opsgram-lost-jobs: false
+  opsgram-backlog: false
+  opsgram-undelivered: false
+  opsgram-reload: false
+  opsgram-lateness: false
+";
+
 impl World {
     /// A world with the four people, a group, no scripts, and no bot yet. Rates are off.
     pub async fn new(database: Database) -> Self {
@@ -162,6 +176,9 @@ impl World {
         let mut yaml = format!("base_dir: {}\n", self.dir.path().display());
         yaml.push_str(&self.people);
         yaml.push_str(&self.settings);
+        if !self.settings.contains("checks:") {
+            yaml.push_str(&format!("checks:\n{UNWATCHED}"));
+        }
         if !self.scripts.is_empty() {
             yaml.push_str(&format!("scripts:\n{}", self.scripts));
         }

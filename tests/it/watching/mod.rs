@@ -4,7 +4,7 @@ mod causes;
 mod pages;
 mod states;
 
-use crate::harness::World;
+use crate::harness::{UNWATCHED, World};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use opsgram::base::alert::{Change, Severity, Turn};
@@ -21,19 +21,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// The checks that there are by themselves, turned off.
-const NO_DEFAULTS: &str = "  disk: false
-  data-disk: false
-  memory: false
-  load: false
-  reboot: false
-  units: false
-  opsgram-lost-jobs: false
-  opsgram-backlog: false
-  opsgram-undelivered: false
-  opsgram-reload: false
-  opsgram-lateness: false
-";
 pub const WARNING: Turn = Turn::Raised(Severity::Warning);
 pub const CRITICAL: Turn = Turn::Raised(Severity::Critical);
 
@@ -197,7 +184,7 @@ impl Bench {
 }
 
 fn read(world: &mut World, checks: &str) -> (config::Config, Env) {
-    world.settings = format!("checks:\n{NO_DEFAULTS}{checks}\n");
+    world.settings = format!("checks:\n{UNWATCHED}{checks}\n");
     let env: Env = world.environment().into_iter().collect();
     let loaded = config::load(&world.config_file(), &env);
     (

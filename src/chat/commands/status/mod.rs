@@ -8,6 +8,7 @@ use crate::base::error::{Error, Result};
 use crate::base::role::Role;
 use crate::base::text::escape;
 use crate::base::time::Millis;
+use crate::chat::alerts::first_line;
 use crate::chat::commands::jobs::clock;
 use crate::chat::keyboards::Press;
 use crate::chat::reply::Reply;
@@ -33,6 +34,10 @@ pub const ABOUT: About = About {
 
 /// An older look is not shown: a new one is taken, without rates.
 const FRESH: Duration = Duration::from_secs(15);
+
+/// Incidents that are named, and the most that a note of one takes, in UTF-16 units.
+const WRONG: usize = 3;
+const NOTE: usize = 60;
 
 /// What is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,6 +109,7 @@ pub async fn show(request: &Request, word: &str) -> Result<Reply> {
     lines.extend(super::freeze::line(request).await?);
     match part {
         Part::All => {
+            lines.extend(wrong(request).await?);
             lines.extend(words::cpu(&sample));
             lines.push(words::load(&sample));
             lines.extend(words::memory(&sample));
@@ -123,6 +129,24 @@ pub async fn show(request: &Request, word: &str) -> Result<Reply> {
         Part::Jobs => lines.extend(jobs(request).await?),
     }
     Ok(Reply::html(lines.join("\n")).buttons(buttons(part)))
+}
+
+/// What is wrong now, the worst first.
+async fn wrong(request: &Request) -> Result<Vec<String>> {
+    let open = {
+        let mut db = request.services.store.read().await?;
+        store::incidents::open(&mut db).await?
+    };
+    let now = Millis::now();
+    let mut lines: Vec<_> = open
+        .iter()
+        .take(WRONG)
+        .map(|incident| first_line(incident, now, NOTE))
+        .collect();
+    if open.len() > WRONG {
+        lines.push(format!("… and {} more: /alerts", open.len() - WRONG));
+    }
+    Ok(lines)
 }
 
 /// The newest look if it is fresh and saw all disks of the configuration, else a new one.
