@@ -85,7 +85,7 @@ pub async fn show(request: &Request, order: Order) -> Result<Reply> {
         Order::Memory => "The processes with the most memory",
     };
     let html = format!(
-        "<b>{title}</b> on {}\n{}% is of one processor.",
+        "<b>{title}</b> on {}\n{}\n% is of one processor.",
         escape(&host::name()),
         pre(&table(processes, order))
     );
