@@ -79,7 +79,16 @@ impl Request {
         Ok(grant)
     }
 
-    /// The same for somebody as whom the asker acts elsewhere, such as in their private chat.
+    /// The first of two decisions about one thing: only a refusal stands in the audit trail, else the second one does.
+    ///
+    /// # Errors
+    /// The refusal, in words for the asker.
+    pub async fn allow_first(&self, asked: Asked) -> Result<()> {
+        self.services.access.allow(&self.actor, asked).await?;
+        Ok(())
+    }
+
+    /// The same as [`Request::allow`] for somebody as whom the asker acts elsewhere, such as in their private chat.
     ///
     /// # Errors
     /// The refusal, in words for the asker.

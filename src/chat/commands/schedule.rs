@@ -176,7 +176,7 @@ async fn permit(
         arguments: run::masked_words(request, script, given),
         need,
     };
-    request.allow(asked(Role::Operator)).await?;
+    request.allow_first(asked(Role::Operator)).await?;
     request
         .allow_script(asked(script.role), script.name.as_str())
         .await

@@ -247,7 +247,7 @@ pub(super) async fn permit(
     let asked = |need| Asked::new(action, entry.schedule.name.clone(), need);
     match script {
         Some(script) => {
-            request.allow(asked(Role::Operator)).await?;
+            request.allow_first(asked(Role::Operator)).await?;
             request
                 .allow_script(asked(script.role), script.name.as_str())
                 .await

@@ -164,7 +164,7 @@ pub async fn allow(request: &Request, action: &'static str, what: &str) -> Resul
         true => request.allow(Asked::new(action, what, need)).await,
         false => {
             request
-                .allow(Asked::new(action, what, Role::Viewer))
+                .allow_first(Asked::new(action, what, Role::Viewer))
                 .await?;
             let mut privately = request.actor.clone();
             privately.place = Place {
