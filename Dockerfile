@@ -10,6 +10,7 @@ RUN mkdir -p src tests/it benches \
 COPY migrations migrations
 COPY config/opsgram.yaml config/sandbox.yaml config/
 COPY scripts/examples scripts/examples
+COPY assets assets
 COPY src src
 RUN touch src/main.rs src/lib.rs && cargo build --release --locked --bin opsgram
 

@@ -22,3 +22,4 @@ else
 fi
 
 cargo bench --bench end_to_end -- "$@"
+cargo bench --bench samples

@@ -25,6 +25,8 @@ pub mod jobs;
 
 // Layer 5: features.
 pub mod actions;
+pub mod monitors;
+pub mod schedules;
 
 // Layer 6: the handles of both surfaces.
 pub mod services;

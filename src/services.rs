@@ -6,6 +6,10 @@ use crate::config::{Live, Reloads};
 use crate::delivery::Outbox;
 use crate::jobs::Jobs;
 use crate::jobs::output::Searches;
+use crate::monitors::board::Board;
+use crate::monitors::incidents::Incidents;
+use crate::monitors::sampler::Samples;
+use crate::schedules::Schedules;
 use crate::store::Store;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -26,10 +30,18 @@ pub struct Services {
     pub outbox: Outbox,
     /// The engine.
     pub jobs: Jobs,
+    /// How all checks stand.
+    pub board: Board,
+    /// What is wrong, and who is told.
+    pub incidents: Incidents,
     /// The configured scripts.
     pub scripts: Scripts,
+    /// What runs by itself.
+    pub schedules: Schedules,
     /// The room for searches in what jobs printed.
     pub searches: Arc<Searches>,
+    /// The newest look at this machine.
+    pub samples: Samples,
     /// Where logs of jobs are.
     pub log_dir: Arc<PathBuf>,
     /// The bot's username, once Telegram has told it.

@@ -4,6 +4,7 @@
 //! done that was not decided. The grant carries its line of the audit trail into the transaction of the deed.
 //! Decisions read memory alone; changes of rights are decided in their transaction and adopted with its commit.
 
+mod automatic;
 mod change;
 mod claim;
 mod clock;
@@ -46,6 +47,12 @@ pub struct Actor {
 }
 
 impl Actor {
+    /// Whether it is the bot itself, by its configuration, or the command line: no person of Telegram.
+    #[must_use]
+    pub fn is_bot(&self) -> bool {
+        self.id == UserId(0)
+    }
+
     /// Somebody without a Telegram account: whoever uses the command line, or the bot itself.
     fn on_server(name: &str) -> Self {
         Self {
@@ -85,7 +92,7 @@ impl Asked {
     }
 }
 
-/// The proof that something was allowed. Only [`Access::allow`] makes one.
+/// The proof that something was allowed. Only [`Access`] makes one.
 #[derive(Clone, Debug)]
 pub struct Grant {
     actor: Actor,
@@ -116,6 +123,13 @@ impl Grant {
             audit::add(tx, &self.entry).await?;
         }
         Ok(())
+    }
+
+    /// The same without a line of the audit trail: for what goes on and on, and has its line already.
+    #[must_use]
+    pub fn without_line(self) -> Self {
+        self.written.store(true, Ordering::SeqCst);
+        self
     }
 
     /// Whether its line of the audit trail is written.
@@ -356,6 +370,26 @@ impl Access {
     /// The refusal, or a failure of the database (then nothing is allowed).
     pub async fn allow_script(&self, actor: &Actor, asked: Asked, script: &str) -> Result<Grant> {
         self.decide(actor, asked, Some(script)).await
+    }
+
+    /// Allows what the configuration itself says is to be done, at its time: whoever may write that file may do anything.
+    /// `name` is what does it, such as a schedule; `place` is where the outcome goes.
+    #[must_use]
+    pub fn allow_configured(&self, name: &str, place: Place, asked: &Asked) -> Grant {
+        let actor = Actor {
+            place,
+            ..Actor::on_server(name)
+        };
+        let what = (asked.action, asked.target.clone(), asked.arguments.clone());
+        Grant {
+            entry: Arc::new(audit::Entry {
+                result: "allowed".to_owned(),
+                ..entry_of(Channel::Clock, &actor, what)
+            }),
+            actor,
+            role: Role::Owner,
+            written: Arc::default(),
+        }
     }
 
     async fn decide(&self, actor: &Actor, asked: Asked, script: Option<&str>) -> Result<Grant> {

@@ -119,6 +119,7 @@ impl Scripts {
             after_crash: script.on_crash,
             output: output.unwrap_or(script.output),
             retry_of,
+            telling: None,
         })
     }
 

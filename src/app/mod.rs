@@ -3,6 +3,7 @@
 mod check;
 pub mod cli;
 mod clients;
+mod fixer;
 mod health;
 mod init;
 mod lock;
@@ -22,7 +23,11 @@ pub use wire::Options;
 use crate::chat::pulse::Pulse;
 use crate::chat::{self, intake};
 use crate::config::{Config, ContentHash, Env};
+use crate::drivers::host;
 use crate::jobs::Jobs;
+use crate::monitors::probe::Prober;
+use crate::monitors::sampler::Sampler;
+use crate::monitors::watch::Watch;
 use crate::services::Services;
 use crate::store::Store;
 use anyhow::{Context, Result};
@@ -58,7 +63,10 @@ pub struct App {
     bot: Bot,
     env: Env,
     reload: Option<reload::Reload>,
+    sampler: Option<Sampler>,
+    prober: Prober,
     pulse: Pulse,
+    clock: bool,
     marker: String,
     // Held as long as the bot lives: a second one on the same file is refused.
     _lock: Option<lock::Lock>,
@@ -133,6 +141,9 @@ impl App {
         if let Some(reload) = self.reload.take() {
             let env = std::mem::take(&mut self.env);
             tasks.spawn(reload.run(self.services.clone(), env, working.clone()));
+        }
+        if let Some(sampler) = self.sampler.take() {
+            tasks.spawn(tasks::sample(sampler, working.clone()));
         }
         let mut ready = presence.leads();
         let mut term = chat::Term::default();
@@ -222,6 +233,20 @@ impl App {
         until_deposed(tasks::sweep(jobs.clone(), leading.clone()).boxed());
         until_deposed(tasks::tidy(self.services.clone(), leading.clone()).boxed());
         until_deposed(tasks::expire(self.services.clone(), leading.clone()).boxed());
+        until_deposed(tasks::schedules(self.services.clone(), leading.clone()).boxed());
+        if self.clock {
+            until_deposed(tasks::incidents(self.services.clone(), leading.clone()).boxed());
+            let watch = Watch::new(
+                self.services.live.clone(),
+                self.services.store.clone(),
+                Arc::new(self.services.incidents.clone()),
+                self.prober.clone(),
+                host::name(),
+                self.services.board.clone(),
+            );
+            until_deposed(watch.run(leading.clone()).boxed());
+        }
+        until_deposed(tasks::heartbeat(self.services.clone(), leading.clone()).boxed());
         let menus = tasks::menus(self.bot.clone(), self.services.clone(), leading.clone());
         until_deposed(menus.boxed());
         tasks.spawn(tasks::rights(self.services.clone(), leading.clone()));

@@ -157,6 +157,9 @@ impl Reload {
             Ok(loaded) => loaded,
             Err(Refused::Faults(faults)) => {
                 self.read = content(&self.file).await;
+                services
+                    .reloads
+                    .note(faults.iter().next().map(config::Fault::in_short));
                 self.tell_faults(cause, services, &faults).await;
                 return Outcome::Faulty(faults);
             }
@@ -166,6 +169,7 @@ impl Reload {
             }
         };
         self.read = Ok(loaded.hash);
+        services.reloads.note(None);
         for warning in &loaded.warnings {
             tracing::warn!("{}", warning.in_short());
         }
@@ -248,6 +252,7 @@ fn put_in_force(config: Config, services: &Services, env: &Env) {
     services.access.relist(Listed::from(&config));
     services.jobs.limit(wire::limits(&config));
     services.live.replace(config);
+    services.schedules.wake();
     services.roles_changed.notify_one();
 }
 

@@ -1,9 +1,12 @@
 //! The loops beside the conversation: feeding the workers, sweeping, tidying up, setting the menus.
 
+use crate::base::secret::ExposeSecret;
 use crate::base::time::Millis;
 use crate::chat::{dialog, menu};
+use crate::drivers::ping::ping;
 use crate::jobs::Jobs;
 use crate::jobs::retention::Keep;
+use crate::monitors::sampler::{self, Sampler};
 use crate::services::Services;
 use crate::store::{self, Store};
 use futures::future::BoxFuture;
@@ -32,14 +35,24 @@ const TIDY: Duration = Duration::from_secs(3600);
 const KEEP_UPDATES: Duration = Duration::from_secs(48 * 3600);
 /// Dialogs that are over are known so long, so that an old button is told what became of them.
 const KEEP_DIALOGS: Duration = Duration::from_secs(24 * 3600);
+/// The second look at this machine comes so long after the first: there are rates soon after the start.
+const SECOND_LOOK: Duration = Duration::from_secs(1);
 /// How often dialogs are looked for that nobody answered in time.
 const EXPIRE: Duration = Duration::from_secs(10);
 /// The audit trail is kept for a year.
 const KEEP_AUDIT: Duration = Duration::from_secs(365 * 24 * 3600);
+/// Incidents that are over, and what was told of them, are kept for a year.
+const KEEP_INCIDENTS: Duration = Duration::from_secs(365 * 24 * 3600);
+/// How often it is looked what of incidents is due.
+const INCIDENTS: Duration = Duration::from_secs(1);
+/// How often the address that wants to hear from us is asked.
+const HEARTBEAT: Duration = Duration::from_secs(60);
 /// Persons without a role are remembered so long after they wrote last, and so many of them.
 const KEEP_STRANGERS: (Duration, u32) = (Duration::from_secs(90 * 24 * 3600), 10_000);
 /// Groups and topics are remembered so long after something came from there, and so many of them.
 const KEEP_PLACES: (Duration, u32) = (Duration::from_secs(365 * 24 * 3600), 2_000);
+/// How often schedules are looked at, whatever is due.
+const SCHEDULES: Duration = Duration::from_secs(5);
 /// Pause after a loop's part failed.
 const PAUSE: Duration = Duration::from_secs(2);
 /// Pause between tries to set the menus.
@@ -170,10 +183,11 @@ enum Old {
     Invitations,
     Strangers,
     Places,
+    Incidents,
 }
 
 impl Old {
-    const ALL: [Old; 7] = [
+    const ALL: [Old; 8] = [
         Old::Updates,
         Old::Offers,
         Old::Dialogs,
@@ -181,6 +195,7 @@ impl Old {
         Old::Invitations,
         Old::Strangers,
         Old::Places,
+        Old::Incidents,
     ];
 
     async fn prune(self, store: &Store, now: Millis) -> store::Result<()> {
@@ -199,8 +214,36 @@ impl Old {
                 let (keep, many) = KEEP_PLACES;
                 store::ceilings::prune(&mut tx, now.minus(keep), many).await?
             }
+            Old::Incidents => {
+                let before = now.minus(KEEP_INCIDENTS);
+                store::silences::prune(&mut tx, before).await?;
+                store::broadcasts::prune(&mut tx, before).await?;
+                store::incidents::prune(&mut tx, before).await?
+            }
         };
         store.commit(tx).await
+    }
+}
+
+/// Looks at this machine, each instance at its own: soon after the start, so that there is something to compare with, and
+/// then at each full ten seconds.
+pub(super) async fn sample(mut sampler: Sampler, stop: CancellationToken) {
+    let mut wait = Duration::ZERO;
+    let mut failed = false;
+    while pause(wait, &stop).await {
+        let step = stop.run_until_cancelled(sampler.step(Millis::now())).await;
+        match step {
+            Some(Err(error)) if !failed => {
+                tracing::error!(%error, "this machine could not be sampled");
+                failed = true;
+            }
+            Some(Err(_)) | None => {}
+            Some(Ok(_)) => failed = false,
+        }
+        wait = match wait.is_zero() {
+            true => SECOND_LOOK,
+            false => sampler::until_next(Millis::now()),
+        };
     }
 }
 
@@ -209,6 +252,65 @@ pub(super) async fn expire(services: Services, stop: CancellationToken) {
     while pause(EXPIRE, &stop).await {
         if let Err(error) = dialog::expire(&services, Millis::now()).await {
             tracing::error!(%error, "old dialogs could not be closed");
+        }
+    }
+}
+
+/// Runs what is due by schedule, and tells of jobs that take long.
+pub(super) async fn schedules(services: Services, stop: CancellationToken) {
+    let schedules = &services.schedules;
+    while !stop.is_cancelled() {
+        let now = Millis::now();
+        let next = schedules.step(now).await.unwrap_or_else(|error| {
+            tracing::error!(%error, "what is due by schedule cannot be looked up; trying again");
+            Some(now.plus(PAUSE))
+        });
+        if let Err(error) = services.jobs.tell_slow(now).await {
+            tracing::error!(%error, "jobs that take long cannot be looked up");
+        }
+        // The clock may be changed meanwhile, and other instances end runs: nothing is slept through.
+        let wait = next.map_or(SCHEDULES, |next| next.since(Millis::now()).min(SCHEDULES));
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = schedules.woken() => {}
+            () = stop.cancelled() => {}
+        }
+    }
+}
+
+/// Tells what is due of incidents, and the day.
+pub(super) async fn incidents(services: Services, stop: CancellationToken) {
+    let incidents = &services.incidents;
+    while pause(INCIDENTS, &stop).await {
+        let now = Millis::now();
+        if let Err(error) = incidents.tick(now).await {
+            tracing::error!(%error, "what is due of incidents could not be told");
+            pause(PAUSE, &stop).await;
+        }
+        if let Err(error) = incidents.digest(now).await {
+            tracing::error!(%error, "the day could not be told");
+            pause(PAUSE, &stop).await;
+        }
+    }
+}
+
+/// Asks the address that wants to hear from us, once a minute; a failure is logged when it begins and when it ends.
+pub(super) async fn heartbeat(services: Services, stop: CancellationToken) {
+    let client = reqwest::Client::new();
+    let mut reached = true;
+    loop {
+        let url = services.live.current().alerts.heartbeat_url.clone();
+        if let Some(url) = url {
+            let asked = ping(&client, url.expose_secret()).await;
+            match (&asked, reached) {
+                (Ok(()), false) => tracing::info!("alerts.heartbeat_url is reached again"),
+                (Err(why), true) => tracing::warn!(why, "alerts.heartbeat_url is not reached"),
+                (Ok(()), true) | (Err(_), false) => {}
+            }
+            reached = asked.is_ok();
+        }
+        if !pause(HEARTBEAT, &stop).await {
+            return;
         }
     }
 }

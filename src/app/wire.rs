@@ -1,21 +1,34 @@
 //! Puts the parts together. The only place that knows them all.
 
+use super::fixer::Fixes;
 use super::{App, clients, lock, membership};
 use crate::access::{Access, Listed};
 use crate::actions::script::Scripts;
+use crate::base::error::Result as Answer;
+use crate::base::ids::{ChatId, JobId, Place};
+use crate::base::name::Name;
 use crate::base::secret::ExposeSecret;
-use crate::chat::Notices;
+use crate::base::upload::Uploads;
+use crate::chat::alerts::Words;
 use crate::chat::pulse::Pulse;
-use crate::config::{Config, Database, Env, Live, Reloads};
+use crate::chat::{Notices, ScheduleNotices};
+use crate::config::{Config, Database, Env, Live, Reloads, Script};
 use crate::delivery::{Bots, Fetcher, Limits, Outbox};
 use crate::jobs::action::Registry;
 use crate::jobs::apalis::Queue;
 use crate::jobs::export::Exports;
 use crate::jobs::output::Searches;
-use crate::jobs::{self, Files, Jobs, Settings};
+use crate::jobs::{self, Files, Jobs, NewJob, Settings};
+use crate::monitors::board::Board;
+use crate::monitors::charts::Charts;
+use crate::monitors::incidents::{Fix, Incidents, Rule, Rules};
+use crate::monitors::probe::Prober;
+use crate::monitors::sampler::{Sampler, Samples};
+use crate::schedules::{self, Ends, Schedules};
 use crate::services::Services;
 use crate::store::{Location, Store};
 use anyhow::{Context, Result};
+use futures::future::{BoxFuture, FutureExt};
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
@@ -23,12 +36,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// What a bot is built with beside its configuration.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone)]
 pub struct Options {
     /// Leave Telegram's rates out, for a server of one's own that has none.
     pub no_rates: bool,
     /// How long one press may search in what jobs printed.
     pub search_time: Duration,
+    /// How checks are told, in place of what the configuration says.
+    pub rules: Option<Rules>,
+    /// Whether the loops of incidents run by the clock; else whoever built the bot steps them.
+    pub clock: bool,
 }
 
 impl Default for Options {
@@ -36,6 +53,8 @@ impl Default for Options {
         Self {
             no_rates: false,
             search_time: Duration::from_secs(2),
+            rules: None,
+            clock: true,
         }
     }
 }
@@ -70,36 +89,73 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
     };
     let files = Arc::new(Files::new(log_dir.clone(), work_dir.clone()));
     let files = Arc::new(Exports::new(store.clone(), log_dir.clone(), files));
+    let listed = Listed::from(&config);
+    let settings = settings(&config, marker.clone(), log_dir.clone(), work_dir);
+    let live = Live::new(config);
+    let files = Arc::new(Charts::new(store.clone(), live.clone(), files));
     let outbox = Outbox::new(store.clone(), bots, files, limits);
     let access = Access::open(
         store.clone(),
-        Listed::from(&config),
+        listed,
         Arc::new(Notices::new(outbox.clone())),
     )
     .await
     .context("reading the members")?;
-    let settings = settings(&config, marker.clone(), log_dir.clone(), work_dir);
-    let live = Live::new(config);
     let marker = log_dir.display().to_string();
     let scripts = Scripts::new(live.clone(), env.clone(), fetcher, &marker);
     let registry = Registry::default().with(scripts.clone());
+    let ends = Ends::default();
+    let samples = Samples::default();
+    let sampler = Sampler::new(store.clone(), live.clone(), samples.clone())?;
     let jobs = Jobs::new(
         store.clone(),
         outbox.clone(),
         Arc::new(queue),
         registry,
+        Arc::new(ends.clone()),
         settings,
     );
+    let schedules = Schedules::new(schedules::Parts {
+        live: live.clone(),
+        store: store.clone(),
+        access: access.clone(),
+        outbox: outbox.clone(),
+        jobs: jobs.clone(),
+        maker: Arc::new(ByClock(scripts.clone())),
+        herald: Arc::new(ScheduleNotices),
+        ends,
+    });
+    let fixes = Fixes {
+        live: live.clone(),
+        access: access.clone(),
+        scripts: scripts.clone(),
+        jobs: jobs.clone(),
+    };
+    let rules = options.rules.unwrap_or_else(|| rules(live.clone()));
+    let incidents = Incidents::new(
+        (store.clone(), access.clone(), outbox.clone(), live.clone()),
+        rules,
+        Arc::new(Words),
+        Arc::new(fixes),
+    );
+    let reloads = Reloads::default();
+    let prober = Prober::new(store.clone(), env.clone(), reloads.clone(), &marker)
+        .map_err(|why| anyhow::anyhow!("setting up the checks: {why}"))?;
+    let board = Board::default();
     Ok(App {
         services: Services {
             live,
-            reloads: Reloads::default(),
+            reloads,
+            board,
             store,
             access,
             outbox,
             jobs,
+            incidents,
             scripts,
+            schedules,
             searches: Arc::new(Searches::new(options.search_time)),
+            samples,
             log_dir: Arc::new(log_dir),
             bot_name: Arc::default(),
             roles_changed: Arc::default(),
@@ -108,9 +164,54 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
         bot: clients.quick,
         env,
         reload: None,
+        sampler: Some(sampler),
+        prober,
+        clock: options.clock,
         marker,
         pulse: Pulse::default(),
         _lock: lock,
+    })
+}
+
+/// Makes jobs of scripts for those that nobody starts by hand.
+struct ByClock(Scripts);
+
+impl schedules::Maker for ByClock {
+    fn make<'a>(
+        &'a self,
+        script: &'a Script,
+        given: &'a [String],
+        retry_of: Option<JobId>,
+    ) -> BoxFuture<'a, Answer<NewJob>> {
+        async move {
+            self.0.check_choices(script, given).await?;
+            self.0.job(script, given, &Uploads::new(), None, retry_of)
+        }
+        .boxed()
+    }
+}
+
+/// What the configuration says of how each check is told.
+fn rules(live: Live) -> Rules {
+    Arc::new(move |name| {
+        let config = live.current();
+        let check = Name::new(name).ok();
+        let check = check.and_then(|name| config.checks.get(&name));
+        let repeat = check.map_or(config.alerts.repeat, |check| check.repeat);
+        let place = |chat: &ChatId| Place {
+            chat: *chat,
+            thread: None,
+        };
+        Rule {
+            repeat_warning: repeat.warning,
+            repeat_critical: repeat.critical,
+            notify: check.map_or_else(Vec::new, |check| check.notify.iter().map(place).collect()),
+            fix: check.and_then(|check| check.fix.as_ref()).map(|fix| Fix {
+                script: fix.script.to_string(),
+                auto: fix.per_hour.is_some(),
+                per_hour: fix.per_hour.unwrap_or(0),
+            }),
+        }
     })
 }
 

@@ -53,7 +53,7 @@ impl ChatId {
 }
 
 /// Where a message goes: a chat, and within a forum the topic.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Place {
     /// The chat.
     pub chat: ChatId,

@@ -1,9 +1,13 @@
 //! What our buttons say to us: each press in at most 64 bytes, read back or refused.
 
+use super::commands::top::Order;
 use crate::base::ids::{ChatId, JobId, UserId};
 use crate::base::role::Role;
 use crate::delivery::{Button, Buttons};
+use crate::monitors::charts::{Span, Subject};
 use crate::store::history::Cursor;
+
+use super::alerts::press::AlertPress;
 
 /// Entries on a page of buttons.
 pub const PAGE: usize = 8;
@@ -33,6 +37,10 @@ pub enum Press {
     Rows(JobId, u64, u64),
     /// Look at the outbox, or do something about it.
     Outbox(OutboxPress),
+    /// Look at the schedules, or do something about one.
+    Schedule(SchedulePress),
+    /// About incidents, silences and subscriptions.
+    Alert(AlertPress),
     /// Start this script.
     Run(String),
     /// Start this script and stream what it prints.
@@ -45,6 +53,10 @@ pub enum Press {
     Streams(usize),
     /// Show this part of the status.
     Status(String),
+    /// Send a chart.
+    Chart(Subject, Span),
+    /// Show the processes in this order.
+    Top(Order),
     /// Show this page of the persons.
     Users(usize),
     /// Show this person.
@@ -98,6 +110,62 @@ pub enum Press {
         /// The answer.
         tap: Tap,
     },
+}
+
+/// What is pressed about schedules, each known by its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SchedulePress {
+    /// Show this page of them.
+    List(usize),
+    /// Show this one.
+    Show(String),
+    /// Run what it runs, at once.
+    Run(String),
+    /// Pause it.
+    Pause(String),
+    /// Let it go on.
+    Resume(String),
+    /// Remove it.
+    Remove(String),
+}
+
+impl SchedulePress {
+    /// Whether it changes or starts something.
+    #[must_use]
+    pub fn acts(&self) -> bool {
+        match self {
+            SchedulePress::Run(_)
+            | SchedulePress::Pause(_)
+            | SchedulePress::Resume(_)
+            | SchedulePress::Remove(_) => true,
+            SchedulePress::List(_) | SchedulePress::Show(_) => false,
+        }
+    }
+
+    fn data(&self) -> String {
+        match self {
+            SchedulePress::List(page) => format!("all:{page}"),
+            SchedulePress::Show(name) => format!("show:{name}"),
+            SchedulePress::Run(name) => format!("run:{name}"),
+            SchedulePress::Pause(name) => format!("pause:{name}"),
+            SchedulePress::Resume(name) => format!("go:{name}"),
+            SchedulePress::Remove(name) => format!("drop:{name}"),
+        }
+    }
+
+    fn read(data: &str) -> Option<Self> {
+        let (word, rest) = data.split_once(':')?;
+        let name = rest.to_owned();
+        Some(match word {
+            "all" => SchedulePress::List(rest.parse().ok()?),
+            "show" => SchedulePress::Show(name),
+            "run" => SchedulePress::Run(name),
+            "pause" => SchedulePress::Pause(name),
+            "go" => SchedulePress::Resume(name),
+            "drop" => SchedulePress::Remove(name),
+            _ => return None,
+        })
+    }
 }
 
 /// What is pressed under a question for an argument.
@@ -267,12 +335,16 @@ impl Press {
             Press::FoundJob(id, job) => format!("foundin:{id}:{job}"),
             Press::Rows(id, from, to) => format!("rows:{id}:{from}:{to}"),
             Press::Outbox(press) => format!("outbox:{}", press.data()),
+            Press::Schedule(press) => format!("sched:{}", press.data()),
+            Press::Alert(press) => format!("alert:{}", press.data()),
             Press::Run(script) => format!("run:{script}"),
             Press::Stream(script) => format!("stream:{script}"),
             Press::GiveFile(intent, script) => format!("f:{intent}:{script}"),
             Press::Scripts(page) => format!("scripts:{page}"),
             Press::Streams(page) => format!("streams:{page}"),
             Press::Status(part) => format!("status:{part}"),
+            Press::Chart(subject, span) => format!("chart:{}:{}", subject.as_str(), span.as_str()),
+            Press::Top(order) => format!("top:{}", order.as_str()),
             Press::Users(page) => format!("users:{page}"),
             Press::Person(user) => format!("who:{user}"),
             Press::Lend(user, role) => format!("lend:{user}:{role}"),
@@ -337,6 +409,8 @@ impl Press {
                 Press::Rows(JobId(job), from, to)
             }
             "outbox" => Press::Outbox(OutboxPress::read(rest)?),
+            "sched" => Press::Schedule(SchedulePress::read(rest)?),
+            "alert" => Press::Alert(AlertPress::read(rest)?),
             "run" => Press::Run(rest.to_owned()),
             "stream" => Press::Stream(rest.to_owned()),
             "f" => {
@@ -346,6 +420,11 @@ impl Press {
             "scripts" => Press::Scripts(rest.parse().ok()?),
             "streams" => Press::Streams(rest.parse().ok()?),
             "status" => Press::Status(rest.to_owned()),
+            "chart" => {
+                let (subject, span) = rest.split_once(':')?;
+                Press::Chart(Subject::parse(subject)?, Span::parse(span)?)
+            }
+            "top" => Press::Top(Order::parse(rest)?),
             "users" => Press::Users(rest.parse().ok()?),
             "who" => Press::Person(user(rest)?),
             "lend" => {
@@ -470,12 +549,33 @@ mod tests {
             Press::Outbox(OutboxPress::RetryChat(ChatId(i64::MIN))),
             Press::Outbox(OutboxPress::AskChat(ChatId(i64::MIN), i64::MAX)),
             Press::Outbox(OutboxPress::DropChat(ChatId(i64::MIN), i64::MAX)),
+            Press::Schedule(SchedulePress::List(usize::MAX)),
+            Press::Schedule(SchedulePress::Show(format!("{longest}+999"))),
+            Press::Schedule(SchedulePress::Run(longest.clone())),
+            Press::Schedule(SchedulePress::Pause(format!("{longest}+999"))),
+            Press::Schedule(SchedulePress::Resume(longest.clone())),
+            Press::Schedule(SchedulePress::Remove(longest.clone())),
+            Press::Alert(AlertPress::Now),
+            Press::Alert(AlertPress::History(i64::MAX)),
+            Press::Alert(AlertPress::Show(i64::MAX)),
+            Press::Alert(AlertPress::Ack(1)),
+            Press::Alert(AlertPress::Snooze(1)),
+            Press::Alert(AlertPress::Silence(1)),
+            Press::Alert(AlertPress::SilenceFor(i64::MAX, 720)),
+            Press::Alert(AlertPress::Fix(1)),
+            Press::Alert(AlertPress::Silences),
+            Press::Alert(AlertPress::EndSilence(1)),
+            Press::Alert(AlertPress::Subscribe(true)),
+            Press::Alert(AlertPress::Unsubscribe("x".repeat(32))),
+            Press::Alert(AlertPress::NoQuiet),
             Press::Run(longest.clone()),
             Press::Stream(longest.clone()),
             Press::GiveFile("x".repeat(20), longest.clone()),
             Press::Scripts(usize::MAX),
             Press::Streams(usize::MAX),
             Press::Status("jobs".into()),
+            Press::Chart(Subject::Network, Span::Day),
+            Press::Top(Order::Memory),
             Press::Users(usize::MAX),
             Press::Person(farthest),
             Press::Lend(farthest, Role::Operator),

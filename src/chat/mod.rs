@@ -1,5 +1,6 @@
 //! The Telegram surface: words in, words out.
 
+pub mod alerts;
 pub mod changes;
 pub mod commands;
 mod deliver;
@@ -18,6 +19,7 @@ mod press;
 pub mod pulse;
 mod reply;
 mod request;
+mod schedule_notices;
 mod search;
 mod seen;
 mod talk;
@@ -26,4 +28,5 @@ mod term;
 pub use dispatch::{on_other, schema};
 pub use notices::Notices;
 pub use reply::Reply;
+pub use schedule_notices::ScheduleNotices;
 pub use term::Term;

@@ -30,6 +30,8 @@ pub enum Offer {
     Run(RunOffer),
     /// Make this change of rights.
     Change(Change),
+    /// Make this schedule.
+    Schedule(ScheduleOffer),
     /// Run this command, which came while the bot was away.
     Late {
         /// The command as typed.
@@ -51,6 +53,11 @@ pub enum Offer {
     LatePress {
         /// The button's data.
         data: String,
+    },
+    /// Send this to everybody.
+    Broadcast {
+        /// The message.
+        text: String,
     },
     /// A list of jobs whose filter is too long for a button.
     Jobs {
@@ -85,6 +92,21 @@ pub struct At {
     pub before: i64,
     /// At this place of its log.
     pub point: Point,
+}
+
+/// A schedule to be made, as it was shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScheduleOffer {
+    /// The script.
+    pub script: String,
+    /// Its arguments as typed.
+    pub given: Vec<String>,
+    /// What was shown.
+    pub argv: Vec<String>,
+    /// When it is to run.
+    pub when: String,
+    /// By which clock.
+    pub zone: String,
 }
 
 /// A script to be run, as it was shown.

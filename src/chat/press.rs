@@ -1,8 +1,9 @@
 //! What follows from a pressed button. Rights are asked for anew, at the moment of the press.
 
+use super::alerts;
 use super::commands::{
-    Command, audit, cancel, chats, invite, job, jobs, outbox, output, read_line, retry, run,
-    status, users,
+    Command, audit, broadcast, cancel, chats, invite, job, jobs, outbox, output, read_line, retry,
+    run, schedule, schedules, status, top, users,
 };
 use super::dialog;
 use super::files;
@@ -46,6 +47,8 @@ pub fn acts(press: &Press) -> bool {
             ..
         } => true,
         Press::Outbox(press) => press.acts(),
+        Press::Schedule(press) => press.acts(),
+        Press::Alert(press) => press.acts(),
         Press::Log(_)
         | Press::Job(_)
         | Press::Jobs(..)
@@ -57,6 +60,8 @@ pub fn acts(press: &Press) -> bool {
         | Press::Scripts(_)
         | Press::Streams(_)
         | Press::Status(_)
+        | Press::Chart(..)
+        | Press::Top(_)
         | Press::Users(_)
         | Press::Person(_)
         | Press::Lend(..)
@@ -101,12 +106,16 @@ pub async fn handle(request: &Request, press: Press) -> Result<Reply> {
             Ok(rows.in_place())
         }
         Press::Outbox(press) => outbox::pressed(request, press).await,
+        Press::Schedule(press) => schedules::pressed(request, press).await,
+        Press::Alert(press) => alerts::act::handle(request, press).await,
         Press::Scripts(page) => Ok(run::list(request, page, None).await?.in_place()),
         Press::Streams(page) => {
             let stream = Some(OutputMode::Stream);
             Ok(run::list(request, page, stream).await?.in_place())
         }
         Press::Status(part) => Ok(status::show(request, &part).await?.in_place()),
+        Press::Chart(subject, span) => status::chart(request, subject, span).await,
+        Press::Top(order) => Ok(top::show(request, order).await?.in_place()),
         Press::Run(script) => run::pressed(request, script, None).await,
         Press::Stream(script) => run::pressed(request, script, Some(OutputMode::Stream)).await,
         Press::GiveFile(intent, script) => files::give(request, &intent, script).await,
@@ -196,6 +205,11 @@ async fn confirm(request: &Request, intent: &str) -> Result<Reply> {
     request.source = format!("intent:{intent}");
     let reply = match offer {
         Offer::Run(offer) => run::confirmed(&request, offer).await?,
+        Offer::Schedule(offer) => {
+            let made = schedule::confirmed(&request, offer, intent).await?;
+            return Ok(made.in_place());
+        }
+        Offer::Broadcast { text } => broadcast::confirmed(&request, &text).await?,
         Offer::Change(change) => {
             let done = members::carry_out(&request, change, Some(intent)).await?;
             return Ok(done.in_place());

@@ -79,6 +79,25 @@ impl Request {
         Ok(grant)
     }
 
+    /// The first of two decisions about one thing: only a refusal stands in the audit trail, else the second one does.
+    ///
+    /// # Errors
+    /// The refusal, in words for the asker.
+    pub async fn allow_first(&self, asked: Asked) -> Result<()> {
+        self.services.access.allow(&self.actor, asked).await?;
+        Ok(())
+    }
+
+    /// The same as [`Request::allow`] for somebody as whom the asker acts elsewhere, such as in their private chat.
+    ///
+    /// # Errors
+    /// The refusal, in words for the asker.
+    pub async fn allow_as(&self, actor: &Actor, asked: Asked) -> Result<Grant> {
+        let grant = self.services.access.allow(actor, asked).await?;
+        self.keep(&grant);
+        Ok(grant)
+    }
+
     /// The same for what a right to this script allows as well.
     ///
     /// # Errors

@@ -127,10 +127,12 @@ fn settings(old: &Config, new: &Config) -> Vec<&'static str> {
     let (was, now) = (&old.jobs, &new.jobs);
     keys(&[
         ("base_dir", old.base_dir != new.base_dir),
+        ("schedules", old.schedules != new.schedules),
         (
             "monitored_devices",
             old.monitored_devices != new.monitored_devices,
         ),
+        ("checks", !same(&old.checks, &new.checks)),
         (
             "telegram.stale_after",
             old.telegram.stale_after != new.telegram.stale_after,
@@ -141,7 +143,17 @@ fn settings(old: &Config, new: &Config) -> Vec<&'static str> {
         ("jobs.max_log", was.max_log != now.max_log),
         ("jobs.per_user", was.per_user != now.per_user),
         ("jobs.max_queued", was.max_queued != now.max_queued),
+        ("alerts", alerts(old) != alerts(new)),
     ])
+}
+
+/// The section in a form that can be compared.
+fn alerts(config: &Config) -> (String, Option<String>) {
+    let url = config.alerts.heartbeat_url.as_ref();
+    (
+        format!("{:?}", config.alerts),
+        url.map(|url| url.expose_secret().to_owned()),
+    )
 }
 
 fn restart(old: &Config, new: &Config) -> Vec<&'static str> {

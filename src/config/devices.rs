@@ -19,7 +19,8 @@ pub struct Device {
     pub alert_threshold: u8,
 }
 
-const THRESHOLD: u8 = 80;
+/// The use, in percent, from which a disk counts as too full where nothing is said.
+pub const THRESHOLD: u8 = 80;
 
 pub(super) fn read(root: &mut Map<'_>, base: &Path, report: &mut Report) -> Vec<Device> {
     let mut devices = Vec::new();

@@ -43,7 +43,9 @@ impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Env {
 }
 
 /// Every single key outside lists and free maps; the schema's test keeps it complete.
-pub(super) const OVERRIDABLE: [&str; 18] = [
+pub(super) const OVERRIDABLE: [&str; 20] = [
+    "alerts.group_wait",
+    "alerts.heartbeat_url",
     "base_dir",
     "data_dir",
     "database",

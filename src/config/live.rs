@@ -64,20 +64,37 @@ pub struct Question {
 
 /// Asks for the file to be read. Cheap to clone; all clones ask the same.
 #[derive(Clone, Default)]
-pub struct Reloads(Arc<OnceLock<(PathBuf, mpsc::Sender<Question>)>>);
+pub struct Reloads {
+    served: Arc<OnceLock<(PathBuf, mpsc::Sender<Question>)>>,
+    fault: Arc<RwLock<Option<String>>>,
+}
 
 impl Reloads {
     /// Begins to take requests for this file; nothing when that was begun before.
     #[must_use]
     pub fn serve(&self, file: PathBuf) -> Option<mpsc::Receiver<Question>> {
         let (sender, receiver) = mpsc::channel(WAITING);
-        self.0.set((file, sender)).is_ok().then_some(receiver)
+        self.served.set((file, sender)).is_ok().then_some(receiver)
     }
 
     /// The file; `None` when the bot was started without one.
     #[must_use]
     pub fn file(&self) -> Option<&Path> {
-        self.0.get().map(|(file, _)| file.as_path())
+        self.served.get().map(|(file, _)| file.as_path())
+    }
+
+    /// Notes why what stands in the file is not in force; `None` when it is.
+    pub fn note(&self, fault: Option<String>) {
+        *self.fault.write().unwrap_or_else(PoisonError::into_inner) = fault;
+    }
+
+    /// Why what stands in the file is not in force, as a short sentence; `None` when it is.
+    #[must_use]
+    pub fn fault(&self) -> Option<String> {
+        self.fault
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Asks, and waits for the outcome; `None` when there is no file, or nobody who reads it any more.
@@ -86,7 +103,7 @@ impl Reloads {
         wanted: Wanted,
         asker: Option<crate::base::ids::UserId>,
     ) -> Option<Outcome> {
-        let (_, sender) = self.0.get()?;
+        let (_, sender) = self.served.get()?;
         let (answer, outcome) = oneshot::channel();
         let question = Question {
             wanted,

@@ -1,8 +1,10 @@
 //! The configuration: one YAML file plus the environment, checked whole before anything starts.
 
 mod access;
+mod alerts;
 mod args;
 mod changes;
+mod checks;
 mod choices;
 mod database;
 mod devices;
@@ -16,6 +18,7 @@ mod octopus;
 mod program;
 mod read;
 mod resolve;
+mod schedule;
 pub mod schema;
 mod scripts;
 mod size;
@@ -39,19 +42,21 @@ use map::Map;
 use read::{absolute, text};
 
 pub use access::{Access, Chat, User};
+pub use alerts::{Alerts, Digest, Repeat};
 pub use args::Arg;
 pub use changes::Changes;
+pub use checks::{Check, DiskMeasure, FileMeasure, Fix, Flow, Limits, Own, Probe};
 pub use choices::ChoicesFrom;
 pub use database::Database;
-pub use devices::Device;
+pub use devices::{Device, THRESHOLD as DISK_THRESHOLD};
 pub use env::Env;
 pub use fault::{Fault, Faults};
 pub use jobs::Jobs;
 pub use kind::{Accept, FileRule, Kind, MAX_FILE as MAX_INCOMING_FILE};
 pub use live::{Live, Outcome, Question, Reloads, Wanted};
-pub use octopus::{Periodic, When};
 pub use program::check_program;
 pub use resolve::{ArgError, ResolvedArgs};
+pub use schedule::Schedule;
 pub use schema::{schema, schema_text};
 pub use scripts::Script;
 pub use telegram::Telegram;
@@ -73,12 +78,16 @@ pub struct Config {
     pub access: Access,
     /// The limits of the job engine.
     pub jobs: Jobs,
+    /// How incidents are told.
+    pub alerts: Alerts,
     /// What may be run, by name; those of Octopus lists included.
     pub scripts: BTreeMap<Name, Script>,
     /// The disks that are watched.
     pub monitored_devices: Vec<Device>,
-    /// Scripts that are to run by themselves; they are in `scripts` too.
-    pub periodic: Vec<Periodic>,
+    /// When scripts run by themselves, each under the name of its script.
+    pub schedules: Vec<Schedule>,
+    /// What is watched, by name; the disks above and the defaults included.
+    pub checks: BTreeMap<Name, Check>,
 }
 
 /// A configuration that was read without a fault.
@@ -231,10 +240,20 @@ fn build(content: &str, file: &Path, env: &Env, report: &mut Report) -> Option<C
     let data_dir = absolute(&base_dir, data_dir);
     let access = access::read(&mut root, report);
     let jobs = jobs::read(&mut root, report);
+    let alerts = alerts::read(&mut root, report);
     let mut catalog = scripts::Catalog::default();
-    scripts::read(&mut root, &paths, &access.users, &mut catalog, report);
-    let periodic = octopus::read(&mut root, &paths, &mut catalog, report);
+    let mut schedules = scripts::read(&mut root, &paths, &access, &mut catalog, report);
+    schedules.extend(octopus::read(&mut root, &paths, &mut catalog, report));
     let monitored_devices = devices::read(&mut root, &base_dir, report);
+    let around = checks::Around {
+        paths: &paths,
+        data_dir: &data_dir,
+        access: &access,
+        repeat: alerts.repeat,
+        catalog: &catalog,
+        devices: &monitored_devices,
+    };
+    let checks = checks::read(&mut root, &around, report);
     root.finish(report);
     Some(Config {
         telegram,
@@ -243,9 +262,11 @@ fn build(content: &str, file: &Path, env: &Env, report: &mut Report) -> Option<C
         base_dir,
         access,
         jobs,
+        alerts,
         scripts: catalog.scripts,
         monitored_devices,
-        periodic,
+        schedules,
+        checks,
     })
 }
 

@@ -5,43 +5,21 @@ use std::time::Duration;
 use super::fault::{At, Report};
 use super::map::Map;
 use super::read::{duration, integer, is_plain, text};
+use super::schedule::Schedule;
 use super::scripts::{Catalog, Script, program};
 use super::tree::Node;
 use super::{Paths, YEAR};
 use crate::base::job::OutputMode;
-use crate::base::name::Name;
 use crate::base::role::Role;
+use crate::base::when::When;
 
-/// A script that is to run by itself. It is kept, and can be run by hand; nothing runs it on a schedule yet.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Periodic {
-    /// The script.
-    pub script: Name,
-    /// When.
-    pub when: When,
-}
-
-/// When a periodic script is to run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum When {
-    /// Again and again after this time.
-    Every(Duration),
-    /// Once a day.
-    Daily {
-        /// 0–23.
-        hour: u8,
-        /// 0–59.
-        minute: u8,
-    },
-}
-
-/// Reads the script lists into the catalog; returns the periodic ones.
+/// Reads the script lists into the catalog; returns when the periodic ones run.
 pub(super) fn read(
     root: &mut Map<'_>,
     paths: &Paths<'_>,
     catalog: &mut Catalog,
     report: &mut Report,
-) -> Vec<Periodic> {
+) -> Vec<Schedule> {
     for (key, output) in [
         ("long_running_scripts", OutputMode::Stream),
         ("one_time_scripts", OutputMode::Card),
@@ -62,16 +40,10 @@ pub(super) fn read(
             let when = entry.when(report);
             entry.map.finish(report);
             if let (Some(script), Some(when)) = (script, when) {
-                periodic.push(Periodic {
-                    script: script.name.clone(),
-                    when,
-                });
+                periodic.push(Schedule::new(script.name.to_string(), &script, when));
                 catalog.add(script);
             }
         }
-    }
-    if let (false, Some(node)) = (periodic.is_empty(), root.get("periodic_scripts")) {
-        report.warn(&node.at, "`periodic_scripts` are loaded and can be started with /run, but do not run on their own yet");
     }
     unsupported(root, paths, report);
     periodic
@@ -155,7 +127,15 @@ fn every(node: &Node, name: &str, report: &mut Report) -> Option<When> {
     let written = text(node, name, report)?;
     let bare = is_plain(node) && written.chars().all(|c| c.is_ascii_digit() || c == '-');
     if !bare {
-        return duration(node, name, YEAR, report).map(When::Every);
+        let read = duration(node, name, YEAR, report)?;
+        let whole = read.subsec_nanos() == 0;
+        if !whole {
+            report.fault(
+                &node.at,
+                format!("`{name}` is `{written}`; write whole seconds"),
+            );
+        }
+        return whole.then_some(When::Every(read));
     }
     let most = i64::try_from(YEAR.as_secs()).unwrap_or(i64::MAX);
     let seconds = integer(node, name, 1..=most, report)?;
@@ -164,18 +144,13 @@ fn every(node: &Node, name: &str, report: &mut Report) -> Option<When> {
 
 fn daily(node: &Node, name: &str, report: &mut Report) -> Option<When> {
     let written = text(node, name, report)?;
-    let part = |text: &str, most: u8| {
-        let short = (1..=2).contains(&text.len()) && text.chars().all(|c| c.is_ascii_digit());
-        text.parse().ok().filter(|number| short && *number <= most)
-    };
-    let time = written.split_once(':');
-    let time = time.and_then(|(hour, minute)| Some((part(hour, 23)?, part(minute, 59)?)));
-    let Some((hour, minute)) = time else {
+    let read = Some(written).filter(|time| time.contains(':'));
+    let read = read.and_then(|time| When::parse(time).ok());
+    if read.is_none() {
         report.fault(
             &node.at,
             format!("`{name}` is `{written}`; write a time of day such as \"06:30\""),
         );
-        return None;
-    };
-    Some(When::Daily { hour, minute })
+    }
+    read
 }

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::base::job::{AfterCrash, OnBusy, OutputMode};
 use crate::base::name::Name;
 use crate::base::role::Role;
+use crate::base::schedule::{Missed, Rule};
 
 /// The schema as JSON.
 #[must_use]
@@ -100,15 +101,19 @@ pub struct File {
     pub access: Option<Access>,
     /// The limits of the job engine.
     pub jobs: Option<Jobs>,
+    /// How incidents are told.
+    pub alerts: Option<Alerts>,
     /// What may be run from the chat, by name.
     pub scripts: Option<BTreeMap<Name, Script>>,
     /// Disks that are watched.
     pub monitored_devices: Option<Vec<Device>>,
+    /// What is watched, by name; those that there are by themselves are changed or turned off (false) by their names.
+    pub checks: Option<BTreeMap<Name, CheckEntry>>,
     /// Octopus: scripts whose output is streamed.
     pub long_running_scripts: Option<Vec<OctopusScript>>,
     /// Octopus: scripts whose output is one answer.
     pub one_time_scripts: Option<Vec<OctopusScript>>,
-    /// Octopus: scripts that are to run by themselves; for now they can only be started by hand.
+    /// Octopus: scripts that run by themselves.
     pub periodic_scripts: Option<Vec<OctopusPeriodic>>,
     /// Octopus: read, but not used; messages are split at Telegram's limit.
     #[schemars(range(min = 1, max = 1_000_000))]
@@ -223,6 +228,48 @@ pub struct Jobs {
     pub max_queued: Option<i64>,
 }
 
+/// How incidents are told.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Alerts {
+    /// Incidents that begin within this time make one message; 0s for one each.
+    #[schemars(extend("default" = "10s"))]
+    pub group_wait: Option<Time>,
+    /// When what goes on is told again, unless its check says otherwise.
+    pub repeat: Option<Repeat>,
+    /// When a day is told; leave it out for never.
+    pub digest: Option<Digest>,
+    /// An address that is asked once a minute, so that whoever is behind it notices when that stops.
+    #[schemars(extend("default" = null))]
+    pub heartbeat_url: Option<String>,
+}
+
+/// A duration, or never.
+#[derive(JsonSchema)]
+#[schemars(transparent)]
+pub struct Period(#[schemars(regex(pattern = r"^(never|([0-9]+(ms|s|m|h|d))+)$"))] pub String);
+
+/// When what goes on is told again; what is left out is as in the section `alerts`, and there 24h and 4h.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Repeat {
+    /// A warning.
+    pub warning: Option<Period>,
+    /// What is critical.
+    pub critical: Option<Period>,
+}
+
+/// When a day is told.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Digest {
+    /// The time of day, HH:MM.
+    pub at: String,
+    /// The time zone, such as Europe/Berlin.
+    #[schemars(extend("default" = "UTC"))]
+    pub zone: Option<String>,
+}
+
 /// What may be run from the chat.
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
@@ -271,6 +318,89 @@ pub struct Script {
     /// Its working directory; null: base_dir.
     #[schemars(extend("default" = null))]
     pub cwd: Option<String>,
+    /// When it runs by itself; null: only when somebody starts it.
+    #[schemars(extend("default" = null))]
+    pub schedule: Option<Schedule>,
+}
+
+/// When a script runs by itself.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+pub enum Schedule {
+    /// every 30s, 06:30, or a cron expression of five fields.
+    When(String),
+    /// All there is to say.
+    Whole(Box<WholeSchedule>),
+}
+
+/// When a script runs by itself, and what is told of that.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct WholeSchedule {
+    /// every 30s, 06:30, or a cron expression of five fields.
+    pub when: String,
+    /// The clock of a time of day: a name such as Europe/Berlin, or machine.
+    #[schemars(extend("default" = "machine"))]
+    pub zone: Option<String>,
+    /// Up to so much later, always the same for one run.
+    pub jitter: Option<Time>,
+    /// What becomes of runs whose time passed while the bot was away.
+    #[schemars(extend("default" = "once"))]
+    pub missed: Option<Missed>,
+    /// The arguments, by name or in their order.
+    pub args: Option<Given>,
+    /// Which runs are told; on_failure for a script with output: silent.
+    #[schemars(extend("default" = "on_output"))]
+    pub output: Option<Rule>,
+    /// How a failed run is tried again.
+    pub retries: Option<Retries>,
+    /// Where runs are told: ids of chats, CHAT/TOPIC, or names under access; when left out, to the owners in private.
+    pub to: Option<Places>,
+    /// Whether it runs.
+    #[schemars(extend("default" = true))]
+    pub enabled: Option<bool>,
+}
+
+/// Arguments of a run.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+pub enum Given {
+    /// By name.
+    Named(BTreeMap<Name, Scalar>),
+    /// In their order.
+    Listed(Vec<Scalar>),
+}
+
+/// One place or several.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+pub enum Places {
+    /// One.
+    One(Scalar),
+    /// Several.
+    Several(Vec<Scalar>),
+}
+
+/// How a failed run is tried again.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Retries {
+    /// How often it is tried, the first time included.
+    #[schemars(range(min = 2, max = 20), extend("default" = 3))]
+    pub attempts: Option<i64>,
+    /// The pause before the second try.
+    #[schemars(extend("default" = "30s"))]
+    pub backoff: Option<Time>,
+    /// Each further pause is so many times as long.
+    #[schemars(range(min = 1, max = 10), extend("default" = 2))]
+    pub factor: Option<i64>,
+    /// The longest pause.
+    #[schemars(extend("default" = "1h"))]
+    pub max: Option<Time>,
+    /// Up to so much longer.
+    pub jitter: Option<Time>,
+    /// Exit codes that another try would not change.
+    pub not_on: Option<Vec<i64>>,
 }
 
 /// What kind of value an argument takes.
@@ -348,6 +478,230 @@ pub struct Device {
     /// The use, in percent, from which it counts as too full.
     #[schemars(range(min = 0, max = 100), extend("default" = 80))]
     pub alert_threshold: Option<f64>,
+}
+
+/// A check, or false to turn one off that there is by itself.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+pub enum CheckEntry {
+    /// Turned off.
+    Off(#[schemars(extend("const" = false))] bool),
+    /// A check.
+    On(Box<Check>),
+}
+
+/// What a check looks at.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "snake_case")]
+pub enum CheckKind {
+    /// The use of the processors, in percent.
+    Cpu,
+    /// The load over five minutes.
+    Load,
+    /// The use of the memory, in percent.
+    Memory,
+    /// The use of the swap space, in percent.
+    Swap,
+    /// A file system.
+    Disk,
+    /// What flows through disks or network interfaces, in bytes a second.
+    Throughput,
+    /// The highest temperature, in degrees Celsius.
+    Temperature,
+    /// Processes.
+    Process,
+    /// Units of systemd.
+    Unit,
+    /// A file: its age, its size, or its new lines.
+    File,
+    /// What a web server answers.
+    Url,
+    /// Whether a port takes connections.
+    Tcp,
+    /// Whether a name has addresses.
+    Dns,
+    /// A container of Docker.
+    Docker,
+    /// A program in the manner of Nagios.
+    Script,
+    /// The time since a script last succeeded.
+    Heartbeat,
+    /// Whether the machine was started anew.
+    Reboot,
+    /// The distance to the clock of a web server.
+    Clock,
+    /// How Opsgram itself is doing.
+    Opsgram,
+}
+
+/// What of it is measured.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "snake_case")]
+pub enum Measure {
+    /// Of a disk: the used part.
+    Percent,
+    /// Of a disk: what is free.
+    Free,
+    /// Of a disk: the used part of the inodes.
+    Inodes,
+    /// Of a disk: the time until it is full.
+    FullIn,
+    /// Of throughput: what is read from disks.
+    DiskRead,
+    /// Of throughput: what is written to disks.
+    DiskWrite,
+    /// Of throughput: what is received.
+    NetIn,
+    /// Of throughput: what is sent.
+    NetOut,
+    /// Of a file: the time since it was changed.
+    Age,
+    /// Of a file: its size.
+    Size,
+    /// Of a file: new lines that match.
+    Lines,
+    /// Of Opsgram: jobs that were lost within the hour.
+    LostJobs,
+    /// Of Opsgram: how many jobs wait, in percent of how many may.
+    Backlog,
+    /// Of Opsgram: messages that could not be delivered within the hour.
+    Undelivered,
+    /// Of Opsgram: whether the configuration on the disk has a fault.
+    Reload,
+    /// Of Opsgram: how late its looks are.
+    Lateness,
+}
+
+/// How bad something is.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "snake_case")]
+pub enum HowBad {
+    /// To be looked at.
+    Warning,
+    /// To be looked at now.
+    Critical,
+}
+
+/// One value, or a list of them.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+pub enum OneOrMore {
+    /// One.
+    One(Scalar),
+    /// More.
+    More(Vec<Scalar>),
+}
+
+/// Something that is watched. Which keys it has depends on its kind.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Check {
+    /// What it looks at; may be left out where a check is changed that there is by itself.
+    pub kind: Option<CheckKind>,
+    /// The time from one look to the next; 10s for values of this machine, else 1m.
+    pub every: Option<Time>,
+    /// How long it has to be bad before that is told; 0s: at the first look.
+    #[schemars(rename = "for")]
+    pub hold: Option<Time>,
+    /// How long one look may take.
+    #[schemars(extend("default" = "10s"))]
+    pub timeout: Option<Time>,
+    /// A warning from this value on: a percentage, size, time or number.
+    pub warn: Option<Scalar>,
+    /// Critical from this value on.
+    pub crit: Option<Scalar>,
+    /// Both are over at this value.
+    pub clear: Option<Scalar>,
+    /// A warning is over at this value; a little better than warn when left out.
+    pub clear_warn: Option<Scalar>,
+    /// What is critical is less so at this value; a little better than crit when left out.
+    pub clear_crit: Option<Scalar>,
+    /// How bad it is when what was found is wrong in itself, such as a port that is closed.
+    pub severity: Option<HowBad>,
+    /// When what is still bad is told again.
+    pub repeat: Option<Repeat>,
+    /// What subscribers choose by.
+    pub topic: Option<Name>,
+    /// Who is told whatever they subscribed to: ids, or names under access.
+    pub notify: Option<Vec<Scalar>>,
+    /// The script that mends it.
+    pub fix: Option<Name>,
+    /// Lets the script start by itself.
+    pub fix_auto: Option<FixAuto>,
+    /// A file with the number of a process: while that lives, nobody looks.
+    pub lock: Option<String>,
+    /// Of load: divided by the number of processors.
+    #[schemars(extend("default" = true))]
+    pub per_core: Option<bool>,
+    /// Of a disk or file: its path.
+    pub path: Option<String>,
+    /// Of a disk, throughput, a file or opsgram: what of it.
+    pub measure: Option<Measure>,
+    /// Of throughput: one disk or network interface.
+    pub device: Option<String>,
+    /// Of temperature: sensors whose label holds this.
+    pub sensor: Option<String>,
+    /// Of a process or dns: its name.
+    pub name: Option<Scalar>,
+    /// Of a process or the lines of a file: a regular expression.
+    pub pattern: Option<String>,
+    /// Of a process: the fewest that must run.
+    #[schemars(range(min = 0, max = 1_000_000), extend("default" = 1))]
+    pub min: Option<i64>,
+    /// Of a process: the most that may run.
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub max: Option<i64>,
+    /// Of a unit: those that must run; when left out, none may have failed.
+    pub units: Option<OneOrMore>,
+    /// Of the lines of a file: how long they count.
+    #[schemars(extend("default" = "10m"))]
+    pub within: Option<Time>,
+    /// Of url and clock: the address.
+    pub url: Option<String>,
+    /// Of url: the codes that are right; when left out, 200 to 399.
+    pub status: Option<OneOrMore>,
+    /// Of url: a text that the answer must hold.
+    pub contains: Option<Scalar>,
+    /// Of url: a regular expression that the answer must match.
+    pub matches: Option<String>,
+    /// Of url: how much time its certificate must still have.
+    pub tls: Option<Tls>,
+    /// Of url: a file with the certificate of an authority of one's own, PEM.
+    pub ca: Option<String>,
+    /// Of tcp: host:port.
+    pub address: Option<String>,
+    /// Of dns: addresses that the name must have.
+    pub expect: Option<OneOrMore>,
+    /// Of docker: the container's name.
+    pub container: Option<String>,
+    /// Of docker: the engine's socket.
+    #[schemars(extend("default" = "/var/run/docker.sock"))]
+    pub socket: Option<String>,
+    /// Of script: the program, or a list of it and its arguments.
+    pub run: Option<Run>,
+    /// Of heartbeat: the script.
+    pub script: Option<Name>,
+}
+
+/// Lets a script start by itself.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct FixAuto {
+    /// How often an hour, at the most.
+    #[schemars(range(min = 1, max = 60))]
+    pub per_hour: i64,
+}
+
+/// How much time a certificate must still have.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Tls {
+    /// A warning below this.
+    #[schemars(extend("default" = "14d"))]
+    pub warn: Option<Time>,
+    /// Critical below this.
+    #[schemars(extend("default" = "3d"))]
+    pub crit: Option<Time>,
 }
 
 /// A script in an Octopus list.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::access::{self, User};
+use super::access::{self, Access};
 use super::args::{self, Arg};
 use super::fault::{At, Report};
 use super::jobs::MAX_GRACE;
@@ -12,6 +12,7 @@ use super::kind::{FileRule, Kind};
 use super::map::Map;
 use super::program::{check_program, find_in_path};
 use super::read::{absolute, parse_name, text, texts};
+use super::schedule::{self, Schedule};
 use super::template::ArgTemplate;
 use super::tree::{Node, Value};
 use super::{Paths, YEAR, token};
@@ -144,31 +145,35 @@ impl Catalog {
 pub(super) fn read(
     root: &mut Map<'_>,
     paths: &Paths<'_>,
-    users: &[User],
+    access: &Access,
     catalog: &mut Catalog,
     report: &mut Report,
-) {
+) -> Vec<Schedule> {
+    let mut schedules = Vec::new();
     let Some(map) = root.section("scripts", report) else {
-        return;
+        return schedules;
     };
     for entry in map.entries() {
         let Some(name) = parse_name(&entry.key, &entry.at, report) else {
             continue;
         };
         let free = catalog.claim(&name, &entry.at, report);
-        if let Some(script) = script(name, &entry.node, paths, users, report).filter(|_| free) {
+        let read = script(name, &entry.node, paths, access, report);
+        if let Some((script, schedule)) = read.filter(|_| free) {
             catalog.add(script);
+            schedules.extend(schedule);
         }
     }
+    schedules
 }
 
 fn script(
     name: Name,
     node: &Node,
     paths: &Paths<'_>,
-    users: &[User],
+    access: &Access,
     report: &mut Report,
-) -> Option<Script> {
+) -> Option<(Script, Option<Schedule>)> {
     let path = format!("scripts.{name}");
     let mut map = Map::open(node, path.clone(), report)?;
     let mut script = Script::new(name, Vec::new());
@@ -184,10 +189,15 @@ fn script(
         None => map.missing("run", report),
     }
     read_rules(&mut script, &mut map, report);
-    script.allow = access::persons(&mut map, "allow", users, report);
+    script.allow = access::persons(&mut map, "allow", &access.users, report);
     read_process(&mut script, &mut map, paths, report);
+    let schedule = map.optional("schedule").and_then(|node| {
+        // Of a script that has faults itself, its arguments say nothing.
+        let whole = !script.run.is_empty();
+        whole.then(|| schedule::read(node, &map.name("schedule"), &script, access, report))?
+    });
     map.finish(report);
-    Some(script)
+    Some((script, schedule))
 }
 
 /// Who may run it, how often, how long, and what is told.

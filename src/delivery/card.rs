@@ -103,38 +103,28 @@ pub fn header(title: &str, id: JobId, phase: &Phase<'_>) -> String {
             format!("▶️ {name} · {stopping}{doing}{}", human(*since))
         }
         Phase::Ended { ending, took } => {
-            let took = took.map(human);
-            let after = |words: String| match &took {
-                Some(took) => format!("{words} · {took}"),
-                None => words,
-            };
-            match ending {
-                Ending::Exited(0) => format!("✅ {name} · {}", after("exit 0".into())),
-                Ending::Exited(code) => format!("❌ {name} · {}", after(format!("exit {code}"))),
-                Ending::Signaled(signal) => {
-                    format!("❌ {name} · {}", after(format!("ended by signal {signal}")))
-                }
-                Ending::Broken(why) => {
-                    format!(
-                        "❌ {name} · {}\n{}",
-                        after("failed".into()),
-                        text::escape(why)
-                    )
-                }
-                Ending::TimedOut(limit) => format!("⏱ {name} · timed out after {}", human(*limit)),
-                Ending::Cancelled(by) => format!(
-                    "🚫 {name} · {}",
-                    after(format!("cancelled by {}", text::escape(by)))
-                ),
-                Ending::Stopped => {
-                    format!(
-                        "🚫 {name} · {}",
-                        after("stopped, because the bot was shut down".into())
-                    )
-                }
-                Ending::Lost => format!("💥 {name} · lost: the bot was stopped while it ran"),
-            }
+            let (mark, words) = outcome(ending, *took);
+            format!("{mark} {name} · {words}")
         }
+    }
+}
+
+/// How a job ended: its mark, and in words how and after how long; a reason follows in a line of its own.
+#[must_use]
+pub fn outcome(ending: &Ending, took: Option<Duration>) -> (&'static str, String) {
+    let after = |words: &str| match took.map(human) {
+        Some(took) => format!("{words} · {took}"),
+        None => words.to_owned(),
+    };
+    match ending {
+        Ending::Exited(0) => ("✅", after("exit 0")),
+        Ending::Exited(code) => ("❌", after(&format!("exit {code}"))),
+        Ending::Signaled(signal) => ("❌", after(&format!("ended by signal {signal}"))),
+        Ending::Broken(why) => ("❌", format!("{}\n{}", after("failed"), text::escape(why))),
+        Ending::TimedOut(limit) => ("⏱", format!("timed out after {}", human(*limit))),
+        Ending::Cancelled(by) => ("🚫", after(&format!("cancelled by {}", text::escape(by)))),
+        Ending::Stopped => ("🚫", after("stopped, because the bot was shut down")),
+        Ending::Lost => ("💥", "lost: the bot was stopped while it ran".to_owned()),
     }
 }
 

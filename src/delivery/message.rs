@@ -66,6 +66,9 @@ pub struct Outgoing {
     /// it answers, or who is named in it. Such a message has no buttons and is never edited.
     #[serde(default)]
     pub force_reply: Option<String>,
+    /// Whether it comes without a sound.
+    #[serde(default)]
+    pub silent: bool,
     /// What it says.
     pub body: Body,
     /// The name of the message over its life, such as `job:12`: the first one is sent, later ones edit it.
@@ -99,6 +102,7 @@ impl Outgoing {
             reply_to: None,
             edits: None,
             force_reply: None,
+            silent: false,
             body,
             slot: None,
             source: None,
@@ -117,6 +121,13 @@ impl Outgoing {
     #[must_use]
     pub fn edits(mut self, message: Option<MessageId>) -> Self {
         self.edits = message;
+        self
+    }
+
+    /// The same, without a sound.
+    #[must_use]
+    pub fn silent(mut self, silent: bool) -> Self {
+        self.silent = silent;
         self
     }
 

@@ -13,6 +13,7 @@ mod limits;
 mod message;
 mod relay;
 pub mod render;
+pub mod report;
 mod retry;
 mod send;
 
@@ -85,6 +86,8 @@ pub enum Content {
     Scratch(Scratch),
     /// In a file that stays until it was sent; opened, so that it is the very one that was looked at.
     Open(std::fs::File),
+    /// In memory: small, and made for the sending.
+    Bytes(Vec<u8>),
 }
 
 impl Attachment {

@@ -175,6 +175,9 @@ async fn send_text(
         .send_message(teloxide::types::ChatId(chat.0), words)
         .link_preview_options(no_preview());
     let mut call = placed!(call, message, chat, manner, mode);
+    if message.silent {
+        call = call.disable_notification(true);
+    }
     if let Some(placeholder) = message.force_reply.as_deref().filter(|_| !manner.plain) {
         call = call.reply_markup(force_reply(placeholder));
     } else if !buttons.is_empty() && !manner.plain {
@@ -255,6 +258,7 @@ fn input(content: Content, name: String) -> (InputFile, Option<Scratch>) {
             let file = tokio::fs::File::from_std(file);
             (InputFile::read(file).file_name(name), None)
         }
+        Content::Bytes(bytes) => (InputFile::memory(bytes).file_name(name), None),
     }
 }
 

@@ -23,7 +23,11 @@ pub(super) async fn follow(jobs: Jobs, active: Arc<Active>) {
     let mut phase = active.phase.subscribe();
     let ended = phase.wait_for(|phase| *phase == Phase::Ended);
     let early = tokio::time::timeout(FIRST_CARD, ended).await.is_ok();
-    if early || active.new.output == OutputMode::Silent {
+    let quiet = match &active.new.telling {
+        Some(telling) => !telling.is_live(),
+        None => active.new.output == OutputMode::Silent,
+    };
+    if early || quiet {
         return;
     }
     show_card(&jobs, &active, true).await;

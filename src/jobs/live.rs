@@ -6,10 +6,12 @@ use super::redact::Redactor;
 use super::stream::Stream;
 use crate::base::ids::JobId;
 use crate::base::job::OutputMode;
+use crate::base::text;
 use crate::delivery::Outgoing;
 use crate::delivery::card::{Printed, Seen};
 use crate::delivery::render::{Size, render};
 use crate::store::jobs::NewRow;
+use sha2::{Digest, Sha256};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
@@ -101,15 +103,7 @@ impl Active {
 
     /// Opens the output at the start of the run.
     pub fn open_output(&self, folder: &Path, max_log: u64, reading: &Reading) -> Arc<Output> {
-        let output = || {
-            Arc::new(Output::open(
-                folder,
-                self.id,
-                self.new.output,
-                max_log,
-                reading,
-            ))
-        };
+        let output = || Arc::new(Output::open(folder, self.id, &self.new, max_log, reading));
         Arc::clone(self.output.get_or_init(output))
     }
 }
@@ -125,6 +119,8 @@ pub struct End {
     pub bytes: u64,
     /// Lines printed.
     pub lines: u64,
+    /// Of all that was printed, a hash; of runs of schedules only.
+    pub hash: Option<String>,
 }
 
 /// Of a job that printed nothing.
@@ -135,11 +131,18 @@ impl Default for End {
             whole: true,
             bytes: 0,
             lines: 0,
+            hash: None,
         }
     }
 }
 
 impl End {
+    /// Whether there is nothing to be seen in it.
+    #[must_use]
+    pub fn is_blank(&self) -> bool {
+        self.bytes == 0 || (self.whole && text::is_blank(&self.text))
+    }
+
     /// The same for the card.
     #[must_use]
     pub fn printed(&self) -> Printed<'_> {
@@ -166,10 +169,11 @@ struct State {
     log: Option<LogWriter>,
     tail: Tail,
     stream: Option<Stream>,
+    hash: Option<Sha256>,
 }
 
 impl Output {
-    fn open(folder: &Path, id: JobId, mode: OutputMode, max_log: u64, reading: &Reading) -> Self {
+    fn open(folder: &Path, id: JobId, new: &NewRow, max_log: u64, reading: &Reading) -> Self {
         let log = LogWriter::create(folder, id, max_log)
             .inspect_err(|error| tracing::error!(%error, "a job's log cannot be made"))
             .ok();
@@ -178,7 +182,8 @@ impl Output {
                 redactor: Redactor::new(reading.secrets.iter().map(String::as_str)),
                 log,
                 tail: Tail::default(),
-                stream: (mode == OutputMode::Stream).then(|| Stream::new(reading.size)),
+                stream: (new.output == OutputMode::Stream).then(|| Stream::new(reading.size)),
+                hash: new.telling.as_ref().map(|_| Sha256::new()),
             }),
             size: reading.size,
             changed: Notify::new(),
@@ -223,10 +228,12 @@ impl Output {
 
     /// The end of the output as text, and how much there is of it.
     pub async fn end(&self) -> End {
-        let (bytes, total, lines) = {
+        let (bytes, total, lines, hash) = {
             let state = locked(&self.state);
             let tail = &state.tail;
-            (tail.bytes().to_vec(), tail.total(), tail.lines())
+            let (bytes, total, lines) = (tail.bytes().to_vec(), tail.total(), tail.lines());
+            let hash = state.hash.clone().map(|hash| hex(&hash.finalize()));
+            (bytes, total, lines, hash)
         };
         let (whole, size) = (bytes.len() as u64 == total, self.size);
         let text = if bytes.len() <= RENDER_HERE {
@@ -240,6 +247,7 @@ impl Output {
             whole,
             bytes: total,
             lines,
+            hash,
         }
     }
 
@@ -258,10 +266,17 @@ impl State {
             tracing::error!(%error, "a job's log cannot be written; its output goes on to the chat");
         }
         self.tail.push(masked);
+        if let Some(hash) = &mut self.hash {
+            hash.update(masked);
+        }
         if let Some(stream) = &mut self.stream {
             stream.push(masked);
         }
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -4,6 +4,7 @@
 //! forgets or delivers twice, a row is run only while it is `queued`.
 
 pub mod action;
+pub mod aftermath;
 pub mod apalis;
 mod attachments;
 mod elsewhere;
@@ -20,6 +21,7 @@ mod runner;
 mod scratch;
 mod stream;
 pub mod transport;
+pub mod usual;
 
 pub use attachments::Files;
 
@@ -28,12 +30,15 @@ use crate::base::error::{Error, Result};
 use crate::base::ids::{JobId, MessageId, UpdateId};
 use crate::base::job::{AfterCrash, Ending, JobState, OnBusy, OutputMode};
 use crate::base::role::Role;
+use crate::base::schedule::Telling;
 use crate::base::time::Millis;
 use crate::delivery::card::{self, Seen};
-use crate::delivery::{Outbox, Outgoing};
+use crate::delivery::{Outbox, Outgoing, report};
 use crate::store::jobs::{Added, Job, NewRow};
-use crate::store::{self, Store};
+use crate::store::{self, Store, Tx};
 use action::Registry;
+use aftermath::{Aftermath, Over, Verdict};
+use futures::future::BoxFuture;
 use live::{Active, StopReason};
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
@@ -103,7 +108,12 @@ pub struct NewJob {
     pub output: OutputMode,
     /// The job that it repeats.
     pub retry_of: Option<JobId>,
+    /// What is told of it, if it is a run of a schedule.
+    pub telling: Option<Telling>,
 }
+
+/// What is written together with a job, in its transaction: `Err` takes the job back.
+pub type Beside = Box<dyn for<'t> FnOnce(&'t mut Tx, JobId) -> BoxFuture<'t, Result<()>> + Send>;
 
 /// Where a job comes from and where its card goes.
 #[derive(Clone, Debug)]
@@ -155,6 +165,7 @@ struct Inner {
     outbox: Outbox,
     transport: Arc<dyn Transport>,
     registry: Registry,
+    aftermath: Arc<dyn Aftermath>,
     settings: Settings,
     limits: Mutex<Limits>,
     active: Mutex<HashMap<JobId, Arc<Active>>>,
@@ -174,6 +185,7 @@ impl Jobs {
         outbox: Outbox,
         transport: Arc<dyn Transport>,
         registry: Registry,
+        aftermath: Arc<dyn Aftermath>,
         settings: Settings,
     ) -> Self {
         Self {
@@ -182,6 +194,7 @@ impl Jobs {
                 outbox,
                 transport,
                 registry,
+                aftermath,
                 limits: Mutex::new(settings.limits),
                 settings,
                 active: Mutex::default(),
@@ -205,10 +218,25 @@ impl Jobs {
     /// Accepts a job: from here on it is durable.
     ///
     /// # Errors
-    /// Refused when too many wait, or when it is busy and may not wait; nothing is kept then.
+    /// Refused when everything is frozen, when too many wait, or when it is busy and may not wait; nothing is kept then.
     pub async fn submit(&self, grant: &Grant, job: NewJob, origin: Origin) -> Result<Submitted> {
+        let nothing: Beside = Box::new(|_, _| Box::pin(async { Ok(()) }));
+        self.submit_with(grant, job, origin, nothing).await
+    }
+
+    /// The same, with something that is written together with the job.
+    ///
+    /// # Errors
+    /// As [`Jobs::submit`], and what `beside` says.
+    pub async fn submit_with(
+        &self,
+        grant: &Grant,
+        job: NewJob,
+        origin: Origin,
+        beside: Beside,
+    ) -> Result<Submitted> {
         let row = self.row(grant, &job, &origin);
-        let added = self.accept(grant, &job, &origin, &row).await;
+        let added = self.accept(grant, &job, &origin, &row, beside).await;
         grant.settle(&added);
         let id = match added? {
             Added::Before(id) => return Ok(Submitted::Before(id)),
@@ -229,6 +257,7 @@ impl Jobs {
         job: &NewJob,
         origin: &Origin,
         row: &NewRow,
+        beside: Beside,
     ) -> Result<Added> {
         let mut tx = self.inner.store.begin().await?;
         // In the order in which an instance is declared dead: claims, then the lease.
@@ -236,6 +265,8 @@ impl Jobs {
         self.inner.store.fence(&mut tx).await?;
         self.check_room(&mut tx, job).await?;
         let added = store::jobs::add(&mut tx, row).await?;
+        let (Added::New(id) | Added::Before(id)) = added;
+        beside(&mut tx, id).await?;
         grant.record(&mut tx).await?;
         if let Some(update) = origin.update {
             store::inbox::mark_handled(&mut tx, update, row.created_at).await?;
@@ -296,9 +327,15 @@ impl Jobs {
                 ..Seen::default()
             };
             let ending = Ending::Cancelled(by.to_owned());
-            for message in self.last_words(&job, &ending, None, &live::End::default(), &seen) {
-                self.inner.outbox.promise(&mut tx, &message).await?;
-            }
+            let end = live::End::default();
+            let last = Last {
+                ending: &ending,
+                at: Millis::now(),
+                took: None,
+                end: &end,
+                seen: &seen,
+            };
+            self.tell_end(&mut tx, &job, last, &[]).await?;
         }
         self.inner.store.commit(tx).await?;
         if dequeued {
@@ -409,14 +446,22 @@ impl Jobs {
             request_id: actor.request_id.clone(),
             lane: job.lane.clone(),
             lane_limit: job.lane_limit,
-            user_limit: self.limits().per_user,
+            user_limit: match actor.is_bot() {
+                // It is nobody's share: schedules of the configuration are bounded by the workers alone.
+                true => u32::MAX,
+                false => self.limits().per_user,
+            },
             after_crash: job.after_crash,
             output: job.output,
             created_at: Millis::now(),
+            telling: job.telling.clone(),
         }
     }
 
-    async fn check_room(&self, tx: &mut store::Tx, job: &NewJob) -> Result<()> {
+    async fn check_room(&self, tx: &mut Tx, job: &NewJob) -> Result<()> {
+        if let Some(freeze) = store::freeze::current(tx).await? {
+            return Err(Error::refused(report::frozen(&freeze)));
+        }
         let (queued, _) = store::jobs::counts(tx).await?;
         if queued >= self.limits().max_queued {
             return Err(Error::refused(format!(
@@ -450,19 +495,52 @@ impl Jobs {
         }
     }
 
-    /// The messages that tell the end of a job.
-    fn last_words(
+    /// Promises the messages that tell the end of a job, and those that bring what it left; of a run of a schedule, what
+    /// is to be told of it.
+    async fn tell_end(
         &self,
+        tx: &mut Tx,
         job: &Job,
-        ending: &Ending,
-        took: Option<Duration>,
-        end: &live::End,
-        seen: &Seen,
-    ) -> Vec<Outgoing> {
+        last: Last<'_>,
+        results: &[Outgoing],
+    ) -> store::Result<()> {
         let subject = subject(job.id, &job.new);
-        let phase = card::Phase::Ended { ending, took };
-        let words = card::ended(&subject, &phase, job.new.output, &end.printed(), seen);
-        words.into_iter().map(|m| m.of_job(job.id)).collect()
+        let Last { ending, took, .. } = last;
+        let printed = last.end.printed();
+        let mut words = match &job.new.telling {
+            None => {
+                let phase = card::Phase::Ended { ending, took };
+                card::ended(&subject, &phase, job.new.output, &printed, last.seen)
+            }
+            Some(telling) => {
+                let over = Over {
+                    job,
+                    telling,
+                    ending,
+                    at: last.at,
+                    printed: !results.is_empty() || !last.end.is_blank(),
+                    hash: last.end.hash.as_deref(),
+                };
+                let Verdict::Told(tried) = self.inner.aftermath.over(tx, over).await? else {
+                    return Ok(());
+                };
+                let run = report::Run {
+                    telling,
+                    ending,
+                    took,
+                    tried,
+                };
+                report::messages(&subject, &run, job.new.output, &printed)
+            }
+        };
+        words.extend(results.iter().cloned());
+        for message in words {
+            self.inner
+                .outbox
+                .promise(tx, &message.of_job(job.id))
+                .await?;
+        }
+        Ok(())
     }
 
     fn find(&self, id: JobId) -> Option<Arc<Active>> {
@@ -487,7 +565,18 @@ impl Jobs {
         }
         let chat = job.new.place.chat;
         self.inner.outbox.withdraw(chat, &card::slot(job.id));
-        self.inner.outbox.kick(chat);
+        self.sent_off(job);
+    }
+
+    /// Begins to send what the end of a job promised, and what follows from it.
+    fn sent_off(&self, job: &Job) {
+        self.inner.outbox.kick(job.new.place.chat);
+        if let Some(telling) = &job.new.telling {
+            for place in &telling.also {
+                self.inner.outbox.kick(place.chat);
+            }
+            self.inner.aftermath.committed();
+        }
     }
 
     /// Resolves when no job runs here.
@@ -505,6 +594,16 @@ impl Jobs {
             }
         }
     }
+}
+
+/// The end of a job, as far as it is told.
+#[derive(Clone, Copy)]
+struct Last<'a> {
+    ending: &'a Ending,
+    at: Millis,
+    took: Option<Duration>,
+    end: &'a live::End,
+    seen: &'a Seen,
 }
 
 fn subject(id: JobId, new: &NewRow) -> card::Subject<'_> {

@@ -1,7 +1,7 @@
 //! After a start: what an earlier run of the bot left open is told as lost, run again by rule, or queued anew.
 
 use super::runner::marker;
-use super::{Jobs, live, output};
+use super::{Jobs, Last, live, output};
 use crate::base::error::Result;
 use crate::base::ids::JobId;
 use crate::base::job::{AfterCrash, Ending, JobState, OutputMode};
@@ -142,14 +142,19 @@ impl Jobs {
                 card: card.is_some(),
                 ..Seen::default()
             };
-            for message in self.last_words(&job, &ending, None, &end, &seen) {
-                self.inner.outbox.promise(&mut tx, &message).await?;
-            }
+            let last = Last {
+                ending: &ending,
+                at: now,
+                took: None,
+                end: &end,
+                seen: &seen,
+            };
+            self.tell_end(&mut tx, &job, last, &[]).await?;
         }
         self.inner.store.commit(tx).await?;
         // Cut off in the middle, its files may be as well.
         self.remove_files(self.folder(job)).await;
-        self.inner.outbox.kick(job.new.place.chat);
+        self.sent_off(job);
         tracing::warn!(job = %job.id, "was running when the bot died; told as lost");
         Ok(())
     }
@@ -176,6 +181,7 @@ fn read_end(folder: &Path, id: JobId) -> live::End {
             whole: log.len() <= TAIL as u64 && log.dropped() == 0,
             bytes: log.len() + log.dropped(),
             lines: 0,
+            hash: None,
         },
         Err(_) => live::End::default(),
     }

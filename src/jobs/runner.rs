@@ -5,7 +5,7 @@ use super::live::{Active, Phase, StopReason};
 use super::recovery::MAX_STARTS;
 use super::redact::Redactor;
 use super::transport::Worker;
-use super::{Jobs, live, locked};
+use super::{Jobs, Last, live, locked};
 use crate::base::ids::JobId;
 use crate::base::job::{AfterCrash, Ending};
 use crate::base::time::Millis;
@@ -255,11 +255,14 @@ impl Jobs {
         };
         if store::jobs::end(&mut tx, job.id, job.starts, &ending, end.bytes, at).await? {
             let took = job.started_at.map(|started| at.since(started));
-            let words = self.last_words(job, &ending, took, end, seen);
-            let results = results.iter().map(|m| m.clone().of_job(job.id));
-            for message in words.into_iter().chain(results) {
-                self.inner.outbox.promise(&mut tx, &message).await?;
-            }
+            let last = Last {
+                ending: &ending,
+                at,
+                took,
+                end,
+                seen,
+            };
+            self.tell_end(&mut tx, job, last, results).await?;
         }
         self.inner.store.commit(tx).await
     }

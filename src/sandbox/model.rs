@@ -151,6 +151,8 @@ pub struct Message {
     pub buttons: Vec<Vec<Button>>,
     /// Whether it asks the reader to answer it.
     pub force_reply: bool,
+    /// Whether it came without a sound.
+    pub silent: bool,
     /// The words in the empty input field of who answers it.
     pub placeholder: Option<String>,
     /// The file in it.

@@ -144,6 +144,7 @@ fn write(state: &mut State, speech: Speech, source: &str, document: Option<Arc<D
         source: source.to_owned(),
         buttons: Vec::new(),
         force_reply: false,
+        silent: false,
         placeholder: None,
         document,
         reply_to: speech.reply_to,

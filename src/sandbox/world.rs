@@ -56,6 +56,7 @@ impl State {
             source: String::new(),
             buttons: Vec::new(),
             force_reply: false,
+            silent: false,
             placeholder: None,
             document: None,
             reply_to: None,

@@ -85,6 +85,7 @@ pub async fn migrate(db: &mut Connection, from: ChatId, to: ChatId, at: Millis) 
             .execute(&mut *db)
             .await?;
     }
+    super::subscriptions::migrate(db, from, to).await?;
     // Messages of the old group cannot be edited from the new one: their slots start afresh.
     sqlx::query("DELETE FROM slots WHERE chat_id = $1")
         .bind(from.0)

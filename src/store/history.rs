@@ -205,3 +205,48 @@ fn seen_by(role: Role) -> &'static str {
         Role::Owner => "1 = 1",
     }
 }
+
+/// How long the latest runs of this name took that ended well, newest first.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn good_runs(
+    db: &mut Connection,
+    title: &str,
+    limit: u32,
+) -> Result<Vec<std::time::Duration>> {
+    let rows = sqlx::query(
+        "SELECT started_at, finished_at FROM jobs
+         WHERE title = $1 AND state = 'succeeded' AND started_at IS NOT NULL AND finished_at IS NOT NULL
+         ORDER BY id DESC LIMIT $2",
+    )
+    .bind(title)
+    .bind(i64::from(limit))
+    .fetch_all(db)
+    .await?;
+    let took = |row: &sqlx::any::AnyRow| Millis(row.get(1)).since(Millis(row.get(0)));
+    Ok(rows.iter().map(took).collect())
+}
+
+/// How often jobs of each title ended in each state between two moments.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn ended_between(
+    db: &mut Connection,
+    from: Millis,
+    to: Millis,
+) -> Result<Vec<(String, String, u64)>> {
+    let rows = sqlx::query(
+        "SELECT state, title, COUNT(*) FROM jobs WHERE finished_at >= $1 AND finished_at < $2
+         GROUP BY state, title ORDER BY 3 DESC, title",
+    )
+    .bind(from.0)
+    .bind(to.0)
+    .fetch_all(db)
+    .await?;
+    Ok(rows
+        .iter()
+        .map(|row| (row.get(0), row.get(1), row.get::<i64, _>(2).unsigned_abs()))
+        .collect())
+}

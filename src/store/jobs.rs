@@ -4,6 +4,7 @@ use super::{Connection, Error, Result};
 use crate::base::ids::{ChatId, JobId, MessageId, Place, ThreadId, UserId};
 use crate::base::job::{AfterCrash, Ending, JobState, OutputMode};
 use crate::base::role::Role;
+use crate::base::schedule::Telling;
 use crate::base::time::Millis;
 use sqlx::Row;
 use sqlx::any::AnyRow;
@@ -47,6 +48,8 @@ pub struct NewRow {
     pub output: OutputMode,
     /// When it was asked for.
     pub created_at: Millis,
+    /// What is told of it, if it is a run of a schedule.
+    pub telling: Option<Telling>,
 }
 
 /// A job as it stands in the database.
@@ -133,17 +136,19 @@ pub enum Claim {
 
 pub(super) const COLUMNS: &str = "id, kind, payload, title, state, role, asker_id, asker_name, chat_id, thread_id, reply_to, \
      source, retry_of, request_id, lane, lane_limit, user_limit, after_crash, output, created_at, started_at, \
-     finished_at, starts, exit_code, signal, reason, ended_by, log_bytes, claimed_by, cancel_by";
+     finished_at, starts, exit_code, signal, reason, ended_by, log_bytes, claimed_by, cancel_by, telling";
 
 /// Adds a job as queued, once per source.
 ///
 /// # Errors
 /// When the database refuses.
 pub async fn add(db: &mut Connection, job: &NewRow) -> Result<Added> {
+    let telling = job.telling.as_ref().map(serde_json::to_string).transpose();
+    let telling = telling.map_err(|error| Error::Corrupt(error.to_string()))?;
     let row = sqlx::query(
         "INSERT INTO jobs (kind, payload, title, state, role, asker_id, asker_name, chat_id, thread_id, reply_to,
-            source, retry_of, request_id, lane, lane_limit, user_limit, after_crash, output, created_at)
-         VALUES ($1, $2, $3, 'queued', $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+            source, retry_of, request_id, lane, lane_limit, user_limit, after_crash, output, created_at, telling)
+         VALUES ($1, $2, $3, 'queued', $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
          ON CONFLICT (source) DO NOTHING RETURNING id",
     )
     .bind(&job.kind)
@@ -164,6 +169,7 @@ pub async fn add(db: &mut Connection, job: &NewRow) -> Result<Added> {
     .bind(job.after_crash.as_str())
     .bind(job.output.as_str())
     .bind(job.created_at.0)
+    .bind(telling)
     .fetch_optional(&mut *db)
     .await?;
     if let Some(row) = row {
@@ -523,6 +529,11 @@ pub(super) fn read(row: &AnyRow) -> Result<Job> {
                 .ok_or_else(|| unknown("crash rule", &after_crash))?,
             output: OutputMode::parse(&output).ok_or_else(|| unknown("output mode", &output))?,
             created_at: Millis(row.try_get("created_at")?),
+            telling: row
+                .try_get::<Option<String>, _>("telling")?
+                .map(|telling| serde_json::from_str(&telling))
+                .transpose()
+                .map_err(|error| Error::Corrupt(format!("what is to be told of a job: {error}")))?,
         },
     })
 }

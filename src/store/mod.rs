@@ -4,11 +4,15 @@
 //! On SQLite all writes share one connection, queued in order, so that they never meet each other's lock.
 
 pub mod audit;
+pub mod broadcasts;
 pub mod ceilings;
 pub mod chats;
+pub mod checks;
 pub mod dialogs;
+pub mod freeze;
 pub mod history;
 pub mod inbox;
+pub mod incidents;
 mod inspect;
 pub mod instances;
 pub mod intents;
@@ -20,6 +24,10 @@ pub mod outbox;
 pub mod people;
 pub mod presence;
 pub mod retention;
+pub mod samples;
+pub mod schedules;
+pub mod silences;
+pub mod subscriptions;
 pub mod waiting;
 
 pub use inspect::{Inspection, inspect};

@@ -131,6 +131,22 @@ pub async fn mark_sent(
     Ok(())
 }
 
+/// Takes back what waits for a slot: it is no news any more. What is on its way in this moment arrives all the same.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn take_back(db: &mut Connection, chat: ChatId, slot: &str, at: Millis) -> Result<()> {
+    sqlx::query(
+        "UPDATE outbox SET state = 'replaced', done_at = $3 WHERE chat_id = $1 AND state = 'pending' AND slot = $2",
+    )
+    .bind(chat.0)
+    .bind(slot)
+    .bind(at.0)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
 /// Closes a message that cannot be sent, and says why.
 ///
 /// # Errors

@@ -117,7 +117,7 @@ on_both! {
             ("/output 1 error", "“error” is not known here. Write /output 1, or add grep error, head 20, tail 20 or lines 100-150."),
             ("/output 1 grepping", "“grepping” is not known here. Write /output 1, or add grep error, head 20, tail 20 or lines 100-150."),
             ("/output 1 grep", "Write what to look for, as in /output 1 grep error."),
-            ("/status moon", "There is no status of “moon”. Write /status for all, or /status cpu, mem, du or jobs for a part."),
+            ("/status moon", "There is no status of “moon”. Write /status for all, or /status cpu, mem, du, net or jobs for a part."),
         ];
         for (text, answer) in cases {
             says(&world, BEN, text, answer).await;
@@ -368,7 +368,7 @@ on_both! {
         world.set("monitored_devices: [{name: '<root>', path: /}, {name: gone, path: /no/such/place}]");
         world.start().await;
         let all = world.asks(CLEO, CLEO, "/status").await;
-        for part in ["Load ", "Memory ", "<root> ", "gone cannot be read: ", "Up ", "No jobs are running."] {
+        for part in ["Load ", "Memory ", "<root> ", "gone cannot be read: ", "up ", "No jobs are running."] {
             assert!(all.text.contains(part), "{part}: {}", all.text);
         }
         for (part, holds, lacks) in [

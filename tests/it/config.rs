@@ -324,7 +324,20 @@ broadcast_chunk_size: 4000
         world.sees(BEN, "✅ hourly · #3").await;
         let disks = world.asks(BEN, BEN, "/status du").await;
         assert!(disks.text.contains("root") && disks.text.contains("temporary"), "{}", disks.text);
-        assert!(bot.logged().contains("periodic_scripts"), "what does not run by itself yet is told:\n{}", bot.logged());
+        assert!(!bot.logged().contains("periodic_scripts"), "they run by themselves:\n{}", bot.logged());
+        let list = world.asks(ANN, ANN, "/schedules").await;
+        assert!(list.text.contains("hourly · every 1h"), "{}", list.text);
+        // An hour passes: its last times lie back by so much.
+        let store = world.database().await;
+        let mut tx = store.begin().await.unwrap();
+        sqlx::query("UPDATE schedules SET anchor = anchor - 3600000, settled = settled - 3600000")
+            .execute(&mut *tx)
+            .await
+            .unwrap();
+        store.commit(tx).await.unwrap();
+        let told = world.sees(ANN, "✅ exit 0").await;
+        assert!(told.text.contains("🗓 hourly") && told.text.contains("hourly says hello"), "{}", told.text);
+        store.close().await;
         let (code, _) = bot.terminate().await;
         assert_eq!(code, Some(0));
         world.polite();

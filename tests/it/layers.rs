@@ -28,7 +28,7 @@ const LAYERS: [&[&str]; 9] = [
 ];
 
 /// The only places that name a foreign crate.
-const DOORS: [(&[&str], &[&str]); 10] = [
+const DOORS: [(&[&str], &[&str]); 12] = [
     (&["sqlx"], &["store/", "jobs/apalis.rs"]),
     (
         &[
@@ -41,7 +41,14 @@ const DOORS: [(&[&str], &[&str]); 10] = [
         &["jobs/apalis.rs"],
     ),
     (
-        &["bollard", "russh", "sysinfo", "pty_process", "process_wrap"],
+        &[
+            "bollard",
+            "russh",
+            "sysinfo",
+            "pty_process",
+            "process_wrap",
+            "x509_parser",
+        ],
         &["drivers/"],
     ),
     (
@@ -60,6 +67,11 @@ const DOORS: [(&[&str], &[&str]); 10] = [
         &["app/"],
     ),
     (&["notify"], &["app/watch.rs"]),
+    (&["chrono_tz", "croner"], &["base/when.rs"]),
+    (
+        &["plotters", "png"],
+        &["monitors/chart.rs", "monitors/chart/"],
+    ),
 ];
 
 #[derive(Debug, PartialEq, Eq)]

@@ -33,6 +33,7 @@ fn row(source: &str) -> NewRow {
         after_crash: AfterCrash::Report,
         output: OutputMode::Card,
         created_at: Millis(1),
+        telling: None,
     }
 }
 

@@ -1,9 +1,12 @@
 //! The commands: one file each. A new one is a line here and its file.
 
+pub mod alerts;
 pub mod audit;
+pub mod broadcast;
 pub mod cancel;
 pub mod chats;
 pub mod config;
+pub mod freeze;
 pub mod grant;
 pub mod help;
 pub mod invite;
@@ -11,13 +14,24 @@ pub mod job;
 pub mod jobs;
 pub mod outbox;
 pub mod output;
+pub mod pause;
 pub mod reload;
+pub mod resume;
 pub mod retry;
 pub mod revoke;
 pub mod run;
+pub mod runnow;
+pub mod schedule;
+pub mod schedules;
+pub mod silence;
 pub mod start;
 pub mod status;
 pub mod stream;
+pub mod subscribe;
+pub mod subscriptions;
+pub mod top;
+pub mod unfreeze;
+pub mod unsubscribe;
 pub mod users;
 pub mod whoami;
 
@@ -50,8 +64,12 @@ pub struct About {
 pub enum Group {
     /// Running scripts, and what became of it.
     Jobs,
+    /// What runs by itself, and when.
+    Schedules,
     /// How things are.
     State,
+    /// What is wrong, and who is told.
+    Alerts,
     /// Who may what.
     People,
     /// The bot itself.
@@ -60,14 +78,23 @@ pub enum Group {
 
 impl Group {
     /// All groups, in the order of the help.
-    pub const ALL: [Group; 4] = [Group::Jobs, Group::State, Group::People, Group::Bot];
+    pub const ALL: [Group; 6] = [
+        Group::Jobs,
+        Group::Schedules,
+        Group::State,
+        Group::Alerts,
+        Group::People,
+        Group::Bot,
+    ];
 
     /// Its heading.
     #[must_use]
     pub fn title(self) -> &'static str {
         match self {
             Group::Jobs => "Scripts and jobs",
+            Group::Schedules => "By the clock",
             Group::State => "How things are",
+            Group::Alerts => "What is wrong, and who is told",
             Group::People => "People and groups",
             Group::Bot => "This bot",
         }
@@ -83,6 +110,20 @@ pub enum Command {
     Stream,
     /// Shows the server's state.
     Status,
+    /// Shows the busiest processes.
+    Top,
+    /// Shows what is wrong.
+    Alerts,
+    /// Holds alerts back for a time.
+    Silence,
+    /// Is told of incidents.
+    Subscribe,
+    /// Is told no more.
+    Unsubscribe,
+    /// Shows what is told here.
+    Subscriptions,
+    /// Sends a message to everybody.
+    Broadcast,
     /// Lists jobs.
     Jobs,
     /// Shows one job.
@@ -95,6 +136,20 @@ pub enum Command {
     Output,
     /// Shows what waits to be sent.
     Outbox,
+    /// Shows what runs by itself.
+    Schedules,
+    /// Lets a script run by itself.
+    Schedule,
+    /// Pauses a schedule.
+    Pause,
+    /// Lets a paused schedule go on.
+    Resume,
+    /// Runs at once what a schedule runs.
+    RunNow,
+    /// Stops everything new.
+    Freeze,
+    /// Ends that.
+    Unfreeze,
     /// Shows the persons.
     Users,
     /// Gives a role or a right.
@@ -121,16 +176,30 @@ pub enum Command {
 
 impl Command {
     /// All commands, in the order of the help.
-    pub const ALL: [Command; 20] = [
+    pub const ALL: [Command; 34] = [
         Command::Run,
         Command::Stream,
         Command::Status,
+        Command::Top,
+        Command::Alerts,
+        Command::Silence,
+        Command::Subscribe,
+        Command::Unsubscribe,
+        Command::Subscriptions,
+        Command::Broadcast,
         Command::Jobs,
         Command::Job,
         Command::Cancel,
         Command::Retry,
         Command::Output,
         Command::Outbox,
+        Command::Schedules,
+        Command::Schedule,
+        Command::Pause,
+        Command::Resume,
+        Command::RunNow,
+        Command::Freeze,
+        Command::Unfreeze,
         Command::Users,
         Command::Grant,
         Command::Revoke,
@@ -151,12 +220,26 @@ impl Command {
             Command::Run => &run::ABOUT,
             Command::Stream => &stream::ABOUT,
             Command::Status => &status::ABOUT,
+            Command::Top => &top::ABOUT,
+            Command::Alerts => &alerts::ABOUT,
+            Command::Silence => &silence::ABOUT,
+            Command::Subscribe => &subscribe::ABOUT,
+            Command::Unsubscribe => &unsubscribe::ABOUT,
+            Command::Subscriptions => &subscriptions::ABOUT,
+            Command::Broadcast => &broadcast::ABOUT,
             Command::Jobs => &jobs::ABOUT,
             Command::Job => &job::ABOUT,
             Command::Cancel => &cancel::ABOUT,
             Command::Retry => &retry::ABOUT,
             Command::Output => &output::ABOUT,
             Command::Outbox => &outbox::ABOUT,
+            Command::Schedules => &schedules::ABOUT,
+            Command::Schedule => &schedule::ABOUT,
+            Command::Pause => &pause::ABOUT,
+            Command::Resume => &resume::ABOUT,
+            Command::RunNow => &runnow::ABOUT,
+            Command::Freeze => &freeze::ABOUT,
+            Command::Unfreeze => &unfreeze::ABOUT,
             Command::Users => &users::ABOUT,
             Command::Grant => &grant::ABOUT,
             Command::Revoke => &revoke::ABOUT,
@@ -182,7 +265,20 @@ impl Command {
             | Command::Cancel
             | Command::Retry
             | Command::Output => Group::Jobs,
-            Command::Status | Command::Outbox => Group::State,
+            Command::Schedules
+            | Command::Schedule
+            | Command::Pause
+            | Command::Resume
+            | Command::RunNow
+            | Command::Freeze
+            | Command::Unfreeze => Group::Schedules,
+            Command::Status | Command::Top | Command::Outbox => Group::State,
+            Command::Alerts
+            | Command::Silence
+            | Command::Subscribe
+            | Command::Unsubscribe
+            | Command::Subscriptions
+            | Command::Broadcast => Group::Alerts,
             Command::Users
             | Command::Grant
             | Command::Revoke
@@ -206,12 +302,26 @@ impl Command {
             Command::Run => run::handle(request, rest).await,
             Command::Stream => stream::handle(request, rest).await,
             Command::Status => status::handle(request, rest).await,
+            Command::Top => top::handle(request, rest).await,
+            Command::Alerts => alerts::handle(request, rest).await,
+            Command::Silence => silence::handle(request, rest).await,
+            Command::Subscribe => subscribe::handle(request, rest).await,
+            Command::Unsubscribe => unsubscribe::handle(request, rest).await,
+            Command::Subscriptions => subscriptions::handle(request, rest).await,
+            Command::Broadcast => broadcast::handle(request, rest).await,
             Command::Jobs => jobs::handle(request, rest).await,
             Command::Job => job::handle(request, rest).await,
             Command::Cancel => cancel::handle(request, rest).await,
             Command::Retry => retry::handle(request, rest).await,
             Command::Output => output::handle(request, rest).await,
             Command::Outbox => outbox::handle(request, rest).await,
+            Command::Schedules => schedules::handle(request, rest).await,
+            Command::Schedule => schedule::handle(request, rest).await,
+            Command::Pause => pause::handle(request, rest).await,
+            Command::Resume => resume::handle(request, rest).await,
+            Command::RunNow => runnow::handle(request, rest).await,
+            Command::Freeze => freeze::handle(request, rest).await,
+            Command::Unfreeze => unfreeze::handle(request, rest).await,
             Command::Users => users::handle(request, rest).await,
             Command::Grant => grant::handle(request, rest).await,
             Command::Revoke => revoke::handle(request, rest).await,

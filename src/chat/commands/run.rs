@@ -133,6 +133,7 @@ pub async fn begin(request: &Request, wanted: Wanted, origin: Origin) -> Result<
         && let Ok(true) = dialog::is_needed(script, &wanted.given, &uploads)
     {
         permit(request, &config, &wanted, "script.ask").await?;
+        super::freeze::refuse(request).await?;
         let wanted = Wanted {
             files: uploads,
             attached: None,
@@ -156,6 +157,9 @@ pub async fn launch(request: &Request, wanted: Wanted, origin: Origin) -> Result
         "script.run"
     };
     let (script, grant) = permit(request, &config, &wanted, action).await?;
+    if asks_first {
+        super::freeze::refuse(request).await?;
+    }
     let scripts = &request.services.scripts;
     let uploads = wanted.uploads(script)?;
     dialog::is_needed(script, &wanted.given, &uploads)?;
@@ -377,7 +381,11 @@ async fn submit(request: &Request, grant: &Grant, job: NewJob, origin: Origin) -
 }
 
 /// Checks the values that programs list, if the asker has not too much looked up already.
-async fn check_choices(request: &Request, script: &Script, given: &[String]) -> Result<()> {
+pub(super) async fn check_choices(
+    request: &Request,
+    script: &Script,
+    given: &[String],
+) -> Result<()> {
     let scripts = &request.services.scripts;
     let looks = script.args.iter().any(|arg| arg.choices_from.is_some());
     let _look = looks
@@ -386,7 +394,7 @@ async fn check_choices(request: &Request, script: &Script, given: &[String]) -> 
     scripts.check_choices(script, given).await
 }
 
-fn argv(job: &NewJob) -> Result<Vec<String>> {
+pub(super) fn argv(job: &NewJob) -> Result<Vec<String>> {
     let run: script::Run = serde_json::from_str(&job.payload).map_err(anyhow::Error::new)?;
     Ok(run.argv)
 }
@@ -400,7 +408,7 @@ fn describe(script: &Script) -> String {
 }
 
 /// Elements as one line, each masked before it is quoted, since quoting would cut a secret in two.
-fn masked_words(request: &Request, script: &Script, argv: &[String]) -> String {
+pub(super) fn masked_words(request: &Request, script: &Script, argv: &[String]) -> String {
     let scripts = &request.services.scripts;
     let masked: Vec<_> = argv
         .iter()

@@ -77,12 +77,19 @@ fn every_example_in_the_documented_file_loads() {
             "hello",
             "hourly",
             "logs",
+            "morning",
             "nightly",
             "restart",
             "table"
         ]
     );
-    assert_eq!(loaded.warnings.len(), 2);
+    let scheduled: Vec<&str> = config
+        .schedules
+        .iter()
+        .map(|one| one.name.as_str())
+        .collect();
+    assert_eq!(scheduled, ["morning", "hourly", "nightly"]);
+    assert_eq!(loaded.warnings.len(), 1);
 }
 
 #[test]
@@ -173,7 +180,10 @@ fn keys_of_tree(node: &Node, path: &str, found: &mut BTreeSet<String>) {
         }
         Value::Map(entries) => {
             for entry in entries {
-                let free = matches!(path, "scripts" | "scripts.*.env");
+                let free = matches!(
+                    path,
+                    "checks" | "scripts" | "scripts.*.env" | "scripts.*.schedule.args"
+                );
                 let key = if free { "*" } else { &entry.key };
                 let key = if path.is_empty() {
                     key.to_owned()
@@ -202,6 +212,9 @@ fn keys_of_schema(schema: &Json, path: &str, found: &mut BTreeSet<String>) {
     }
     if schema["additionalProperties"].is_object() {
         visit("*", &schema["additionalProperties"]);
+    }
+    for kind in schema["anyOf"].as_array().into_iter().flatten() {
+        keys_of_schema(kind, path, found);
     }
     if schema["items"].is_object() {
         keys_of_schema(&schema["items"], &format!("{path}[]"), found);

@@ -30,6 +30,22 @@ const SINGLE: &[(&str, &str)] = &[
         "1:1 `job` is not a key of the file; did you mean `jobs`?",
     ),
     (
+        "alerts: {digest: {at: noon}}",
+        "`alerts.digest.at` is `noon`; write a time of day in quotes",
+    ),
+    (
+        "alerts: {digest: {at: '08:00', zone: Mars}}",
+        "`alerts.digest.zone` is `Mars`; write the name of a time zone",
+    ),
+    (
+        "alerts: {repeat: {warning: sometimes}}",
+        "`alerts.repeat.warning`: `sometimes` is not a duration",
+    ),
+    (
+        "alerts: {heartbeat_url: 'ftp://example.org'}",
+        "`alerts.heartbeat_url` is no address; write one that begins with https://",
+    ),
+    (
         "jobs: {wokers: 4}",
         "1:8 `wokers` is not a key of `jobs`; did you mean `workers`?",
     ),
@@ -308,6 +324,66 @@ const SINGLE: &[(&str, &str)] = &[
     (
         "scripts: {a: {run: ./run.sh}}\nlong_running_scripts: [{name: a, path: ./run.sh}]",
         "2:31 a script named `a` already stands in line 1; give each its own name",
+    ),
+    (
+        "scripts: {a: {run: ./run.sh, schedule: hourly}}",
+        "1:40 `scripts.a.schedule`: `hourly` is no time to run at; write `every 30s`, a time of day",
+    ),
+    (
+        "scripts: {a: {run: ./run.sh, schedule: every 1x}}",
+        "`scripts.a.schedule`: `1x` is not a duration",
+    ),
+    (
+        "scripts: {a: {run: ./run.sh, schedule: {when: 0 0 30 2 *}}}",
+        "such a day never comes",
+    ),
+    (
+        "scripts: {a: {run: ./run.sh, schedule: {zone: UTC}}}",
+        "`scripts.a.schedule` lacks `when`; add `when: …`",
+    ),
+    (
+        "scripts: {a: {run: ./run.sh, schedule: {when: '06:30', zone: Europe/Berlni}}}",
+        "is not a time zone; did you mean `Europe/Berlin`?",
+    ),
+    (
+        "scripts: {a: {run: ./run.sh, schedule: {when: '06:30', missed: never}}}",
+        "`scripts.a.schedule.missed` is `never`; write skip, once or all",
+    ),
+    (
+        "scripts: {a: {run: ./run.sh, schedule: {when: '06:30', output: on_fail}}}",
+        "write always, on_output, on_failure or on_change",
+    ),
+    (
+        "scripts: {a: {run: ./run.sh, schedule: {when: every 10s, jitter: 10s}}}",
+        "`scripts.a.schedule.jitter` is not shorter than the time from one run to the next",
+    ),
+    (
+        "scripts: {a: {run: ./run.sh, schedule: {when: '06:30', to: nobody}}}",
+        "`scripts.a.schedule.to` holds `nobody`; write the id of a chat",
+    ),
+    (
+        "scripts: {a: {run: ./run.sh, schedule: {when: '06:30', retries: {attempts: 1}}}}",
+        "`scripts.a.schedule.retries.attempts` is `1`; write a whole number from 2 to 20",
+    ),
+    (
+        "scripts: {a: {run: ./run.sh, schedule: {when: '06:30', at: x}}}",
+        "`at` is not a key of `scripts.a.schedule`",
+    ),
+    (
+        "scripts: {a: {run: ./run.sh, args: [{name: b}], schedule: '06:30'}}",
+        "`scripts.a.schedule` cannot run a: ",
+    ),
+    (
+        "scripts: {a: {run: ./run.sh, args: [{name: b, type: file}], schedule: '06:30'}}",
+        "`scripts.a.schedule` cannot run a: ",
+    ),
+    (
+        "scripts: {a: {run: ./run.sh, args: [{name: b}], schedule: {when: '06:30', args: {b: y, c: x}}}}",
+        "`c` is not an argument of a; write b",
+    ),
+    (
+        "periodic_scripts: [{name: a, path: ./run.sh, interval: 1500ms}]",
+        "`periodic_scripts[0].interval` is `1500ms`; write whole seconds",
     ),
     (
         "periodic_scripts: [{name: a, path: ./run.sh}]",

@@ -3,13 +3,14 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::super::{Database, Env, When, default_path, load};
+use super::super::{Database, Env, default_path, load};
 use super::Home;
 use crate::base::ids::ThreadId;
 use crate::base::job::{AfterCrash, OnBusy, OutputMode};
 use crate::base::name::Name;
 use crate::base::role::Role;
 use crate::base::secret::ExposeSecret;
+use crate::base::when::When;
 
 fn sqlite(database: &Database) -> &Path {
     match database {
@@ -205,11 +206,11 @@ broadcast_chunk_size: 3500
         (OutputMode::Card, Role::Operator)
     );
     assert_eq!(
-        config.periodic[0].when,
+        config.schedules[0].when,
         When::Every(Duration::from_secs(3600))
     );
     assert_eq!(
-        config.periodic[1].when,
+        config.schedules[1].when,
         When::Daily {
             hour: 6,
             minute: 30
@@ -227,14 +228,7 @@ broadcast_chunk_size: 3500
         .iter()
         .map(|warning| warning.message.clone())
         .collect();
-    assert_eq!(warnings.len(), 4, "{warnings:#?}");
-    assert_eq!(
-        warnings
-            .iter()
-            .filter(|warning| warning.contains("periodic"))
-            .count(),
-        1
-    );
+    assert_eq!(warnings.len(), 3, "{warnings:#?}");
 }
 
 const TOKEN: &str = "123456:AAAAAAAAAAAAAAAAAAAAAAAAAAAA";

@@ -24,6 +24,7 @@ pub(super) struct Envelope {
     pub(super) chat: i64,
     thread: Option<i32>,
     reply_to: Option<i32>,
+    silent: bool,
     markup: Markup,
 }
 
@@ -66,6 +67,7 @@ pub(super) fn envelope(state: &State, params: &Params) -> Result<Envelope, Refus
         chat: id,
         thread: given.or(replied),
         reply_to,
+        silent: params.flag("disable_notification"),
         markup,
     })
 }
@@ -123,6 +125,7 @@ pub(super) fn deliver(
         source: content.source,
         buttons: envelope.markup.buttons.clone(),
         force_reply: envelope.markup.force_reply,
+        silent: envelope.silent,
         placeholder: envelope.markup.placeholder.clone(),
         document,
         reply_to: envelope.reply_to,

@@ -12,6 +12,7 @@ pub use outside::Outside;
 
 use opsgram::app::{App, Options};
 use opsgram::config::{self, Env};
+use opsgram::monitors::incidents::Rules;
 use opsgram::sandbox::{self, Message, Rates, Sandbox};
 use opsgram::services::Services;
 use std::fs;
@@ -85,6 +86,20 @@ struct Running {
     task: JoinHandle<anyhow::Result<()>>,
     services: Services,
 }
+
+/// The checks that there are by themselves, turned off: how busy the machine is, is no matter of a test.
+pub const UNWATCHED: &str = "  disk: false
+  data-disk: false
+  memory: false
+  load: false
+  reboot: false
+  units: false
+  opsgram-lost-jobs: false
+  opsgram-backlog: false
+  opsgram-undelivered: false
+  opsgram-reload: false
+  opsgram-lateness: false
+";
 
 impl World {
     /// A world with the four people, a group, no scripts, and no bot yet. Rates are off.
@@ -161,6 +176,9 @@ impl World {
         let mut yaml = format!("base_dir: {}\n", self.dir.path().display());
         yaml.push_str(&self.people);
         yaml.push_str(&self.settings);
+        if !self.settings.contains("checks:") {
+            yaml.push_str(&format!("checks:\n{UNWATCHED}"));
+        }
         if !self.scripts.is_empty() {
             yaml.push_str(&format!("scripts:\n{}", self.scripts));
         }
@@ -209,6 +227,18 @@ impl World {
         self.start_with(Options {
             no_rates: true,
             search_time: Duration::from_millis(50),
+            ..Options::default()
+        })
+        .await;
+    }
+
+    /// The same, with the loops of incidents left to the test, which steps them; the rules say how checks are told.
+    pub async fn start_stepped(&mut self, rules: Option<Rules>) {
+        self.start_with(Options {
+            no_rates: true,
+            rules,
+            clock: false,
+            ..Options::default()
         })
         .await;
     }

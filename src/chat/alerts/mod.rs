@@ -1,0 +1,437 @@
+//! Incidents in words: what a message says, and the buttons under it.
+
+pub mod act;
+mod day;
+pub mod press;
+
+use super::commands::jobs::clock;
+use super::keyboards::{Press, in_pairs};
+use crate::base::alert::{Severity, Unit};
+use crate::base::text::{bytes, escape, shorten, utf16_len, visible_len};
+use crate::base::time::{Millis, human};
+use crate::delivery::Buttons;
+use crate::monitors::charts::{Span, Subject};
+use crate::monitors::incidents::{Day, Line, Shown, Voice};
+use crate::store::broadcasts::Counts;
+use crate::store::incidents::{Incident, Kind};
+use press::AlertPress;
+use std::time::Duration;
+
+/// Incidents that one message names.
+const NAMED: usize = 20;
+/// Buttons of incidents under one message.
+const BUTTONS: usize = 12;
+/// The most that a note takes, in UTF-16 units.
+const NOTE: usize = 300;
+/// The most that a note takes where it is one of many.
+const SHORT_NOTE: usize = 80;
+/// The most that a message says; what is beyond that is left to `/alerts`.
+const UNITS: usize = 3800;
+
+/// Puts incidents into words.
+pub struct Words;
+
+impl Voice for Words {
+    fn incidents(&self, shown: &Shown) -> (String, Buttons) {
+        let html = match (shown.kind, shown.lines.as_slice()) {
+            (Kind::Alert, [only]) => alone(only, shown.now),
+            (Kind::Alert | Kind::Summary | Kind::Missed, lines) => {
+                let entries = lines.iter().map(|line| match shown.kind {
+                    Kind::Missed => passed(&line.incident, shown.now),
+                    Kind::Alert | Kind::Summary => short(line, shown.now),
+                });
+                listed(&heading(shown), entries)
+            }
+        };
+        (html, buttons(shown))
+    }
+
+    fn no_fix(&self, incident: &Incident, script: &str, why: &str) -> String {
+        format!(
+            "The fix <b>{}</b> for {} could not be started: {}",
+            escape(script),
+            escape(&incident.check),
+            escape(why)
+        )
+    }
+
+    fn broadcast(&self, total: u64, counts: &Counts) -> String {
+        let state = match counts.waiting {
+            0 => "📣 Sent.",
+            _ => "📣 On its way.",
+        };
+        let mut words = format!("{state} {} of {total} delivered", counts.delivered);
+        if counts.waiting > 0 {
+            words.push_str(&format!(", {} to go", counts.waiting));
+        }
+        if counts.failed > 0 {
+            words.push_str(&format!(", {} failed", counts.failed));
+        }
+        if counts.removed > 0 {
+            words.push_str(&format!(
+                ". {} cannot be reached any more and got off the list until they write to me again",
+                counts.removed
+            ));
+        }
+        words.push('.');
+        words
+    }
+
+    fn day(&self, day: &Day) -> String {
+        day::day(day)
+    }
+}
+
+/// The heading of a message about several.
+fn heading(shown: &Shown) -> String {
+    let open = shown
+        .lines
+        .iter()
+        .filter(|line| line.incident.cleared.is_none())
+        .count();
+    let over = shown.lines.len() - open;
+    let state = match (open, over) {
+        (0, _) => "all of it is over".to_owned(),
+        (open, 0) => format!("{open} still wrong"),
+        (open, over) => format!("{open} still wrong, {over} over"),
+    };
+    match shown.kind {
+        Kind::Alert if open == 0 => format!("✅ <b>{over} things were wrong</b>; {state}"),
+        Kind::Alert => {
+            let mark = if shown.lines.iter().any(is_critical) {
+                "🔴"
+            } else {
+                "🟠"
+            };
+            let over = if over > 0 {
+                format!(", {over} over")
+            } else {
+                String::new()
+            };
+            format!("{mark} <b>{open} things are wrong</b>{over}")
+        }
+        Kind::Summary => format!("🔕 <b>Held back until now</b>: {state}"),
+        Kind::Missed => {
+            "📡 <b>While Telegram could not be reached</b>, this began and ended:".to_owned()
+        }
+    }
+}
+
+fn is_critical(line: &Line) -> bool {
+    line.incident.cleared.is_none() && line.incident.severity == Severity::Critical
+}
+
+/// Lines under a heading, as many as fit.
+fn listed(heading: &str, lines: impl ExactSizeIterator<Item = String>) -> String {
+    let all = lines.len();
+    let mut html = heading.to_owned();
+    let mut units = visible_len(heading);
+    let mut named = 0;
+    for line in lines.take(NAMED) {
+        let more = visible_len(&line) + 1;
+        if units + more > UNITS {
+            break;
+        }
+        html.push('\n');
+        html.push_str(&line);
+        units += more;
+        named += 1;
+    }
+    if named < all {
+        html.push_str(&format!("\n… and {} more: /alerts", all - named));
+    }
+    html
+}
+
+/// The only incident of a message.
+fn alone(line: &Line, now: Millis) -> String {
+    let incident = &line.incident;
+    let mut html = first_line(incident, now, NOTE);
+    let mut more = remarks(incident, now);
+    if line.follow > 0 {
+        more.push(format!(
+            "{} more follow from it and are not told.",
+            line.follow
+        ));
+    }
+    match (incident.cleared, line.live) {
+        (None, false) => more.push("Told again below.".to_owned()),
+        (None, true) if line.times > 1 => more.push(format!("Told {} times.", line.times)),
+        (None, true) | (Some(_), _) => {}
+    }
+    for remark in more {
+        html.push('\n');
+        html.push_str(&remark);
+    }
+    html
+}
+
+/// One of several incidents.
+fn short(line: &Line, now: Millis) -> String {
+    let mut html = first_line(&line.incident, now, SHORT_NOTE);
+    if line.incident.cleared.is_none() {
+        if let Some((by, _)) = &line.incident.acked {
+            html.push_str(&format!(" · 👤 {}", escape(by)));
+        }
+        if !line.live {
+            html.push_str(" · told again below");
+        }
+        if line.follow > 0 {
+            html.push_str(&format!(" · {} follow from it", line.follow));
+        }
+    }
+    html
+}
+
+/// What an incident is, in one line: `🔴 disk-root · 97 % (critical from 95 %) · since 14:02`.
+#[must_use]
+pub fn first_line(incident: &Incident, now: Millis, note: usize) -> String {
+    let name = escape(&incident.check);
+    if let Some(cleared) = incident.cleared {
+        let worst = match incident.worst_value {
+            Some(worst) => format!(", worst {}", amount(worst, incident.unit)),
+            None => String::new(),
+        };
+        let lasted = human(cleared.since(incident.began));
+        return format!("✅ <b>{name}</b> recovered after {lasted}{worst}");
+    }
+    let mark = mark(incident.severity);
+    format!(
+        "{mark} <b>{name}</b>{} · since {}",
+        found(incident, note),
+        clock(incident.began, now)
+    )
+}
+
+/// The mark of a severity.
+#[must_use]
+pub fn mark(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Warning => "🟠",
+        Severity::Critical => "🔴",
+    }
+}
+
+/// What was found: value, threshold, note; begins with a separator unless it is empty.
+fn found(incident: &Incident, note: usize) -> String {
+    let words = incident.note.as_deref().map(|words| {
+        let end = if utf16_len(words) > note { "…" } else { "" };
+        format!(
+            "{}{end}",
+            escape(shorten(words, note).trim_end_matches('…'))
+        )
+    });
+    if incident.unread {
+        let why = words.map_or_else(String::new, |words| format!(": {words}"));
+        return format!(" · cannot be read{why}");
+    }
+    let mut html = String::new();
+    if let Some(value) = incident.value {
+        html.push_str(&format!(" · {}", amount(value, incident.unit)));
+        if let Some(limit) = incident.limit {
+            let side = if value >= limit { "from" } else { "below" };
+            html.push_str(&format!(
+                " ({} {side} {})",
+                incident.severity,
+                amount(limit, incident.unit)
+            ));
+        }
+    }
+    if let Some(words) = words {
+        html.push_str(&format!(" · {words}"));
+    }
+    html
+}
+
+/// What people did about it, a line each.
+fn remarks(incident: &Incident, now: Millis) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some((by, at)) = &incident.acked {
+        lines.push(format!(
+            "👤 {} takes care of it, {}",
+            escape(by),
+            clock(*at, now)
+        ));
+    }
+    if let Some((by, until)) = &incident.snoozed {
+        lines.push(format!(
+            "😴 Not told again until {} ({})",
+            clock(*until, now),
+            escape(by)
+        ));
+    }
+    if incident.flapping {
+        lines.push("It comes and goes. From now on only this message changes.".to_owned());
+    }
+    lines
+}
+
+/// What began and ended: `✅ disk-root · 97 % · 14:02–14:16 (14 m)`.
+#[must_use]
+pub fn passed(incident: &Incident, now: Millis) -> String {
+    let worst = match incident.worst_value {
+        Some(worst) => format!(" · {}", amount(worst, incident.unit)),
+        None => String::new(),
+    };
+    let (mark, end, lasted) = match incident.cleared {
+        Some(end) => ("✅", clock(end, now), end.since(incident.began)),
+        None => (
+            mark(incident.severity),
+            "now".to_owned(),
+            now.since(incident.began),
+        ),
+    };
+    format!(
+        "{mark} <b>{}</b>{worst} · {}–{end} ({})",
+        escape(&incident.check),
+        clock(incident.began, now),
+        human(lasted)
+    )
+}
+
+/// A measured value with its unit.
+#[must_use]
+pub fn amount(value: f64, unit: Unit) -> String {
+    let plain = |value: f64| {
+        let digits = match value.abs() {
+            small if small < 10.0 => format!("{value:.2}"),
+            middle if middle < 100.0 => format!("{value:.1}"),
+            _ => format!("{value:.0}"),
+        };
+        match digits.contains('.') {
+            true => digits
+                .trim_end_matches('0')
+                .trim_end_matches('.')
+                .to_owned(),
+            false => digits,
+        }
+    };
+    match unit {
+        Unit::Number => plain(value),
+        Unit::Percent => format!("{} %", plain(value)),
+        Unit::Bytes => whole_bytes(value),
+        Unit::BytesPerSecond => format!("{}/s", whole_bytes(value)),
+        Unit::Seconds => match Duration::try_from_secs_f64(value) {
+            Ok(time) => human(time),
+            Err(_) => format!("{} s", plain(value)),
+        },
+        Unit::Celsius => format!("{} °C", plain(value)),
+    }
+}
+
+fn whole_bytes(value: f64) -> String {
+    // A sum of bytes beyond 2^53 is no more exact than this; a negative one means a rate that falls.
+    let digits = format!("{:.0}", value.abs());
+    let sign = if value < 0.0 { "−" } else { "" };
+    match digits.parse() {
+        Ok(count) => format!("{sign}{}", bytes(count)),
+        Err(_) => format!("{value} B"),
+    }
+}
+
+/// The buttons of a message: of its only incident all, of several one each.
+fn buttons(shown: &Shown) -> Buttons {
+    let live: Vec<&Line> = shown.lines.iter().filter(|line| line.live).collect();
+    match (shown.lines.as_slice(), live.as_slice()) {
+        (_, []) => Vec::new(),
+        ([_], [line]) => of_one(&line.incident, line.fix.as_deref()),
+        (_, several) => {
+            let each = several.iter().take(BUTTONS).map(|line| {
+                let name = shorten(&line.incident.check, 30);
+                let label = format!("{} {name}", mark(line.incident.severity));
+                AlertPress::Show(line.incident.id).press().button(label)
+            });
+            let mut rows = in_pairs(each.collect());
+            if several.len() > BUTTONS {
+                rows.push(vec![AlertPress::Now.press().button("All …")]);
+            }
+            rows
+        }
+    }
+}
+
+/// The buttons of one incident that lasts.
+#[must_use]
+pub fn of_one(incident: &Incident, fix: Option<&str>) -> Buttons {
+    let id = incident.id;
+    let mut first = Vec::new();
+    if incident.acked.is_none() {
+        first.push(AlertPress::Ack(id).press().button("Ack"));
+    }
+    first.push(AlertPress::Snooze(id).press().button("Snooze 1 h"));
+    let mut second = vec![AlertPress::Silence(id).press().button("Silence…")];
+    if let Some(subject) = Subject::of_topic(&incident.topic) {
+        second.push(Press::Chart(subject, Span::Hour).button("Chart"));
+    }
+    if fix.is_some() {
+        second.push(AlertPress::Fix(id).press().button("Fix"));
+    }
+    vec![first, second]
+}
+
+/// Everything about an incident.
+#[must_use]
+pub fn details(incident: &Incident, now: Millis) -> String {
+    let mut html = first_line(incident, now, NOTE);
+    let mut lines = vec![format!(
+        "{} · {} · {}",
+        escape(&incident.host),
+        escape(&incident.topic),
+        incident.worst
+    )];
+    lines.push(format!(
+        "Began {}, told from {}",
+        clock(incident.began, now),
+        clock(incident.raised, now)
+    ));
+    if let Some(cleared) = incident.cleared {
+        lines.push(format!("Over {}", clock(cleared, now)));
+        lines.extend(
+            incident
+                .note
+                .as_deref()
+                .map(|note| escape(&shorten(note, NOTE))),
+        );
+    } else if let Some(worst) = incident.worst_value {
+        lines.push(format!("Worst {}", amount(worst, incident.unit)));
+    }
+    lines.extend(remarks(incident, now));
+    if let Some(at) = incident.fixed {
+        lines.push(format!("Its fix was started by itself, {}", clock(at, now)));
+    }
+    for line in lines {
+        html.push('\n');
+        html.push_str(&line);
+    }
+    html
+}
+
+impl AlertPress {
+    /// As a press of a button.
+    #[must_use]
+    pub fn press(self) -> Press {
+        Press::Alert(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_read_as_people_say_them() {
+        for (value, unit, words) in [
+            (97.0, Unit::Percent, "97 %"),
+            (4.256, Unit::Percent, "4.26 %"),
+            (0.5, Unit::Number, "0.5"),
+            (1_600_000.0, Unit::Bytes, "1.6 MB"),
+            (812.0, Unit::BytesPerSecond, "812 B/s"),
+            (75.0, Unit::Seconds, "1 m 15 s"),
+            (-5.0, Unit::Seconds, "-5 s"),
+            (71.25, Unit::Celsius, "71.2 °C"),
+            (f64::NAN, Unit::Bytes, "NaN B"),
+        ] {
+            assert_eq!(amount(value, unit), words);
+        }
+    }
+}

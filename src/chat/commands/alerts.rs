@@ -1,0 +1,122 @@
+//! `/alerts`: what is wrong now, and what was.
+
+use super::About;
+use crate::access::Asked;
+use crate::base::error::{Error, Result};
+use crate::base::role::Role;
+use crate::base::text::shorten;
+use crate::base::time::Millis;
+use crate::chat::alerts::press::AlertPress;
+use crate::chat::alerts::{act, first_line, mark, passed};
+use crate::chat::keyboards::{PAGE, in_pairs};
+use crate::chat::reply::Reply;
+use crate::chat::request::Request;
+use crate::store::incidents;
+
+/// What the help says.
+pub const ABOUT: About = About {
+    name: "alerts",
+    form: "[history | number]",
+    does: "Show what is wrong now, and what was",
+    example: (
+        "/alerts history",
+        "lists past incidents with their times; press one for its details",
+    ),
+    role: Some(Role::Viewer),
+    acts: false,
+};
+
+/// The most that a note takes in a list, in UTF-16 units.
+const NOTE: usize = 80;
+/// Incidents that the list of now names.
+const MOST: usize = 20;
+
+/// Shows what is wrong.
+///
+/// # Errors
+/// The refusal in words, or a failure of ours.
+pub async fn handle(request: &Request, rest: &str) -> Result<Reply> {
+    match rest.to_lowercase().trim_start_matches('#') {
+        "" | "now" => now(request).await,
+        "history" => history(request, 0).await,
+        word => match word.parse() {
+            Ok(id) => act::show(request, id).await,
+            Err(_) => Err(Error::refused(
+                "Write /alerts for what is wrong now, /alerts history for what was, or /alerts with a number.",
+            )),
+        },
+    }
+}
+
+/// What is wrong now.
+///
+/// # Errors
+/// The refusal in words, or a failure of ours.
+pub async fn now(request: &Request) -> Result<Reply> {
+    request
+        .allow(Asked::new("alert.list", "", Role::Viewer))
+        .await?;
+    let open = {
+        let mut db = request.services.store.read().await?;
+        incidents::open(&mut db).await?
+    };
+    let now = Millis::now();
+    let mut lines = vec![match open.len() {
+        0 => "✅ Nothing is wrong.".to_owned(),
+        1 => "<b>1 thing is wrong</b>".to_owned(),
+        many => format!("<b>{many} things are wrong</b>"),
+    }];
+    lines.extend(open.iter().take(MOST).map(|one| first_line(one, now, NOTE)));
+    if open.len() > MOST {
+        lines.push(format!("… and {} more", open.len() - MOST));
+    }
+    let each = open.iter().take(PAGE).map(|one| {
+        let label = format!("{} {}", mark(one.severity), shorten(&one.check, 30));
+        AlertPress::Show(one.id).press().button(label)
+    });
+    let mut rows = in_pairs(each.collect());
+    rows.push(vec![
+        AlertPress::History(0).press().button("History"),
+        AlertPress::Silences.press().button("Silences"),
+    ]);
+    Ok(Reply::html(lines.join("\n")).buttons(rows))
+}
+
+/// What was, before this number; 0 for the newest.
+///
+/// # Errors
+/// The refusal in words, or a failure of ours.
+pub async fn history(request: &Request, before: i64) -> Result<Reply> {
+    request
+        .allow(Asked::new("alert.list", "history", Role::Viewer))
+        .await?;
+    let from = if before == 0 { i64::MAX } else { before };
+    let mut found = {
+        let mut db = request.services.store.read().await?;
+        let limit = u32::try_from(PAGE + 1).unwrap_or(u32::MAX);
+        incidents::older(&mut db, from, limit).await?
+    };
+    let more = found.len() > PAGE;
+    found.truncate(PAGE);
+    let now = Millis::now();
+    let lines: Vec<_> = found.iter().map(|one| passed(one, now)).collect();
+    let html = match lines.is_empty() {
+        true => "Nothing was wrong, as far as I know.".to_owned(),
+        false => lines.join("\n"),
+    };
+    let each = found.iter().map(|one| {
+        AlertPress::Show(one.id)
+            .press()
+            .button(shorten(&one.check, 30))
+    });
+    let mut rows = in_pairs(each.collect());
+    let mut turn = vec![match before {
+        0 => AlertPress::Now.press().button("‹ Now"),
+        _ => AlertPress::History(0).press().button("‹ Newest"),
+    }];
+    if let Some(last) = found.last().filter(|_| more) {
+        turn.push(AlertPress::History(last.id).press().button("Older ›"));
+    }
+    rows.push(turn);
+    Ok(Reply::html(html).buttons(rows))
+}

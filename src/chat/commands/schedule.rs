@@ -1,0 +1,266 @@
+//! `/schedule`: makes a schedule from the chat, after showing when it will run; and removes one.
+
+use super::{About, freeze, run, schedules};
+use crate::access::{Asked, Grant};
+use crate::actions::script;
+use crate::base::error::{Error, Result};
+use crate::base::job::OutputMode;
+use crate::base::role::Role;
+use crate::base::schedule::Rule;
+use crate::base::text::{self, escape};
+use crate::base::time::Millis;
+use crate::base::upload::Uploads;
+use crate::base::when::{When, Zone};
+use crate::base::words;
+use crate::chat::keyboards::Press;
+use crate::chat::offers::{self, CONFIRM_WITHIN, Offer, ScheduleOffer};
+use crate::chat::reply::Reply;
+use crate::chat::request::Request;
+use crate::config::Script;
+use crate::schedules::New;
+
+/// What the help says.
+pub const ABOUT: About = About {
+    name: "schedule",
+    form: "<script> <when> [arguments]",
+    does: "Let a script run by itself",
+    example: (
+        "/schedule backup 06:30 full",
+        "runs backup with the argument full each day; also: every 30m, or */5 * * * *. /schedule remove backup+1 ends it",
+    ),
+    role: Some(Role::Operator),
+    acts: true,
+};
+
+/// Runs that are shown before a schedule is made.
+const SHOWN: usize = 3;
+/// Of the question, the most that the argv may take, in UTF-16 units.
+const ARGV_UNITS: usize = 3000;
+/// Fields of a cron expression.
+const FIELDS: usize = 5;
+
+/// Asks whether to make the schedule, or removes one.
+///
+/// # Errors
+/// The refusal in words, or a failure of ours.
+pub async fn handle(request: &Request, rest: &str) -> Result<Reply> {
+    let typed = words::words(rest).map_err(|error| Error::refused(error.to_string()))?;
+    match typed.as_slice() {
+        [] | [_] => Err(usage()),
+        [word, name] if word == "remove" => remove(request, name).await,
+        [name, typed @ ..] => ask(request, name, typed).await,
+    }
+}
+
+/// Removes a schedule that was made in the chat: one's own, or for an admin anybody's.
+///
+/// # Errors
+/// The refusal in words, or a failure of ours.
+pub async fn remove(request: &Request, name: &str) -> Result<Reply> {
+    let entry = schedules::find(request, name, Millis::now()).await?;
+    let name = &entry.schedule.name;
+    let Some(made) = &entry.row.made else {
+        return Err(Error::refused(format!(
+            "{name} stands in the configuration; remove it there, or pause it: /pause {name}"
+        )));
+    };
+    let need = match made.by == request.actor.id {
+        true => Role::Operator,
+        false => Role::Admin,
+    };
+    let asked = Asked::new("schedule.remove", name.clone(), need);
+    let grant = request.allow(asked).await?;
+    request.services.schedules.remove(&grant, name).await?;
+    Ok(Reply::plain(&format!(
+        "{name} is removed. What runs goes on."
+    )))
+}
+
+async fn ask(request: &Request, name: &str, typed: &[String]) -> Result<Reply> {
+    let (when, zone, given) = read(typed).map_err(Error::refused)?;
+    let config = request.services.live.current();
+    let script = known(request, &config, name)?;
+    permit(request, script, &given, "schedule.ask").await?;
+    freeze::refuse(request).await?;
+    let argv = argv(request, script, &given).await?;
+    let shown = run::masked_words(request, script, &argv);
+    if text::utf16_len(&shown) > ARGV_UNITS {
+        return Err(Error::refused(
+            "The arguments are too long to be shown whole, and what is not shown is not confirmed. Shorten them.",
+        ));
+    }
+    let offer = Offer::Schedule(ScheduleOffer {
+        script: script.name.to_string(),
+        given,
+        argv,
+        when: when.to_string(),
+        zone: zone.to_string(),
+    });
+    let intent = offers::keep(request, &offer, CONFIRM_WITHIN).await?;
+    let now = Millis::now();
+    Ok(Reply::html(format!(
+        "Run <b>{}</b> by itself, {}? This is what will be executed:\n{}\nNext: {}\nWhat it prints comes here; it is silent when \
+         it prints nothing and ends well.",
+        escape(script.name.as_str()),
+        escape(&said(&when, zone)),
+        text::pre(&shown),
+        coming(&when, zone, now).join(", ")
+    ))
+    .buttons(vec![vec![
+        Press::Confirm(intent.clone()).button("Schedule it"),
+        Press::Drop(intent).button("Drop"),
+    ]]))
+}
+
+/// Makes the schedule that was confirmed, if the asker still may and it still runs what was shown.
+///
+/// # Errors
+/// The refusal in words, or a failure of ours.
+pub async fn confirmed(request: &Request, offer: ScheduleOffer, intent: &str) -> Result<Reply> {
+    let config = request.services.live.current();
+    let script = known(request, &config, &offer.script)?;
+    let grant = permit(request, script, &offer.given, "schedule.add").await?;
+    if argv(request, script, &offer.given).await? != offer.argv {
+        return Err(Error::refused(format!(
+            "The configuration of {} has changed since you asked. Send /schedule again to see what it does now.",
+            script.name
+        )));
+    }
+    let new = New {
+        when: When::parse(&offer.when).map_err(Error::refused)?,
+        zone: Zone::parse(&offer.zone).map_err(Error::refused)?,
+        given: offer.given,
+        rule: match script.output {
+            OutputMode::Silent => Rule::OnFailure,
+            OutputMode::Card | OutputMode::Stream | OutputMode::File => Rule::default(),
+        },
+    };
+    let now = Millis::now();
+    let schedules = &request.services.schedules;
+    let name = schedules.add(&grant, script, &new, intent, now).await?;
+    let next = coming(&new.when, new.zone, now);
+    Ok(Reply::html(format!(
+        "🗓 <b>{}</b> runs by itself, {}. Next: {}\n/pause {} pauses it, /schedules shows all.",
+        escape(&name),
+        escape(&said(&new.when, new.zone)),
+        next.first().map_or("", String::as_str),
+        escape(&name),
+    )))
+}
+
+fn known<'a>(
+    request: &Request,
+    config: &'a crate::config::Config,
+    name: &str,
+) -> Result<&'a Script> {
+    let script = script::find(config, name);
+    // Of what the asker may not run, not even the name is told.
+    let mine = script.filter(|script| request.may_run(script.name.as_str(), script.role));
+    mine.ok_or_else(|| {
+        let name = text::head_units(name, 60);
+        Error::refused(format!(
+            "There is no script “{name}” that you may run. /run shows them."
+        ))
+    })
+}
+
+async fn permit(
+    request: &Request,
+    script: &Script,
+    given: &[String],
+    action: &'static str,
+) -> Result<Grant> {
+    let asked = |need| Asked {
+        action,
+        target: script.name.to_string(),
+        arguments: run::masked_words(request, script, given),
+        need,
+    };
+    request.allow_first(asked(Role::Operator)).await?;
+    request
+        .allow_script(asked(script.role), script.name.as_str())
+        .await
+}
+
+/// What would be executed, its arguments checked.
+async fn argv(request: &Request, script: &Script, given: &[String]) -> Result<Vec<String>> {
+    run::check_choices(request, script, given).await?;
+    let scripts = &request.services.scripts;
+    run::argv(&scripts.job(script, given, &Uploads::new(), None, None)?)
+}
+
+/// When, by which clock, and with what: `every 30m a b`, `06:30 in Europe/Berlin a b`, `*/5 * * * * a b`; a cron
+/// expression may stand in quotes.
+fn read(typed: &[String]) -> Result<(When, Zone, Vec<String>), String> {
+    let first = typed.first().map_or("", String::as_str);
+    let many = match first {
+        "every" | "at" => 2,
+        _ if first.contains(':') || first.contains(' ') => 1,
+        _ => FIELDS,
+    };
+    let (when, rest) = typed.split_at(many.min(typed.len()));
+    let when = When::parse(&when.join(" "))?;
+    match rest {
+        [word, zone, rest @ ..] if word == "in" => Ok((when, Zone::parse(zone)?, rest.to_vec())),
+        rest => Ok((when, Zone::default(), rest.to_vec())),
+    }
+}
+
+/// The next runs, on the schedule's clock.
+fn coming(when: &When, zone: Zone, now: Millis) -> Vec<String> {
+    let mut at = now;
+    let next = std::iter::from_fn(|| {
+        at = when.next(zone, now, at)?;
+        Some(zone.clock(at, now))
+    });
+    next.take(SHOWN).collect()
+}
+
+fn said(when: &When, zone: Zone) -> String {
+    let clock = match zone {
+        Zone::Machine => String::new(),
+        Zone::Named(_) => format!(" in {zone}"),
+    };
+    match when {
+        When::Every(_) => when.to_string(),
+        When::Daily { .. } => format!("each day at {when}{clock}"),
+        When::Cron { .. } => format!("by {when}{clock}"),
+    }
+}
+
+fn usage() -> Error {
+    Error::refused(
+        "Write /schedule, a script, when, and its arguments: /schedule backup every 30m, /schedule backup 06:30 or \
+         /schedule backup */5 * * * *. /schedules shows those that there are.",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::read;
+
+    #[test]
+    fn when_and_arguments_are_told_apart() {
+        let table = [
+            ("every 30m a b", "every 30m | machine | a b"),
+            ("06:30", "06:30 | machine | "),
+            ("at 6:30 in UTC full", "06:30 | UTC | full"),
+            ("*/5 * * * * in x", "? `x` is not a time zone"),
+            ("*/5 * * * * full", "*/5 * * * * | machine | full"),
+            ("hourly", "? `hourly` is no time"),
+            ("* *", "? `* *` is no time"),
+        ];
+        for (typed, found) in table {
+            let typed: Vec<_> = typed.split(' ').map(str::to_owned).collect();
+            match read(&typed) {
+                Ok((when, zone, given)) => {
+                    assert_eq!(format!("{when} | {zone} | {}", given.join(" ")), found);
+                }
+                Err(wrong) => assert!(wrong.starts_with(&found[2..]), "{found}: {wrong}"),
+            }
+        }
+        let quoted = ["0 6 * * 1".to_owned(), "x".to_owned()];
+        let (when, _, given) = read(&quoted).unwrap();
+        assert_eq!((when.to_string().as_str(), given.len()), ("0 6 * * 1", 1));
+    }
+}

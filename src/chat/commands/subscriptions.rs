@@ -1,0 +1,87 @@
+//! `/subscriptions`: what this place is told.
+
+use super::About;
+use super::subscribe::{describe, here, times};
+use crate::access::Asked;
+use crate::base::error::Result;
+use crate::base::role::Role;
+use crate::base::text::escape;
+use crate::chat::alerts::act::told_here;
+use crate::chat::alerts::press::AlertPress;
+use crate::chat::reply::Reply;
+use crate::chat::request::Request;
+
+/// What the help says.
+pub const ABOUT: About = About {
+    name: "subscriptions",
+    form: "",
+    does: "Show what this chat is told of",
+    example: (
+        "/subscriptions",
+        "shows what this chat, group or topic is told of, with buttons that end it",
+    ),
+    role: Some(Role::Viewer),
+    acts: false,
+};
+
+/// Shows what this place is told.
+///
+/// # Errors
+/// The refusal in words, or a failure of ours.
+pub async fn handle(request: &Request, _rest: &str) -> Result<Reply> {
+    show(request).await
+}
+
+/// The same, for other commands.
+///
+/// # Errors
+/// The refusal in words, or a failure of ours.
+pub async fn show(request: &Request) -> Result<Reply> {
+    request
+        .allow(Asked::new("alert.subscriptions", "", Role::Viewer))
+        .await?;
+    let place = request.actor.place;
+    let (mine, quiet) = told_here(request).await?;
+    let is_owner =
+        place.chat.is_private() && request.access().own_role(request.actor.id) == Some(Role::Owner);
+    let active: Vec<_> = mine.iter().filter(|one| one.least.is_some()).collect();
+    let mut rows = Vec::new();
+    let mut html = match (active.is_empty(), mine.is_empty() && is_owner) {
+        (true, true) => {
+            rows.push(vec![
+                AlertPress::Unsubscribe(String::new())
+                    .press()
+                    .button("Tell me nothing"),
+            ]);
+            "🔔 You are told of everything, as every owner is who chose nothing else.".to_owned()
+        }
+        (true, false) => format!(
+            "{} is told of nothing. /subscribe changes that.",
+            super::subscribe::capital(here(place))
+        ),
+        (false, _) => {
+            let lines: Vec<_> = active
+                .iter()
+                .map(|one| format!("🔔 {}", escape(&describe(one))))
+                .collect();
+            lines.join("\n")
+        }
+    };
+    for one in active {
+        let topic = one.topic.clone().unwrap_or_default();
+        let press = match topic.is_empty() {
+            true => AlertPress::Unsubscribe(String::new()),
+            false => AlertPress::Unsubscribe(topic.clone()),
+        };
+        let label = match topic.is_empty() {
+            true => "End all".to_owned(),
+            false => format!("End {topic}"),
+        };
+        rows.push(vec![press.press().button(label)]);
+    }
+    if let Some(hours) = quiet {
+        html.push_str(&format!("\n🌙 {}: only what is critical", times(&hours)));
+        rows.push(vec![AlertPress::NoQuiet.press().button("No quiet hours")]);
+    }
+    Ok(Reply::html(html).buttons(rows))
+}

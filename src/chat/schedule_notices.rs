@@ -1,0 +1,40 @@
+//! What is told of schedules beside their runs.
+
+use super::keyboards::{Press, SchedulePress};
+use crate::base::text::escape;
+use crate::delivery::Buttons;
+use crate::schedules::{Herald, Notice};
+
+/// Puts notices of schedules into words.
+#[derive(Clone, Copy, Debug)]
+pub struct ScheduleNotices;
+
+impl Herald for ScheduleNotices {
+    fn words(&self, notice: &Notice) -> (String, Buttons) {
+        match notice {
+            Notice::Paused { schedule, why } => {
+                let html = format!(
+                    "⏸ The schedule <b>{}</b> is paused. {}",
+                    escape(schedule),
+                    escape(why)
+                );
+                let look = SchedulePress::Show(schedule.clone());
+                (html, vec![vec![Press::Schedule(look).button("Look")]])
+            }
+            Notice::NotStarted {
+                schedule,
+                time,
+                why,
+            } => {
+                let html = format!(
+                    "🗓 <b>{}</b> · {}\n❌ not started: {}",
+                    escape(schedule),
+                    escape(time),
+                    escape(why)
+                );
+                let look = SchedulePress::Show(schedule.clone());
+                (html, vec![vec![Press::Schedule(look).button("Look")]])
+            }
+        }
+    }
+}

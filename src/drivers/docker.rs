@@ -1,0 +1,174 @@
+//! How a container of Docker is doing, asked of the engine through its socket.
+
+use reqwest::Client;
+use serde::Deserialize;
+use std::io::ErrorKind;
+use std::path::Path;
+use std::time::Duration;
+use tokio::net::UnixStream;
+
+/// How a container is doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Container {
+    /// `running`, `exited`, `restarting`, …
+    pub state: String,
+    /// `healthy`, `unhealthy` or `starting`; `None` when it has no health check.
+    pub health: Option<String>,
+    /// How often the engine started it again.
+    pub restarts: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Told {
+    state: State,
+    #[serde(default)]
+    restart_count: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct State {
+    status: String,
+    health: Option<Health>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Health {
+    status: String,
+}
+
+/// Looks at a container; `None` when there is none by this name. The address names no version of the engine's interface, so
+/// that each engine answers with its own.
+///
+/// # Errors
+/// A sentence that says why the engine does not answer, and what to do.
+pub async fn container(
+    socket: &Path,
+    name: &str,
+    limit: Duration,
+) -> Result<Option<Container>, String> {
+    // Connected to once by itself: only then is it known why it cannot be.
+    if let Err(error) = UnixStream::connect(socket).await {
+        let shown = socket.display();
+        return Err(match error.kind() {
+            ErrorKind::NotFound => {
+                format!(
+                    "there is no Docker engine here ({shown} does not exist); install or start it, or remove the check"
+                )
+            }
+            ErrorKind::ConnectionRefused => {
+                format!("the Docker engine does not run (nobody answers at {shown}); start it")
+            }
+            ErrorKind::PermissionDenied => {
+                format!(
+                    "the Docker engine may not be asked ({shown}); add the bot's user to the group docker"
+                )
+            }
+            _ => format!("the Docker engine cannot be asked ({shown}): {error}"),
+        });
+    }
+    let engine = |error: reqwest::Error| match error.is_timeout() {
+        true => "the Docker engine does not answer in time".to_owned(),
+        false => format!(
+            "the Docker engine gives no answer that can be read: {}",
+            error.without_url()
+        ),
+    };
+    let client = Client::builder()
+        .unix_socket(socket.to_owned())
+        .build()
+        .map_err(engine)?;
+    let address = format!("http://docker/containers/{name}/json");
+    let answer = client
+        .get(address)
+        .timeout(limit)
+        .send()
+        .await
+        .map_err(engine)?;
+    if answer.status().as_u16() == 404 {
+        return Ok(None);
+    }
+    let told: Told = answer
+        .error_for_status()
+        .map_err(engine)?
+        .json()
+        .await
+        .map_err(engine)?;
+    Ok(Some(Container {
+        state: told.state.status,
+        health: told
+            .state
+            .health
+            .map(|health| health.status)
+            .filter(|health| health != "none"),
+        restarts: told.restart_count,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::UnixListener;
+
+    const LIMIT: Duration = Duration::from_secs(40);
+
+    /// An engine that gives one answer.
+    async fn ask(status: &str, body: &str) -> Result<Option<Container>, String> {
+        let dir = tempfile::tempdir().unwrap();
+        let socket = dir.path().join("docker.sock");
+        let listener = UnixListener::bind(&socket).unwrap();
+        let answer = format!(
+            "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        );
+        let engine = tokio::spawn(async move {
+            // The first only looks whether somebody is there.
+            drop(listener.accept().await.unwrap());
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut asked = vec![0; 4096];
+            let read = stream.read(&mut asked).await.unwrap();
+            assert!(asked[..read].starts_with(b"GET /containers/web/json "));
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        });
+        let found = container(&socket, "web", LIMIT).await;
+        engine.await.unwrap();
+        found
+    }
+
+    #[tokio::test]
+    async fn a_container_is_read_from_what_the_engine_tells() {
+        let body = r#"{"Id":"1","RestartCount":3,"State":{"Status":"running","Running":true,"Health":{"Status":"unhealthy","FailingStreak":2}}}"#;
+        let found = ask("200 OK", body).await.unwrap().unwrap();
+        assert_eq!(
+            (
+                found.state.as_str(),
+                found.health.as_deref(),
+                found.restarts
+            ),
+            ("running", Some("unhealthy"), 3)
+        );
+        let body = r#"{"RestartCount":0,"State":{"Status":"exited"}}"#;
+        let found = ask("200 OK", body).await.unwrap().unwrap();
+        assert_eq!((found.state.as_str(), found.health), ("exited", None));
+        assert_eq!(
+            ask("404 Not Found", r#"{"message":"No such container"}"#).await,
+            Ok(None)
+        );
+        assert!(ask("500 Internal Server Error", "").await.is_err());
+        assert!(ask("200 OK", "nonsense").await.is_err());
+    }
+
+    #[tokio::test]
+    async fn without_an_engine_it_says_what_to_do() {
+        let dir = tempfile::tempdir().unwrap();
+        let socket = dir.path().join("docker.sock");
+        let error = container(&socket, "web", LIMIT).await.unwrap_err();
+        assert!(error.contains("no Docker engine here"), "{error}");
+        drop(UnixListener::bind(&socket).unwrap());
+        let error = container(&socket, "web", LIMIT).await.unwrap_err();
+        assert!(error.contains("does not run"), "{error}");
+    }
+}

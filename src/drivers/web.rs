@@ -1,0 +1,126 @@
+//! What a web server answers: its code, the beginning of the text, its clock, and how long its certificate counts.
+
+use crate::base::time::Millis;
+use chrono::DateTime;
+use reqwest::redirect::Policy;
+use reqwest::tls::TlsInfo;
+use reqwest::{Certificate, Client, ClientBuilder, Response};
+use std::error::Error;
+use std::path::Path;
+use std::time::{Duration, Instant};
+use url::Url;
+use x509_parser::parse_x509_certificate;
+
+/// The most that is read of an answer, in bytes.
+const MAX_BODY: usize = 1 << 20;
+/// The most redirects that are followed.
+const MAX_REDIRECTS: usize = 5;
+
+/// What a web server answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The code.
+    pub status: u16,
+    /// The text, or its beginning.
+    pub body: String,
+    /// From the question to the end of the text.
+    pub took: Duration,
+    /// The server's clock, in whole seconds.
+    pub date: Option<Millis>,
+    /// When its certificate ends.
+    pub certificate_ends: Option<Millis>,
+}
+
+/// Asks web servers. Each question has a connection of its own, so that the certificate of now is seen. Cheap to clone.
+#[derive(Clone)]
+pub struct Web(Client);
+
+impl Web {
+    /// Makes the client.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub fn new() -> Result<Self, String> {
+        Ok(Self(client().build().map_err(words)?))
+    }
+
+    /// Asks for a page. `ca` names a file with the certificate of an authority of one's own, in PEM form.
+    ///
+    /// # Errors
+    /// A sentence that says why there is no answer.
+    pub async fn get(
+        &self,
+        url: &Url,
+        ca: Option<&Path>,
+        limit: Duration,
+    ) -> Result<Answer, String> {
+        let client = match ca {
+            Some(ca) => {
+                let pem = tokio::fs::read(ca).await;
+                let pem =
+                    pem.map_err(|error| format!("{} cannot be read: {error}", ca.display()))?;
+                let ours = Certificate::from_pem(&pem).map_err(words)?;
+                client().add_root_certificate(ours).build().map_err(words)?
+            }
+            None => self.0.clone(),
+        };
+        let begun = Instant::now();
+        let request = client.get(url.clone()).timeout(limit);
+        let mut response = request.send().await.map_err(words)?;
+        let date = date(&response);
+        let certificate_ends = response
+            .extensions()
+            .get::<TlsInfo>()
+            .and_then(TlsInfo::peer_certificate)
+            .and_then(ends);
+        let mut body = Vec::new();
+        while let Some(piece) = response.chunk().await.map_err(words)? {
+            body.extend_from_slice(&piece);
+            if body.len() >= MAX_BODY {
+                body.truncate(MAX_BODY);
+                break;
+            }
+        }
+        Ok(Answer {
+            status: response.status().as_u16(),
+            body: String::from_utf8_lossy(&body).into_owned(),
+            took: begun.elapsed(),
+            date,
+            certificate_ends,
+        })
+    }
+}
+
+fn client() -> ClientBuilder {
+    Client::builder()
+        .no_proxy()
+        .tls_info(true)
+        .pool_max_idle_per_host(0)
+        .redirect(Policy::limited(MAX_REDIRECTS))
+        .user_agent(concat!("opsgram/", env!("CARGO_PKG_VERSION")))
+}
+
+fn date(response: &Response) -> Option<Millis> {
+    let value = response.headers().get("date")?.to_str().ok()?;
+    let date = DateTime::parse_from_rfc2822(value).ok()?;
+    Some(Millis(date.timestamp_millis()))
+}
+
+fn ends(der: &[u8]) -> Option<Millis> {
+    let (_, certificate) = parse_x509_certificate(der).ok()?;
+    let seconds = certificate.validity().not_after.timestamp();
+    Some(Millis(seconds.saturating_mul(1000)))
+}
+
+/// The innermost cause, without the address: that may hold a password.
+fn words(error: reqwest::Error) -> String {
+    if error.is_timeout() {
+        return "there is no answer in time".to_owned();
+    }
+    let error = error.without_url();
+    let mut cause: &dyn Error = &error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    format!("there is no answer: {cause}")
+}

@@ -1,0 +1,104 @@
+//! Looks at the product itself and at its jobs: what was lost, waits, could not be delivered, or did not succeed.
+
+use super::{Around, Found, number};
+use crate::base::name::Name;
+use crate::base::time::{Millis, human};
+use crate::config::Own;
+use crate::store;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// What was lost is bad so long.
+const WINDOW: Duration = Duration::from_secs(3600);
+
+/// Since when a script is waited for.
+#[derive(Serialize, Deserialize)]
+struct Heartbeat {
+    script: String,
+    since: Millis,
+}
+
+impl Around<'_> {
+    pub(super) async fn heartbeat(
+        &self,
+        script: &Name,
+        memory: &mut Value,
+        matters: &mut bool,
+    ) -> Found {
+        let mut db = self.prober.store.read().await.map_err(away)?;
+        let last = store::checks::last_success(&mut db, script.as_str())
+            .await
+            .map_err(away)?;
+        drop(db);
+        let before: Option<Heartbeat> = serde_json::from_value(memory.take()).ok();
+        let before = before.filter(|beat| beat.script == script.as_str());
+        *matters = before.is_none();
+        // One that is not kept any more was a success all the same; one that never came is waited for from the first look on.
+        let known = before.map_or(self.now, |beat| beat.since);
+        let since = last.unwrap_or(known).min(self.now);
+        *memory = serde_json::to_value(Heartbeat {
+            script: script.to_string(),
+            since,
+        })
+        .unwrap_or_default();
+        let ago = self.now.since(since);
+        let note = match last {
+            Some(_) => format!("{script} last succeeded {} ago", human(ago)),
+            None => format!("{script} has not succeeded for {}", human(ago)),
+        };
+        self.value(ago.as_secs_f64(), Some(note))
+    }
+
+    pub(super) async fn own(&self, measure: Own) -> Found {
+        match measure {
+            Own::Reload => match self.prober.reloads.fault() {
+                Some(fault) => self.wrong(format!(
+                    "the configuration on the disk is not in force: {fault}"
+                )),
+                None => self.well("the configuration is in force".to_owned()),
+            },
+            Own::Lateness => {
+                let late = self.prober.lateness.swap(0, Ordering::Relaxed);
+                let late = Duration::from_millis(late).as_secs_f64();
+                self.value(late, Some("how late the checks are".to_owned()))
+            }
+            Own::LostJobs => {
+                let mut db = self.prober.store.read().await.map_err(away)?;
+                let since = self.now.minus(WINDOW);
+                let lost = store::checks::lost_since(&mut db, since)
+                    .await
+                    .map_err(away)?;
+                self.value(
+                    number(lost),
+                    Some("jobs lost within the hour; see /jobs failed".to_owned()),
+                )
+            }
+            Own::Backlog => {
+                let mut db = self.prober.store.read().await.map_err(away)?;
+                let (queued, _) = store::jobs::counts(&mut db).await.map_err(away)?;
+                let most = self.config.jobs.max_queued as u64;
+                let share = number(queued) * 100.0 / number(most.max(1));
+                self.value(
+                    share.min(100.0),
+                    Some(format!("{queued} of {most} jobs wait")),
+                )
+            }
+            Own::Undelivered => {
+                let mut db = self.prober.store.read().await.map_err(away)?;
+                let since = self.now.minus(WINDOW);
+                let found = store::checks::undelivered_since(&mut db, since).await;
+                let (messages, chats) = found.map_err(away)?;
+                let note = format!(
+                    "messages not delivered within the hour, to chats: {chats}; see /outbox"
+                );
+                self.value(number(messages), Some(note))
+            }
+        }
+    }
+}
+
+fn away(error: store::Error) -> String {
+    format!("the database does not answer: {error}")
+}

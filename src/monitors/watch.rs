@@ -1,0 +1,507 @@
+//! The loop that looks: what is due is looked at, all at once; what comes of it is decided and told in one transaction.
+
+use super::Ledger;
+use super::board::{Board, Shown};
+use super::probe::{Look, Prober, Scene};
+use super::state::{self, Rule, State, VERSION};
+use crate::base::alert::{Change, Reading, Turn};
+use crate::base::name::Name;
+use crate::base::time::Millis;
+use crate::config::{Check, Config, Live, Probe};
+use crate::drivers::process;
+use crate::drivers::processes::lock_is_held;
+use crate::store::checks::{self, Row};
+use crate::store::{self, Store};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+/// How many looks go on at the same time.
+const AT_ONCE: usize = 16;
+/// How long a step waits for looks; those that take longer are taken up by a later one.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// The longest pause between two steps: a reload is noticed, and looks that took longer are taken up.
+const PACE: Duration = Duration::from_secs(1);
+/// The pause after the database failed.
+const AFTER_FAILURE: Duration = Duration::from_secs(2);
+/// What changes nothing of what is told is written down at most so often.
+const WRITE_EVERY: Duration = Duration::from_secs(300);
+/// A little late is not late.
+const ON_TIME: Duration = Duration::from_secs(2);
+/// The time that a program of an earlier bot gets between TERM and KILL.
+const LEFTOVER_GRACE: Duration = Duration::from_millis(500);
+
+/// Where a check stands, and what belongs to that.
+#[derive(Clone, Debug)]
+struct Entry {
+    state: State,
+    memory: Value,
+    reading: Option<Result<Reading, String>>,
+    due: Millis,
+    /// When it was written down last.
+    written: Option<Millis>,
+    locked: bool,
+}
+
+/// What a step did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stepped {
+    /// Looks that were taken up.
+    pub looks: usize,
+    /// Changes that were told.
+    pub changes: usize,
+    /// States that were written down.
+    pub written: usize,
+    /// Looks that go on.
+    pub under_way: usize,
+}
+
+/// Looks, for the machine that it runs on.
+pub struct Watch {
+    live: Live,
+    store: Store,
+    ledger: Arc<dyn Ledger>,
+    prober: Prober,
+    host: String,
+    board: Board,
+    /// What was read of the database; nothing before the first step.
+    entries: Option<BTreeMap<Name, Entry>>,
+    /// The configuration that the entries follow.
+    followed: Option<Scene>,
+    /// Rows of checks that are gone, and of machines that look no more.
+    gone: Vec<Row>,
+    looking: JoinSet<(Name, Look)>,
+    /// The checks that are being looked at.
+    under_way: BTreeMap<Name, Arc<Check>>,
+    room: Arc<Semaphore>,
+}
+
+impl Watch {
+    /// Watches what the configuration in force says, from the machine with this name; what changes is told to the ledger.
+    #[must_use]
+    pub fn new(
+        live: Live,
+        store: Store,
+        ledger: Arc<dyn Ledger>,
+        prober: Prober,
+        host: String,
+        board: Board,
+    ) -> Self {
+        Self {
+            live,
+            store,
+            ledger,
+            prober,
+            host,
+            board,
+            entries: None,
+            followed: None,
+            gone: Vec::new(),
+            looking: JoinSet::new(),
+            under_way: BTreeMap::new(),
+            room: Arc::new(Semaphore::new(AT_ONCE)),
+        }
+    }
+
+    /// Looks until `stop` fires, or until another instance leads.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let work = async {
+            loop {
+                let pause = match self.step(Millis::now()).await {
+                    Ok(_) => self.until_due(Millis::now()),
+                    Err(store::Error::Deposed) => return,
+                    Err(error) => {
+                        tracing::error!(%error, "what checks found could not be written down");
+                        AFTER_FAILURE
+                    }
+                };
+                tokio::time::sleep(pause).await;
+            }
+        };
+        tokio::select! {
+            () = work => {}
+            () = stop.cancelled() => {}
+        }
+    }
+
+    /// Looks at what is due, and takes up what was found within half a second.
+    ///
+    /// # Errors
+    /// When the database refuses: then nothing was told, and what was found is looked at anew when it is due again.
+    pub async fn step(&mut self, now: Millis) -> store::Result<Stepped> {
+        let scene = self.follow(now).await?;
+        self.begin(&scene, now);
+        let mut looks = Vec::new();
+        let collected = async {
+            while let Some(done) = self.looking.join_next().await {
+                if let Ok(look) = done {
+                    looks.push(look);
+                }
+            }
+        };
+        // What is not done yet goes on.
+        let _ = timeout(PATIENCE, collected).await;
+        let mut stepped = self.take_up(looks, now).await?;
+        if self.looking.is_empty() {
+            // A look that panicked is over too.
+            self.under_way.clear();
+        }
+        stepped.under_way = self.under_way.len();
+        Ok(stepped)
+    }
+
+    /// The time until the next step, at most a second.
+    fn until_due(&self, now: Millis) -> Duration {
+        let entries = self.entries.iter().flatten();
+        let idle = entries.filter(|(name, _)| !self.under_way.contains_key(*name));
+        let next = idle.map(|(_, entry)| entry.due).min();
+        let pause = next.map_or(PACE, |due| due.since(now)).min(PACE);
+        match self.under_way.is_empty() {
+            true => pause,
+            false => pause.min(PATIENCE / 5),
+        }
+    }
+
+    /// Reads the states at the start, and sees to it that they are those of the configuration in force.
+    async fn follow(&mut self, now: Millis) -> store::Result<Scene> {
+        let config = self.live.current();
+        if self.entries.is_none() {
+            self.load(now).await?;
+            for check in config.checks.values() {
+                if let Probe::Script { .. } = check.probe {
+                    process::end_all(&self.prober.marker(check), LEFTOVER_GRACE).await;
+                }
+            }
+        }
+        let same = self
+            .followed
+            .as_ref()
+            .is_some_and(|followed| Arc::ptr_eq(&followed.config, &config));
+        if !same {
+            let entries = self.entries.get_or_insert_default();
+            let before = self.followed.as_ref().map(|scene| &scene.config);
+            for (name, entry) in entries.iter_mut() {
+                let of = |config: &Arc<Config>| {
+                    config
+                        .checks
+                        .get(name)
+                        .map(|check| format!("{:?}", check.probe))
+                };
+                let Some(probe) = of(&config) else { continue };
+                // What another probe remembers is nothing to this one.
+                if before.is_some_and(|before| of(before).is_some_and(|before| before != probe)) {
+                    entry.memory = Value::Null;
+                }
+                let every = config.checks.get(name).map_or(PACE, |check| check.every);
+                entry.due = entry.due.min(now.plus(every));
+            }
+            let ended = entries.extract_if(.., |name, _| !config.checks.contains_key(name));
+            let ended: Vec<(Name, Entry)> = ended.collect();
+            for (name, entry) in ended {
+                let topic = before.and_then(|before| before.checks.get(&name));
+                let topic = topic.map_or_else(|| name.clone(), |check| check.topic.clone());
+                self.gone.extend(row(&self.host, &name, &topic, &entry));
+            }
+            for name in config.checks.keys() {
+                entries.entry(name.clone()).or_insert_with(|| Entry {
+                    state: State::default(),
+                    memory: Value::Null,
+                    reading: None,
+                    due: now,
+                    written: None,
+                    locked: false,
+                });
+            }
+            self.followed = Some(self.prober.scene(&config));
+        }
+        if !self.gone.is_empty() {
+            self.bury(now).await?;
+        }
+        Ok(self
+            .followed
+            .clone()
+            .unwrap_or_else(|| self.prober.scene(&config)))
+    }
+
+    async fn load(&mut self, now: Millis) -> store::Result<()> {
+        let config = self.live.current();
+        let mut db = self.store.read().await?;
+        let rows = checks::all(&mut db).await?;
+        drop(db);
+        let mut entries = BTreeMap::new();
+        self.gone.clear();
+        for row in rows {
+            let name = Name::new(row.name.as_str()).ok();
+            let name =
+                name.filter(|name| row.host == self.host && config.checks.contains_key(name));
+            match name {
+                Some(name) => {
+                    entries.insert(name, entry(&row, now));
+                }
+                None => self.gone.push(row),
+            }
+        }
+        self.entries = Some(entries);
+        Ok(())
+    }
+
+    /// Ends what fires of checks that are gone, and of machines that look no more.
+    async fn bury(&mut self, now: Millis) -> store::Result<()> {
+        let mut changes = Vec::new();
+        for row in &self.gone {
+            let state = read_state(row);
+            let since = state.since();
+            let (_, turn) = state.ended();
+            let why = match row.host == self.host {
+                true => "the check was removed".to_owned(),
+                false => format!("{} looks no more; {} does", row.host, self.host),
+            };
+            if let Some(turn) = turn {
+                changes.push(Change {
+                    check: row.name.clone(),
+                    host: row.host.clone(),
+                    topic: row.topic.clone(),
+                    turn,
+                    reading: Err(why),
+                    limit: None,
+                    at: now,
+                    since: since.unwrap_or(now),
+                    flapping: false,
+                });
+            }
+        }
+        let mut tx = self.store.begin_led().await?;
+        for row in &self.gone {
+            checks::remove(&mut tx, &row.host, &row.name).await?;
+        }
+        if !changes.is_empty() {
+            self.ledger.record(&mut tx, &changes).await?;
+        }
+        self.store.commit(tx).await?;
+        self.gone.clear();
+        if !changes.is_empty() {
+            self.ledger.committed();
+        }
+        Ok(())
+    }
+
+    /// Begins the looks that are due.
+    fn begin(&mut self, scene: &Scene, now: Millis) {
+        let mut late = Duration::ZERO;
+        for (name, entry) in self.entries.iter_mut().flatten() {
+            let Some(check) = scene.config.checks.get(name) else {
+                continue;
+            };
+            // A clock that was set back must not keep anybody from looking.
+            entry.due = entry.due.min(now.plus(check.every));
+            if entry.due > now || self.under_way.contains_key(name) {
+                continue;
+            }
+            late = late.max(now.since(entry.due));
+            let next = entry.due.plus(check.every);
+            entry.due = if next > now {
+                next
+            } else {
+                now.plus(check.every)
+            };
+            entry.locked = check.lock.as_deref().is_some_and(lock_is_held);
+            if entry.locked {
+                continue;
+            }
+            let (prober, scene, check) =
+                (self.prober.clone(), scene.clone(), Arc::new(check.clone()));
+            self.under_way.insert(name.clone(), Arc::clone(&check));
+            let (memory, room) = (entry.memory.clone(), Arc::clone(&self.room));
+            self.looking.spawn(async move {
+                // It is never closed.
+                let _place = room.acquire_owned().await.ok();
+                let look = prober.look(&scene, &check, memory, now).await;
+                (check.name.clone(), look)
+            });
+        }
+        if late > ON_TIME {
+            self.prober.is_late(late);
+        }
+    }
+
+    /// Decides, writes down, and tells.
+    async fn take_up(&mut self, looks: Vec<(Name, Look)>, now: Millis) -> store::Result<Stepped> {
+        let mut stepped = Stepped {
+            looks: looks.len(),
+            ..Stepped::default()
+        };
+        let mut decided = Vec::new();
+        let mut changes = Vec::new();
+        for (name, look) in looks {
+            let Some(check) = self.under_way.remove(&name) else {
+                continue;
+            };
+            let Some(before) = self.entries.as_ref().and_then(|entries| entries.get(&name)) else {
+                continue;
+            };
+            let (entry, change) = decide(before, &check, look, &self.host, now);
+            let is_due = entry.written.is_none();
+            changes.extend(change);
+            if is_due {
+                decided.push((
+                    name,
+                    check.topic.clone(),
+                    Entry {
+                        written: Some(now),
+                        ..entry
+                    },
+                ));
+            } else {
+                self.adopt(name, entry);
+            }
+        }
+        if !decided.is_empty() {
+            let mut tx = self.store.begin_led().await?;
+            for (name, topic, entry) in &decided {
+                if let Some(row) = row(&self.host, name, topic, entry) {
+                    checks::put(&mut tx, &row, now).await?;
+                }
+            }
+            if !changes.is_empty() {
+                self.ledger.record(&mut tx, &changes).await?;
+            }
+            self.store.commit(tx).await?;
+            if !changes.is_empty() {
+                self.ledger.committed();
+            }
+        }
+        (stepped.changes, stepped.written) = (changes.len(), decided.len());
+        for (name, _, entry) in decided {
+            self.adopt(name, entry);
+        }
+        self.show();
+        Ok(stepped)
+    }
+
+    fn adopt(&mut self, name: Name, entry: Entry) {
+        if let Some(held) = self
+            .entries
+            .as_mut()
+            .and_then(|entries| entries.get_mut(&name))
+        {
+            *held = entry;
+        }
+    }
+
+    fn show(&self) {
+        let Some(Scene { config, .. }) = &self.followed else {
+            return;
+        };
+        let all = self.entries.iter().flatten().filter_map(|(name, entry)| {
+            let check = config.checks.get(name)?;
+            Some(Shown {
+                check: name.clone(),
+                topic: check.topic.clone(),
+                state: entry.state.clone(),
+                rule: Rule::of(check),
+                reading: entry.reading.clone(),
+                locked: entry.locked,
+            })
+        });
+        self.board.replace(all.collect());
+    }
+}
+
+impl Drop for Watch {
+    /// Whoever looks no more shows nothing.
+    fn drop(&mut self) {
+        self.board.replace(Vec::new());
+    }
+}
+
+/// What a look makes of a check. The entry is to be written down when it does not say when it was.
+fn decide(
+    before: &Entry,
+    check: &Check,
+    look: Look,
+    host: &str,
+    now: Millis,
+) -> (Entry, Option<Change>) {
+    let rule = Rule::of(check);
+    let since_before = before.state.since();
+    let (state, turn) = state::step(before.state.clone(), &rule, &look.seen, now);
+    let reading = look.seen.map(|seen| seen.reading);
+    let old = before
+        .written
+        .is_none_or(|at| at > now || now.since(at) >= WRITE_EVERY);
+    let is_news = turn.is_some() || look.matters || old || state.differs(&before.state);
+    let change = turn.map(|turn| Change {
+        check: check.name.to_string(),
+        host: host.to_owned(),
+        topic: check.topic.to_string(),
+        turn,
+        reading: reading.clone(),
+        limit: match turn {
+            Turn::Raised(severity) | Turn::Became(severity) => check.limits.of(severity),
+            Turn::Cleared => None,
+        },
+        at: now,
+        since: state
+            .since()
+            .filter(|_| turn != Turn::Cleared)
+            .or(since_before)
+            .unwrap_or(now),
+        flapping: state.is_flapping(),
+    });
+    let entry = Entry {
+        state,
+        memory: look.memory,
+        reading: Some(reading),
+        due: before.due,
+        written: before.written.filter(|_| !is_news),
+        locked: before.locked,
+    };
+    (entry, change)
+}
+
+/// The row of an entry; `None` for one that says nothing yet.
+fn row(host: &str, name: &Name, topic: &Name, entry: &Entry) -> Option<Row> {
+    Some(Row {
+        host: host.to_owned(),
+        name: name.to_string(),
+        topic: topic.to_string(),
+        version: VERSION,
+        state: serde_json::to_string(&entry.state).ok()?,
+        memory: entry.memory.to_string(),
+        reading: serde_json::to_string(&entry.reading).ok()?,
+        since: entry.state.since(),
+        due: entry.due,
+    })
+}
+
+/// One that cannot be read counts as new: better told again than not at all.
+fn read_state(row: &Row) -> State {
+    let read = match row.version {
+        VERSION => serde_json::from_str(&row.state).ok(),
+        _ => None,
+    };
+    read.unwrap_or_else(|| {
+        tracing::error!(
+            check = row.name,
+            version = row.version,
+            "the stored state of a check cannot be read"
+        );
+        State::default()
+    })
+}
+
+fn entry(row: &Row, now: Millis) -> Entry {
+    Entry {
+        state: read_state(row),
+        memory: serde_json::from_str(&row.memory).unwrap_or_default(),
+        reading: serde_json::from_str(&row.reading).unwrap_or_default(),
+        due: row.due.max(now),
+        written: Some(now),
+        locked: false,
+    }
+}

@@ -1,0 +1,158 @@
+//! What persons change about schedules: they make and remove them, pause them, and let them go on.
+
+use super::{Schedules, Spec};
+use crate::access::Grant;
+use crate::base::error::{Error, Result};
+use crate::base::schedule::Rule;
+use crate::base::time::Millis;
+use crate::base::when::{When, Zone};
+use crate::config::Script;
+use crate::store::schedules::{Made, Paused};
+use crate::store::{self, Tx};
+
+/// Schedules that the chat may hold; more is a mistake, or ill will.
+const MOST: usize = 200;
+
+/// A schedule to be made in the chat.
+#[derive(Clone, Debug, PartialEq)]
+pub struct New {
+    /// When it runs.
+    pub when: When,
+    /// By which clock.
+    pub zone: Zone,
+    /// The arguments, as typed.
+    pub given: Vec<String>,
+    /// Which runs are told.
+    pub rule: Rule,
+}
+
+impl Schedules {
+    /// Makes a schedule of this script, told where it is made, and returns its name. The question that was answered by it is
+    /// taken in the same transaction.
+    ///
+    /// # Errors
+    /// Refused when there are too many, or when the question was answered before.
+    pub async fn add(
+        &self,
+        grant: &Grant,
+        script: &Script,
+        new: &New,
+        question: &str,
+        now: Millis,
+    ) -> Result<String> {
+        let added = self.try_add(grant, script, new, question, now).await;
+        grant.settle(&added);
+        self.wake();
+        added
+    }
+
+    async fn try_add(
+        &self,
+        grant: &Grant,
+        script: &Script,
+        new: &New,
+        question: &str,
+        now: Millis,
+    ) -> Result<String> {
+        let actor = grant.actor();
+        let spec = Spec {
+            when: new.when.to_string(),
+            zone: new.zone.to_string(),
+            given: new.given.clone(),
+            rule: new.rule,
+        };
+        let made = Made {
+            spec: serde_json::to_string(&spec).map_err(anyhow::Error::new)?,
+            by: actor.id,
+            name: actor.name.clone(),
+            place: actor.place,
+            at: now,
+        };
+        let timer = format!("{} | {}", new.when, new.zone);
+        let mut tx = self.inner.store.begin_led().await?;
+        if !store::intents::take(&mut tx, question, now).await? {
+            return Err(Error::refused("This was answered already."));
+        }
+        let all = store::schedules::all(&mut tx).await?;
+        let of_chat = all.iter().filter(|row| row.made.is_some()).count();
+        if of_chat >= MOST {
+            return Err(Error::refused(format!(
+                "{MOST} schedules were made in the chat, which is the limit. Remove one first: /schedules"
+            )));
+        }
+        let free = |number: &usize| {
+            let name = name(script, *number);
+            all.iter().all(|row| row.name != name)
+        };
+        let name = name(script, (1..).find(free).unwrap_or(1));
+        let script = script.name.as_str();
+        store::schedules::add(&mut tx, &name, script, &timer, Some(&made), now).await?;
+        self.finish(tx, grant).await?;
+        Ok(name)
+    }
+
+    /// Removes a schedule that was made in the chat; `false` when there is none of this name.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn remove(&self, grant: &Grant, name: &str) -> Result<bool> {
+        let removed = async {
+            let mut tx = self.inner.store.begin_led().await?;
+            let removed = store::schedules::remove(&mut tx, name).await?;
+            self.finish(tx, grant).await?;
+            Ok(removed)
+        };
+        let removed = removed.await;
+        grant.settle(&removed);
+        removed
+    }
+
+    /// Pauses a schedule; `false` when it was paused before. What runs goes on.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn pause(&self, grant: &Grant, name: &str, now: Millis) -> Result<bool> {
+        let paused = Paused {
+            at: now,
+            by: grant.actor().name.clone(),
+            why: None,
+        };
+        let done = async {
+            let mut tx = self.inner.store.begin_led().await?;
+            let done = store::schedules::pause(&mut tx, name, &paused).await?;
+            self.finish(tx, grant).await?;
+            Ok(done)
+        };
+        let done = done.await;
+        grant.settle(&done);
+        done
+    }
+
+    /// Lets a paused schedule go on from now, in its old rhythm; `false` when it was not paused.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn resume(&self, grant: &Grant, name: &str, now: Millis) -> Result<bool> {
+        let done = async {
+            let mut tx = self.inner.store.begin_led().await?;
+            let done = store::schedules::resume(&mut tx, name, now).await?;
+            self.finish(tx, grant).await?;
+            Ok(done)
+        };
+        let done = done.await;
+        grant.settle(&done);
+        self.wake();
+        done
+    }
+
+    /// Writes the decision down, and makes all of it hold.
+    pub(super) async fn finish(&self, mut tx: Tx, grant: &Grant) -> Result<()> {
+        grant.record(&mut tx).await?;
+        Ok(self.inner.store.commit(tx).await?)
+    }
+}
+
+/// No name in the configuration holds a `+`.
+fn name(script: &Script, number: usize) -> String {
+    format!("{}+{number}", script.name)
+}

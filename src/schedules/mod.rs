@@ -1,0 +1,267 @@
+//! Scripts that run by themselves, at their times: what the configuration says, and what was made in the chat.
+//!
+//! Each is a row that says which times are dealt with. Running one writes the job and that its time is dealt with in one
+//! transaction, and a job is made once for each schedule and time: a crash loses no run and makes none twice.
+
+mod change;
+mod ends;
+mod fire;
+mod freeze;
+pub mod plan;
+
+pub use change::New;
+pub use ends::Ends;
+
+use crate::access::Access;
+use crate::base::error::Result;
+use crate::base::ids::{ChatId, JobId, Place};
+use crate::base::name::Name;
+use crate::base::role::Role;
+use crate::base::schedule::{Missed, Rule};
+use crate::base::time::Millis;
+use crate::base::when::{When, Zone};
+use crate::config::{Config, Live, Schedule, Script};
+use crate::delivery::{Buttons, Outbox};
+use crate::jobs::{Jobs, NewJob};
+use crate::store::schedules::Schedule as Row;
+use crate::store::{self, Store};
+use futures::future::BoxFuture;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Owners that are told; a bot with more has given the role away.
+const OWNERS: usize = 20;
+
+/// Makes the job of a script, with arguments checked as for a person.
+pub trait Maker: Send + Sync {
+    /// The job; `retry_of` is the one that it repeats.
+    fn make<'a>(
+        &'a self,
+        script: &'a Script,
+        given: &'a [String],
+        retry_of: Option<JobId>,
+    ) -> BoxFuture<'a, Result<NewJob>>;
+}
+
+/// What is told of a schedule beside its runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// It was paused, because it cannot run any more.
+    Paused {
+        /// The schedule.
+        schedule: String,
+        /// Why, as a sentence.
+        why: String,
+    },
+    /// A run did not start.
+    NotStarted {
+        /// The schedule.
+        schedule: String,
+        /// When it was due, on the schedule's clock.
+        time: String,
+        /// Why, as one or more sentences.
+        why: String,
+    },
+}
+
+/// Puts notices into words.
+pub trait Herald: Send + Sync {
+    /// The text in HTML and the buttons under it.
+    fn words(&self, notice: &Notice) -> (String, Buttons);
+}
+
+/// The schedules. Cheap to clone.
+#[derive(Clone)]
+pub struct Schedules {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    live: Live,
+    store: Store,
+    access: Access,
+    outbox: Outbox,
+    jobs: Jobs,
+    maker: Arc<dyn Maker>,
+    herald: Arc<dyn Herald>,
+    ends: Ends,
+}
+
+/// What the schedules are made of.
+pub struct Parts {
+    /// The configuration in force.
+    pub live: Live,
+    /// The database.
+    pub store: Store,
+    /// Who may.
+    pub access: Access,
+    /// What leaves for the chat.
+    pub outbox: Outbox,
+    /// The engine.
+    pub jobs: Jobs,
+    /// Makes jobs of scripts.
+    pub maker: Arc<dyn Maker>,
+    /// Puts notices into words.
+    pub herald: Arc<dyn Herald>,
+    /// What the engine was given to decide what follows from the end of a run.
+    pub ends: Ends,
+}
+
+/// A schedule: what it is, and where it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// What it is.
+    pub schedule: Schedule,
+    /// Where it stands.
+    pub row: Row,
+    /// When its next run begins; `None` when it is paused, switched off, or waits for its last one.
+    pub next: Option<Millis>,
+}
+
+/// What is kept of a schedule that was made in the chat.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Spec {
+    when: String,
+    zone: String,
+    given: Vec<String>,
+    rule: Rule,
+}
+
+impl Schedules {
+    /// The schedules of these parts. Nothing runs before [`Schedules::step`].
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        let Parts {
+            live,
+            store,
+            access,
+            outbox,
+            jobs,
+            maker,
+            herald,
+            ends,
+        } = parts;
+        Self {
+            inner: Arc::new(Inner {
+                live,
+                store,
+                access,
+                outbox,
+                jobs,
+                maker,
+                herald,
+                ends,
+            }),
+        }
+    }
+
+    /// Looks again soon: the configuration, a schedule or a run changed.
+    pub fn wake(&self) {
+        self.inner.ends.wake.notify_one();
+    }
+
+    /// Resolves when there is something to look at.
+    pub async fn woken(&self) {
+        self.inner.ends.wake.notified().await;
+    }
+
+    /// All schedules, by name.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn list(&self, now: Millis) -> Result<Vec<Entry>> {
+        let (rows, frozen) = self.rows().await?;
+        let config = self.inner.live.current();
+        let entry = |row: Row| {
+            let schedule = schedule_of(&config, &row)?;
+            let standing = standing(&row, frozen);
+            let next = match plan::plan(&schedule, standing, now) {
+                plan::Plan::Wait(next) => next,
+                plan::Plan::Hold => None,
+                plan::Plan::Fire(_) | plan::Plan::Skip(..) | plan::Plan::Anew => Some(now),
+            };
+            let runs = row.paused.is_none() && schedule.enabled;
+            Some(Entry {
+                next: next.filter(|_| runs),
+                schedule,
+                row,
+            })
+        };
+        Ok(rows.into_iter().filter_map(entry).collect())
+    }
+
+    /// The schedule of this name.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn find(&self, name: &str, now: Millis) -> Result<Option<Entry>> {
+        let all = self.list(now).await?;
+        let exact = all.iter().position(|entry| entry.schedule.name == name);
+        let close = || {
+            let same = |entry: &Entry| entry.schedule.name.eq_ignore_ascii_case(name);
+            all.iter().position(same)
+        };
+        Ok(exact.or_else(close).map(|at| all[at].clone()))
+    }
+
+    async fn rows(&self) -> store::Result<(Vec<Row>, bool)> {
+        let mut db = self.inner.store.read().await?;
+        let rows = store::schedules::all(&mut db).await?;
+        let frozen = store::freeze::is_frozen(&mut db).await?;
+        Ok((rows, frozen))
+    }
+
+    /// Where runs are told: its own places, or the owners in private.
+    fn places(&self, schedule: &Schedule) -> Vec<Place> {
+        match schedule.to.is_empty() {
+            true => self.owners(),
+            false => schedule.to.clone(),
+        }
+    }
+
+    fn owners(&self) -> Vec<Place> {
+        let persons = self.inner.access.persons();
+        let owners = persons.iter().filter(|person| person.role == Role::Owner);
+        let place = |owner: &store::members::Member| Place {
+            chat: ChatId(owner.id.0),
+            thread: None,
+        };
+        owners.map(place).take(OWNERS).collect()
+    }
+}
+
+/// What a row is a schedule of; `None` for one of the configuration that is no longer there.
+fn schedule_of(config: &Config, row: &Row) -> Option<Schedule> {
+    let Some(made) = &row.made else {
+        let mut all = config.schedules.iter();
+        return all.find(|schedule| schedule.name == row.name).cloned();
+    };
+    let spec: Spec = serde_json::from_str(&made.spec).ok()?;
+    Some(Schedule {
+        name: row.name.clone(),
+        script: Name::new(row.script.clone()).ok()?,
+        when: When::parse(&spec.when).ok()?,
+        zone: Zone::parse(&spec.zone).ok()?,
+        jitter: Duration::ZERO,
+        missed: Missed::default(),
+        given: spec.given,
+        rule: spec.rule,
+        retries: None,
+        to: vec![made.place],
+        enabled: true,
+    })
+}
+
+fn standing(row: &Row, frozen: bool) -> plan::Standing {
+    plan::Standing {
+        anchor: row.anchor,
+        settled: row.settled,
+        busy: is_open(row) || row.retry.is_some(),
+        frozen,
+    }
+}
+
+fn is_open(row: &Row) -> bool {
+    row.last_state.is_some_and(|state| !state.is_final())
+}

@@ -1,0 +1,608 @@
+//! Incidents, the messages that tell them, and what of it each place was told.
+
+use super::{Connection, Error, Result};
+use crate::base::alert::{Severity, Unit};
+use crate::base::ids::{ChatId, Place, ThreadId};
+use crate::base::time::Millis;
+use sqlx::Row;
+use sqlx::any::AnyRow;
+
+/// Something that went wrong, from its beginning to its end.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Incident {
+    /// Its number.
+    pub id: i64,
+    /// The check that found it.
+    pub check: String,
+    /// The machine.
+    pub host: String,
+    /// What subscribers choose by.
+    pub topic: String,
+    /// How bad it is, or was when it ended.
+    pub severity: Severity,
+    /// How bad it was at its worst.
+    pub worst: Severity,
+    /// What was read last.
+    pub value: Option<f64>,
+    /// What was read at its worst.
+    pub worst_value: Option<f64>,
+    /// The unit of both.
+    pub unit: Unit,
+    /// What was read, in words, or why it could not be read.
+    pub note: Option<String>,
+    /// The threshold that decided.
+    pub limit: Option<f64>,
+    /// Whether the check could not be read.
+    pub unread: bool,
+    /// Whether it comes and goes so often that single changes are no news.
+    pub flapping: bool,
+    /// The first bad look.
+    pub began: Millis,
+    /// When it had lasted long enough.
+    pub raised: Millis,
+    /// When it was over.
+    pub cleared: Option<Millis>,
+    /// Who takes care of it, and since when.
+    pub acked: Option<(String, Millis)>,
+    /// Until when it is not told again, and by whom.
+    pub snoozed: Option<(String, Millis)>,
+    /// When its fix was started by itself.
+    pub fixed: Option<Millis>,
+    /// Whether it is over and told wherever it had to be.
+    pub settled: bool,
+}
+
+/// Why something is not told for now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// A silence.
+    Silence,
+    /// The quiet hours of the place.
+    Quiet,
+    /// Nobody there can be reached.
+    Gone,
+    /// It follows from another incident.
+    Cause,
+}
+
+/// How far a place was told of an incident.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// To be told at this moment.
+    Waiting(Millis),
+    /// To be told when this is over.
+    Held(Hold),
+    /// Told, or no news any more.
+    Done,
+}
+
+/// What one place was told of one incident.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Telling {
+    /// The incident.
+    pub incident: i64,
+    /// The place.
+    pub place: Place,
+    /// How far.
+    pub told: Told,
+    /// The message that tells it there now.
+    pub message: Option<i64>,
+    /// When it was told with sound last.
+    pub at: Option<Millis>,
+    /// How bad it was told to be then.
+    pub severity: Option<Severity>,
+    /// How often it was told with a message of its own.
+    pub times: i64,
+}
+
+/// What kind of message tells incidents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// They begin, become critical, or go on.
+    Alert,
+    /// They were held back.
+    Summary,
+    /// They began and ended while Telegram was away.
+    Missed,
+}
+
+/// A message that tells incidents in one place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// Its number; its slot is `alert:<number>`.
+    pub id: i64,
+    /// Where.
+    pub place: Place,
+    /// Of what kind.
+    pub kind: Kind,
+    /// The incidents, in their order.
+    pub members: Vec<i64>,
+    /// How often it was promised.
+    pub revision: i64,
+    /// Whether it was taken back before it was out; if it went all the same, it is to be put right.
+    pub withdrawn: bool,
+    /// When.
+    pub made: Millis,
+}
+
+impl Message {
+    /// The slot of the outbox.
+    #[must_use]
+    pub fn slot(&self) -> String {
+        format!("alert:{}", self.id)
+    }
+}
+
+/// What a stored word stands for; the same table writes and reads.
+macro_rules! stored {
+    ($write:ident, $read:ident, $type:ty, $what:literal, $($value:path => $word:literal),+ $(,)?) => {
+        fn $write(value: $type) -> &'static str {
+            match value { $($value => $word),+ }
+        }
+        fn $read(word: &str) -> Result<$type> {
+            match word {
+                $($word => Ok($value),)+
+                other => Err(Error::Corrupt(format!(concat!("the ", $what, " “{}”"), other))),
+            }
+        }
+    };
+}
+
+stored!(write_unit, read_unit, Unit, "unit",
+    Unit::Number => "number", Unit::Percent => "percent", Unit::Bytes => "bytes",
+    Unit::BytesPerSecond => "bytes_per_second", Unit::Seconds => "seconds", Unit::Celsius => "celsius");
+stored!(write_hold, read_hold, Hold, "hold",
+    Hold::Silence => "silence", Hold::Quiet => "quiet", Hold::Gone => "gone", Hold::Cause => "cause");
+stored!(write_kind, read_kind, Kind, "kind of message",
+    Kind::Alert => "alert", Kind::Summary => "summary", Kind::Missed => "missed");
+
+pub(super) fn read_severity(word: &str) -> Result<Severity> {
+    match word {
+        "warning" => Ok(Severity::Warning),
+        "critical" => Ok(Severity::Critical),
+        other => Err(Error::Corrupt(format!("the severity “{other}”"))),
+    }
+}
+
+/// A place as two columns; 0 for no topic.
+pub(super) fn columns(place: Place) -> (i64, i64) {
+    (
+        place.chat.0,
+        place.thread.map_or(0, |thread| i64::from(thread.0)),
+    )
+}
+
+/// The place of two columns.
+pub(super) fn place(chat: i64, thread: i64) -> Place {
+    let thread = i32::try_from(thread).ok().filter(|id| *id != 0);
+    Place {
+        chat: ChatId(chat),
+        thread: thread.map(ThreadId),
+    }
+}
+
+const COLUMNS: &str = "SELECT id, check_name, host, topic, severity, worst, value, worst_value, unit, note, limit_value, \
+     unread, flapping, began_at, raised_at, cleared_at, acked_by, acked_at, snoozed_until, snoozed_by, fixed_at, settled \
+     FROM incidents";
+
+fn read(row: &AnyRow) -> Result<Incident> {
+    let both = |name: usize, at: usize| -> Option<(String, Millis)> {
+        let name: Option<String> = row.get(name);
+        let at: Option<i64> = row.get(at);
+        Some((name?, Millis(at?)))
+    };
+    let severity: String = row.get(4);
+    let worst: String = row.get(5);
+    let unit: String = row.get(8);
+    Ok(Incident {
+        id: row.get(0),
+        check: row.get(1),
+        host: row.get(2),
+        topic: row.get(3),
+        severity: read_severity(&severity)?,
+        worst: read_severity(&worst)?,
+        value: row.get(6),
+        worst_value: row.get(7),
+        unit: read_unit(&unit)?,
+        note: row.get(9),
+        limit: row.get(10),
+        unread: row.get::<i64, _>(11) == 1,
+        flapping: row.get::<i64, _>(12) == 1,
+        began: Millis(row.get(13)),
+        raised: Millis(row.get(14)),
+        cleared: row.get::<Option<i64>, _>(15).map(Millis),
+        acked: both(16, 17),
+        snoozed: both(19, 18),
+        fixed: row.get::<Option<i64>, _>(20).map(Millis),
+        settled: row.get::<i64, _>(21) == 1,
+    })
+}
+
+/// Holds back every other writer of incidents until the transaction ends, and draws `count` numbers; the first of them.
+/// Numbers are never given twice, whatever is forgotten.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn hold(db: &mut Connection, count: i64) -> Result<i64> {
+    let row = sqlx::query(
+        "UPDATE incident_facts SET value = value + $1 WHERE name = 'number' RETURNING value",
+    )
+    .bind(count)
+    .fetch_one(db)
+    .await?;
+    Ok(row.get::<i64, _>(0) - count + 1)
+}
+
+/// A moment that is kept under this name.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn fact(db: &mut Connection, name: &str) -> Result<Option<Millis>> {
+    let row = sqlx::query("SELECT value FROM incident_facts WHERE name = $1")
+        .bind(name)
+        .fetch_optional(db)
+        .await?;
+    Ok(row.map(|row| Millis(row.get(0))))
+}
+
+/// Keeps a moment under this name.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn put_fact(db: &mut Connection, name: &str, at: Millis) -> Result<()> {
+    sqlx::query(
+        "INSERT INTO incident_facts (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = $2",
+    )
+    .bind(name)
+    .bind(at.0)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// The incidents that are not settled, in their order.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn unsettled(db: &mut Connection) -> Result<Vec<Incident>> {
+    let text = format!("{COLUMNS} WHERE settled = 0 ORDER BY id");
+    let rows = sqlx::query(sqlx::AssertSqlSafe(text)).fetch_all(db).await?;
+    rows.iter().map(read).collect()
+}
+
+/// The incident of this number.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn find(db: &mut Connection, id: i64) -> Result<Option<Incident>> {
+    let text = format!("{COLUMNS} WHERE id = $1");
+    let row = sqlx::query(sqlx::AssertSqlSafe(text))
+        .bind(id)
+        .fetch_optional(db)
+        .await?;
+    row.as_ref().map(read).transpose()
+}
+
+/// The newest incident of a check.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn last_of(db: &mut Connection, check: &str) -> Result<Option<i64>> {
+    let row =
+        sqlx::query("SELECT id FROM incidents WHERE check_name = $1 ORDER BY id DESC LIMIT 1")
+            .bind(check)
+            .fetch_optional(db)
+            .await?;
+    Ok(row.map(|row| row.get(0)))
+}
+
+/// What is wrong now, worst and oldest first.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn open(db: &mut Connection) -> Result<Vec<Incident>> {
+    let text = format!("{COLUMNS} WHERE settled = 0 AND cleared_at IS NULL ORDER BY severity, id");
+    let rows = sqlx::query(sqlx::AssertSqlSafe(text)).fetch_all(db).await?;
+    rows.iter().map(read).collect()
+}
+
+/// Incidents before this number, newest first; `i64::MAX` begins.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn older(db: &mut Connection, before: i64, limit: u32) -> Result<Vec<Incident>> {
+    let text = format!("{COLUMNS} WHERE id < $1 ORDER BY id DESC LIMIT $2");
+    let rows = sqlx::query(sqlx::AssertSqlSafe(text))
+        .bind(before)
+        .bind(i64::from(limit))
+        .fetch_all(db)
+        .await?;
+    rows.iter().map(read).collect()
+}
+
+/// The incidents that lasted at some moment between these two, oldest first.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn between(db: &mut Connection, from: Millis, to: Millis) -> Result<Vec<Incident>> {
+    let text = format!(
+        "{COLUMNS} WHERE raised_at < $2 AND (cleared_at >= $1 OR (settled = 0 AND cleared_at IS NULL)) ORDER BY id"
+    );
+    let rows = sqlx::query(sqlx::AssertSqlSafe(text))
+        .bind(from.0)
+        .bind(to.0)
+        .fetch_all(db)
+        .await?;
+    rows.iter().map(read).collect()
+}
+
+/// How many fixes of this check were started by themselves since the moment.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn fixes_since(db: &mut Connection, check: &str, since: Millis) -> Result<u64> {
+    let row =
+        sqlx::query("SELECT COUNT(*) FROM incidents WHERE check_name = $1 AND fixed_at >= $2")
+            .bind(check)
+            .bind(since.0)
+            .fetch_one(db)
+            .await?;
+    Ok(row.get::<i64, _>(0).unsigned_abs())
+}
+
+/// Writes an incident, new or changed.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn put(db: &mut Connection, one: &Incident) -> Result<()> {
+    sqlx::query(
+        "INSERT INTO incidents (id, check_name, host, topic, severity, worst, value, worst_value, unit, note, limit_value,
+             unread, flapping, began_at, raised_at, cleared_at, acked_by, acked_at, snoozed_until, snoozed_by, fixed_at,
+             settled)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)
+         ON CONFLICT (id) DO UPDATE SET severity = $5, worst = $6, value = $7, worst_value = $8, unit = $9, note = $10,
+             limit_value = $11, unread = $12, flapping = $13, cleared_at = $16, acked_by = $17, acked_at = $18,
+             snoozed_until = $19, snoozed_by = $20, fixed_at = $21, settled = $22",
+    )
+    .bind(one.id)
+    .bind(&one.check)
+    .bind(&one.host)
+    .bind(&one.topic)
+    .bind(one.severity.as_str())
+    .bind(one.worst.as_str())
+    .bind(one.value)
+    .bind(one.worst_value)
+    .bind(write_unit(one.unit))
+    .bind(&one.note)
+    .bind(one.limit)
+    .bind(i64::from(one.unread))
+    .bind(i64::from(one.flapping))
+    .bind(one.began.0)
+    .bind(one.raised.0)
+    .bind(one.cleared.map(|at| at.0))
+    .bind(one.acked.as_ref().map(|(name, _)| name))
+    .bind(one.acked.as_ref().map(|(_, at)| at.0))
+    .bind(one.snoozed.as_ref().map(|(_, at)| at.0))
+    .bind(one.snoozed.as_ref().map(|(name, _)| name))
+    .bind(one.fixed.map(|at| at.0))
+    .bind(i64::from(one.settled))
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+const TELLINGS: &str = "SELECT t.incident, t.chat_id, t.thread_id, t.state, t.due_at, t.held, t.message, t.told_at, \
+     t.told_as, t.times FROM incident_tellings t";
+
+/// What places were told of an incident.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn tellings(db: &mut Connection, incident: i64) -> Result<Vec<Telling>> {
+    let text = format!("{TELLINGS} WHERE t.incident = $1");
+    let rows = sqlx::query(sqlx::AssertSqlSafe(text))
+        .bind(incident)
+        .fetch_all(db)
+        .await?;
+    rows.iter().map(read_telling).collect()
+}
+
+/// What places were told of the incidents that are not settled.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn tellings_unsettled(db: &mut Connection) -> Result<Vec<Telling>> {
+    let text = format!("{TELLINGS} JOIN incidents i ON i.id = t.incident WHERE i.settled = 0");
+    let rows = sqlx::query(sqlx::AssertSqlSafe(text)).fetch_all(db).await?;
+    rows.iter().map(read_telling).collect()
+}
+
+fn read_telling(row: &AnyRow) -> Result<Telling> {
+    let state: String = row.get(3);
+    let held: Option<String> = row.get(5);
+    let told_as: Option<String> = row.get(8);
+    let told = match (state.as_str(), held.as_deref()) {
+        ("waiting", _) => Told::Waiting(Millis(row.get(4))),
+        ("held", Some(why)) => Told::Held(read_hold(why)?),
+        ("done", _) => Told::Done,
+        (other, _) => return Err(Error::Corrupt(format!("a telling that is “{other}”"))),
+    };
+    Ok(Telling {
+        incident: row.get(0),
+        place: place(row.get(1), row.get(2)),
+        told,
+        message: row.get(6),
+        at: row.get::<Option<i64>, _>(7).map(Millis),
+        severity: told_as.as_deref().map(read_severity).transpose()?,
+        times: row.get(9),
+    })
+}
+
+/// Writes what a place was told, new or changed.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn put_telling(db: &mut Connection, one: &Telling) -> Result<()> {
+    let (chat, thread) = columns(one.place);
+    let (state, due, held) = match one.told {
+        Told::Waiting(due) => ("waiting", due.0, None),
+        Told::Held(why) => ("held", 0, Some(write_hold(why))),
+        Told::Done => ("done", 0, None),
+    };
+    sqlx::query(
+        "INSERT INTO incident_tellings (incident, chat_id, thread_id, state, due_at, held, message, told_at, told_as, times)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+         ON CONFLICT (incident, chat_id, thread_id) DO UPDATE SET state = $4, due_at = $5, held = $6, message = $7,
+             told_at = $8, told_as = $9, times = $10",
+    )
+    .bind(one.incident)
+    .bind(chat)
+    .bind(thread)
+    .bind(state)
+    .bind(due)
+    .bind(held)
+    .bind(one.message)
+    .bind(one.at.map(|at| at.0))
+    .bind(one.severity.map(Severity::as_str))
+    .bind(one.times)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+const MESSAGES: &str = "SELECT id, chat_id, thread_id, kind, members, revision, withdrawn, made_at FROM incident_messages";
+
+fn read_message(row: &AnyRow) -> Result<Message> {
+    let kind: String = row.get(3);
+    let members: String = row.get(4);
+    Ok(Message {
+        id: row.get(0),
+        place: place(row.get(1), row.get(2)),
+        kind: read_kind(&kind)?,
+        members: serde_json::from_str(&members)
+            .map_err(|error| Error::Corrupt(error.to_string()))?,
+        revision: row.get(5),
+        withdrawn: row.get::<i64, _>(6) == 1,
+        made: Millis(row.get(7)),
+    })
+}
+
+/// The message of this number.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn message(db: &mut Connection, id: i64) -> Result<Option<Message>> {
+    let text = format!("{MESSAGES} WHERE id = $1");
+    let row = sqlx::query(sqlx::AssertSqlSafe(text))
+        .bind(id)
+        .fetch_optional(db)
+        .await?;
+    row.as_ref().map(read_message).transpose()
+}
+
+/// The messages that tell incidents which are not settled.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn messages_unsettled(db: &mut Connection) -> Result<Vec<Message>> {
+    let text = format!(
+        "{MESSAGES} WHERE id IN (SELECT t.message FROM incident_tellings t JOIN incidents i ON i.id = t.incident
+             WHERE i.settled = 0)"
+    );
+    let rows = sqlx::query(sqlx::AssertSqlSafe(text)).fetch_all(db).await?;
+    rows.iter().map(read_message).collect()
+}
+
+/// Writes a message, new or changed.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn put_message(db: &mut Connection, one: &Message) -> Result<()> {
+    let (chat, thread) = columns(one.place);
+    let members =
+        serde_json::to_string(&one.members).map_err(|error| Error::Corrupt(error.to_string()))?;
+    sqlx::query(
+        "INSERT INTO incident_messages (id, chat_id, thread_id, kind, members, revision, withdrawn, made_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+         ON CONFLICT (id) DO UPDATE SET kind = $4, members = $5, revision = $6, withdrawn = $7",
+    )
+    .bind(one.id)
+    .bind(chat)
+    .bind(thread)
+    .bind(write_kind(one.kind))
+    .bind(members)
+    .bind(one.revision)
+    .bind(i64::from(one.withdrawn))
+    .bind(one.made.0)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Messages that were taken back and went all the same.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn withdrawn_and_out(db: &mut Connection) -> Result<Vec<i64>> {
+    let rows = sqlx::query(
+        "SELECT m.id FROM incident_messages m JOIN slots s ON s.slot = 'alert:' || m.id WHERE m.withdrawn = 1",
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+/// The messages that Telegram does not have yet, and since when they wait.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn undelivered(db: &mut Connection) -> Result<Vec<(i64, Millis)>> {
+    let rows = sqlx::query(
+        "SELECT m.id, m.made_at FROM outbox o JOIN incident_messages m ON o.slot = 'alert:' || m.id
+         WHERE o.state = 'pending' AND o.slot LIKE 'alert:%' AND NOT EXISTS (SELECT 1 FROM slots s WHERE s.slot = o.slot)",
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows
+        .iter()
+        .map(|row| (row.get(0), Millis(row.get(1))))
+        .collect())
+}
+
+/// Whether Telegram has the message.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn is_out(db: &mut Connection, message: &Message) -> Result<bool> {
+    let row = sqlx::query("SELECT 1 FROM slots WHERE slot = $1")
+        .bind(message.slot())
+        .fetch_optional(db)
+        .await?;
+    Ok(row.is_some())
+}
+
+/// Forgets incidents that were over before the moment, with what was told of them.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn prune(db: &mut Connection, before: Millis) -> Result<u64> {
+    sqlx::query(
+        "DELETE FROM incident_tellings WHERE incident IN
+             (SELECT id FROM incidents WHERE cleared_at < $1 AND settled = 1)",
+    )
+    .bind(before.0)
+    .execute(&mut *db)
+    .await?;
+    let gone = sqlx::query("DELETE FROM incidents WHERE cleared_at < $1 AND settled = 1")
+        .bind(before.0)
+        .execute(&mut *db)
+        .await?;
+    sqlx::query(
+        "DELETE FROM incident_messages WHERE made_at < $1 AND NOT EXISTS
+             (SELECT 1 FROM incident_tellings t WHERE t.message = incident_messages.id)",
+    )
+    .bind(before.0)
+    .execute(db)
+    .await?;
+    Ok(gone.rows_affected())
+}

@@ -1,0 +1,188 @@
+//! What survives: kills, restarts, reloads, other machines; and what a step costs.
+
+use super::{Bench, CRITICAL, WARNING};
+use crate::on_both;
+use opsgram::base::alert::{Severity, Turn};
+use opsgram::monitors::state::Standing;
+use std::fs;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// A check whose program ends with the code that stands in a file.
+fn coded(
+    world: &mut crate::harness::World,
+    name: &str,
+    more: &str,
+) -> (std::path::PathBuf, String) {
+    let code = world.path().join(format!("{name}.code"));
+    fs::write(&code, "0").unwrap();
+    let script = world.script(
+        name,
+        &format!(
+            "echo \"{name} says so | x=1\"; exit $(cat {})",
+            code.display()
+        ),
+        &[],
+    );
+    (
+        code,
+        format!(
+            "  {name}: {{kind: script, run: {}{more}}}\n",
+            script.display()
+        ),
+    )
+}
+
+on_both! {
+    /// Restarts at every point: what was told is not told again, and what changed meanwhile is told.
+    async fn a_restart_repeats_nothing_and_hides_nothing(world) {
+        let (code, check) = coded(&mut world, "probe", "");
+        let mut bench = Bench::new(&mut world, &check).await;
+        bench.step().await;
+        for (written, turn) in [
+            ("2", Some(CRITICAL)), ("2", None), ("1", Some(Turn::Became(Severity::Warning))),
+            ("0", Some(Turn::Cleared)), ("0", None), ("1", Some(WARNING)),
+        ] {
+            fs::write(&code, written).unwrap();
+            bench.restart();
+            match turn {
+                Some(turn) => assert!(bench.turns(turn).await.contains("probe says so")),
+                None => bench.is_quiet().await,
+            }
+            bench.restart();
+            bench.is_quiet().await;
+        }
+        bench.store.close().await;
+    }
+}
+
+on_both! {
+    /// Killed after it was decided and before it was committed: neither holds, and it is decided anew.
+    async fn a_kill_before_the_commit_loses_and_doubles_nothing(world) {
+        let (code, check) = coded(&mut world, "probe", "");
+        let mut bench = Bench::new(&mut world, &check).await;
+        bench.step().await;
+        fs::write(&code, "2").unwrap();
+        bench.ledger.stuck.store(true, Ordering::Relaxed);
+        bench.now = bench.now.plus(Duration::from_secs(60));
+        let ledger = bench.ledger.clone();
+        tokio::select! {
+            stepped = bench.step() => panic!("it was to be killed: {stepped:?}"),
+            () = ledger.reached.notified() => {}
+        }
+        assert_eq!(bench.told().await, []);
+        bench.ledger.stuck.store(false, Ordering::Relaxed);
+        bench.restart();
+        bench.turns(CRITICAL).await;
+        bench.is_quiet().await;
+        assert_eq!(bench.ledger.commits.load(Ordering::Relaxed), 1);
+        bench.store.close().await;
+    }
+}
+
+on_both! {
+    /// Another threshold counts at the next look; what fires goes on. A check that is gone is over, and so is what fires on
+    /// a machine that looks no more.
+    async fn a_reload_keeps_states_and_ends_what_is_gone(world) {
+        let log = world.path().join("file");
+        fs::write(&log, "x".repeat(1000)).unwrap();
+        let check = |warn: &str| format!("  size: {{kind: file, path: file, measure: size, {warn}}}\n");
+        let mut bench = Bench::new(&mut world, &check("warn: 500")).await;
+        let told = bench.news().await;
+        assert_eq!((told.len(), told[0].turn, told[0].limit), (1, WARNING, Some(500.0)));
+        assert_eq!(told[0].reading.as_ref().unwrap().value, Some(1000.0));
+        bench.reload(&mut world, &check("warn: 500, crit: 900"));
+        bench.turns(Turn::Became(Severity::Critical)).await;
+        bench.reload(&mut world, &check("warn: 600, crit: 5000"));
+        bench.turns(Turn::Became(Severity::Warning)).await;
+        bench.reload(&mut world, "");
+        assert_eq!(bench.turns(Turn::Cleared).await, "the check was removed");
+        bench.is_quiet().await;
+        bench.reload(&mut world, &check("warn: 500"));
+        bench.turns(WARNING).await;
+        bench.host = "there";
+        bench.restart();
+        let told = bench.news().await;
+        let turns: Vec<_> = told.iter().map(|change| (change.host.as_str(), change.turn)).collect();
+        assert_eq!(turns, [("here", Turn::Cleared), ("there", WARNING)]);
+        assert_eq!(told[0].topic, "file");
+        bench.store.close().await;
+    }
+}
+
+on_both! {
+    /// A hundred checks a second, and nothing is written while nothing changes; what changes at once is one commit.
+    async fn a_hundred_checks_cost_one_commit_or_none(world) {
+        let file = world.path().join("file");
+        fs::write(&file, "x").unwrap();
+        let checks: String = (0..100)
+            .map(|n| format!("  size-{n}: {{kind: file, path: file, measure: size, warn: 500, every: 1s}}\n"))
+            .collect();
+        let mut bench = Bench::new(&mut world, &checks).await;
+        let first = bench.step().await;
+        assert_eq!((first.looks, first.written, first.changes), (100, 100, 0));
+        for _ in 0..60 {
+            let stepped = bench.after(Duration::from_secs(1)).await;
+            assert_eq!((stepped.looks, stepped.written), (100, 0));
+        }
+        fs::write(&file, "x".repeat(1000)).unwrap();
+        let stepped = bench.after(Duration::from_secs(1)).await;
+        assert_eq!((stepped.looks, stepped.written, stepped.changes), (100, 100, 100));
+        assert_eq!(bench.ledger.commits.load(Ordering::Relaxed), 1);
+        bench.store.close().await;
+    }
+}
+
+on_both! {
+    /// While the owner of its lock lives, nobody looks; its topic and its state stay.
+    async fn a_check_is_skipped_while_its_lock_is_held(world) {
+        let lock = world.path().join("lock");
+        let (code, check) = coded(&mut world, "probe", ", lock: lock, topic: shop");
+        let mut bench = Bench::new(&mut world, &check).await;
+        bench.step().await;
+        fs::write(&code, "2").unwrap();
+        fs::write(&lock, std::process::id().to_string()).unwrap();
+        let stepped = bench.after(Duration::from_secs(60)).await;
+        assert_eq!(stepped.looks, 0);
+        let shown = bench.board.all();
+        assert_eq!((shown[0].locked, shown[0].standing(bench.now)), (true, Standing::Good));
+        // A number that no process has.
+        fs::write(&lock, "4194304999").unwrap();
+        let told = bench.news().await;
+        assert_eq!((told[0].turn, told[0].topic.as_str()), (CRITICAL, "shop"));
+        bench.store.close().await;
+    }
+}
+
+on_both! {
+    /// A job that does not succeed in time, and one that was lost.
+    async fn jobs_that_do_not_come_or_are_lost_are_told(world) {
+        world.script("backup", "exit 0", &[]);
+        let checks = "  nightly: {kind: heartbeat, script: backup, crit: 2h}\n  lost: {kind: opsgram, measure: lost_jobs}\n";
+        let mut bench = Bench::new(&mut world, checks).await;
+        bench.step().await;
+        let job = |state: &str, at: i64| format!(
+            "INSERT INTO jobs (kind, payload, title, state, role, asker_id, asker_name, chat_id, source, request_id, lane,
+                 lane_limit, user_limit, after_crash, output, created_at, finished_at)
+             VALUES ('script.run', '{{}}', 'backup', '{state}', 'operator', 1, 'ann', 1, '{state}:{at}', 'r', 'l', 1, 1,
+                 'report', 'card', {at}, {at})"
+        );
+        let put = async |bench: &Bench, state: &str| {
+            let mut tx = bench.store.begin().await.unwrap();
+            sqlx::query(sqlx::AssertSqlSafe(job(state, bench.now.0))).execute(&mut *tx).await.unwrap();
+            bench.store.commit(tx).await.unwrap();
+        };
+        bench.after(Duration::from_secs(3600)).await;
+        assert_eq!(bench.told().await, []);
+        // Never yet: waited for since the first look.
+        bench.now = bench.now.plus(Duration::from_secs(3600));
+        assert!(bench.turns(CRITICAL).await.contains("backup has not succeeded for 2 h"));
+        put(&bench, "succeeded").await;
+        assert!(bench.turns(Turn::Cleared).await.contains("backup last succeeded 1 m ago"));
+        put(&bench, "lost").await;
+        assert!(bench.turns(WARNING).await.contains("jobs lost"));
+        bench.now = bench.now.plus(Duration::from_secs(3600));
+        bench.turns(Turn::Cleared).await;
+        bench.store.close().await;
+    }
+}
