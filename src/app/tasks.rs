@@ -11,8 +11,7 @@ use crate::services::Services;
 use crate::store::{self, Store};
 use futures::future::BoxFuture;
 use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use teloxide::RequestError;
 use teloxide::error_handlers::ErrorHandler;
@@ -296,12 +295,16 @@ pub(super) async fn incidents(services: Services, stop: CancellationToken) {
 
 /// Asks the address that wants to hear from us, once a minute; a failure is logged when it begins and when it ends.
 pub(super) async fn heartbeat(services: Services, stop: CancellationToken) {
-    let client = reqwest::Client::new();
+    let client = OnceLock::new();
     let mut reached = true;
     loop {
         let url = services.live.current().alerts.heartbeat_url.clone();
         if let Some(url) = url {
-            let asked = ping(&client, url.expose_secret()).await;
+            let asked = ping(
+                client.get_or_init(reqwest::Client::new),
+                url.expose_secret(),
+            )
+            .await;
             match (&asked, reached) {
                 (Ok(()), false) => tracing::info!("alerts.heartbeat_url is reached again"),
                 (Err(why), true) => tracing::warn!(why, "alerts.heartbeat_url is not reached"),

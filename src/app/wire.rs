@@ -139,8 +139,7 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
         Arc::new(fixes),
     );
     let reloads = Reloads::default();
-    let prober = Prober::new(store.clone(), env.clone(), reloads.clone(), &marker)
-        .map_err(|why| anyhow::anyhow!("setting up the checks: {why}"))?;
+    let prober = Prober::new(store.clone(), env.clone(), reloads.clone(), &marker);
     let board = Board::default();
     Ok(App {
         services: Services {

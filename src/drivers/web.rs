@@ -7,6 +7,7 @@ use reqwest::tls::TlsInfo;
 use reqwest::{Certificate, Client, ClientBuilder, Response};
 use std::error::Error;
 use std::path::Path;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use url::Url;
 use x509_parser::parse_x509_certificate;
@@ -32,18 +33,12 @@ pub struct Answer {
 }
 
 /// Asks web servers. Each question has a connection of its own, so that the certificate of now is seen. Cheap to clone.
-#[derive(Clone)]
-pub struct Web(Client);
+///
+/// The client is made with the first question: its authorities take a megabyte, which a bot without such checks spares.
+#[derive(Clone, Default)]
+pub struct Web(Arc<OnceLock<Client>>);
 
 impl Web {
-    /// Makes the client.
-    ///
-    /// # Errors
-    /// When TLS cannot be set up.
-    pub fn new() -> Result<Self, String> {
-        Ok(Self(client().build().map_err(words)?))
-    }
-
     /// Asks for a page. `ca` names a file with the certificate of an authority of one's own, in PEM form.
     ///
     /// # Errors
@@ -62,7 +57,7 @@ impl Web {
                 let ours = Certificate::from_pem(&pem).map_err(words)?;
                 client().add_root_certificate(ours).build().map_err(words)?
             }
-            None => self.0.clone(),
+            None => self.client()?,
         };
         let begun = Instant::now();
         let request = client.get(url.clone()).timeout(limit);
@@ -88,6 +83,14 @@ impl Web {
             date,
             certificate_ends,
         })
+    }
+
+    fn client(&self) -> Result<Client, String> {
+        if let Some(client) = self.0.get() {
+            return Ok(client.clone());
+        }
+        let made = client().build().map_err(words)?;
+        Ok(self.0.get_or_init(|| made).clone())
     }
 }
 

@@ -74,19 +74,17 @@ type Found = Result<Seen, String>;
 
 impl Prober {
     /// Looks from this machine. `marker` begins the names by which programs of checks are found again.
-    ///
-    /// # Errors
-    /// When TLS cannot be set up.
-    pub fn new(store: Store, env: Env, reloads: Reloads, marker: &str) -> Result<Self, String> {
-        Ok(Self {
+    #[must_use]
+    pub fn new(store: Store, env: Env, reloads: Reloads, marker: &str) -> Self {
+        Self {
             store,
             env,
             reloads,
-            web: Web::new()?,
+            web: Web::default(),
             gauge: Gauge::default(),
             marker: marker.into(),
             lateness: Arc::default(),
-        })
+        }
     }
 
     /// Notes how late the looks are; the worst since it was last asked for counts.

@@ -194,7 +194,7 @@ fn read(world: &mut World, checks: &str) -> (config::Config, Env) {
 }
 
 fn prober(store: &Store, env: &Env, marker: &str) -> Prober {
-    Prober::new(store.clone(), env.clone(), Reloads::default(), marker).unwrap()
+    Prober::new(store.clone(), env.clone(), Reloads::default(), marker)
 }
 
 fn watch(
