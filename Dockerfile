@@ -1,7 +1,7 @@
 FROM rust:1.95-bookworm AS build
 WORKDIR /build
 # The dependencies first: this layer is built again only when they change.
-COPY Cargo.toml Cargo.lock ./
+COPY Cargo.toml Cargo.lock build.rs ./
 RUN mkdir -p src tests/it benches \
     && echo 'fn main() {}' | tee src/main.rs tests/it/main.rs > benches/end_to_end.rs \
     && touch src/lib.rs \
