@@ -26,7 +26,9 @@ pub const ABOUT: About = About {
 /// # Errors
 /// The refusal in words, or a failure of ours.
 pub async fn handle(request: &Request, rest: &str) -> Result<Reply> {
-    let name = schedules::named(rest, ABOUT.name)?;
+    let Some(name) = schedules::named(rest, ABOUT.name)? else {
+        return schedules::handle(request, "").await;
+    };
     let (name, done) = pause(request, name).await?;
     let words = match done {
         true => format!("⏸ {name} is paused. What runs goes on."),

@@ -11,6 +11,7 @@ use crate::chat::alerts::press::AlertPress;
 use crate::chat::members;
 use crate::chat::reply::Reply;
 use crate::chat::request::Request;
+use crate::chat::watched;
 use crate::store::silences::{self, About, Silence};
 use std::time::Duration;
 
@@ -48,12 +49,19 @@ pub async fn handle(request: &Request, rest: &str) -> Result<Reply> {
         .next()
         .map(str::trim)
         .filter(|words| !words.is_empty());
-    let time = time.ok_or_else(|| {
-        Error::refused("For how long? Write a number and a unit, such as /silence disk-root 2h, or 30m, or 1d.")
-    })?;
-    let time = members::time(time)?;
     let about = about(what)?;
-    make(request, about, time, reason).await
+    let watched = watched::check(request, &about)?;
+    let Some(time) = time else {
+        let what = name(&about);
+        return Err(Error::refused(format!(
+            "For how long? Write a number and a unit: /silence {what} 2h, or 30m, or 1d."
+        )));
+    };
+    let mut reply = make(request, about, members::time(time)?, reason).await?;
+    if let Some(note) = watched {
+        reply.html = format!("{}\n{}", reply.html, escape(&note));
+    }
+    Ok(reply)
 }
 
 fn about(what: &str) -> Result<About> {
