@@ -105,7 +105,7 @@ on_both! {
             ("/subscribe dsik", "There is no topic “dsik”. Did you mean disk?"),
             ("/subscribe critcal", "There is no topic “critcal”. Did you mean critical?"),
             ("/subscribe disk quiet 22:00-07:00 Berlin", "/subscribe quiet 22:00-07:00 Europe/Berlin"),
-            ("/unsubscribe disk", "This chat had no subscription to the topic disk. It is told of everything."),
+            ("/unsubscribe disk", "This chat had no subscription to the topic disk. /subscriptions shows what it is told."),
         ] {
             let told = world.asks(ANN, ANN, text).await;
             assert!(told.text.contains(answer), "{text}: {}", told.text);

@@ -69,7 +69,7 @@ pub async fn end(request: &Request, topic: Option<&str>) -> Result<Reply> {
         true => format!("🔕 From now on {place} is told of {rest}."),
         false => match topic {
             Some(topic) => format!(
-                "{} had no subscription to the topic {}. It is told of {rest}.",
+                "{} had no subscription to the topic {}. /subscriptions shows what it is told.",
                 capital(place),
                 escape(topic)
             ),

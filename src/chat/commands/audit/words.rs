@@ -299,8 +299,9 @@ mod tests {
         let asked = source.split("Asked::new(").skip(1);
         let actions =
             asked.filter_map(|after| after.trim_start().strip_prefix('"')?.split('"').next());
+        let is_name = |text: &&str| text.chars().all(|c| c.is_ascii_lowercase() || c == '.');
         let mut count = 0;
-        for action in actions {
+        for action in actions.filter(is_name) {
             count += 1;
             let known = DEEDS.iter().any(|(known, ..)| *known == action);
             assert!(known, "{action} has no words");
