@@ -17,7 +17,7 @@ mod seen;
 mod strangers;
 
 pub use change::{By, Change, Done};
-pub use directory::{Group, Origin, OwnRight, Person, Wanted};
+pub use directory::{Ending, Group, Lent, Origin, OwnRight, Person, Wanted};
 pub use invites::{INVITE_PREFIX, Invited};
 pub use news::{Herald, News};
 pub use people::{Listed, ListedChat, Standing};

@@ -3,9 +3,11 @@
 //! Every step is one transaction: what is read, what is decided, the rows of incidents, and the messages in the outbox.
 //! So nothing counts as told before its message is promised, and nothing is promised twice.
 
+mod ahead;
 pub mod book;
 mod causes;
 mod digest;
+mod disks;
 mod fix;
 mod scene;
 #[cfg(test)]
@@ -14,8 +16,8 @@ mod voice;
 mod wishes;
 
 pub use digest::last_before;
-pub use scene::{Fix, Rule, Rules, Scene, covers, is_like, is_within};
-pub use voice::{Day, Fixer, Line, Shown, Voice};
+pub use scene::{Fix, Rule, Rules, Scene, covers, is_about, is_like, is_within};
+pub use voice::{Agenda, Ahead, Day, Disk, Fixer, Line, Shown, Voice};
 
 use super::Ledger;
 use crate::access::{Access, Grant};
@@ -61,6 +63,7 @@ struct Inner {
     rules: Rules,
     voice: Arc<dyn Voice>,
     fixer: Arc<dyn Fixer>,
+    agenda: Arc<dyn Agenda>,
     /// Chats that messages were promised to since the last commit.
     promised: Mutex<BTreeSet<ChatId>>,
 }
@@ -80,6 +83,7 @@ impl Incidents {
         rules: Rules,
         voice: Arc<dyn Voice>,
         fixer: Arc<dyn Fixer>,
+        agenda: Arc<dyn Agenda>,
     ) -> Self {
         Self {
             inner: Arc::new(Inner {
@@ -90,6 +94,7 @@ impl Incidents {
                 rules,
                 voice,
                 fixer,
+                agenda,
                 promised: Mutex::default(),
             }),
         }
