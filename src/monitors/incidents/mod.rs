@@ -150,23 +150,17 @@ impl Incidents {
         now: Millis,
     ) -> Result<Option<(Incident, bool)>> {
         let by = grant.actor().name.clone();
-        let done = async {
-            let mut tx = self.inner.store.begin_led().await?;
-            let mut desk = self.open(&mut tx, now, &[], &[id]).await?;
-            let changed = match act {
-                Act::Ack => desk.book.ack(id, &by, now),
-                Act::Snooze(time) => desk.book.snooze(id, &by, now.plus(time)),
-            };
-            let incident = desk.book.incidents.get(&id).cloned();
-            self.close(&mut tx, desk).await?;
-            grant.record(&mut tx).await?;
-            self.inner.store.commit(tx).await?;
-            store::Result::Ok(incident.map(|incident| (incident, changed)))
+        let mut tx = grant.begin(&self.inner.store).await?;
+        let mut desk = self.open(&mut tx, now, &[], &[id]).await?;
+        let changed = match act {
+            Act::Ack => desk.book.ack(id, &by, now),
+            Act::Snooze(time) => desk.book.snooze(id, &by, now.plus(time)),
         };
-        let done = done.await;
-        grant.settle(&done);
+        let incident = desk.book.incidents.get(&id).cloned();
+        self.close(&mut tx, desk).await?;
+        tx.commit().await?;
         self.committed();
-        Ok(done?)
+        Ok(incident.map(|incident| (incident, changed)))
     }
 
     /// Reads what a step needs, and holds back every other one: what is not settled, the newest incident of these checks,
