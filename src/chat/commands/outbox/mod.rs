@@ -1,5 +1,6 @@
 //! `/outbox`: what waits to be sent, since when and why, what failed lately; with trying again and dropping.
 
+pub mod press;
 mod words;
 
 use super::{About, jobs};
@@ -9,11 +10,12 @@ use crate::base::ids::{ChatId, JobId};
 use crate::base::role::Role;
 use crate::base::text::{escape, grouped};
 use crate::base::time::{Millis, human};
-use crate::chat::keyboards::{OutboxPress, Press, in_pairs};
+use crate::chat::keyboards::{Press, in_pairs};
 use crate::chat::reply::Reply;
 use crate::chat::request::Request;
 use crate::store;
 use crate::store::waiting::{self, Delivery, Message, Queue};
+use press::OutboxPress;
 use std::time::Duration;
 use words::{name, reason, state, what};
 
