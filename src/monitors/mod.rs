@@ -7,6 +7,7 @@ pub mod incidents;
 pub mod probe;
 pub mod sampler;
 pub mod state;
+pub mod trend;
 pub mod watch;
 
 use crate::base::alert::Change;

@@ -124,6 +124,24 @@ pub fn next(schedule: &Schedule, anchor: Millis, after: Millis) -> Option<Millis
     schedule.when.next(schedule.zone, anchor, after)
 }
 
+/// How many runs begin after this moment and by that one, counted up to `most`.
+#[must_use]
+pub fn count(
+    schedule: &Schedule,
+    at: Standing,
+    (after, until): (Millis, Millis),
+    most: usize,
+) -> usize {
+    let mut due = after.max(at.settled);
+    let runs = std::iter::from_fn(|| {
+        due = next(schedule, at.anchor, due)?;
+        Some(begins(schedule, due))
+    });
+    runs.take_while(|begins| *begins <= until)
+        .take(most)
+        .count()
+}
+
 /// The newest time whose run could have begun by now.
 fn newest(schedule: &Schedule, at: Standing, now: Millis) -> Option<Millis> {
     let before = |until| {

@@ -1,5 +1,6 @@
 //! What follows from the buttons about incidents. Rights are asked for at the moment of the press.
 
+use super::matcher::Matcher;
 use super::press::AlertPress;
 use super::{details, of_one};
 use crate::access::Asked;
@@ -44,8 +45,12 @@ pub async fn handle(request: &Request, press: AlertPress) -> Result<Reply> {
         AlertPress::SilenceFor(id, hours) => {
             let incident = find(request, id).await?;
             let time = Duration::from_secs(u64::from(hours) * 3600);
-            let about = About::Check(incident.check);
-            place_of(request, silence::make(request, about, time, None).await?).await
+            let matcher = Matcher {
+                about: About::Check(incident.check),
+                host: None,
+            };
+            let made = silence::make(request, matcher, time, None).await?;
+            place_of(request, made).await
         }
         AlertPress::Fix(id) => fix(request, id).await,
         AlertPress::Silences => Ok(silence::list(request).await?.in_place()),

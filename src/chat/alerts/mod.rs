@@ -2,6 +2,7 @@
 
 pub mod act;
 mod day;
+pub mod matcher;
 pub mod press;
 
 use super::commands::jobs::clock;
@@ -269,12 +270,17 @@ fn remarks(incident: &Incident, now: Millis) -> Vec<String> {
 /// What began and ended: `✅ disk-root · 97 % · 14:02–14:16 (14 m)`.
 #[must_use]
 pub fn passed(incident: &Incident, now: Millis) -> String {
+    passed_by(incident, now, |at| clock(at, now))
+}
+
+/// The same by another clock.
+fn passed_by(incident: &Incident, now: Millis, clock: impl Fn(Millis) -> String) -> String {
     let worst = match incident.worst_value {
         Some(worst) => format!(" · {}", amount(worst, incident.unit)),
         None => String::new(),
     };
     let (mark, end, lasted) = match incident.cleared {
-        Some(end) => ("✅", clock(end, now), end.since(incident.began)),
+        Some(end) => ("✅", clock(end), end.since(incident.began)),
         None => (
             mark(incident.severity),
             "now".to_owned(),
@@ -284,7 +290,7 @@ pub fn passed(incident: &Incident, now: Millis) -> String {
     format!(
         "{mark} <b>{}</b>{worst} · {}–{end} ({})",
         escape(&incident.check),
-        clock(incident.began, now),
+        clock(incident.began),
         human(lasted)
     )
 }

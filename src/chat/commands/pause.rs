@@ -4,7 +4,8 @@ use super::{About, schedules};
 use crate::base::error::Result;
 use crate::base::role::Role;
 use crate::base::time::Millis;
-use crate::chat::keyboards::{Press, SchedulePress};
+use crate::chat::commands::schedules::press::SchedulePress;
+use crate::chat::keyboards::Press;
 use crate::chat::reply::Reply;
 use crate::chat::request::Request;
 

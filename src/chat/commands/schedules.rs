@@ -1,5 +1,7 @@
 //! `/schedules`: what runs by itself, when next and how it went last, with buttons to run, pause and resume it.
 
+pub mod press;
+
 use super::{About, run};
 use crate::access::{Asked, Grant};
 use crate::base::error::{Error, Result};
@@ -7,13 +9,14 @@ use crate::base::role::Role;
 use crate::base::suggest::closest;
 use crate::base::text::{escape, head_units};
 use crate::base::time::Millis;
-use crate::chat::keyboards::{PAGE, Press, SchedulePress, in_pairs};
+use crate::chat::keyboards::{PAGE, Press, in_pairs};
 use crate::chat::reply::Reply;
 use crate::chat::request::Request;
 use crate::delivery::card::outcome;
 use crate::schedules::Entry;
 use crate::store;
 use crate::store::jobs::Job;
+use press::SchedulePress;
 
 /// What the help says.
 pub const ABOUT: About = About {

@@ -8,10 +8,10 @@ mod end;
 mod show;
 mod state;
 mod step;
+pub mod tap;
 mod who;
 
 use super::commands::run::Wanted;
-use super::keyboards::Tap;
 use super::message::Replied;
 use super::reply::Reply;
 use super::request::Request;
@@ -28,6 +28,7 @@ use state::State;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use step::{ask_for, check, go_on, wrong};
+use tap::Tap;
 use who::{Meant, Ready, meant, of_author, own, ready};
 
 /// How long a question stands.

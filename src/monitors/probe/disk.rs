@@ -4,6 +4,7 @@ use super::{Around, Found, number};
 use crate::base::time::{Millis, human};
 use crate::config::DiskMeasure;
 use crate::drivers::volume;
+use crate::monitors::trend;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::path::Path;
@@ -36,7 +37,6 @@ impl Points {
     }
 
     /// How fast it fills, in bytes a second, by the line that fits best; `None` when too little is known.
-    #[expect(clippy::cast_precision_loss, reason = "an estimate needs no more")]
     fn slope(&self) -> Option<f64> {
         let (first, last) = (self.0.first()?, self.0.last()?);
         if last.0.since(first.0) < SPAN {
@@ -45,14 +45,9 @@ impl Points {
         let points: Vec<(f64, f64)> = self
             .0
             .iter()
-            .map(|(at, free)| (at.since(first.0).as_secs_f64(), *free as f64))
+            .map(|(at, free)| (at.since(first.0).as_secs_f64(), number(*free)))
             .collect();
-        let count = points.len() as f64;
-        let mean = |of: fn(&(f64, f64)) -> f64| points.iter().map(of).sum::<f64>() / count;
-        let (time, free) = (mean(|point| point.0), mean(|point| point.1));
-        let above: f64 = points.iter().map(|(x, y)| (x - time) * (y - free)).sum();
-        let below: f64 = points.iter().map(|(x, _)| (x - time).powi(2)).sum();
-        (below > 0.0).then(|| -above / below)
+        trend::slope(&points).map(|slope| -slope)
     }
 }
 

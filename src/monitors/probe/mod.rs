@@ -7,6 +7,8 @@ mod net;
 mod own;
 mod services;
 
+pub use net::certificate_ends;
+
 use super::state::Seen;
 use crate::base::alert::{Reading, Severity, Unit};
 use crate::base::secret::ExposeSecret;
@@ -186,7 +188,7 @@ impl Around<'_> {
             }
             Probe::Unit { units } => self.units(units).await,
             Probe::File { path, measure } => self.file(path, measure, memory, matters).await,
-            Probe::Url { .. } => self.url().await,
+            Probe::Url { .. } => self.url(memory).await,
             Probe::Tcp { host, port } => self.tcp(host, *port).await,
             Probe::Dns { name, expect } => self.dns(name, expect).await,
             Probe::Clock { url } => self.clock(url).await,
