@@ -7,13 +7,15 @@ mod net;
 mod own;
 mod services;
 
+pub(super) use disk::Points;
+
 use super::state::Seen;
 use crate::base::alert::{Reading, Severity, Unit};
 use crate::base::secret::ExposeSecret;
 use crate::base::text::shorten;
 use crate::base::time::Millis;
 use crate::config::{Check, Config, Env, Probe, Reloads};
-use crate::drivers::vitals::Gauge;
+use crate::drivers::host::Gauge;
 use crate::drivers::web::Web;
 use crate::jobs::redact::Redactor;
 use crate::store::Store;
