@@ -1,14 +1,17 @@
 //! A rehearsal in words: which messages a check would have sent.
 
 use super::{NOTE, amount, found, mark};
-use crate::base::alert::Severity;
-use crate::base::text::escape;
+use crate::base::alert::{Severity, Unit};
+use crate::base::text::{escape, shorten};
 use crate::base::time::{Millis, human};
 use crate::chat::commands::jobs::clock;
-use crate::config::{Check, Limits};
+use crate::config::Check;
 use crate::monitors::rehearsal::{Cannot, Event, KINDS, Played, Rehearsal, What};
 use crate::store::samples::Step;
 use std::time::Duration;
+
+/// The most that a path, a device or a sensor takes, in UTF-16 units.
+const NAME: usize = 100;
 
 /// What a check would have told.
 #[must_use]
@@ -18,7 +21,7 @@ pub fn told(check: &Check, rehearsal: &Rehearsal, now: Millis) -> String {
         format!("🧪 <b>{}</b>: {}", escape(check.name.as_str()), rule(check)),
         format!(
             "Tried on {} of {}, as kept: {}",
-            escape(&rehearsal.series),
+            escape(&shorten(&rehearsal.series, NAME)),
             escape(&rehearsal.host),
             spans(&rehearsal.spans, now)
         ),
@@ -32,12 +35,11 @@ pub fn told(check: &Check, rehearsal: &Rehearsal, now: Millis) -> String {
     }
     lines.extend(played.newest.iter().map(|event| line(event, now)));
     if let Some(lasting) = &played.lasting {
-        let worst = lasting.worst.or(lasting.incident.worst_value);
         lines.push(format!(
             "{} It would still last: for {}{}.",
             mark(lasting.incident.severity),
             human(lasting.until.since(lasting.incident.began)),
-            at_worst(worst, &check.limits)
+            at_worst(lasting.worst, check.limits.unit)
         ));
     }
     if all == 0 {
@@ -50,10 +52,17 @@ pub fn told(check: &Check, rehearsal: &Rehearsal, now: Millis) -> String {
         ));
     }
     lines.push(String::new());
-    lines.push(
-        "Silences, quiet hours, other incidents and who takes care of it are left out; for a critical value to be told, it has to be in the samples.".to_owned(),
-    );
+    lines.push(left_out(&rehearsal.spans).to_owned());
     lines.join("\n")
+}
+
+fn left_out(spans: &[(Step, Millis)]) -> &'static str {
+    match spans.iter().all(|(step, _)| *step == Step::Look) {
+        true => "Silences, quiet hours, other incidents and who takes care of it are left out.",
+        false => {
+            "Silences, quiet hours, other incidents and who takes care of it are left out. Averages level short peaks."
+        }
+    }
 }
 
 /// When the check is bad: `warning from 90 %, critical from 97 %, for 5 m`.
@@ -128,11 +137,11 @@ fn line(event: &Event, now: Millis) -> String {
                 Some(cleared) => cleared.since(incident.began),
                 None => Duration::ZERO,
             };
-            let worst = event.worst.or(incident.worst_value);
-            let worst = worst.map_or_else(String::new, |worst| {
-                format!(", worst {}", amount(worst, incident.unit))
-            });
-            format!("✅ {at} recovers after {}{worst}", human(lasted))
+            format!(
+                "✅ {at} recovers after {}{}",
+                human(lasted),
+                at_worst(event.worst, incident.unit)
+            )
         }
     };
     if incident.flapping && event.what == What::Begins {
@@ -144,9 +153,9 @@ fn line(event: &Event, now: Millis) -> String {
     words
 }
 
-fn at_worst(worst: Option<f64>, limits: &Limits) -> String {
+fn at_worst(worst: Option<f64>, unit: Unit) -> String {
     worst.map_or_else(String::new, |worst| {
-        format!(", worst {}", amount(worst, limits.unit))
+        format!(", worst {}", amount(worst, unit))
     })
 }
 
@@ -176,14 +185,16 @@ pub fn refusal(name: &str, cannot: &Cannot) -> String {
             kind.as_str()
         ),
         Cannot::Device(device) => format!(
-            "{name} cannot be rehearsed: of {device} alone nothing is kept, only of all devices together. Without `device` it can."
+            "{name} cannot be rehearsed: of {} alone nothing is kept, only of all devices together. Without `device` it can.",
+            shorten(device, NAME)
         ),
         Cannot::Sensor(sensor) => format!(
-            "{name} cannot be rehearsed: of {sensor} alone nothing is kept, only of the hottest sensor. Without `sensor` it can."
+            "{name} cannot be rehearsed: of {} alone nothing is kept, only of the hottest sensor. Without `sensor` it can.",
+            shorten(sensor, NAME)
         ),
         Cannot::Disk(path) => format!(
             "{name} cannot be rehearsed: of the disk at {} nothing is kept. Name it under `monitored_devices`, and it is looked at from then on.",
-            path.display()
+            shorten(&path.display().to_string(), NAME)
         ),
         Cannot::Nothing => format!(
             "{name} cannot be rehearsed yet: this machine tells no such value, or I have not looked for long enough. I look every 10 s."

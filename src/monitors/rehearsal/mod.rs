@@ -2,8 +2,6 @@
 
 mod play;
 mod source;
-#[cfg(test)]
-mod tests;
 
 pub use play::{Event, Lasting, Played, What};
 pub use source::KINDS;

@@ -314,6 +314,7 @@ impl<'a> Stage<'a> {
     fn note(&mut self, what: What, rings: bool, incident: Incident) {
         self.told += 1;
         *self.played.counts.entry(what).or_default() += 1;
+        let worst = incident.worst_value;
         let newest = &mut self.played.newest;
         if newest.len() == KEPT {
             newest.pop_front();
@@ -323,7 +324,7 @@ impl<'a> Stage<'a> {
             what,
             rings,
             incident,
-            worst: self.worst,
+            worst: self.worst.or(worst),
         });
     }
 
@@ -357,3 +358,6 @@ impl<'a> Stage<'a> {
         self.played
     }
 }
+
+#[cfg(test)]
+mod tests;
