@@ -123,6 +123,8 @@ struct Stage<'a> {
     scene: Scene,
     state: State,
     book: Book,
+    /// The last look.
+    looked: Millis,
     /// When what was due was last looked after.
     ticked: Millis,
     /// The worst value since it began to be bad.
@@ -162,6 +164,7 @@ impl<'a> Stage<'a> {
                 next: 1,
                 ..Book::default()
             },
+            looked: Millis(i64::MIN),
             ticked: Millis(i64::MIN),
             worst: None,
             told: 0,
@@ -171,6 +174,7 @@ impl<'a> Stage<'a> {
 
     fn look(&mut self, now: Millis, found: Found) {
         self.advance(now);
+        self.looked = now;
         let since = self.state.since();
         let before = std::mem::take(&mut self.state);
         let (state, turn) = state::step(before, &self.rule, &found.seen, now);
@@ -272,7 +276,8 @@ impl<'a> Stage<'a> {
                 Told::Done | Told::Held(_) => None,
             }
         });
-        let next = self.ticked.plus(PACE);
+        // A look may make something due that would have been so earlier, such as by what repeats sooner.
+        let next = self.ticked.plus(PACE).max(self.looked);
         due.min().map(|due| due.max(next))
     }
 
