@@ -25,6 +25,7 @@ use crate::monitors::board::Board;
 use crate::monitors::charts::Charts;
 use crate::monitors::incidents::{Agenda, Fix, Incidents, Rule, Rules};
 use crate::monitors::probe::Prober;
+use crate::monitors::rehearsal::Rehearsals;
 use crate::monitors::sampler::{Sampler, Samples};
 use crate::schedules::{self, Ends, Schedules};
 use crate::services::Services;
@@ -144,6 +145,7 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
     let reloads = Reloads::default();
     let prober = Prober::new(store.clone(), env.clone(), reloads.clone(), &marker);
     let board = Board::default();
+    let rehearsals = Rehearsals::new(store.clone());
     Ok(App {
         services: Services {
             live,
@@ -158,6 +160,7 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
             schedules,
             searches: Arc::new(Searches::new(options.search_time)),
             samples,
+            rehearsals,
             log_dir: Arc::new(log_dir),
             bot_name: Arc::default(),
             roles_changed: Arc::default(),

@@ -10,6 +10,4 @@ pub mod process;
 pub mod processes;
 pub mod sockets;
 pub mod systemd;
-pub mod vitals;
-pub mod volume;
 pub mod web;

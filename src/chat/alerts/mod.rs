@@ -4,6 +4,7 @@ pub mod act;
 mod day;
 pub mod matcher;
 pub mod press;
+pub mod rehearsal;
 
 use super::commands::jobs::clock;
 use super::keyboards::{Press, in_pairs};

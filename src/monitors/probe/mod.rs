@@ -8,6 +8,7 @@ mod own;
 mod services;
 
 pub use net::certificate_ends;
+pub(super) use disk::Points;
 
 use super::state::Seen;
 use crate::base::alert::{Reading, Severity, Unit};
@@ -15,7 +16,7 @@ use crate::base::secret::ExposeSecret;
 use crate::base::text::shorten;
 use crate::base::time::Millis;
 use crate::config::{Check, Config, Env, Probe, Reloads};
-use crate::drivers::vitals::Gauge;
+use crate::drivers::host::Gauge;
 use crate::drivers::web::Web;
 use crate::jobs::redact::Redactor;
 use crate::store::Store;

@@ -41,23 +41,9 @@ pub(super) fn decide(
         .written
         .is_none_or(|at| at > now || now.since(at) >= WRITE_EVERY);
     let is_news = turn.is_some() || look.matters || old || state.differs(&before.state);
-    let change = turn.map(|turn| Change {
-        check: check.name.to_string(),
-        host: host.to_owned(),
-        topic: check.topic.to_string(),
-        turn,
-        reading: reading.clone(),
-        limit: match turn {
-            Turn::Raised(severity) | Turn::Became(severity) => check.limits.of(severity),
-            Turn::Cleared => None,
-        },
-        at: now,
-        since: state
-            .since()
-            .filter(|_| turn != Turn::Cleared)
-            .or(since_before)
-            .unwrap_or(now),
-        flapping: state.is_flapping(),
+    let change = turn.map(|turn| {
+        let reading = reading.clone();
+        change(check, host, turn, reading, since_before, &state, now)
     });
     let entry = Entry {
         state,
@@ -68,6 +54,33 @@ pub(super) fn decide(
         locked: before.locked,
     };
     (entry, change)
+}
+
+/// A turn as it is told. `since` is when what was wrong before it began.
+pub(in crate::monitors) fn change(
+    check: &Check,
+    host: &str,
+    turn: Turn,
+    reading: Result<Reading, String>,
+    since: Option<Millis>,
+    state: &State,
+    now: Millis,
+) -> Change {
+    let lasting = state.since().filter(|_| turn != Turn::Cleared);
+    Change {
+        check: check.name.to_string(),
+        host: host.to_owned(),
+        topic: check.topic.to_string(),
+        turn,
+        reading,
+        limit: match turn {
+            Turn::Raised(severity) | Turn::Became(severity) => check.limits.of(severity),
+            Turn::Cleared => None,
+        },
+        at: now,
+        since: lasting.or(since).unwrap_or(now),
+        flapping: state.is_flapping(),
+    }
 }
 
 /// The row of an entry; `None` for one that says nothing yet.
