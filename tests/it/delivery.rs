@@ -436,16 +436,16 @@ on_both! {
 }
 
 on_both! {
-    /// Every answer that means “nobody there” closes what waits, with Telegram's words, and the next word of the
+    /// Every answer that means “nobody there” closes what waits, and says why, and the next word of the
     /// person brings the chat back, also after a restart.
     async fn a_chat_that_cannot_be_reached_is_closed_with_the_reason(world) {
         world.script("say", "echo $1", &["args: [{name: what}]"]);
         world.start().await;
         let kinds = [
             (Forbidden::Blocked, "blocked"),
-            (Forbidden::Deactivated, "deactivated"),
-            (Forbidden::Kicked, "kicked"),
-            (Forbidden::CannotInitiate, "initiate"),
+            (Forbidden::Deactivated, "deleted"),
+            (Forbidden::Kicked, "removed"),
+            (Forbidden::CannotInitiate, "has not written"),
         ];
         for (n, (kind, words)) in kinds.into_iter().enumerate() {
             let forbidden = FaultKind::Forbidden(kind);

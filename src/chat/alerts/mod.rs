@@ -112,7 +112,7 @@ fn heading(shown: &Shown) -> String {
             };
             format!("{mark} <b>{open} things are wrong</b>{over}")
         }
-        Kind::Summary => format!("🔕 <b>Held back until now</b>: {state}"),
+        Kind::Summary => format!("🔕 <b>Not told until now</b>: {state}"),
         Kind::Missed => {
             "📡 <b>While Telegram could not be reached</b>, this began and ended:".to_owned()
         }
@@ -228,7 +228,9 @@ fn found(incident: &Incident, note: usize) -> String {
         return format!(" · cannot be read{why}");
     }
     let mut html = String::new();
-    if let Some(value) = incident.value {
+    // What is wrong in itself is said in words; the value alone would say nothing.
+    let by_words = words.is_some() && incident.limit.is_none();
+    if let Some(value) = incident.value.filter(|_| !by_words) {
         html.push_str(&format!(" · {}", amount(value, incident.unit)));
         if let Some(limit) = incident.limit {
             let side = if value >= limit { "from" } else { "below" };

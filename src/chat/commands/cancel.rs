@@ -7,6 +7,7 @@ use crate::access::Asked;
 use crate::base::error::{Error, Result};
 use crate::base::ids::JobId;
 use crate::base::role::Role;
+use crate::chat::dialog;
 use crate::chat::reply::Reply;
 use crate::chat::request::{From, Request};
 use crate::jobs::Cancelled;
@@ -26,7 +27,7 @@ pub const ABOUT: About = About {
     acts: true,
 };
 
-/// Stops a job; without a number it shows those that run.
+/// Stops a job; without a number, ends the open question of the asker, or shows the jobs that run.
 ///
 /// # Errors
 /// The refusal in words, or a failure of ours.
@@ -36,7 +37,10 @@ pub async fn handle(request: &Request, rest: &str) -> Result<Reply> {
     }
     match wanted(rest, "cancel")? {
         Some(id) => cancel(request, id).await,
-        None => jobs::ask_which(request, Standing::Open, "cancel").await,
+        None => match dialog::give_up(request).await? {
+            Some(closed) => Ok(closed),
+            None => jobs::ask_which(request, Standing::Open, "cancel").await,
+        },
     }
 }
 

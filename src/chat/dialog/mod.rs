@@ -257,6 +257,21 @@ pub async fn typed(
     }
 }
 
+/// Ends what this person is being asked here; `None` when nothing is.
+///
+/// # Errors
+/// The refusal in words, or a failure of ours.
+pub async fn give_up(request: &Request) -> Result<Option<Reply>> {
+    let open = of_author(request).await?;
+    let Some(open) = open.filter(|open| open.row.phase == Phase::Open) else {
+        return Ok(None);
+    };
+    let words = "Cancelled. Nothing was run.";
+    close(request, open, Phase::Cancelled, words, false)
+        .await
+        .map(Some)
+}
+
 /// Whether a text of this person may answer a question here, so that it is worth looking at.
 ///
 /// # Errors

@@ -3,8 +3,8 @@
 use super::{Around, Found, number};
 use crate::base::time::{Millis, human};
 use crate::config::DiskMeasure;
-use crate::monitors::trend;
 use crate::drivers::host;
+use crate::monitors::trend;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::path::Path;

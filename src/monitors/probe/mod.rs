@@ -7,8 +7,8 @@ mod net;
 mod own;
 mod services;
 
-pub use net::certificate_ends;
 pub(super) use disk::Points;
+pub use net::certificate_ends;
 
 use super::state::Seen;
 use crate::base::alert::{Reading, Severity, Unit};

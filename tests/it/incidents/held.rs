@@ -32,7 +32,7 @@ on_both! {
         world.sees(ANN, "The silence has ended").await;
         tick(&world, clock.on(11)).await;
         let summary = told(&world, ANN).pop().unwrap();
-        assert!(summary.text.starts_with("🔕 Held back until now: 1 still wrong, 1 over"), "{}", summary.text);
+        assert!(summary.text.starts_with("🔕 Not told until now: 1 still wrong, 1 over"), "{}", summary.text);
         assert!(summary.text.contains("🔴 disk-root · 97 %") && summary.text.contains("✅ disk-data recovered after"));
         assert!(summary.button("🔴 disk-root").is_some());
         let before = told(&world, ANN).len();

@@ -92,6 +92,8 @@ impl Book {
                     return None;
                 }
                 if scene.lost.contains(&message) {
+                    // It never was out: there is nothing to edit when it is told again.
+                    self.tellings.get_mut(&(id, place))?.message = None;
                     (Told::Held(Hold::Gone), None)
                 } else if hold.is_none() && is_due_again(&incident, &telling, scene) {
                     if scene.undelivered.contains_key(&message) {
