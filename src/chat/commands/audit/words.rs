@@ -29,6 +29,7 @@ const DEEDS: &[(&str, &str, &str, &str)] = &[
         "look",
         "at the subscriptions",
     ),
+    ("alert.test", "rehearsed", "rehearse", "the check {}"),
     (
         "alert.unsubscribe",
         "unsubscribed",
