@@ -138,7 +138,7 @@ fn within(time: Duration) -> String {
 fn ahead(all: &Ahead, day: &Day) -> Vec<String> {
     let mut lines = match &all.runs {
         Some(runs) => first(runs, NAMED, ": /schedules", |run| runs_at(run, day)),
-        None => vec!["❄️ Everything is frozen, so nothing runs by itself: /unfreeze".to_owned()],
+        None => vec!["🧊 Everything is frozen, so nothing runs by itself: /unfreeze".to_owned()],
     };
     lines.extend(first(
         &all.certificates,
@@ -333,7 +333,7 @@ mod tests {
             frozen.contains("💽 &lt;a&gt; · 82 %\n… and 2 more: /status\n"),
             "{frozen}"
         );
-        assert!(frozen.ends_with("❄️ Everything is frozen, so nothing runs by itself: /unfreeze"));
+        assert!(frozen.ends_with("🧊 Everything is frozen, so nothing runs by itself: /unfreeze"));
     }
 
     #[test]

@@ -209,6 +209,6 @@ on_both! {
         let next = due.plus(24 * HOUR).utc().format("📅 The day until %Y-%m-%d").to_string();
         let ann = world.sees(ANN, &next).await;
         assert!(!ann.text.contains("Disks") && !ann.text.contains("👤"), "{}", ann.text);
-        assert!(ann.text.contains("❄️ Everything is frozen, so nothing runs by itself: /unfreeze\n🔒"), "{}", ann.text);
+        assert!(ann.text.contains("🧊 Everything is frozen, so nothing runs by itself: /unfreeze\n🔒"), "{}", ann.text);
     }
 }
