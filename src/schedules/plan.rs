@@ -197,6 +197,20 @@ mod tests {
     }
 
     #[test]
+    fn runs_of_a_time_to_come_are_counted_up_to_a_number() {
+        let every = schedule("every 10m", Missed::Once);
+        let count = |after, until, most| {
+            let span = (minute(after), minute(until));
+            super::count(&every, since(0), span, most)
+        };
+        assert_eq!(count(0, 9, 100), 0);
+        assert_eq!(count(0, 10, 100), 1);
+        assert_eq!(count(10, 10, 100), 0, "what begins then is no more to come");
+        assert_eq!(count(10, 60, 100), 5);
+        assert_eq!(count(10, 60, 3), 3);
+    }
+
+    #[test]
     fn what_is_done_is_exactly_this_table() {
         let every = |missed| schedule("every 10m", missed);
         let busy = |settled| Standing {
