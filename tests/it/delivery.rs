@@ -430,7 +430,7 @@ on_both! {
         let (state, reason) = rows(&world, BEN).await.pop().unwrap();
         assert_eq!(state, "failed");
         let reason = reason.unwrap_or_default();
-        assert!(reason.contains("deactivated") || reason.contains("cannot be reached"), "{reason}");
+        assert!(reason.contains("deleted") || reason.contains("cannot be reached"), "{reason}");
         assert_eq!(world.count(BEN, "✅"), 0);
     }
 }
@@ -729,7 +729,7 @@ on_both! {
         world.quiet().await;
         let (state, reason) = rows(&world, -4_242).await.pop().unwrap();
         assert_eq!(state, "failed");
-        assert!(reason.unwrap().contains("chat not found"));
+        assert!(reason.unwrap().contains("there is no such chat"));
     }
 }
 

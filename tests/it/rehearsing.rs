@@ -120,9 +120,9 @@ on_both! {
         world.start().await;
         for (typed, answer) in [
             ("web-unit", "web-unit cannot be rehearsed: it is of kind unit, of which nothing is kept. These kinds can: cpu, load, memory, swap, disk, throughput, temperature."),
-            ("core", "only of the hottest sensor. Without `sensor` it can."),
+            ("core", "only of the hottest sensor. A check of all sensors can."),
             ("uplink", "of eth7 alone nothing is kept"),
-            ("backup-disk", "of the disk at /no/such/disk nothing is kept. Name it under `monitored_devices`"),
+            ("backup-disk", "of the disk at /no/such/disk nothing is kept. Name it under monitored_devices"),
             ("mleting", "There is no check “mleting”. Did you mean melting?"),
             ("database", "There is no check “database”. /alerts test names those that can be rehearsed."),
             ("", "Write /alerts test with one check: backup-disk, busy, core, hot, melting, sudden, uplink."),

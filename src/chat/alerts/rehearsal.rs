@@ -185,15 +185,15 @@ pub fn refusal(name: &str, cannot: &Cannot) -> String {
             kind.as_str()
         ),
         Cannot::Device(device) => format!(
-            "{name} cannot be rehearsed: of {} alone nothing is kept, only of all devices together. Without `device` it can.",
+            "{name} cannot be rehearsed: of {} alone nothing is kept, only of all devices together. A check of all devices can.",
             shorten(device, NAME)
         ),
         Cannot::Sensor(sensor) => format!(
-            "{name} cannot be rehearsed: of {} alone nothing is kept, only of the hottest sensor. Without `sensor` it can.",
+            "{name} cannot be rehearsed: of {} alone nothing is kept, only of the hottest sensor. A check of all sensors can.",
             shorten(sensor, NAME)
         ),
         Cannot::Disk(path) => format!(
-            "{name} cannot be rehearsed: of the disk at {} nothing is kept. Name it under `monitored_devices`, and it is looked at from then on.",
+            "{name} cannot be rehearsed: of the disk at {} nothing is kept. Name it under monitored_devices, and I look at it from then on.",
             shorten(&path.display().to_string(), NAME)
         ),
         Cannot::Nothing => format!(

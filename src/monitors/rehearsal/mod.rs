@@ -99,14 +99,14 @@ impl Rehearsals {
             };
             let source = source::of(check, &known).await?;
             let mut db = self.store.read().await?;
-            let past = samples::past(&mut db, &host, source.series(), now).await?;
+            let past = samples::past(&mut db, &host, &source.series, now).await?;
             Ok::<_, Cannot>((source, past))
         };
         let (source, past) = timeout(PATIENCE, read).await.map_err(|_| Cannot::Late)??;
         if past.is_empty() {
             return Err(Cannot::Nothing);
         }
-        let (spans, series) = (spans(&past), source.series().to_owned());
+        let (spans, series) = (spans(&past), source.series.clone());
         let (check, machine) = (check.clone(), host.clone());
         let played = spawn_blocking(move || {
             let _turn = turn;

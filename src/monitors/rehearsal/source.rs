@@ -25,12 +25,13 @@ pub const KINDS: [CheckKind; 7] = [
 /// A series, and how a check reads it.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Source {
-    series: String,
-    reads: Reads,
+    pub(super) series: String,
+    pub(super) reads: Reads,
 }
 
+/// What of a series counts.
 #[derive(Clone, Debug, PartialEq)]
-enum Reads {
+pub(super) enum Reads {
     /// The values, divided by this.
     Share(f64),
     /// How long it takes until nothing is left.
@@ -103,27 +104,6 @@ pub(super) struct Found {
 }
 
 impl Source {
-    /// The name of the series.
-    pub(super) fn series(&self) -> &str {
-        &self.series
-    }
-
-    #[cfg(test)]
-    pub(super) fn plain(series: &str) -> Self {
-        Self {
-            series: series.to_owned(),
-            reads: Reads::Share(1.0),
-        }
-    }
-
-    #[cfg(test)]
-    pub(super) fn left(series: &str) -> Self {
-        Self {
-            series: series.to_owned(),
-            reads: Reads::Left,
-        }
-    }
-
     /// What a look at this moment finds; `before` is what earlier ones saw.
     pub(super) fn look(
         &self,

@@ -1,5 +1,6 @@
 //! Rehearsals of series with a known story, and of any story beside what the live loop makes of it.
 
+use super::super::source::Reads;
 use super::*;
 use crate::base::alert::{Change, Unit};
 use crate::config::{self, Env, Live, Reloads};
@@ -16,6 +17,14 @@ use std::sync::{Mutex, PoisonError};
 const BEGIN: Millis = Millis(1_800_000_000_000);
 const MINUTE: Duration = Duration::from_secs(60);
 const WAIT: Duration = Duration::from_secs(10);
+
+/// A series whose values are what the check looks at.
+fn plain(series: &str) -> Source {
+    Source {
+        series: series.to_owned(),
+        reads: Reads::Share(1.0),
+    }
+}
 
 /// The only check of a configuration.
 fn read(dir: &std::path::Path, yaml: &str) -> config::Config {
@@ -83,7 +92,7 @@ fn two_incidents_are_told_as_they_were() {
         (50.0, 60),
     ];
     let past = rows(Step::Look, &runs);
-    let played = play(&check, "here", WAIT, &Source::plain("cpu"), &past);
+    let played = play(&check, "here", WAIT, &plain("cpu"), &past);
     let expected = [
         (910, What::Begins, true, Some(92.0)),
         (2100, What::Worsens, true, Some(98.0)),
@@ -116,7 +125,7 @@ fn two_incidents_are_told_as_they_were() {
 #[test]
 fn what_is_short_or_hardly_over_is_told_as_by_the_rule() {
     let check = check("{kind: memory, warn: 90, crit: 97, clear_warn: 85, for: 0s, every: 10s}");
-    let source = Source::plain("memory");
+    let source = plain("memory");
     let of = |runs: &[(f64, usize)]| {
         told(&play(
             &check,
@@ -151,7 +160,7 @@ fn averages_are_looked_at_as_if_they_lasted() {
         min: 0.0,
         max: 20.0,
     });
-    let source = Source::plain("load5");
+    let source = plain("load5");
     let played = play(&check, "here", WAIT, &source, &past);
     let expected = [
         (3600 + 1210, What::Begins, true, Some(9.0)),
@@ -175,7 +184,11 @@ fn a_disk_that_fills_is_told_before_it_is_full() {
     // 1 MB less each minute, of 300 MB.
     let runs: Vec<(f64, usize)> = (0..280).map(|n| (3e8 - f64::from(n) * 1e6, 1)).collect();
     let past = rows(Step::Minute, &runs);
-    let played = play(&check, "here", WAIT, &Source::left("free:/"), &past);
+    let left = Source {
+        series: "free:/".to_owned(),
+        reads: Reads::Left,
+    };
+    let played = play(&check, "here", WAIT, &left, &past);
     let times: Vec<_> = told(&played)
         .iter()
         .map(|event| (event.0 / 60, event.1))
@@ -199,7 +212,7 @@ fn what_eases_repeats_by_its_new_rule_from_then_on() {
         "{kind: cpu, warn: 90, crit: 97, for: 0s, every: 60s, repeat: {warning: 90s, critical: 4h}}",
     );
     let past = rows(Step::Minute, &[(99.0, 3), (92.0, 1), (10.0, 1)]);
-    let played = play(&check, "here", WAIT, &Source::plain("cpu"), &past);
+    let played = play(&check, "here", WAIT, &plain("cpu"), &past);
     let times: Vec<_> = told(&played)
         .iter()
         .map(|event| (event.0, event.1))
@@ -217,11 +230,11 @@ fn what_eases_repeats_by_its_new_rule_from_then_on() {
 fn too_much_to_tell_is_given_up() {
     let check = check("{kind: cpu, warn: 90, for: 0s, repeat: {warning: 1s}}");
     let past = rows(Step::Quarter, &[(95.0, 5000)]);
-    let played = play(&check, "here", WAIT, &Source::plain("cpu"), &past);
+    let played = play(&check, "here", WAIT, &plain("cpu"), &past);
     assert_eq!(played.counts[&What::GoesOn], MOST - 1);
     assert!(played.given_up.is_some_and(|at| at < past[20].until));
     assert_eq!(played.newest.len(), KEPT);
-    let nothing = play(&check, "here", WAIT, &Source::plain("cpu"), &[]);
+    let nothing = play(&check, "here", WAIT, &plain("cpu"), &[]);
     assert_eq!(nothing, Played::default());
 }
 
@@ -367,7 +380,7 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let (check, changes) = runtime.block_on(watched(&yaml, &past));
         let expected = live(&check, &changes, wait, &past);
-        let played = play(&check, "here", wait, &Source::plain("file"), &past);
+        let played = play(&check, "here", wait, &plain("file"), &past);
         let is_message = |event: &&Event| event.rings || event.what == What::Recovers;
         let newest: Vec<_> = played.newest.iter().filter(is_message).map(|event| (event.at, event.what)).collect();
         for what in [What::Begins, What::GoesOn, What::Recovers] {
@@ -442,13 +455,7 @@ async fn every_kind_that_can_be_rehearsed_is_found_among_the_samples() {
 fn what_falls_is_worse_the_lower_it_is() {
     let check = check("{kind: disk, path: /, measure: free, warn: 100, crit: 50, for: 0s}");
     let past = rows(Step::Look, &[(500.0, 2), (70.0, 2), (40.0, 2), (500.0, 1)]);
-    let played = play(
-        &check,
-        "here",
-        Duration::ZERO,
-        &Source::plain("free:/"),
-        &past,
-    );
+    let played = play(&check, "here", Duration::ZERO, &plain("free:/"), &past);
     let whats: Vec<_> = played.newest.iter().map(|event| event.what).collect();
     assert_eq!(whats, [What::Begins, What::Worsens, What::Recovers]);
     assert_eq!(played.worst.map(|(_, value)| value), Some(40.0));
