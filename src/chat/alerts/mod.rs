@@ -110,7 +110,11 @@ fn heading(shown: &Shown) -> String {
             } else {
                 String::new()
             };
-            format!("{mark} <b>{open} things are wrong</b>{over}")
+            let wrong = match open {
+                1 => "1 thing is wrong".to_owned(),
+                _ => format!("{open} things are wrong"),
+            };
+            format!("{mark} <b>{wrong}</b>{over}")
         }
         Kind::Summary => format!("🔕 <b>Not told until now</b>: {state}"),
         Kind::Missed => {
