@@ -21,8 +21,6 @@ use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Of the bot's environment, what every script gets.
-const PASSED: [&str; 4] = ["PATH", "HOME", "LANG", "TZ"];
 /// Time between TERM and KILL when the script does not say.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -186,17 +184,7 @@ impl Scripts {
 
     /// What every program gets that runs for the script.
     pub(super) fn environment(&self, script: &Script) -> Vec<(String, String)> {
-        let pass = |name: &str| Some((name.to_owned(), self.env.get(name)?.to_owned()));
-        let mut env: Vec<_> = PASSED.into_iter().filter_map(pass).collect();
-        env.extend(script.env_pass.iter().filter_map(|name| pass(name)));
-        env.extend(script.secrets.iter().filter_map(|name| pass(name)));
-        env.extend(
-            script
-                .env
-                .iter()
-                .map(|(name, value)| (name.clone(), value.clone())),
-        );
-        env
+        script.environment(&self.env)
     }
 
     /// Where programs of the script run.

@@ -15,11 +15,14 @@ use super::read::{absolute, parse_name, text, texts};
 use super::schedule::{self, Schedule};
 use super::template::ArgTemplate;
 use super::tree::{Node, Value};
-use super::{Paths, YEAR, token};
+use super::{Env, Paths, YEAR, token};
 use crate::base::ids::UserId;
 use crate::base::job::{AfterCrash, OnBusy, OutputMode};
 use crate::base::name::Name;
 use crate::base::role::Role;
+
+/// Of the bot's environment, what every program gets.
+pub const PASSED: [&str; 4] = ["PATH", "HOME", "LANG", "TZ"];
 
 /// A script that may be run from the chat.
 #[derive(Clone, Debug)]
@@ -68,6 +71,21 @@ impl Script {
     pub fn program(&self) -> &Path {
         let first = self.run.first().and_then(ArgTemplate::as_literal);
         Path::new(first.unwrap_or_default())
+    }
+
+    /// The environment of every program that runs for it; nothing else of the bot's is passed on.
+    #[must_use]
+    pub fn environment(&self, env: &Env) -> Vec<(String, String)> {
+        let pass = |name: &str| Some((name.to_owned(), env.get(name)?.to_owned()));
+        let passed = PASSED
+            .into_iter()
+            .chain(self.env_pass.iter().map(String::as_str));
+        let passed = passed.chain(self.secrets.iter().map(String::as_str));
+        let set = self
+            .env
+            .iter()
+            .map(|(name, value)| (name.clone(), value.clone()));
+        passed.filter_map(pass).chain(set).collect()
     }
 
     /// The arguments that are files, with their rules.

@@ -175,6 +175,8 @@ struct Inner {
     pushed: Mutex<HashMap<JobId, Instant>>,
     closing: CancellationToken,
     followers: TaskTracker,
+    /// Runs that take no worker.
+    beside: TaskTracker,
 }
 
 impl Jobs {
@@ -202,6 +204,7 @@ impl Jobs {
                 pushed: Mutex::default(),
                 closing: CancellationToken::new(),
                 followers: TaskTracker::new(),
+                beside: TaskTracker::new(),
             }),
         }
     }
@@ -309,8 +312,18 @@ impl Jobs {
             false => store::jobs::find(&mut tx, id).await?.unwrap_or(job),
         };
         let presence = self.inner.store.presence();
+        let resumes =
+            !job.state.is_final() && !dequeued && job.new.after_crash == AfterCrash::Resume;
+        if resumes {
+            // It has an end of its own to come to, over a crash too: the wish must outlive this process.
+            store::jobs::wish_cancel(&mut tx, id, by).await?;
+            if job.state == JobState::Queued {
+                self.inner.store.commit(tx).await?;
+                return Ok(Cancelled::Stopping);
+            }
+        }
         if job.state == JobState::Running && presence.is_elsewhere(job.claimed_by.as_deref()) {
-            let noted = store::jobs::wish_cancel(&mut tx, id, by).await?;
+            let noted = resumes || store::jobs::wish_cancel(&mut tx, id, by).await?;
             let now = store::jobs::find(&mut tx, id).await?.unwrap_or(job);
             self.inner.store.commit(tx).await?;
             return Ok(match noted {

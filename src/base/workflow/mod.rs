@@ -2,8 +2,10 @@
 //!
 //! A run keeps the definition that it began with, so all of it can be stored.
 
+mod step;
 mod template;
 
+pub use step::{Answer, Said, StepRow, StepState};
 pub use template::{Source, Template, Values};
 
 use super::role::Role;

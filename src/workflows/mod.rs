@@ -1,0 +1,127 @@
+//! Workflows: runs of several steps that outlive the bot.
+//!
+//! A run is a job of the kind `workflow.run`, and its number is the run's. Its steps are rows; what follows is decided by
+//! [`plan`] from these rows alone, so a run that was killed goes on where it was. [`run`] is the shell around that.
+
+mod ask;
+mod board;
+pub mod plan;
+mod run;
+mod steps;
+
+pub use ask::Asked;
+
+use crate::base::ids::JobId;
+use crate::base::job::Ending;
+use crate::base::secret::ExposeSecret;
+use crate::base::time::Millis;
+use crate::base::workflow::Workflow;
+use crate::config::{Env, Live};
+use crate::delivery::Outbox;
+use crate::delivery::render::Size;
+use crate::drivers::web::Web;
+use crate::jobs::action::{Action, ActionCx, Reading, Stopped};
+use crate::store::Store;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
+
+/// Tells the time.
+pub type Clock = Arc<dyn Fn() -> Millis + Send + Sync>;
+
+/// The stored arguments of a run. It keeps the definition that it began with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Args {
+    /// What a person gave, to run it again by; the name is the workflow's.
+    pub given: Vec<String>,
+    /// The parameters by name, checked.
+    pub params: BTreeMap<String, String>,
+    /// The definition.
+    pub flow: Arc<Workflow>,
+}
+
+/// What runs workflows. Cheap to clone.
+#[derive(Clone)]
+pub struct Flows {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Store,
+    outbox: Outbox,
+    live: Live,
+    env: Env,
+    web: Web,
+    clock: Clock,
+    /// The runs that go on here, to be told that something was answered.
+    woken: Mutex<HashMap<JobId, Arc<Notify>>>,
+}
+
+impl Flows {
+    /// Runs workflows over these parts.
+    #[must_use]
+    pub fn new(store: Store, outbox: Outbox, live: Live, env: Env, clock: Clock) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                store,
+                outbox,
+                live,
+                env,
+                web: Web::default(),
+                clock,
+                woken: Mutex::default(),
+            }),
+        }
+    }
+
+    /// Tells a run, if it goes on here, to look again what was answered and what time it is.
+    pub fn wake(&self, job: JobId) {
+        if let Some(run) = locked(&self.inner.woken).get(&job) {
+            run.notify_one();
+        }
+    }
+}
+
+impl Inner {
+    fn now(&self) -> Millis {
+        (self.clock)()
+    }
+
+    /// What must not be seen in what a run prints.
+    fn secrets(&self, flow: &Workflow) -> Vec<String> {
+        let of_flow = flow.secrets.iter().filter_map(|name| self.env.get(name));
+        let mut secrets: Vec<String> = of_flow.map(str::to_owned).collect();
+        // A program cannot read the bot's token from its environment, but it may find the file that holds it.
+        if let Some(token) = &self.live.current().telegram.token {
+            secrets.push(token.expose_secret().to_owned());
+        }
+        secrets
+    }
+}
+
+impl Action for Flows {
+    type Args = Args;
+    const KIND: &'static str = "workflow.run";
+    const TAKES_WORKER: bool = false;
+
+    fn reading(&self, args: &Args) -> Reading {
+        Reading {
+            secrets: self.inner.secrets(&args.flow),
+            size: Size::Pipe,
+        }
+    }
+
+    async fn run(&self, args: Args, cx: ActionCx) -> Result<Ending, Stopped> {
+        let woken = Arc::new(Notify::new());
+        locked(&self.inner.woken).insert(cx.job.id, Arc::clone(&woken));
+        let id = cx.job.id;
+        let ended = run::run(Arc::clone(&self.inner), args, cx, &woken).await;
+        locked(&self.inner.woken).remove(&id);
+        ended
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
