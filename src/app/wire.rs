@@ -8,6 +8,7 @@ use crate::base::error::Result as Answer;
 use crate::base::ids::{ChatId, JobId, Place};
 use crate::base::name::Name;
 use crate::base::secret::ExposeSecret;
+use crate::base::time::Millis;
 use crate::base::upload::Uploads;
 use crate::chat::alerts::Words;
 use crate::chat::pulse::Pulse;
@@ -27,6 +28,7 @@ use crate::monitors::sampler::{Sampler, Samples};
 use crate::schedules::{self, Ends, Schedules};
 use crate::services::Services;
 use crate::store::{Location, Store};
+use crate::workflows::{Clock, Flows};
 use anyhow::{Context, Result};
 use futures::future::{BoxFuture, FutureExt};
 use std::fs::DirBuilder;
@@ -46,6 +48,8 @@ pub struct Options {
     pub rules: Option<Rules>,
     /// Whether the loops of incidents run by the clock; else whoever built the bot steps them.
     pub clock: bool,
+    /// The clock of workflows.
+    pub now: Clock,
 }
 
 impl Default for Options {
@@ -55,6 +59,7 @@ impl Default for Options {
             search_time: Duration::from_secs(2),
             rules: None,
             clock: true,
+            now: Arc::new(Millis::now),
         }
     }
 }
@@ -103,7 +108,16 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
     .context("reading the members")?;
     let marker = log_dir.display().to_string();
     let scripts = Scripts::new(live.clone(), env.clone(), fetcher, &marker);
-    let registry = Registry::default().with(scripts.clone());
+    let flows = Flows::new(
+        store.clone(),
+        outbox.clone(),
+        live.clone(),
+        env.clone(),
+        options.now,
+    );
+    let registry = Registry::default()
+        .with(scripts.clone())
+        .with(flows.clone());
     let ends = Ends::default();
     let samples = Samples::default();
     let sampler = Sampler::new(store.clone(), live.clone(), samples.clone())?;
@@ -152,6 +166,7 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
             jobs,
             incidents,
             scripts,
+            flows,
             schedules,
             searches: Arc::new(Searches::new(options.search_time)),
             samples,

@@ -15,31 +15,19 @@ use crate::base::ids::JobId;
 use crate::base::job::Ending;
 use crate::base::secret::ExposeSecret;
 use crate::base::time::Millis;
-use crate::base::workflow::Workflow;
+use crate::base::workflow::{RUN, RunArgs, Workflow};
 use crate::config::{Env, Live};
 use crate::delivery::Outbox;
 use crate::delivery::render::Size;
 use crate::drivers::web::Web;
 use crate::jobs::action::{Action, ActionCx, Reading, Stopped};
 use crate::store::Store;
-use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 /// Tells the time.
 pub type Clock = Arc<dyn Fn() -> Millis + Send + Sync>;
-
-/// The stored arguments of a run. It keeps the definition that it began with.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Args {
-    /// What a person gave, to run it again by; the name is the workflow's.
-    pub given: Vec<String>,
-    /// The parameters by name, checked.
-    pub params: BTreeMap<String, String>,
-    /// The definition.
-    pub flow: Arc<Workflow>,
-}
 
 /// What runs workflows. Cheap to clone.
 #[derive(Clone)]
@@ -101,18 +89,18 @@ impl Inner {
 }
 
 impl Action for Flows {
-    type Args = Args;
-    const KIND: &'static str = "workflow.run";
+    type Args = RunArgs;
+    const KIND: &'static str = RUN;
     const TAKES_WORKER: bool = false;
 
-    fn reading(&self, args: &Args) -> Reading {
+    fn reading(&self, args: &RunArgs) -> Reading {
         Reading {
             secrets: self.inner.secrets(&args.flow),
             size: Size::Pipe,
         }
     }
 
-    async fn run(&self, args: Args, cx: ActionCx) -> Result<Ending, Stopped> {
+    async fn run(&self, args: RunArgs, cx: ActionCx) -> Result<Ending, Stopped> {
         let woken = Arc::new(Notify::new());
         locked(&self.inner.woken).insert(cx.job.id, Arc::clone(&woken));
         let id = cx.job.id;

@@ -4,10 +4,10 @@
 
 use super::plan::{self, Halt, Plan, Verdict, step};
 use super::steps::{self, End, Event, Hand};
-use super::{Args, Inner, ask, board};
+use super::{Inner, ask, board};
 use crate::base::job::Ending;
 use crate::base::time::{Millis, human};
-use crate::base::workflow::{Source, StepRow, StepState, Values, Work};
+use crate::base::workflow::{RunArgs, Source, StepRow, StepState, Values, Work};
 use crate::delivery::Outgoing;
 use crate::jobs::action::{ActionCx, Stopped};
 use crate::jobs::live::StopReason;
@@ -32,7 +32,7 @@ const REFUSED: Duration = Duration::from_secs(1);
 struct Run {
     inner: Arc<Inner>,
     cx: ActionCx,
-    args: Args,
+    args: RunArgs,
     rows: Vec<StepRow>,
     values: Values,
     folder: PathBuf,
@@ -51,7 +51,7 @@ struct Run {
 /// Runs to the end, or until the bot stops.
 pub(super) async fn run(
     inner: Arc<Inner>,
-    args: Args,
+    args: RunArgs,
     cx: ActionCx,
     woken: &Notify,
 ) -> Result<Ending, Stopped> {

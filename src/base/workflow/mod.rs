@@ -13,7 +13,22 @@ use super::schedule::Retries;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
+
+/// The kind of job that a run is.
+pub const RUN: &str = "workflow.run";
+
+/// The stored arguments of a run. It keeps the definition that it began with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunArgs {
+    /// What a person gave, to run it again by.
+    pub given: Vec<String>,
+    /// The parameters by name, checked.
+    pub params: BTreeMap<String, String>,
+    /// The definition.
+    pub flow: Arc<Workflow>,
+}
 
 /// A workflow with its defaults resolved.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
