@@ -168,6 +168,10 @@ pub enum OnBusy {
     Queue,
     /// It is refused with the id of the running job.
     Refuse,
+    /// Those that run or wait are stopped, and it follows. No rule of a script.
+    #[serde(skip)]
+    #[schemars(skip)]
+    Replace,
 }
 
 /// How a job ended, as far as it is known.

@@ -246,11 +246,35 @@ impl Jobs {
             Added::New(id) => id,
         };
         tracing::info!(job = %id, title = row.title, asker = %row.asker, "submitted");
+        if job.on_busy == OnBusy::Replace {
+            self.make_way(grant, id, &row).await;
+        }
         let active = Arc::new(Active::new(id, row));
         active.shown.lock().await.seen.card = origin.card.is_some();
         self.open(&active);
         self.push(id).await;
         Ok(Submitted::New(id))
+    }
+
+    /// Stops what runs or waits in the lane before a job that replaces it.
+    async fn make_way(&self, grant: &Grant, id: JobId, row: &NewRow) {
+        let before = async {
+            let mut db = self.inner.store.read().await?;
+            store::jobs::before_in_lane(&mut db, &row.lane, id).await
+        };
+        let by = format!("{} (replaced by #{id})", row.asker_name);
+        match before.await {
+            Ok(before) => {
+                for other in before {
+                    if let Err(error) = self.try_cancel(grant, other, &by).await {
+                        tracing::error!(job = %other, %error, "a job that is replaced cannot be stopped; the other waits for it");
+                    }
+                }
+            }
+            Err(error) => {
+                tracing::error!(job = %id, %error, "what a job replaces cannot be looked up; it waits for it");
+            }
+        }
     }
 
     /// Writes what a submission is: the job, the decision that allowed it, the update as handled, the card's message.

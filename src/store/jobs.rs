@@ -470,6 +470,21 @@ pub async fn busy_with(db: &mut Connection, lane: &str, limit: u32) -> Result<Op
     })
 }
 
+/// The open jobs of a lane before this one, oldest first.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn before_in_lane(db: &mut Connection, lane: &str, id: JobId) -> Result<Vec<JobId>> {
+    let rows = sqlx::query(
+        "SELECT id FROM jobs WHERE state IN ('queued', 'running') AND lane = $1 AND id < $2 ORDER BY id",
+    )
+    .bind(lane)
+    .bind(id.0)
+    .fetch_all(db)
+    .await?;
+    Ok(rows.iter().map(|row| JobId(row.get(0))).collect())
+}
+
 /// The newest repetition of a job.
 ///
 /// # Errors
