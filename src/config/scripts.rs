@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::access::{self, Access};
@@ -20,6 +21,7 @@ use crate::base::ids::UserId;
 use crate::base::job::{AfterCrash, OnBusy, OutputMode};
 use crate::base::name::Name;
 use crate::base::role::Role;
+use crate::base::workflow::Workflow;
 
 /// Of the bot's environment, what every program gets.
 pub const PASSED: [&str; 4] = ["PATH", "HOME", "LANG", "TZ"];
@@ -33,6 +35,8 @@ pub struct Script {
     pub description: Option<String>,
     /// The argv with its placeholders; the first element is the program, absolute and without placeholders.
     pub run: Vec<ArgTemplate>,
+    /// What it does, when it is a workflow; `run` is empty then.
+    pub steps: Option<Arc<Workflow>>,
     /// The declared arguments, required ones first.
     pub args: Vec<Arg>,
     /// The lowest role that may run it.
@@ -109,6 +113,7 @@ impl Script {
             name,
             description: None,
             run,
+            steps: None,
             args: Vec::new(),
             role: Role::Operator,
             allow: Vec::new(),
