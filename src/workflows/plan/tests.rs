@@ -9,6 +9,7 @@ pub(super) fn step(name: &str, work: Work, needs: Vec<usize>) -> Step {
         name: name.to_owned(),
         work,
         needs,
+        part_of: None,
         when: None,
         skip_if: None,
         timeout: Duration::from_secs(60),
@@ -245,6 +246,9 @@ impl World {
                 &mut self.rows[*seq],
                 now,
             );
+        }
+        for seq in &plan.skip {
+            close(&mut self.rows[*seq], StepState::Skipped, now);
         }
         for seq in &plan.end {
             let row = &mut self.rows[*seq];
