@@ -342,7 +342,9 @@ impl GitHub {
         let message = json.as_ref().and_then(|json| json.get("message")?.as_str());
         let status = reply.status;
         let why = match (status, message) {
-            (300..400, _) => format!("The repository has another name now ({status}); write that."),
+            (300..=399, _) => {
+                format!("The repository has another name now ({status}); write that.")
+            }
             (401, _) => "GitHub does not know the token (401); make a new one.".to_owned(),
             (404, _) => {
                 "GitHub knows no such workflow or repository, or the token may not see it (404)."

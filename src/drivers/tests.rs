@@ -99,6 +99,14 @@ async fn serve(mut stream: TcpStream, tell: &(impl Fn(&Asked) -> Told + Sync)) -
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(stream.read_u8().await.ok()?);
+        if !head[0].is_ascii_uppercase() {
+            // It is asked for a safe connection.
+            stream
+                .write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+                .await
+                .ok()?;
+            return stream.shutdown().await.ok();
+        }
     }
     let head = String::from_utf8(head).unwrap();
     let mut words = head.split(' ').map(str::to_owned);

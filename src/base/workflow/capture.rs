@@ -7,7 +7,7 @@ mod plain;
 
 use super::Capture;
 use crate::base::secret::MASK;
-use plain::{plain, without_strings};
+use plain::{bare, has_sequences, plain, without_strings};
 use regex::Regex;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -149,14 +149,13 @@ impl Captures {
         }
         if long {
             shown.extend_from_slice(LEFT_OUT.as_bytes());
-        } else if !hidden.is_empty() {
-            shown.extend_from_slice(masked(&text, hidden).as_bytes());
+        } else if !has_sequences(&line) {
+            shown.extend_from_slice(masked(&text, hidden, &line).as_ref());
+        } else if hidden.is_empty() && !self.tells(&bare(&line)) {
+            shown.extend(without_strings(&line));
         } else {
-            let as_printed = without_strings(&line);
-            match self.tells(&String::from_utf8_lossy(&as_printed)) {
-                true => shown.extend_from_slice(MASK.as_bytes()),
-                false => shown.extend_from_slice(&as_printed),
-            }
+            // A sequence may stand inside of it, hold it, or take its first letter.
+            shown.extend_from_slice(MASK.as_bytes());
         }
         shown.extend(end);
     }
@@ -196,19 +195,21 @@ impl Captures {
         }
     }
 
-    /// Whether a secret shows in what was printed although it is none of the text: a sequence took its first letter.
-    fn tells(&self, printed: &str) -> bool {
+    fn tells(&self, text: &str) -> bool {
         let mut secret = self.rules.iter().filter(|rule| rule.secret);
-        secret.any(|rule| values(&rule.pattern, printed).next().is_some())
+        secret.any(|rule| values(&rule.pattern, text).next().is_some())
             || self
                 .secrets
                 .iter()
-                .any(|secret| printed.contains(secret.as_str()))
+                .any(|known| text.contains(known.as_str()))
     }
 }
 
-/// The text without these parts, which may overlap.
-fn masked(text: &str, mut hidden: Vec<Range<usize>>) -> String {
+/// The text without these parts, which may overlap; the line as it is when there are none.
+fn masked<'a>(text: &str, mut hidden: Vec<Range<usize>>, line: &'a [u8]) -> Cow<'a, [u8]> {
+    if hidden.is_empty() {
+        return Cow::Borrowed(line);
+    }
     hidden.sort_unstable_by_key(|range| (range.start, range.end));
     let mut masked = String::with_capacity(text.len());
     let mut at = 0;
@@ -220,7 +221,7 @@ fn masked(text: &str, mut hidden: Vec<Range<usize>>) -> String {
         at = at.max(range.end);
     }
     masked.push_str(&text[at..]);
-    masked
+    Cow::Owned(masked.into_bytes())
 }
 
 /// Where the values of a line are: the first group of each match, or the whole match; empty ones are none.

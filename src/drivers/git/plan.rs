@@ -72,7 +72,8 @@ fn remote(url: &str, local: bool) -> Result<Remote, String> {
             shown(url)
         )
     };
-    let odd = |c: char| c.is_whitespace() || c.is_control();
+    // Git and the reader of addresses take a backslash for different things.
+    let odd = |c: char| c.is_whitespace() || c.is_control() || c == '\\';
     if url.is_empty() || url.starts_with('-') || url.len() > LONGEST.0 || url.contains(odd) {
         return Err(wrong());
     }
@@ -89,7 +90,7 @@ fn remote(url: &str, local: bool) -> Result<Remote, String> {
     if local && url.starts_with('/') {
         return Ok(known(false, String::new()));
     }
-    let Some((scheme, _)) = url.split_once("://") else {
+    let Some((scheme, rest)) = url.split_once("://") else {
         // A colon twice names a helper program, such as `ext::`.
         let parts = url
             .split_once(':')
@@ -117,7 +118,8 @@ fn remote(url: &str, local: bool) -> Result<Remote, String> {
         None => false,
     };
     let host = parsed.host_str().unwrap_or_default();
-    let names_server = !host.is_empty() && !host.starts_with('-') && !host.contains('%');
+    let names_server =
+        !rest.starts_with('/') && !host.is_empty() && !host.starts_with('-') && !host.contains('%');
     let user_is_good = parsed.username().is_empty() || is_word(parsed.username());
     let server = match parsed.port() {
         Some(port) => format!("{scheme}://{host}:{port}"),
@@ -125,7 +127,7 @@ fn remote(url: &str, local: bool) -> Result<Remote, String> {
     };
     match scheme {
         "https" if names_server && user_is_good => Ok(known(true, server)),
-        "http" if local && here && user_is_good => Ok(known(true, server)),
+        "http" if local && here && names_server && user_is_good => Ok(known(true, server)),
         "ssh" | "git" if names_server && user_is_good => Ok(known(false, server)),
         "file" if local => Ok(known(false, String::new())),
         _ => Err(wrong()),

@@ -25,7 +25,17 @@ pub(super) fn plain(line: &[u8]) -> String {
             Piece::Control(_) | Piece::Held | Piece::Other(_) => {}
         }
     }
-    let text = String::from_utf8_lossy(&text);
+    bare(&text)
+}
+
+/// Whether any sequence begins in the line.
+pub(super) fn has_sequences(line: &[u8]) -> bool {
+    line.contains(&ESCAPE)
+}
+
+/// The text with its sequences, as if they were none.
+pub(super) fn bare(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
     let seen = |c: &char| !c.is_control() || matches!(c, '\t' | '\n');
     text.chars().filter(seen).collect()
 }

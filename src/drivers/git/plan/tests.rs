@@ -46,6 +46,7 @@ fn addresses_are_of_a_short_list() {
         "ssh://-o@host/b",
         "ssh://%2doProxyCommand=x/b",
         "https:///b",
+        "https://example.org\\@example.net/b",
         "ftp://example.org/b",
         "https://example.org/a b",
         "https://example.org/a\nb",
