@@ -57,6 +57,7 @@ pub async fn start(request: &Request, rest: &str, output: Option<OutputMode>) ->
         };
     }
     let name = typed.remove(0);
+    refuse_workflow(request, &name).await?;
     let asked = Wanted {
         given: typed,
         output,
@@ -174,7 +175,7 @@ pub async fn launch(request: &Request, wanted: Wanted, origin: Origin) -> Result
     if !script.confirm {
         return submit(request, &grant, job, origin).await;
     }
-    let argv = argv(&job)?;
+    let argv = deeds(script, &wanted.given, &job)?;
     let offer = RunOffer {
         script: script.name.to_string(),
         given: wanted.given,
@@ -184,7 +185,10 @@ pub async fn launch(request: &Request, wanted: Wanted, origin: Origin) -> Result
         retry_of: wanted.retry_of,
         reply_to: origin.reply_to,
     };
-    let shown = masked_words(request, script, &argv);
+    let shown = match script.steps {
+        None => masked_words(request, script, &argv),
+        Some(_) => scripts.mask(script, &argv.join("\n")),
+    };
     let intent = offers::keep(request, &Offer::Run(offer), offers::CONFIRM_WITHIN).await?;
     if utf16_len(&shown) > ARGV_UNITS {
         return Err(Error::refused(
@@ -226,7 +230,7 @@ pub async fn confirmed(request: &Request, offer: RunOffer) -> Result<Reply> {
         wanted.output,
         wanted.retry_of,
     )?;
-    if argv(&job)? != offer.argv {
+    if deeds(script, &wanted.given, &job)? != offer.argv {
         return Err(Error::refused(format!(
             "The configuration of {} has changed since you asked. Send /run again to see what it does now.",
             script.name
@@ -266,7 +270,7 @@ pub async fn list(request: &Request, page: usize, output: Option<OutputMode>) ->
     let config = request.services.live.current();
     let mine: Vec<&Script> = mine(request, &config).collect();
     if mine.is_empty() {
-        let why = match config.scripts.is_empty() {
+        let why = match config.scripts.values().all(is_workflow) {
             true => "No scripts are configured yet. Add some under scripts: in the configuration.",
             false => {
                 "No script is open to your role here; you may look at /jobs. An owner can change that."
@@ -348,10 +352,30 @@ async fn permit<'a>(
     Ok((script, grant))
 }
 
-/// The scripts that the caller may run here.
+/// The scripts that the caller may run here; workflows have a command of their own.
 fn mine<'a>(request: &Request, config: &'a Config) -> impl Iterator<Item = &'a Script> {
-    let may = |script: &&Script| request.may_run(script.name.as_str(), script.role);
+    let may = |script: &&Script| {
+        !is_workflow(script) && request.may_run(script.name.as_str(), script.role)
+    };
     config.scripts.values().filter(may)
+}
+
+fn is_workflow(script: &Script) -> bool {
+    script.steps.is_some()
+}
+
+/// Says of a workflow how it is started.
+async fn refuse_workflow(request: &Request, name: &str) -> Result<()> {
+    let config = request.services.live.current();
+    let Some(workflow) = script::find(&config, name).filter(|script| is_workflow(script)) else {
+        return Ok(());
+    };
+    let asked = Asked::new("script.list", "", Role::Viewer);
+    request.allow(asked).await?;
+    let name = &workflow.name;
+    Err(Error::refused(format!(
+        "{name} is a workflow. Write /workflow run {name}."
+    )))
 }
 
 fn unknown(request: &Request, config: &Config, name: &str) -> Error {
@@ -392,6 +416,14 @@ pub(super) async fn check_choices(
         .then(|| scripts.begin_look(request.actor.id))
         .transpose()?;
     scripts.check_choices(script, given).await
+}
+
+/// What is executed: the argv, or of a workflow a line for each step, with the given values in it.
+fn deeds(script: &Script, given: &[String], job: &NewJob) -> Result<Vec<String>> {
+    match &script.steps {
+        None => argv(job),
+        Some(workflow) => Ok(workflow.outline(&script.params(given)?)),
+    }
 }
 
 pub(super) fn argv(job: &NewJob) -> Result<Vec<String>> {
