@@ -79,7 +79,10 @@ pub fn next(flow: &Workflow, rows: &[StepRow], halt: Option<Halt>, now: Millis) 
             StepState::Waiting => {
                 let mut needs = step.needs.iter().map(|need| states[*need]);
                 let never = |state: StepState| state.is_over() && !state.lets_on();
-                if step.part_of.is_some_and(|call| states[call] == StepState::Skipped) {
+                if step
+                    .part_of
+                    .is_some_and(|call| states[call] == StepState::Skipped)
+                {
                     plan.skip.push(seq);
                     states[seq] = StepState::Skipped;
                 } else if halted || needs.clone().any(never) {

@@ -30,9 +30,7 @@ pub(super) async fn bring(inner: &Inner, hand: &Hand) -> End {
             End::Over(Ending::Exited(0), found)
         }
         Err(Failed::Cancelled) => End::Stopped,
-        Err(Failed::TimedOut(_)) => {
-            End::Over(Ending::TimedOut(hand.step.timeout), BTreeMap::new())
-        }
+        Err(Failed::TimedOut(_)) => End::Over(Ending::TimedOut(hand.step.timeout), BTreeMap::new()),
         Err(failed @ (Failed::Wrong(_) | Failed::Broken(_) | Failed::Exited { .. })) => {
             broken(failed.to_string().trim_end_matches('.'))
         }

@@ -20,7 +20,10 @@ pub(super) async fn ask(inner: &Inner, hand: &Hand) -> End {
     printer.finish();
     match asked {
         Ok(found) if printer.missing().is_empty() => End::Over(Ending::Exited(0), found),
-        Ok(_) => broken(format!("the answer has no {}", printer.missing().join(", "))),
+        Ok(_) => broken(format!(
+            "the answer has no {}",
+            printer.missing().join(", ")
+        )),
         Err(why) => broken(why.trim_end_matches('.')),
     }
 }
@@ -43,7 +46,8 @@ async fn answer(
     };
     let fill = |template: &Template| template.fill(&hand.values);
     let address = fill(url)?;
-    let url = Url::parse(&address).map_err(|error| format!("`{address}` is no address: {error}"))?;
+    let url =
+        Url::parse(&address).map_err(|error| format!("`{address}` is no address: {error}"))?;
     let mut question = Question::new(method, url, hand.step.timeout);
     for (name, value) in headers {
         question.headers.push((name.clone(), fill(value)?));

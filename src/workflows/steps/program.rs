@@ -100,7 +100,12 @@ async fn drive(hand: &Hand, spec: Spec, secrets: &[String], serves: bool) -> End
     let (whole, looks) = (printer.whole(), !hand.step.capture.is_empty());
     let stop = hand.stop.child_token();
     let late = CancellationToken::new();
-    let within = hand.step.capture.values().filter_map(|one| one.within).max();
+    let within = hand
+        .step
+        .capture
+        .values()
+        .filter_map(|one| one.within)
+        .max();
     let ready = async {
         match (looks, within.or(serves.then_some(FOUND_WITHIN))) {
             (true, Some(within)) => {
