@@ -166,6 +166,35 @@ pub(super) fn notice(job: &Job, seq: usize, text: &str) -> Outgoing {
         .of_job(job.id)
 }
 
+/// The message that a run begins.
+pub(super) fn begun(job: &Job) -> Outgoing {
+    let html = format!("▶️ <b>{}</b> · #{} begins", escape(&job.new.title), job.id);
+    told(job, "begun", html).silent(true)
+}
+
+/// The message that a step is over; `line` is that of the card.
+pub(super) fn step_over(job: &Job, seq: usize, line: &str) -> Outgoing {
+    let html = format!("{line}\n<b>{}</b> · #{}", escape(&job.new.title), job.id);
+    told(job, &format!("over:{seq}"), html).silent(true)
+}
+
+/// The message that a run is over.
+pub(super) fn over(job: &Job, mark: &str, words: &str) -> Outgoing {
+    let html = format!(
+        "{mark} <b>{}</b> · #{} · {words}",
+        escape(&job.new.title),
+        job.id
+    );
+    told(job, "over", html)
+}
+
+/// A message that is made once.
+fn told(job: &Job, what: &str, html: String) -> Outgoing {
+    Outgoing::text(job.new.place, html, Vec::new())
+        .source(format!("flow:{}:{what}", job.id))
+        .of_job(job.id)
+}
+
 fn place(job: &Job, seq: usize, html: String, buttons: Vec<Vec<Button>>) -> Outgoing {
     Outgoing::text(job.new.place, html, buttons)
         .slot(slot(job.id, seq))

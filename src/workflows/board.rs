@@ -85,22 +85,29 @@ pub(super) fn words(ending: &Ending) -> String {
     }
 }
 
-fn lines(flow: &Workflow, rows: &[StepRow], now: Millis) -> Vec<String> {
-    let line = |seq: usize| {
-        let row = &rows[seq];
-        let name = step(flow, seq).map_or("", |step| step.name.as_str());
-        let (mark, note) = state(flow, seq, row, now);
-        let took = match row.state {
-            StepState::Waiting | StepState::Skipped | StepState::Blocked => None,
-            _ => row.took(now),
-        };
-        let took = took.map_or_else(String::new, |took| format!(" {}", human(whole(took, row))));
-        let note = match note.is_empty() {
-            true => String::new(),
-            false => format!(" · {}", escape(&note)),
-        };
-        format!("{mark} {}{took}{note}", escape(name))
+/// The line of a step that is over and had its turn.
+pub(super) fn line_over(flow: &Workflow, seq: usize, row: &StepRow, now: Millis) -> Option<String> {
+    let shown = row.state.is_over() && row.state != StepState::Blocked;
+    shown.then(|| line_of(flow, seq, row, now))
+}
+
+fn line_of(flow: &Workflow, seq: usize, row: &StepRow, now: Millis) -> String {
+    let name = step(flow, seq).map_or("", |step| step.name.as_str());
+    let (mark, note) = state(flow, seq, row, now);
+    let took = match row.state {
+        StepState::Waiting | StepState::Skipped | StepState::Blocked => None,
+        _ => row.took(now),
     };
+    let took = took.map_or_else(String::new, |took| format!(" {}", human(whole(took, row))));
+    let note = match note.is_empty() {
+        true => String::new(),
+        false => format!(" · {}", escape(&note)),
+    };
+    format!("{mark} {}{took}{note}", escape(name))
+}
+
+fn lines(flow: &Workflow, rows: &[StepRow], now: Millis) -> Vec<String> {
+    let line = |seq: usize| line_of(flow, seq, &rows[seq], now);
     if rows.len() <= SHOWN {
         return (0..rows.len()).map(line).collect();
     }

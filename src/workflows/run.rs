@@ -10,6 +10,7 @@ use crate::base::time::{Millis, human};
 use crate::base::workflow::capture::Found;
 use crate::base::workflow::{RunArgs, Source, StepRow, StepState, Values, Work};
 use crate::delivery::Outgoing;
+use crate::delivery::card::Board;
 use crate::jobs::action::{ActionCx, Stopped};
 use crate::jobs::live::StopReason;
 use crate::store;
@@ -90,6 +91,10 @@ pub(super) async fn run(
         run.launch();
         run.show();
         if let Some(verdict) = plan.over {
+            if run.args.flow.notify.end {
+                run.messages.push(run.end_told(verdict));
+                run.write().await?;
+            }
             confide::take_back(&run.inner, &run.cx.job, &run.args.flow);
             return Ok(run.ending(verdict));
         }
@@ -119,6 +124,9 @@ impl Run {
         if self.rows.len() != count {
             self.rows = vec![StepRow::new(); count];
             self.dirty = (0..count).collect();
+            if self.args.flow.notify.start {
+                self.messages.push(ask::begun(&self.cx.job));
+            }
         }
         for (name, value) in &self.args.params {
             self.values.set(Source::Param(name.clone()), value);
@@ -516,6 +524,14 @@ impl Run {
         if self.dirty.is_empty() && self.messages.is_empty() {
             return Ok(());
         }
+        if self.args.flow.notify.steps {
+            let now = self.inner.now();
+            for seq in &self.dirty {
+                let line = board::line_over(&self.args.flow, *seq, &self.rows[*seq], now);
+                let told = line.map(|line| ask::step_over(&self.cx.job, *seq, &line));
+                self.messages.extend(told);
+            }
+        }
         loop {
             match self.try_write().await {
                 Ok(()) => break,
@@ -574,15 +590,28 @@ impl Run {
             .show(Arc::new(move || board::live(&flow, &rows, id, clock())));
     }
 
-    fn ending(&self, verdict: Verdict) -> Ending {
-        let now = self.inner.now();
-        let took = plan::took(&self.rows, now);
-        let by = match self.cx.stop_reason() {
+    /// Who stopped the run, if somebody did.
+    fn stopped_by(&self) -> Option<String> {
+        match self.cx.stop_reason() {
             Some(StopReason::Cancelled(by)) => Some(by),
             Some(StopReason::Shutdown) | None => self.cx.job.cancel_by.clone(),
-        };
+        }
+    }
+
+    fn last(&self, verdict: Verdict) -> Board {
+        let now = self.inner.now();
+        let (took, by) = (plan::took(&self.rows, now), self.stopped_by());
         let (flow, id) = (&self.args.flow, self.cx.job.id);
-        let last = board::last(flow, &self.rows, id, verdict, by.as_deref(), took, now);
+        board::last(flow, &self.rows, id, verdict, by.as_deref(), took, now)
+    }
+
+    fn end_told(&self, verdict: Verdict) -> Outgoing {
+        let (mark, words) = self.last(verdict).outcome.unwrap_or_default();
+        ask::over(&self.cx.job, mark, &words)
+    }
+
+    fn ending(&self, verdict: Verdict) -> Ending {
+        let (by, last) = (self.stopped_by(), self.last(verdict));
         self.cx.output.show(Arc::new(move || last.clone()));
         match verdict {
             Verdict::Succeeded | Verdict::Warnings => Ending::Exited(0),
