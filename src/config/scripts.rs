@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::access::{self, Access};
-use super::args::{self, Arg};
+use super::args::{self, Arg, Matching};
 use super::fault::{At, Report};
 use super::jobs::MAX_GRACE;
 use super::kind::{FileRule, Kind};
@@ -211,6 +211,7 @@ fn script(
     script.args = args::read(
         map.list("args", report),
         &format!("{path}.args"),
+        Matching::Whole,
         paths,
         report,
     );

@@ -96,7 +96,7 @@ fn every_example_in_the_documented_file_loads() {
         .collect();
     assert_eq!(
         scheduled,
-        ["morning", "hourly", "nightly", "pages", "release"]
+        ["morning", "hourly", "nightly", "release", "pages"]
     );
     assert_eq!(loaded.warnings.len(), 1);
 }

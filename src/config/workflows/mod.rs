@@ -11,10 +11,11 @@ mod step;
 mod work;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::access::{self, Access};
-use super::args;
+use super::args::{self, Matching};
 use super::fault::{At, Report};
 use super::kind::Kind;
 use super::map::Map;
@@ -152,7 +153,6 @@ fn flow(
         _ => Vec::new(),
     };
     script.secrets = secrets(&mut map, &set, around.paths, report);
-    let (schedule, interval) = when(&script, &mut map, around, report);
     let mut workflow = Workflow {
         name: script.name.to_string(),
         params: script.args.iter().filter_map(args::Arg::rule).collect(),
@@ -170,6 +170,9 @@ fn flow(
         secrets: script.secrets.clone(),
     };
     let undo_for = map.get("undo_for").is_some();
+    // Its steps follow; that it is a workflow counts from here on.
+    script.steps = Some(Arc::new(workflow.clone()));
+    let (schedule, interval) = when(&script, &mut map, around, report);
     let declared = script.args.clone();
     let mut reader = Reader::new(around.paths, &declared, around.timeout, report);
     workflow.env = reader.env(&mut map);
@@ -203,7 +206,13 @@ fn read_params(
     report: &mut Report,
 ) {
     let nodes = map.list("params", report);
-    script.args = args::read(nodes, &format!("{path}.params"), around.paths, report);
+    script.args = args::read(
+        nodes,
+        &format!("{path}.params"),
+        Matching::AsAnchored,
+        around.paths,
+        report,
+    );
     for arg in &script.args {
         let named = nodes.iter().find(|node| match &node.value {
             Value::Map(entries) => entries.iter().any(|entry| {
