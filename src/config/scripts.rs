@@ -149,11 +149,18 @@ impl Catalog {
                 true
             }
             Some(first) => {
-                let line = match first {
-                    At::Line(line, _) => *line,
-                    At::File | At::Variable(_) => 0,
+                let place = match first {
+                    At::Beside(..) => "in a file of `workflows_dir`".to_owned(),
+                    At::Line(..) | At::File | At::Variable(_) => {
+                        format!("in line {}", first.line())
+                    }
                 };
-                report.fault(at, format!("a script named `{name}` already stands in line {line}; give each its own name"));
+                report.fault(
+                    at,
+                    format!(
+                        "a script named `{name}` already stands {place}; give each its own name"
+                    ),
+                );
                 false
             }
         }
@@ -270,31 +277,9 @@ fn read_process(script: &mut Script, map: &mut Map<'_>, paths: &Paths<'_>, repor
             }
         }
     }
-    script.env_pass = variables(map, "env_pass", report)
-        .into_iter()
-        .map(|(name, _)| name.to_owned())
-        .collect();
-    for (name, at) in variables(map, "secrets", report) {
-        if script.env.contains_key(name) {
-            report.fault(at, format!("`{name}` is set under `env` and listed under `secrets`; keep it under `secrets` only"));
-        }
-        match paths.env.get(name) {
-            None => report.warn(
-                at,
-                format!(
-                    "the secret {name} is not in the bot's environment; the script will not get it"
-                ),
-            ),
-            Some(value) if value.chars().count() < 4 => {
-                report.warn(
-                    at,
-                    format!("the secret {name} is shorter than 4 characters; it cannot be masked"),
-                );
-            }
-            Some(_) => {}
-        }
-        script.secrets.push(name.to_owned());
-    }
+    script.env_pass = passed(map, report);
+    let set: Vec<String> = script.env.keys().cloned().collect();
+    script.secrets = secrets(map, &set, paths, report);
     if let Some(node) = map.optional("cwd")
         && let Some(written) = text(node, &map.name("cwd"), report)
     {
@@ -312,6 +297,44 @@ fn read_process(script: &mut Script, map: &mut Map<'_>, paths: &Paths<'_>, repor
     }
 }
 
+/// The variables that are passed on.
+pub(super) fn passed(map: &mut Map<'_>, report: &mut Report) -> Vec<String> {
+    let names = variables(map, "env_pass", report).into_iter();
+    names.map(|(name, _)| name.to_owned()).collect()
+}
+
+/// The variables that are passed on and masked; none of them may be among those that are set.
+pub(super) fn secrets(
+    map: &mut Map<'_>,
+    set: &[String],
+    paths: &Paths<'_>,
+    report: &mut Report,
+) -> Vec<String> {
+    let mut secrets = Vec::new();
+    for (name, at) in variables(map, "secrets", report) {
+        if set.iter().any(|known| known == name) {
+            report.fault(at, format!("`{name}` is set under `env` and listed under `secrets`; keep it under `secrets` only"));
+        }
+        match paths.env.get(name) {
+            None => report.warn(
+                at,
+                format!(
+                    "the secret {name} is not in the bot's environment; the script will not get it"
+                ),
+            ),
+            Some(value) if value.chars().count() < 4 => {
+                report.warn(
+                    at,
+                    format!("the secret {name} is shorter than 4 characters; it cannot be masked"),
+                );
+            }
+            Some(_) => {}
+        }
+        secrets.push(name.to_owned());
+    }
+    secrets
+}
+
 /// A list of names of environment variables.
 fn variables<'a>(
     map: &mut Map<'a>,
@@ -326,8 +349,8 @@ fn variables<'a>(
     names
 }
 
-/// Whether a text is the name of a variable that a script may have.
-fn variable_name(name: &str, at: &At, report: &mut Report) -> bool {
+/// Whether a text is the name of a variable that a program may have.
+pub(super) fn variable_name(name: &str, at: &At, report: &mut Report) -> bool {
     let shape = !name.is_empty()
         && !name.starts_with(|c: char| c.is_ascii_digit())
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');

@@ -2,9 +2,12 @@
 //!
 //! A run keeps the definition that it began with, so all of it can be stored.
 
+mod param;
 mod step;
 mod template;
+mod words;
 
+pub use param::{Form, Param};
 pub use step::{Answer, Said, StepRow, StepState};
 pub use template::{Source, Template, Values};
 
@@ -35,8 +38,8 @@ pub struct RunArgs {
 pub struct Workflow {
     /// Its name, unique among scripts and workflows.
     pub name: String,
-    /// The names of what must be given or has a default.
-    pub params: Vec<String>,
+    /// Its parameters, in their order.
+    pub params: Vec<Param>,
     /// What becomes of a start while it runs.
     pub concurrency: Concurrency,
     /// How many steps run at once, where none needs the other.
@@ -45,7 +48,7 @@ pub struct Workflow {
     pub max_duration: Option<Duration>,
     /// What is told beside the card.
     pub notify: Notify,
-    /// The steps, each after all that it needs.
+    /// The steps, each after all that it needs; in place of a call, those of the called workflow follow it.
     pub steps: Vec<Step>,
     /// Run one after the other at the end, however the rest went.
     pub always: Vec<Step>,
@@ -94,6 +97,8 @@ pub struct Step {
     pub work: Work,
     /// The indexes of the steps that must be over before it begins; all are smaller than its own.
     pub needs: Vec<usize>,
+    /// The index among `steps` of the call that brought it: it runs only if that succeeded, and is skipped if that was.
+    pub part_of: Option<usize>,
     /// It runs only if this holds.
     pub when: Option<Condition>,
     /// It is skipped if this program exits with 0.
@@ -126,7 +131,9 @@ pub struct Step {
 pub enum Work {
     /// Runs a program.
     Run {
-        /// The program and its arguments.
+        /// The program and its arguments. The program is an absolute path, begins with `{{ run.dir }}/`, or is a bare name
+        /// that is looked up in `PATH` when it starts, since an earlier step may install it. So it is wherever a program
+        /// is named.
         argv: Vec<Template>,
     },
     /// Runs a configured script.
@@ -138,7 +145,7 @@ pub enum Work {
     },
     /// Brings a folder of the run to the state of a git repository.
     Git {
-        /// The repository: https, ssh or git, or a path below a configured root.
+        /// The repository: an address that [`git_address`] takes.
         url: Template,
         /// The branch or tag; the default branch when there is none.
         branch: Option<Template>,
@@ -194,7 +201,9 @@ pub enum Work {
     Call {
         /// The workflow.
         workflow: String,
-        /// Its parameters.
+        /// What it may be given, as it was when the run began.
+        params: Vec<Param>,
+        /// What it is given.
         given: BTreeMap<String, Template>,
     },
     /// Writes a message.
@@ -289,11 +298,90 @@ impl Step {
     }
 
     /// The folder of its programs, below `run`.
-    #[must_use]
+    ///
+    /// # Errors
+    /// Which value its name lacks.
     pub fn folder(&self, run: &std::path::Path, values: &Values) -> Result<PathBuf, String> {
         match &self.cwd {
             Some(cwd) => Ok(run.join(cwd.fill(values)?)),
             None => Ok(run.to_path_buf()),
+        }
+    }
+}
+
+/// Whether git may be given this address: `https://`, `ssh://`, `git://`, or `person@host:path`.
+///
+/// # Errors
+/// What is wrong with it, and what would be right.
+pub fn git_address(address: &str) -> Result<(), String> {
+    let wrong = || {
+        format!(
+            "`{address}` is no address for git; write one that begins with https://, ssh:// or git://, or git@host:path"
+        )
+    };
+    let plain = !address.chars().any(|c| c.is_control() || c.is_whitespace());
+    let host = |rest: &str| {
+        let host = rest.split(['/', ':']).next().unwrap_or_default();
+        let host = host.rsplit('@').next().unwrap_or_default();
+        !host.is_empty() && !rest.starts_with('-') && !host.starts_with('-')
+    };
+    let known = ["https://", "ssh://", "git://"];
+    let by_scheme = known
+        .iter()
+        .find_map(|scheme| address.strip_prefix(scheme))
+        .is_some_and(host);
+    let by_person = || {
+        let (person, rest) = address.split_once('@')?;
+        let word = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        let (at, path) = rest.split_once(':')?;
+        let good = !person.is_empty()
+            && !person.starts_with('-')
+            && person.chars().all(word)
+            && !at.is_empty()
+            && !at.starts_with('-')
+            && at.chars().all(word)
+            && !path.is_empty()
+            && !path.starts_with(':');
+        good.then_some(())
+    };
+    match plain && (by_scheme || by_person().is_some()) {
+        true => Ok(()),
+        false => Err(wrong()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::git_address;
+
+    #[test]
+    fn git_is_given_addresses_of_servers_alone() {
+        for good in [
+            "https://example.com/x.git",
+            "https://person@example.com:8443/x.git",
+            "ssh://git@example.com/x.git",
+            "git://127.0.0.1:9418/x",
+            "git@example.com:some/x.git",
+        ] {
+            assert_eq!(git_address(good), Ok(()), "{good}");
+        }
+        for bad in [
+            "",
+            "x",
+            "/srv/x.git",
+            "file:///srv/x.git",
+            "http://example.com/x.git",
+            "ext::sh -c id",
+            "https://",
+            "https:///x",
+            "ssh://-oProxyCommand=id/x",
+            "-u@host:x",
+            "git@-oProxyCommand=id:x",
+            "git@host:",
+            "a@ext::sh",
+            "https://example.com/a b",
+        ] {
+            assert!(git_address(bad).is_err(), "{bad}");
         }
     }
 }

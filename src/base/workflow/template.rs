@@ -145,6 +145,44 @@ impl Template {
         Ok(Self { pieces })
     }
 
+    /// The text, when there is no place in it.
+    #[must_use]
+    pub fn as_literal(&self) -> Option<&str> {
+        match self.pieces.as_slice() {
+            [Piece::Text(text)] => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The value, when it is one and nothing else.
+    #[must_use]
+    pub fn as_value(&self) -> Option<&Source> {
+        match self.pieces.as_slice() {
+            [Piece::Value(source)] => Some(source),
+            _ => None,
+        }
+    }
+
+    /// The text before the first place; empty when it begins with one.
+    #[must_use]
+    pub fn beginning(&self) -> &str {
+        match self.pieces.first() {
+            Some(Piece::Text(text)) => text,
+            Some(Piece::Value(_)) | None => "",
+        }
+    }
+
+    /// The same with this text in front.
+    #[must_use]
+    pub fn prefixed(&self, text: &str) -> Self {
+        let mut pieces = self.pieces.clone();
+        match pieces.first_mut() {
+            Some(Piece::Text(first)) => first.insert_str(0, text),
+            Some(Piece::Value(_)) | None => pieces.insert(0, Piece::Text(text.to_owned())),
+        }
+        Self { pieces }
+    }
+
     /// What it needs.
     pub fn sources(&self) -> impl Iterator<Item = &Source> {
         self.pieces.iter().filter_map(|piece| match piece {

@@ -9,6 +9,7 @@ pub(super) fn step(name: &str, work: Work, needs: Vec<usize>) -> Step {
         name: name.to_owned(),
         work,
         needs,
+        part_of: None,
         when: None,
         skip_if: None,
         timeout: Duration::from_secs(60),
