@@ -85,12 +85,22 @@ pub struct Config {
     pub alerts: Alerts,
     /// What may be run, by name; workflows, and those of Octopus lists, included.
     pub scripts: BTreeMap<Name, Script>,
+    /// Where further workflows are, a file each; absolute.
+    pub workflows_dir: Option<PathBuf>,
     /// The disks that are watched.
     pub monitored_devices: Vec<Device>,
     /// When scripts run by themselves, each under the name of its script.
     pub schedules: Vec<Schedule>,
     /// What is watched, by name; the disks above and the defaults included.
     pub checks: BTreeMap<Name, Check>,
+}
+
+impl Config {
+    /// The workflows among the scripts.
+    pub fn workflows(&self) -> impl Iterator<Item = &Script> {
+        let scripts = self.scripts.values();
+        scripts.filter(|script| script.steps.is_some())
+    }
 }
 
 /// A configuration that was read without a fault.
@@ -290,8 +300,9 @@ fn build(
     let mut catalog = scripts::Catalog::default();
     let mut schedules = scripts::read(&mut root, &paths, &access, &mut catalog, report);
     schedules.extend(octopus::read(&mut root, &paths, &mut catalog, report));
-    // What the folder holds was read with the file.
-    root.get("workflows_dir");
+    // What the folder holds was read with the file, and what is wrong with it was told.
+    let folder = workflows::folder(&mut root, &base_dir, &mut Report::default());
+    let workflows_dir = folder.map(|(folder, _)| folder);
     let beside = workflows::parse(beside, report);
     let around = workflows::Around {
         paths: &paths,
@@ -320,6 +331,7 @@ fn build(
         jobs,
         alerts,
         scripts: catalog.scripts,
+        workflows_dir,
         monitored_devices,
         schedules,
         checks,

@@ -35,8 +35,6 @@ pub struct Script {
     pub description: Option<String>,
     /// The argv with its placeholders; the first element is the program, absolute and without placeholders.
     pub run: Vec<ArgTemplate>,
-    /// What it does, when it is a workflow; `run` is empty then.
-    pub steps: Option<Arc<Workflow>>,
     /// The declared arguments, required ones first.
     pub args: Vec<Arg>,
     /// The lowest role that may run it.
@@ -67,6 +65,8 @@ pub struct Script {
     pub secrets: Vec<String>,
     /// Its working directory, absolute; `None`: the base directory.
     pub cwd: Option<PathBuf>,
+    /// Of a workflow: its steps, which take the place of `run`.
+    pub steps: Option<Arc<Workflow>>,
 }
 
 impl Script {
@@ -113,7 +113,6 @@ impl Script {
             name,
             description: None,
             run,
-            steps: None,
             args: Vec::new(),
             role: Role::Operator,
             allow: Vec::new(),
@@ -129,6 +128,7 @@ impl Script {
             env_pass: Vec::new(),
             secrets: Vec::new(),
             cwd: None,
+            steps: None,
         }
     }
 }

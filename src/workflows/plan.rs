@@ -39,6 +39,8 @@ pub struct Plan {
     pub start: Vec<usize>,
     /// These never run.
     pub block: Vec<usize>,
+    /// These need not run: what they are a part of did not.
+    pub skip: Vec<usize>,
     /// These are told to end: they run, and the run is halted; or they are services, and the rest is over.
     pub end: Vec<usize>,
     /// Nobody needs to answer these any more.
@@ -77,7 +79,13 @@ pub fn next(flow: &Workflow, rows: &[StepRow], halt: Option<Halt>, now: Millis) 
             StepState::Waiting => {
                 let mut needs = step.needs.iter().map(|need| states[*need]);
                 let never = |state: StepState| state.is_over() && !state.lets_on();
-                if halted || needs.clone().any(never) {
+                if step
+                    .part_of
+                    .is_some_and(|call| states[call] == StepState::Skipped)
+                {
+                    plan.skip.push(seq);
+                    states[seq] = StepState::Skipped;
+                } else if halted || needs.clone().any(never) {
                     plan.block.push(seq);
                     states[seq] = StepState::Blocked;
                 } else if needs.all(StepState::lets_on) {
@@ -115,7 +123,7 @@ pub fn next(flow: &Workflow, rows: &[StepRow], halt: Option<Halt>, now: Millis) 
     let is_up = |state: &StepState| *state == StepState::Up;
     let open = |state: &StepState| !state.is_over() && !is_up(state);
     // What never runs is judged before what comes of all.
-    if !plan.block.is_empty() || states.iter().any(open) {
+    if !plan.block.is_empty() || !plan.skip.is_empty() || states.iter().any(open) {
         return plan;
     }
     if states.iter().any(is_up) {
@@ -124,7 +132,14 @@ pub fn next(flow: &Workflow, rows: &[StepRow], halt: Option<Halt>, now: Millis) 
         return plan;
     }
     let open = always.iter().position(|row| !row.state.is_over());
+    let unused = |at: usize| {
+        let call = flow.always.get(at).and_then(|step| step.part_of);
+        call.is_some_and(|call| states[call] == StepState::Skipped || !states[call].lets_on())
+    };
     match open {
+        Some(at) if always[at].state == StepState::Waiting && unused(at) => {
+            plan.skip.push(count + at);
+        }
         Some(at) if always[at].state == StepState::Waiting => match always[at].until {
             Some(until) if until > now => plan.wake_by(until),
             Some(_) | None => plan.start.push(count + at),

@@ -197,6 +197,11 @@ impl Run {
                 again = true;
             }
         }
+        for seq in &plan.skip {
+            plan::close(&mut self.rows[*seq], StepState::Skipped, now);
+            self.dirty.insert(*seq);
+            again = true;
+        }
         for seq in &plan.end {
             if let Some(stop) = self.stops.get(seq) {
                 stop.cancel();

@@ -2,6 +2,7 @@
 //!
 //! A run keeps the definition that it began with, so all of it can be stored.
 
+pub mod capture;
 mod param;
 mod step;
 mod template;

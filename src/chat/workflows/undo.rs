@@ -9,7 +9,7 @@ use crate::base::ids::JobId;
 use crate::base::job::{AfterCrash, JobState, OnBusy, OutputMode};
 use crate::base::text::{escape, pre, shorten};
 use crate::base::time::Millis;
-use crate::base::workflow::{RUN, RunArgs, StepRow};
+use crate::base::workflow::{RUN, RunArgs, Source, StepRow};
 use crate::chat::reply::Reply;
 use crate::chat::request::Request;
 use crate::jobs::{NewJob, Origin, Submitted};
@@ -25,7 +25,9 @@ const SHOWN: usize = 3000;
 /// The refusal in words, or a failure of ours.
 pub async fn ask(request: &Request, id: JobId) -> Result<Reply> {
     let (job, args, rows, _) = offered(request, id, "workflow.undo.ask").await?;
-    let lines = undo::words(&args, &rows, &look::given(&args));
+    let mut values = look::given(&args);
+    values.set(Source::Run("id".to_owned()), id.to_string());
+    let lines = undo::words(&args, &rows, &values);
     let masked = request.services.flows.mask(&args.flow, &lines.join("\n"));
     Ok(Reply::html(format!(
         "Take back <b>{}</b> · #{id}? This runs, one after the other:\n{}",

@@ -247,6 +247,9 @@ impl World {
                 now,
             );
         }
+        for seq in &plan.skip {
+            close(&mut self.rows[*seq], StepState::Skipped, now);
+        }
         for seq in &plan.end {
             let row = &mut self.rows[*seq];
             let to = if row.state == StepState::Up {
