@@ -50,6 +50,8 @@ pub struct Options {
     pub clock: bool,
     /// The clock of workflows.
     pub now: Clock,
+    /// Whether steps of workflows may take git repositories from folders of this machine.
+    pub local_git: bool,
 }
 
 impl Default for Options {
@@ -60,6 +62,7 @@ impl Default for Options {
             rules: None,
             clock: true,
             now: Arc::new(Millis::now),
+            local_git: false,
         }
     }
 }
@@ -108,13 +111,14 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
     .context("reading the members")?;
     let marker = log_dir.display().to_string();
     let scripts = Scripts::new(live.clone(), env.clone(), fetcher, &marker);
-    let flows = Flows::new(
+    let parts = (
         store.clone(),
         outbox.clone(),
+        access.clone(),
         live.clone(),
         env.clone(),
-        options.now,
     );
+    let flows = Flows::new(parts, options.now, options.local_git);
     let registry = Registry::default()
         .with(scripts.clone())
         .with(flows.clone());

@@ -268,13 +268,14 @@ impl GitHub {
         page: usize,
     ) -> Result<Listed, Unknown> {
         let mut place = self.place(target, &["actions", "workflows", &target.file, "runs"]);
-        let mut pairs = place.query_pairs_mut();
-        pairs.extend_pairs(query);
-        pairs.append_pair("per_page", &PAGE.to_string());
-        if page > 1 {
-            pairs.append_pair("page", &page.to_string());
+        {
+            let mut pairs = place.query_pairs_mut();
+            pairs.extend_pairs(query);
+            pairs.append_pair("per_page", &PAGE.to_string());
+            if page > 1 {
+                pairs.append_pair("page", &page.to_string());
+            }
         }
-        drop(pairs);
         let reply = self.ask(place).await?;
         let json = self.json(&reply)?;
         read_list(&json, (page - 1) * PAGE, PAGE).map_err(|why| self.unknown(&why))

@@ -5,6 +5,7 @@
 
 mod ask;
 mod board;
+mod confide;
 pub mod look;
 pub mod plan;
 mod run;
@@ -13,6 +14,7 @@ pub mod undo;
 
 pub use ask::Asked;
 
+use crate::access::Access;
 use crate::base::ids::JobId;
 use crate::base::job::Ending;
 use crate::base::secret::ExposeSecret;
@@ -32,6 +34,9 @@ use tokio::sync::Notify;
 /// Tells the time.
 pub type Clock = Arc<dyn Fn() -> Millis + Send + Sync>;
 
+/// What workflows are run over.
+pub type Parts = (Store, Outbox, Access, Live, Env);
+
 /// What runs workflows. Cheap to clone.
 #[derive(Clone)]
 pub struct Flows {
@@ -41,25 +46,31 @@ pub struct Flows {
 struct Inner {
     store: Store,
     outbox: Outbox,
+    access: Access,
     live: Live,
     env: Env,
     web: Web,
+    /// Whether git may go to folders of this machine.
+    local: bool,
     clock: Clock,
     /// The runs that go on here, to be told that something was answered.
     woken: Mutex<HashMap<JobId, Arc<Notify>>>,
 }
 
 impl Flows {
-    /// Runs workflows over these parts.
+    /// Runs workflows over these parts. `local`: whether git may go to folders of this machine.
     #[must_use]
-    pub fn new(store: Store, outbox: Outbox, live: Live, env: Env, clock: Clock) -> Self {
+    pub fn new(parts: Parts, clock: Clock, local: bool) -> Self {
+        let (store, outbox, access, live, env) = parts;
         Self {
             inner: Arc::new(Inner {
                 store,
                 outbox,
+                access,
                 live,
                 env,
                 web: Web::default(),
+                local,
                 clock,
                 woken: Mutex::default(),
             }),

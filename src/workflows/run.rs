@@ -4,9 +4,10 @@
 
 use super::plan::{self, Halt, Plan, Verdict, step};
 use super::steps::{self, End, Event, Hand};
-use super::{Inner, ask, board};
+use super::{Inner, ask, board, confide};
 use crate::base::job::Ending;
 use crate::base::time::{Millis, human};
+use crate::base::workflow::capture::Found;
 use crate::base::workflow::{RunArgs, Source, StepRow, StepState, Values, Work};
 use crate::delivery::Outgoing;
 use crate::jobs::action::{ActionCx, Stopped};
@@ -19,7 +20,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 /// How often answers are looked for that another instance may have taken.
@@ -46,6 +47,8 @@ struct Run {
     secrets: Vec<String>,
     speaker: steps::Speaker,
     events: (mpsc::UnboundedSender<Event>, mpsc::UnboundedReceiver<Event>),
+    /// To be told when what they noted is written.
+    written: Vec<oneshot::Sender<()>>,
 }
 
 /// Runs to the end, or until the bot stops.
@@ -71,6 +74,7 @@ pub(super) async fn run(
         secrets: inner.secrets(&args.flow),
         speaker: steps::Speaker::default(),
         events: mpsc::unbounded_channel(),
+        written: Vec::new(),
         inner,
         args,
         cx,
@@ -86,6 +90,7 @@ pub(super) async fn run(
         run.launch();
         run.show();
         if let Some(verdict) = plan.over {
+            confide::take_back(&run.inner, &run.cx.job, &run.args.flow);
             return Ok(run.ending(verdict));
         }
         if !again {
@@ -151,6 +156,8 @@ impl Run {
             }
         }
         self.write().await?;
+        // Those of an earlier life are worth nothing any more.
+        confide::take_back(&self.inner, &self.cx.job, &self.args.flow);
         // Timers, and what is taken back: they go on.
         for seq in 0..count {
             if matches!(
@@ -427,6 +434,10 @@ impl Run {
 
     /// Takes in that a step's work is over.
     fn ended(&mut self, seq: usize, end: End) {
+        // What it said before comes first.
+        while let Ok(event) = self.events.1.try_recv() {
+            self.happened(event);
+        }
         self.stops.remove(&seq);
         let Some(step) = step(&self.args.flow, seq).cloned() else {
             return;
@@ -467,21 +478,37 @@ impl Run {
 
     fn happened(&mut self, event: Event) {
         match event {
-            Event::Up { seq, found } => {
+            Event::Up(seq) => {
                 let row = &mut self.rows[seq];
                 if row.state == StepState::Running {
                     row.state = StepState::Up;
-                    row.found.extend(found);
                     self.dirty.insert(seq);
-                    self.adopt(seq);
                 }
             }
+            Event::Found { seq, found } if found.secret => self.confide(seq, found),
             Event::Found { seq, found } => {
-                self.rows[seq].found.extend(found);
+                self.rows[seq].found.insert(found.name, found.value);
                 self.dirty.insert(seq);
                 self.adopt(seq);
             }
+            Event::Noted { seq, note, written } => {
+                let (name, value) = note;
+                self.rows[seq].found.insert(name, value);
+                self.dirty.insert(seq);
+                self.written.push(written);
+            }
         }
+    }
+
+    /// Takes in a value that must not be seen: it is told in private, and kept in memory alone.
+    fn confide(&mut self, seq: usize, found: Found) {
+        let Some(step) = step(&self.args.flow, seq) else {
+            return;
+        };
+        let source = Source::Step(step.name.clone(), found.name.clone());
+        self.values.set(source, &found.value);
+        self.secrets.push(found.value.clone());
+        confide::tell(&self.inner, &self.cx.job, seq, step, &found);
     }
 
     /// Writes what changed and promises what tells it, in one transaction; tries until the database takes it.
@@ -496,6 +523,10 @@ impl Run {
             }
         }
         self.dirty.clear();
+        for written in self.written.drain(..) {
+            // Whoever waited may be gone.
+            let _ = written.send(());
+        }
         let messages = std::mem::take(&mut self.messages);
         for message in messages {
             self.inner.outbox.kick(message.place.chat);

@@ -226,6 +226,10 @@ pub enum Work {
         token: String,
         /// Whether the step lasts as long as the run it started.
         wait: bool,
+        /// Whether it goes on and starts a run whenever none is going.
+        keep: bool,
+        /// Where GitHub's interface is.
+        api: String,
     },
 }
 

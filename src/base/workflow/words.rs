@@ -120,6 +120,8 @@ impl Work {
                 inputs,
                 token: _,
                 wait: _,
+                keep: _,
+                api: _,
             } => [repo, workflow, branch]
                 .into_iter()
                 .chain(inputs.values_mut())

@@ -54,6 +54,8 @@ const AT_GITHUB: Duration = Duration::from_secs(6 * 3600);
 const LOOK: Duration = Duration::from_secs(5);
 /// The variable that holds GitHub's token, unless the step says.
 const GITHUB_TOKEN: &str = "GITHUB_TOKEN";
+/// Where GitHub's interface is.
+const GITHUB_API: &str = "https://api.github.com";
 
 impl Kind {
     /// Its key.
@@ -505,6 +507,18 @@ fn github(node: &Node, path: &str, r: &mut Reader<'_>) -> Option<Work> {
     let inputs = r.named(&mut map, "inputs", Reach::Seen);
     let token = token(&mut map, Some(GITHUB_TOKEN), r);
     let wait = map.flag("wait", r.report).unwrap_or(true);
+    let keep = map.flag("keep", r.report).unwrap_or(false);
+    let api = map
+        .text("api_url", r.report)
+        .unwrap_or(GITHUB_API)
+        .to_owned();
+    if Url::parse(&api).is_err() || !api.starts_with("http") {
+        let wrong = format!(
+            "`{}` is `{api}`; write an address such as {GITHUB_API}",
+            map.name("api_url")
+        );
+        r.report.fault(&node.at, wrong);
+    }
     map.finish(r.report);
     Some(Work::Github {
         repo: repo?,
@@ -513,5 +527,7 @@ fn github(node: &Node, path: &str, r: &mut Reader<'_>) -> Option<Work> {
         inputs,
         token: token?,
         wait,
+        keep,
+        api,
     })
 }

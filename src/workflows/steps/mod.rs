@@ -1,5 +1,8 @@
 //! What a step does, by its kind. Each kind takes a [`Hand`] and returns how it ended.
 
+mod git;
+mod github;
+mod http;
 mod output;
 mod program;
 mod wait;
@@ -9,12 +12,13 @@ pub(super) use output::Speaker;
 use super::Inner;
 use crate::base::job::Ending;
 use crate::base::time::Millis;
+use crate::base::workflow::capture::Found;
 use crate::base::workflow::{Step, Template, Values, Work, Workflow};
 use crate::jobs::action::ActionCx;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 /// How a try of a step ended.
@@ -30,18 +34,22 @@ pub(super) enum End {
 /// What happens while a step goes on.
 pub(super) enum Event {
     /// A service is ready.
-    Up {
-        /// The step.
-        seq: usize,
-        /// What it found by then.
-        found: BTreeMap<String, String>,
-    },
-    /// Something was found that must not be lost.
+    Up(usize),
+    /// Something was read from what the step prints.
     Found {
         /// The step.
         seq: usize,
         /// What.
-        found: BTreeMap<String, String>,
+        found: Found,
+    },
+    /// Something is to be remembered should the bot die.
+    Noted {
+        /// The step.
+        seq: usize,
+        /// Its name and value, among what the step found.
+        note: (String, String),
+        /// Told when it is written.
+        written: oneshot::Sender<()>,
     },
 }
 
@@ -94,9 +102,9 @@ pub(super) async fn perform(inner: &Inner, hand: Hand) -> End {
         Work::Script { script, given } => program::script(inner, &hand, script, given).await,
         Work::Hold { .. } => wait::hold(inner, &hand).await,
         Work::WaitFor { until, every } => wait::wait_for(inner, &hand, until, *every).await,
-        Work::Git { .. } | Work::Http { .. } | Work::Github { .. } => {
-            broken("this kind of step is not known to this version")
-        }
+        Work::Git { .. } => git::bring(inner, &hand).await,
+        Work::Http { .. } => http::ask(inner, &hand).await,
+        Work::Github { .. } => github::start(inner, &hand).await,
         // Done by writing alone.
         Work::Approve { .. } | Work::Call { .. } | Work::Notify { .. } => good(),
     }

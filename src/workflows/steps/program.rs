@@ -9,6 +9,8 @@ use crate::drivers::process::{self, Spec};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
 
 /// Time between TERM and KILL.
 const GRACE: Duration = Duration::from_secs(5);
@@ -16,44 +18,25 @@ const GRACE: Duration = Duration::from_secs(5);
 const SETTLED: Duration = Duration::from_millis(500);
 /// The longest a check may take that decides whether a step is skipped.
 const CHECK: Duration = Duration::from_secs(60);
+/// How long a service may take to print what is looked for, unless it says.
+const FOUND_WITHIN: Duration = Duration::from_secs(30);
 /// A service lasts as long as its run.
 const FOREVER: Duration = Duration::from_secs(3650 * 24 * 3600);
 
 /// Runs a program to its end.
 pub(super) async fn run(inner: &Inner, hand: &Hand, argv: &[Template]) -> End {
-    let spec = match spec(inner, hand, argv, hand.step.timeout) {
-        Ok(spec) => spec,
-        Err(why) => return broken(why),
-    };
-    let mut printer = Printer::new(hand, &hand.secrets);
-    let ended = drive(hand, &spec, &mut printer).await;
-    printer.finish();
-    ended
+    match spec(inner, hand, argv, hand.step.timeout) {
+        Ok(spec) => drive(hand, spec, &hand.secrets, false).await,
+        Err(why) => broken(why),
+    }
 }
 
 /// Runs a program until it is told to end.
 pub(super) async fn serve(inner: &Inner, hand: &Hand, argv: &[Template]) -> End {
-    let spec = match spec(inner, hand, argv, FOREVER) {
-        Ok(spec) => spec,
-        Err(why) => return broken(why),
-    };
-    let mut printer = Printer::new(hand, &hand.secrets);
-    let up = async {
-        tokio::time::sleep(SETTLED).await;
-        let found = BTreeMap::new();
-        // The run is over when nobody listens.
-        let _ = hand.events.send(Event::Up {
-            seq: hand.seq,
-            found,
-        });
-        std::future::pending().await
-    };
-    let ended = tokio::select! {
-        ended = drive(hand, &spec, &mut printer) => ended,
-        () = up => End::Stopped,
-    };
-    printer.finish();
-    ended
+    match spec(inner, hand, argv, FOREVER) {
+        Ok(spec) => drive(hand, spec, &hand.secrets, true).await,
+        Err(why) => broken(why),
+    }
 }
 
 /// Runs a configured script, as it is configured now.
@@ -90,10 +73,7 @@ pub(super) async fn script(inner: &Inner, hand: &Hand, name: &str, given: &[Temp
     };
     let mut secrets = hand.secrets.clone();
     secrets.extend(script_secrets(inner, script));
-    let mut printer = Printer::new(hand, &secrets);
-    let ended = drive(hand, &spec, &mut printer).await;
-    printer.finish();
-    ended
+    drive(hand, spec, &secrets, false).await
 }
 
 fn script_secrets<'a>(inner: &'a Inner, script: &'a Script) -> impl Iterator<Item = String> + 'a {
@@ -110,20 +90,68 @@ pub(super) async fn succeeds(inner: &Inner, hand: &Hand, argv: &[Template]) -> b
     ended.is_ok_and(|finished| finished.end == process::End::Exited(0))
 }
 
-async fn drive(hand: &Hand, spec: &Spec, printer: &mut Printer) -> End {
-    let mut sink = |bytes: &[u8]| printer.write(bytes);
-    match process::run(spec, &hand.stop, &mut sink).await {
-        Ok(finished) => {
-            let ending = match finished.end {
-                process::End::Exited(code) => Ending::Exited(code),
-                process::End::Signaled(signal) => Ending::Signaled(signal),
-                process::End::TimedOut => Ending::TimedOut(spec.timeout),
-                process::End::Cancelled => return End::Stopped,
-            };
-            End::Over(ending, BTreeMap::new())
+/// Runs a program and reads what it prints. A service is up when all was found that is looked for in it, or when it has
+/// lived for a moment.
+async fn drive(hand: &Hand, spec: Spec, secrets: &[String], serves: bool) -> End {
+    let mut printer = match Printer::new(hand, secrets) {
+        Ok(printer) => printer,
+        Err(why) => return broken(why),
+    };
+    let (whole, looks) = (printer.whole(), !hand.step.capture.is_empty());
+    let stop = hand.stop.child_token();
+    let late = CancellationToken::new();
+    let within = hand
+        .step
+        .capture
+        .values()
+        .filter_map(|one| one.within)
+        .max();
+    let ready = async {
+        match (looks, within.or(serves.then_some(FOUND_WITHIN))) {
+            (true, Some(within)) => {
+                if timeout(within, whole.cancelled()).await.is_err() {
+                    late.cancel();
+                    stop.cancel();
+                    return;
+                }
+            }
+            (true, None) => return,
+            (false, _) => sleep(SETTLED).await,
         }
-        Err(error) => broken(error.to_string().trim_end_matches('.')),
-    }
+        if serves {
+            // The run is over when nobody listens.
+            let _ = hand.events.send(Event::Up(hand.seq));
+        }
+    };
+    let mut sink = |bytes: &[u8]| printer.write(bytes);
+    let ended = {
+        let running = process::run(&spec, &stop, &mut sink);
+        let ready = async {
+            ready.await;
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            ended = running => ended,
+            () = ready => return End::Stopped,
+        }
+    };
+    printer.finish();
+    let missing = printer.missing();
+    let finished = match ended {
+        Ok(finished) => finished,
+        Err(error) => return broken(error.to_string().trim_end_matches('.')),
+    };
+    let ending = match finished.end {
+        process::End::Cancelled if !late.is_cancelled() => return End::Stopped,
+        process::End::Exited(0) if missing.is_empty() => Ending::Exited(0),
+        process::End::Exited(0) | process::End::Cancelled => {
+            Ending::Broken(format!("it did not print {}", missing.join(", ")))
+        }
+        process::End::Exited(code) => Ending::Exited(code),
+        process::End::Signaled(signal) => Ending::Signaled(signal),
+        process::End::TimedOut => Ending::TimedOut(spec.timeout),
+    };
+    End::Over(ending, BTreeMap::new())
 }
 
 fn spec(inner: &Inner, hand: &Hand, argv: &[Template], timeout: Duration) -> Result<Spec, String> {
@@ -138,12 +166,12 @@ fn spec(inner: &Inner, hand: &Hand, argv: &[Template], timeout: Duration) -> Res
     })
 }
 
-fn folder(hand: &Hand) -> Result<PathBuf, String> {
+pub(super) fn folder(hand: &Hand) -> Result<PathBuf, String> {
     hand.step.folder(&hand.folder, &hand.values)
 }
 
 /// What every program of a run gets: its declared environment, nothing else.
-fn environment(inner: &Inner, hand: &Hand) -> Result<Vec<(String, String)>, String> {
+pub(super) fn environment(inner: &Inner, hand: &Hand) -> Result<Vec<(String, String)>, String> {
     let pass = |name: &str| Some((name.to_owned(), inner.env.get(name)?.to_owned()));
     let flow = &hand.flow;
     let mut env: Vec<_> = PASSED.into_iter().filter_map(pass).collect();

@@ -4,7 +4,7 @@ use super::{End, Hand, Inner, broken, good, program};
 use crate::base::job::Ending;
 use crate::base::time::Millis;
 use crate::base::workflow::{Template, Until};
-use crate::drivers::sockets;
+use crate::drivers::looks;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -60,12 +60,8 @@ async fn look(inner: &Inner, hand: &Hand, until: &Until) -> Result<bool, String>
     Ok(match until {
         Until::Tcp(address) => {
             let address = fill(address)?;
-            let parts = address.rsplit_once(':');
-            let port = parts.and_then(|(host, port)| Some((host, port.parse().ok()?)));
-            let (host, port) = port.ok_or_else(|| {
-                format!("`{address}` is no address; write host:port, such as db:5432")
-            })?;
-            sockets::connect(host, port, LOOK).await.is_ok()
+            looks::host_and_port(&address)?;
+            looks::tcp(&address, LOOK).await.is_ok()
         }
         Until::File(path) => {
             let path = hand.folder.join(fill(path)?);
@@ -76,13 +72,7 @@ async fn look(inner: &Inner, hand: &Hand, until: &Until) -> Result<bool, String>
             let address = fill(address)?;
             let url = url::Url::parse(&address)
                 .map_err(|error| format!("`{address}` is no address: {error}"))?;
-            match inner.web.get(&url, None, LOOK).await {
-                Ok(answer) => match status {
-                    Some(status) => answer.status == *status,
-                    None => (200..400).contains(&answer.status),
-                },
-                Err(_) => false,
-            }
+            looks::url(&inner.web, &url, *status, LOOK).await.is_ok()
         }
     })
 }

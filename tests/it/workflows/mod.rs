@@ -18,7 +18,11 @@ fn program(world: &World, name: &str, body: &str) -> String {
 /// `broken`.
 fn deploy(world: &mut World) {
     let here = world.path().display().to_string();
-    let build = program(world, "build", &format!("echo build >> {here}/done; echo built $1"));
+    let build = program(
+        world,
+        "build",
+        &format!("echo build >> {here}/done; echo built $1"),
+    );
     let put = program(
         world,
         "put",
