@@ -94,12 +94,6 @@ impl Scripts {
         output: Option<OutputMode>,
         retry_of: Option<JobId>,
     ) -> Result<NewJob> {
-        if script.steps.is_some() {
-            return Err(Error::refused(format!(
-                "{} is a workflow, not a script.",
-                script.name
-            )));
-        }
         let files = give(script, uploads)?;
         let stored = |name: &Name| {
             let given = files.iter().find(|given| given.argument == name.as_str())?;

@@ -24,6 +24,7 @@ mod search;
 mod seen;
 mod talk;
 mod term;
+mod workflows;
 
 pub use dispatch::{on_other, schema};
 pub use notices::Notices;

@@ -1,9 +1,11 @@
 //! The steps of workflow runs.
 
+use super::jobs::{COLUMNS as JOB, Job, read as read_job};
 use super::{Connection, Error, Result};
 use crate::base::ids::JobId;
+use crate::base::job::JobState;
 use crate::base::time::Millis;
-use crate::base::workflow::{Answer, StepRow, StepState};
+use crate::base::workflow::{Answer, RUN, StepRow, StepState};
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
@@ -87,6 +89,79 @@ pub async fn ask_anew(db: &mut Connection, job: JobId, seq: usize) -> Result<()>
         .execute(db)
         .await?;
     Ok(())
+}
+
+/// How the runs of a workflow went, over all that are kept; those that took others back are left out.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    /// Ended well.
+    pub ok: u64,
+    /// Failed, took too long, or were lost.
+    pub failed: u64,
+    /// Stopped by somebody.
+    pub stopped: u64,
+    /// The newest that is over.
+    pub last: Option<Job>,
+    /// Those that wait or run, oldest first.
+    pub open: Vec<JobId>,
+}
+
+/// How the runs of this workflow went.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn tally(db: &mut Connection, title: &str) -> Result<Tally> {
+    let mut tally = Tally::default();
+    let counts = sqlx::query(
+        "SELECT state, COUNT(*) FROM jobs WHERE title = $1 AND kind = $2 AND source NOT LIKE 'undo:%' GROUP BY state",
+    )
+    .bind(title)
+    .bind(RUN)
+    .fetch_all(&mut *db)
+    .await?;
+    for row in &counts {
+        let count = row.get::<i64, _>(1).unsigned_abs();
+        match JobState::parse(row.get(0)) {
+            Some(JobState::Succeeded) => tally.ok += count,
+            Some(JobState::Failed | JobState::TimedOut | JobState::Lost) => tally.failed += count,
+            Some(JobState::Cancelled) => tally.stopped += count,
+            Some(JobState::Queued | JobState::Running) | None => {}
+        }
+    }
+    let open = sqlx::query(
+        "SELECT id FROM jobs WHERE title = $1 AND kind = $2 AND state IN ('queued', 'running') ORDER BY id",
+    )
+    .bind(title)
+    .bind(RUN)
+    .fetch_all(&mut *db)
+    .await?;
+    tally.open = open.iter().map(|row| JobId(row.get(0))).collect();
+    let text = format!(
+        "SELECT {JOB} FROM jobs WHERE title = $1 AND kind = $2 AND state NOT IN ('queued', 'running')
+            AND source NOT LIKE 'undo:%' ORDER BY id DESC LIMIT 1"
+    );
+    let last = sqlx::query(sqlx::AssertSqlSafe(text))
+        .bind(title)
+        .bind(RUN)
+        .fetch_optional(db)
+        .await?;
+    tally.last = last.as_ref().map(read_job).transpose()?;
+    Ok(tally)
+}
+
+/// The runs that wait or run, oldest first.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn open(db: &mut Connection) -> Result<Vec<Job>> {
+    let text = format!(
+        "SELECT {JOB} FROM jobs WHERE kind = $1 AND state IN ('queued', 'running') ORDER BY id"
+    );
+    let rows = sqlx::query(sqlx::AssertSqlSafe(text))
+        .bind(RUN)
+        .fetch_all(db)
+        .await?;
+    rows.iter().map(read_job).collect()
 }
 
 fn number(seq: usize) -> i64 {

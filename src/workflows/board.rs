@@ -1,6 +1,7 @@
 //! The card of a run: its steps, how each stands, and at the end what came of it. Pure.
 
 use super::plan::{Verdict, step};
+use super::undo;
 use crate::base::ids::JobId;
 use crate::base::job::Ending;
 use crate::base::text::escape;
@@ -63,7 +64,26 @@ pub(super) fn last(
         html: lines(flow, rows, now).join("\n"),
         outcome: Some((mark, format!("{words} · {}", human(took)))),
         tail: matches!(verdict, Verdict::Failed(_) | Verdict::Late),
-        buttons: logs(flow, rows, run),
+        buttons: logs(flow, rows, run)
+            .into_iter()
+            .chain(after(flow, rows, run, verdict))
+            .collect(),
+    }
+}
+
+/// What can be done about a run that is over: taken back, or gone on with.
+fn after(flow: &Workflow, rows: &[StepRow], run: JobId, verdict: Verdict) -> Option<Vec<Button>> {
+    match verdict {
+        Verdict::Succeeded | Verdict::Warnings => {
+            let offered = !flow.undo_for.is_zero() && undo::is_there(flow, rows);
+            offered.then(|| vec![Button::new("Undo …", format!("flow:undo:{run}"))])
+        }
+        Verdict::Failed(seq) => {
+            let name = step(flow, seq).map_or("", |step| step.name.as_str());
+            let label = format!("Retry from {name}");
+            Some(vec![Button::new(label, format!("flow:retry:{run}"))])
+        }
+        Verdict::Stopped | Verdict::Late => None,
     }
 }
 

@@ -6,9 +6,11 @@
 mod ask;
 mod board;
 mod confide;
+pub mod look;
 pub mod plan;
 mod run;
 mod steps;
+pub mod undo;
 
 pub use ask::Asked;
 
@@ -23,6 +25,7 @@ use crate::delivery::Outbox;
 use crate::delivery::render::Size;
 use crate::drivers::web::Web;
 use crate::jobs::action::{Action, ActionCx, Reading, Stopped};
+use crate::jobs::redact::Redactor;
 use crate::store::Store;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -72,6 +75,13 @@ impl Flows {
                 woken: Mutex::default(),
             }),
         }
+    }
+
+    /// Masks the secrets of a workflow in a text for people.
+    #[must_use]
+    pub fn mask(&self, flow: &Workflow, text: &str) -> String {
+        let secrets = self.inner.secrets(flow);
+        Redactor::new(secrets.iter().map(String::as_str)).mask(text)
     }
 
     /// Tells a run, if it goes on here, to look again what was answered and what time it is.

@@ -371,4 +371,4 @@ pub fn least(flow: &Workflow) -> Duration {
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::workflows) mod tests;

@@ -43,3 +43,4 @@ mod spine;
 mod store;
 mod trouble;
 mod watching;
+mod workflows;

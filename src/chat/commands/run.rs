@@ -9,6 +9,7 @@ use crate::base::job::OutputMode;
 use crate::base::role::Role;
 use crate::base::text::{self, escape, utf16_len};
 use crate::base::upload::{Attached, Uploads};
+use crate::base::workflow::{RUN, RunArgs};
 use crate::base::{suggest, words};
 use crate::chat::dialog;
 use crate::chat::files;
@@ -16,8 +17,11 @@ use crate::chat::keyboards::{PAGE, Press, in_pairs};
 use crate::chat::offers::{self, Offer, RunOffer};
 use crate::chat::reply::Reply;
 use crate::chat::request::Request;
+use crate::chat::workflows;
 use crate::config::{Config, Script};
 use crate::jobs::{NewJob, Origin, Submitted};
+use crate::workflows::look;
+use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
 /// What the help says.
@@ -57,7 +61,6 @@ pub async fn start(request: &Request, rest: &str, output: Option<OutputMode>) ->
         };
     }
     let name = typed.remove(0);
-    refuse_workflow(request, &name).await?;
     let asked = Wanted {
         given: typed,
         output,
@@ -82,6 +85,8 @@ pub struct Wanted {
     pub files: Uploads,
     /// A file that came along, for the first argument that is one and has no value yet.
     pub attached: Option<Attached>,
+    /// Of a workflow, the failed run that it goes on with.
+    pub from: Option<JobId>,
 }
 
 impl Wanted {
@@ -95,6 +100,7 @@ impl Wanted {
             retry_of: None,
             files: Uploads::new(),
             attached: None,
+            from: None,
         }
     }
 
@@ -173,9 +179,9 @@ pub async fn launch(request: &Request, wanted: Wanted, origin: Origin) -> Result
         wanted.retry_of,
     )?;
     if !script.confirm {
-        return submit(request, &grant, job, origin).await;
+        return submit(request, &grant, job, origin, wanted.from).await;
     }
-    let argv = deeds(script, &wanted.given, &job)?;
+    let argv = deed(&job)?;
     let offer = RunOffer {
         script: script.name.to_string(),
         given: wanted.given,
@@ -183,12 +189,10 @@ pub async fn launch(request: &Request, wanted: Wanted, origin: Origin) -> Result
         files: uploads,
         output: wanted.output,
         retry_of: wanted.retry_of,
+        from: wanted.from,
         reply_to: origin.reply_to,
     };
-    let shown = match script.steps {
-        None => masked_words(request, script, &argv),
-        Some(_) => scripts.mask(script, &argv.join("\n")),
-    };
+    let shown = shown(request, script, &job)?;
     let intent = offers::keep(request, &Offer::Run(offer), offers::CONFIRM_WITHIN).await?;
     if utf16_len(&shown) > ARGV_UNITS {
         return Err(Error::refused(
@@ -219,6 +223,7 @@ pub async fn confirmed(request: &Request, offer: RunOffer) -> Result<Reply> {
         retry_of: offer.retry_of,
         files: offer.files,
         attached: None,
+        from: offer.from,
     };
     let (script, grant) = permit(request, &config, &wanted, "script.run").await?;
     let scripts = &request.services.scripts;
@@ -230,7 +235,7 @@ pub async fn confirmed(request: &Request, offer: RunOffer) -> Result<Reply> {
         wanted.output,
         wanted.retry_of,
     )?;
-    if deeds(script, &wanted.given, &job)? != offer.argv {
+    if deed(&job)? != offer.argv {
         return Err(Error::refused(format!(
             "The configuration of {} has changed since you asked. Send /run again to see what it does now.",
             script.name
@@ -241,7 +246,7 @@ pub async fn confirmed(request: &Request, offer: RunOffer) -> Result<Reply> {
         card: request.pressed(),
         ..request.origin()
     };
-    submit(request, &grant, job, origin).await
+    submit(request, &grant, job, origin, wanted.from).await
 }
 
 /// Starts a script by its button, with its arguments at their defaults.
@@ -270,7 +275,7 @@ pub async fn list(request: &Request, page: usize, output: Option<OutputMode>) ->
     let config = request.services.live.current();
     let mine: Vec<&Script> = mine(request, &config).collect();
     if mine.is_empty() {
-        let why = match config.scripts.values().all(is_workflow) {
+        let why = match config.scripts.values().all(|script| script.steps.is_some()) {
             true => "No scripts are configured yet. Add some under scripts: in the configuration.",
             false => {
                 "No script is open to your role here; you may look at /jobs. An owner can change that."
@@ -352,30 +357,12 @@ async fn permit<'a>(
     Ok((script, grant))
 }
 
-/// The scripts that the caller may run here; workflows have a command of their own.
+/// The scripts that the caller may run here; workflows have a list of their own.
 fn mine<'a>(request: &Request, config: &'a Config) -> impl Iterator<Item = &'a Script> {
     let may = |script: &&Script| {
-        !is_workflow(script) && request.may_run(script.name.as_str(), script.role)
+        script.steps.is_none() && request.may_run(script.name.as_str(), script.role)
     };
     config.scripts.values().filter(may)
-}
-
-fn is_workflow(script: &Script) -> bool {
-    script.steps.is_some()
-}
-
-/// Says of a workflow how it is started.
-async fn refuse_workflow(request: &Request, name: &str) -> Result<()> {
-    let config = request.services.live.current();
-    let Some(workflow) = script::find(&config, name).filter(|script| is_workflow(script)) else {
-        return Ok(());
-    };
-    let asked = Asked::new("script.list", "", Role::Viewer);
-    request.allow(asked).await?;
-    let name = &workflow.name;
-    Err(Error::refused(format!(
-        "{name} is a workflow. Write /workflow run {name}."
-    )))
 }
 
 fn unknown(request: &Request, config: &Config, name: &str) -> Error {
@@ -392,9 +379,22 @@ fn unknown(request: &Request, config: &Config, name: &str) -> Error {
     })
 }
 
-async fn submit(request: &Request, grant: &Grant, job: NewJob, origin: Origin) -> Result<Reply> {
+async fn submit(
+    request: &Request,
+    grant: &Grant,
+    job: NewJob,
+    origin: Origin,
+    from: Option<JobId>,
+) -> Result<Reply> {
     let jobs = &request.services.jobs;
-    Ok(match jobs.submit(grant, job, origin).await? {
+    let submitted = match from {
+        None => jobs.submit(grant, job, origin).await?,
+        Some(earlier) => {
+            let beside = workflows::retry::beside(request, &job, earlier).await?;
+            jobs.submit_with(grant, job, origin, beside).await?
+        }
+    };
+    Ok(match submitted {
         Submitted::New(id) => Reply::follow(id),
         Submitted::Before(id) => Reply {
             toast: Some(format!("Started already, as #{id}.")),
@@ -405,11 +405,10 @@ async fn submit(request: &Request, grant: &Grant, job: NewJob, origin: Origin) -
 }
 
 /// Checks the values that programs list, if the asker has not too much looked up already.
-pub(super) async fn check_choices(
-    request: &Request,
-    script: &Script,
-    given: &[String],
-) -> Result<()> {
+///
+/// # Errors
+/// Refused with which value is not among them.
+pub async fn check_choices(request: &Request, script: &Script, given: &[String]) -> Result<()> {
     let scripts = &request.services.scripts;
     let looks = script.args.iter().any(|arg| arg.choices_from.is_some());
     let _look = looks
@@ -418,17 +417,32 @@ pub(super) async fn check_choices(
     scripts.check_choices(script, given).await
 }
 
-/// What is executed: the argv, or of a workflow a line for each step, with the given values in it.
-fn deeds(script: &Script, given: &[String], job: &NewJob) -> Result<Vec<String>> {
-    match &script.steps {
-        None => argv(job),
-        Some(workflow) => Ok(workflow.outline(&script.params(given)?)),
+/// What is executed, to tell one deed from another: the argv, or what stands for all of a workflow's definition and
+/// parameters.
+pub(super) fn deed(job: &NewJob) -> Result<Vec<String>> {
+    if job.kind == RUN {
+        let print = Sha256::digest(job.payload.as_bytes());
+        return Ok(vec![
+            print.iter().map(|byte| format!("{byte:02x}")).collect(),
+        ]);
     }
-}
-
-pub(super) fn argv(job: &NewJob) -> Result<Vec<String>> {
     let run: script::Run = serde_json::from_str(&job.payload).map_err(anyhow::Error::new)?;
     Ok(run.argv)
+}
+
+/// What is executed, for the eye: the argv on a line, or a line for each step of a workflow; masked.
+pub(super) fn shown(request: &Request, script: &Script, job: &NewJob) -> Result<String> {
+    if job.kind != RUN {
+        return Ok(masked_words(request, script, &deed(job)?));
+    }
+    let args: RunArgs = serde_json::from_str(&job.payload).map_err(anyhow::Error::new)?;
+    let lines = args.flow.outline(&look::given(&args));
+    let scripts = &request.services.scripts;
+    let lines: Vec<_> = lines
+        .iter()
+        .map(|line| scripts.mask(script, line))
+        .collect();
+    Ok(lines.join("\n"))
 }
 
 fn describe(script: &Script) -> String {
@@ -440,7 +454,8 @@ fn describe(script: &Script) -> String {
 }
 
 /// Elements as one line, each masked before it is quoted, since quoting would cut a secret in two.
-pub(super) fn masked_words(request: &Request, script: &Script, argv: &[String]) -> String {
+#[must_use]
+pub fn masked_words(request: &Request, script: &Script, argv: &[String]) -> String {
     let scripts = &request.services.scripts;
     let masked: Vec<_> = argv
         .iter()
