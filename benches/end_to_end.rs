@@ -26,6 +26,10 @@ const PATIENCE: Duration = Duration::from_secs(180);
 const MESSAGES: u32 = 10_000;
 /// Rows of a long history.
 const HISTORY: u32 = 100_000;
+/// Checks that look every second.
+const CHECKS: usize = 100;
+/// How long it is counted what they cost.
+const COUNTED: Duration = Duration::from_secs(30);
 
 fn main() -> Result<()> {
     tokio::runtime::Builder::new_multi_thread()
@@ -40,6 +44,9 @@ async fn measure() -> Result<()> {
         return page().await;
     }
     let folder = tempfile::tempdir()?;
+    if std::env::args().any(|arg| arg == "checks") {
+        return checks(folder.path()).await;
+    }
     let ours = Side::opsgram(folder.path(), "fresh", "")?;
     println!(
         "\n{:<46} {:>14} {:>14} {:>8}",
@@ -60,6 +67,7 @@ async fn measure() -> Result<()> {
     huge(folder.path()).await?;
     workflows(folder.path()).await?;
     history(folder.path()).await?;
+    checks(folder.path()).await?;
     page().await
 }
 
@@ -204,6 +212,20 @@ impl Running {
             .ok_or("no such figure")?;
         let kilobytes: f64 = line.split_whitespace().nth(1).ok_or("no number")?.parse()?;
         Ok(kilobytes / 1024.0)
+    }
+
+    /// The processor time that it took since its start, its own and the system's for it, in seconds.
+    fn spent(&self) -> Result<f64> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.0.id()))?;
+        // The name, in brackets, may hold blanks; what follows it does not.
+        let (_, fields) = stat.rsplit_once(") ").ok_or("no name")?;
+        let ticks: Vec<f64> = fields
+            .split_whitespace()
+            .skip(11)
+            .take(2)
+            .map(str::parse)
+            .collect::<std::result::Result<_, _>>()?;
+        Ok(ticks.iter().sum::<f64>() / ticks_per_second()?)
     }
 }
 
@@ -529,6 +551,72 @@ async fn history(folder: &Path) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// A hundred checks that look every second, beside none but those that there are by themselves.
+async fn checks(folder: &Path) -> Result<()> {
+    let sandbox = stand_in(Rates::Off).await?;
+    let port = sandbox.port();
+    let mut yaml = "checks:\n".to_owned();
+    for n in 0..CHECKS {
+        let what = match n % 5 {
+            0 => "kind: memory, warn: 100".to_owned(),
+            1 => "kind: load, warn: 10000".to_owned(),
+            2 => "kind: disk, path: /, measure: free, crit: 1".to_owned(),
+            3 => format!(
+                "kind: file, path: {}, measure: age, warn: 365d",
+                folder.display()
+            ),
+            _ => format!("kind: tcp, address: '127.0.0.1:{port}'"),
+        };
+        yaml.push_str(&format!("  check-{n}: {{{what}, every: 1s, for: 1m}}\n"));
+    }
+    let mut figures = Vec::new();
+    for (name, yaml) in [("idle", ""), ("checks", yaml.as_str())] {
+        let side = Side::opsgram(folder, name, yaml)?;
+        let (bot, _) = side.start(&sandbox).await?;
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        let (before, begun) = (bot.spent()?, Instant::now());
+        tokio::time::sleep(COUNTED).await;
+        let share = (bot.spent()? - before) / begun.elapsed().as_secs_f64() * 100.0;
+        figures.push((share, bot.memory("VmRSS")?));
+        drop(bot);
+        let looked = rows(&folder.join(name).join("data/opsgram.db")).await?;
+        if !yaml.is_empty() && looked < i64::try_from(CHECKS)? {
+            return Err(format!("only {looked} checks looked").into());
+        }
+    }
+    let [(idle, little), (busy, much)] = figures[..] else {
+        return Err("two bots were to be measured".into());
+    };
+    line(
+        "100 checks every second, processor",
+        format!("{busy:.2} % of one; with none {idle:.2} %"),
+    );
+    line(
+        "  memory",
+        format!("{much:.1} MB; with none {little:.1} MB"),
+    );
+    Ok(())
+}
+
+/// How many checks wrote down where they stand.
+async fn rows(database: &Path) -> Result<i64> {
+    use sqlx::Connection;
+    let url = format!("sqlite://{}", database.display());
+    let mut db = sqlx::SqliteConnection::connect(&url).await?;
+    let count = sqlx::query_scalar("SELECT COUNT(*) FROM checks WHERE name LIKE 'check-%'")
+        .fetch_one(&mut db)
+        .await?;
+    db.close().await?;
+    Ok(count)
+}
+
+fn ticks_per_second() -> Result<f64> {
+    use nix::unistd::{SysconfVar, sysconf};
+    let ticks =
+        sysconf(SysconfVar::CLK_TCK)?.ok_or("the system does not say how long a tick is")?;
+    Ok(f64::from(i32::try_from(ticks)?))
 }
 
 async fn fill(database: &Path, rows: u32) -> Result<()> {

@@ -8,6 +8,7 @@ use crate::jobs::Jobs;
 use crate::jobs::output::Searches;
 use crate::monitors::board::Board;
 use crate::monitors::incidents::Incidents;
+use crate::monitors::rehearsal::Rehearsals;
 use crate::monitors::sampler::Samples;
 use crate::schedules::Schedules;
 use crate::store::Store;
@@ -45,6 +46,8 @@ pub struct Services {
     pub searches: Arc<Searches>,
     /// The newest look at this machine.
     pub samples: Samples,
+    /// What checks would have told.
+    pub rehearsals: Rehearsals,
     /// Where logs of jobs are.
     pub log_dir: Arc<PathBuf>,
     /// The bot's username, once Telegram has told it.

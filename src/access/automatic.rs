@@ -1,13 +1,14 @@
-//! What the bot does by itself, such as a fix that a rule starts: configured by whoever writes the file, audited like the rest.
+//! What the bot does by itself, such as a schedule or a fix that a rule starts: audited like the rest.
 
 use super::{Access, Actor, Asked, Channel, Grant, entry_of};
 use crate::base::ids::Place;
+use crate::base::role::Role;
 use crate::store::audit;
 use std::sync::Arc;
 
 impl Access {
-    /// The grant for something that the configuration lets the bot do by itself; `name` stands for it in the trail, and
-    /// what comes of it goes to the place.
+    /// Allows what the configuration itself says is to be done: whoever may write that file may do anything. `name` is what
+    /// does it, such as a schedule, and stands for it in the trail; `place` is where the outcome goes.
     #[must_use]
     pub fn by_itself(&self, name: &str, place: Place, asked: Asked) -> Grant {
         let actor = Actor {
@@ -20,7 +21,7 @@ impl Access {
             ..entry_of(Channel::Clock, &actor, what)
         };
         Grant {
-            role: asked.need,
+            role: Role::Owner,
             actor,
             entry: Arc::new(entry),
             written: Arc::default(),

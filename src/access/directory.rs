@@ -55,6 +55,26 @@ pub struct Person {
     pub seen: Option<Millis>,
 }
 
+/// A role or a right of one's own that ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ending {
+    /// Whose.
+    pub name: String,
+    /// What ends.
+    pub what: Lent,
+    /// When.
+    pub at: Millis,
+}
+
+/// What somebody has for a time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lent {
+    /// A role, and the one after it.
+    Role(Role, Option<Role>),
+    /// The right to a script.
+    Script(String),
+}
+
 /// A group or topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
@@ -108,6 +128,34 @@ impl Access {
             b.role.cmp(&a.role).then_with(|| lower(a).cmp(&lower(b)))
         });
         Ok(all)
+    }
+
+    /// What persons have for a time that ends after this moment and by that one, the next first; what the configuration
+    /// gives anyhow does not end.
+    #[must_use]
+    pub fn ending(&self, now: Millis, until: Millis) -> Vec<Ending> {
+        let ids: Vec<UserId> = locked(&self.inner.people).everybody().into_iter().collect();
+        let mut all = Vec::new();
+        for person in ids.into_iter().filter_map(|id| self.person(id, None, now)) {
+            let role = person
+                .until
+                .map(|(at, next)| (Lent::Role(person.role, next), at));
+            let rights = person.rights.into_iter().filter_map(|right| {
+                let at = right.until?;
+                Some((Lent::Script(right.script), at))
+            });
+            let soon = role
+                .into_iter()
+                .chain(rights)
+                .filter(|(_, at)| *at <= until);
+            all.extend(soon.map(|(what, at)| Ending {
+                name: person.name.clone(),
+                what,
+                at,
+            }));
+        }
+        all.sort_by(|a, b| (a.at, &a.name).cmp(&(b.at, &b.name)));
+        all
     }
 
     /// One person, if they have a role at this moment.

@@ -8,6 +8,7 @@ mod automatic;
 mod change;
 mod claim;
 mod clock;
+mod deed;
 mod directory;
 mod invites;
 mod news;
@@ -17,7 +18,8 @@ mod seen;
 mod strangers;
 
 pub use change::{By, Change, Done};
-pub use directory::{Group, Origin, OwnRight, Person, Wanted};
+pub use deed::Deed;
+pub use directory::{Ending, Group, Lent, Origin, OwnRight, Person, Wanted};
 pub use invites::{INVITE_PREFIX, Invited};
 pub use news::{Herald, News};
 pub use people::{Listed, ListedChat, Standing};
@@ -370,26 +372,6 @@ impl Access {
     /// The refusal, or a failure of the database (then nothing is allowed).
     pub async fn allow_script(&self, actor: &Actor, asked: Asked, script: &str) -> Result<Grant> {
         self.decide(actor, asked, Some(script)).await
-    }
-
-    /// Allows what the configuration itself says is to be done, at its time: whoever may write that file may do anything.
-    /// `name` is what does it, such as a schedule; `place` is where the outcome goes.
-    #[must_use]
-    pub fn allow_configured(&self, name: &str, place: Place, asked: &Asked) -> Grant {
-        let actor = Actor {
-            place,
-            ..Actor::on_server(name)
-        };
-        let what = (asked.action, asked.target.clone(), asked.arguments.clone());
-        Grant {
-            entry: Arc::new(audit::Entry {
-                result: "allowed".to_owned(),
-                ..entry_of(Channel::Clock, &actor, what)
-            }),
-            actor,
-            role: Role::Owner,
-            written: Arc::default(),
-        }
     }
 
     async fn decide(&self, actor: &Actor, asked: Asked, script: Option<&str>) -> Result<Grant> {

@@ -233,15 +233,9 @@ impl Access {
     /// # Errors
     /// The refusal in words, or a failure of the database.
     pub async fn ignore(&self, grant: &super::Grant, user: UserId) -> Result<()> {
-        let done = async {
-            let mut tx = self.inner.store.begin().await?;
-            store::people::ignore(&mut tx, user, true).await?;
-            grant.record(&mut tx).await?;
-            self.inner.store.commit(tx).await
-        };
-        let done = done.await;
-        grant.settle(&done);
-        Ok(done?)
+        let mut tx = grant.begin(&self.inner.store).await?;
+        store::people::ignore(&mut tx, user, true).await?;
+        Ok(tx.commit().await?)
     }
 
     /// Promises news to the owners as they are known in memory.

@@ -1,6 +1,6 @@
 //! The command line.
 
-use super::{App, Options, check, health, init, manual, trial, user};
+use super::{App, Options, check, clients, health, init, manual, trial, user};
 use crate::base::secret::ExposeSecret;
 use crate::config::{self, Config, Env, Loaded};
 use crate::telemetry;
@@ -156,6 +156,11 @@ impl Command {
         match self {
             Command::Init(args) => init::run(args, &env),
             Command::Serve { config } => match load(config, &env) {
+                // Only a person can give it, so no new start is worth a try.
+                Ok(loaded) if loaded.config.telegram.token.is_none() => {
+                    eprintln!("opsgram: {}", clients::NO_TOKEN);
+                    Ok(Outcome::Fault)
+                }
                 Ok(loaded) => serve(loaded, env).map(|()| Outcome::Done),
                 Err(outcome) => Ok(outcome),
             },
@@ -211,6 +216,9 @@ fn serve(loaded: Loaded, env: Env) -> Result<()> {
 pub(super) fn start_logging(config: &Config, env: &Env) -> Result<()> {
     let format = match env.get("OPSGRAM_LOG_FORMAT") {
         Some("json") => telemetry::Format::Json,
+        Some(_) | None if telemetry::is_journal(env.get("JOURNAL_STREAM")) => {
+            telemetry::Format::Journal
+        }
         Some(_) | None => telemetry::Format::Text,
     };
     telemetry::init(env.get("OPSGRAM_LOG"), format, secrets_of(config, env))

@@ -26,15 +26,16 @@ pub struct Clients {
     pub upload: Bot,
 }
 
+/// What is missing, and what to do, when there is no token.
+pub const NO_TOKEN: &str = "there is no bot token: set OPSGRAM_TELEGRAM_TOKEN, or telegram.token_file in the configuration. \
+     @BotFather gives you one";
+
 /// Makes the clients; every call goes through the proxy, if there is one.
 ///
 /// # Errors
 /// When there is no token, or the address or proxy cannot be used.
 pub fn make(telegram: &Telegram) -> Result<Clients> {
-    let token = telegram.token.as_ref().context(
-        "there is no bot token: set OPSGRAM_TELEGRAM_TOKEN, or telegram.token_file in the configuration. \
-         @BotFather gives you one",
-    )?;
+    let token = telegram.token.as_ref().context(NO_TOKEN)?;
     let url = reqwest::Url::parse(&telegram.api_url).context("reading telegram.api_url")?;
     let bot = |timeout: Duration| -> Result<Bot> {
         let client = http(telegram, timeout)?;

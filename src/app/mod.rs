@@ -216,7 +216,12 @@ impl App {
             .await
             .context("settling what an earlier run left open")?;
         scripts.end_left_lookups().await;
-        tracing::info!(?recovered, "ready");
+        tracing::info!(
+            lost = recovered.lost,
+            again = recovered.again,
+            queued = recovered.queued,
+            "ready"
+        );
         Ok(())
     }
 

@@ -70,10 +70,8 @@ async fn watch(services: Services, pulse: Pulse, file: PathBuf, stop: Cancellati
     let watchdog = sd_notify::watchdog_enabled();
     // Twice within systemd's patience, as its manual asks for.
     let every = watchdog.map_or(EVERY, |patience| EVERY.min(patience / 2));
-    let patience = match watchdog {
-        Some(_) => PATIENCE.min(every),
-        None => PATIENCE,
-    };
+    // A pause and a look together are shorter than systemd's patience, so that one slow look costs no running job.
+    let patience = watchdog.map_or(PATIENCE, |limit| PATIENCE.min(limit / 4));
     let up = async { tokio::time::timeout(READY_AT_LATEST, pulse.asked()).await };
     tokio::select! {
         // Either way everything of our own is up; Telegram may be away.

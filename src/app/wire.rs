@@ -7,6 +7,7 @@ use crate::actions::script::Scripts;
 use crate::base::error::Result as Answer;
 use crate::base::ids::{ChatId, JobId, Place};
 use crate::base::name::Name;
+use crate::base::schedule::Upcoming;
 use crate::base::secret::ExposeSecret;
 use crate::base::time::Millis;
 use crate::base::upload::Uploads;
@@ -22,12 +23,13 @@ use crate::jobs::output::Searches;
 use crate::jobs::{self, Files, Jobs, NewJob, Settings};
 use crate::monitors::board::Board;
 use crate::monitors::charts::Charts;
-use crate::monitors::incidents::{Fix, Incidents, Rule, Rules};
+use crate::monitors::incidents::{Agenda, Fix, Incidents, Rule, Rules};
 use crate::monitors::probe::Prober;
+use crate::monitors::rehearsal::Rehearsals;
 use crate::monitors::sampler::{Sampler, Samples};
 use crate::schedules::{self, Ends, Schedules};
 use crate::services::Services;
-use crate::store::{Location, Store};
+use crate::store::{self, Location, Store};
 use crate::workflows::{Clock, Flows};
 use anyhow::{Context, Result};
 use futures::future::{BoxFuture, FutureExt};
@@ -155,10 +157,12 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
         rules,
         Arc::new(Words),
         Arc::new(fixes),
+        Arc::new(schedules.clone()),
     );
     let reloads = Reloads::default();
     let prober = Prober::new(store.clone(), env.clone(), reloads.clone(), &marker);
     let board = Board::default();
+    let rehearsals = Rehearsals::new(store.clone());
     Ok(App {
         services: Services {
             live,
@@ -174,6 +178,7 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
             schedules,
             searches: Arc::new(Searches::new(options.search_time)),
             samples,
+            rehearsals,
             log_dir: Arc::new(log_dir),
             bot_name: Arc::default(),
             roles_changed: Arc::default(),
@@ -206,6 +211,16 @@ impl schedules::Maker for ByClock {
             self.0.job(script, given, &Uploads::new(), None, retry_of)
         }
         .boxed()
+    }
+}
+
+impl Agenda for Schedules {
+    fn ahead(
+        &self,
+        now: Millis,
+        until: Millis,
+    ) -> BoxFuture<'_, store::Result<Option<Vec<Upcoming>>>> {
+        Schedules::ahead(self, now, until).boxed()
     }
 }
 

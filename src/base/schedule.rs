@@ -3,6 +3,7 @@
 
 use super::ids::Place;
 use super::job::Ending;
+use super::role::Role;
 use super::time::Millis;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -44,6 +45,24 @@ impl Rule {
             Rule::OnChange => changed || !good,
         }
     }
+}
+
+/// What a schedule does within a time to come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upcoming {
+    /// The schedule.
+    pub schedule: String,
+    /// When it runs next.
+    pub next: Millis,
+    /// How often it runs within that time: 1 to [`Upcoming::MOST`], where counting ends.
+    pub times: usize,
+    /// The role that its script needs.
+    pub need: Role,
+}
+
+impl Upcoming {
+    /// Runs are counted up to this many.
+    pub const MOST: usize = 100;
 }
 
 /// What becomes of runs whose time passed while nothing could run.

@@ -44,12 +44,22 @@ impl Zone {
         }
         text.parse().map(Zone::Named).map_err(|_| {
             let known = chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name());
-            match closest(text, known) {
+            match Self::of_city(text).or_else(|| closest(text, known)) {
                 Some(near) => format!("`{text}` is not a time zone; did you mean `{near}`?"),
                 None => {
                     format!("`{text}` is not a time zone; write one such as Europe/Berlin or UTC")
                 }
             }
+        })
+    }
+
+    /// The zone of a place that is written without its region: `Europe/Berlin` for `berlin`.
+    #[must_use]
+    pub fn of_city(city: &str) -> Option<&'static str> {
+        let mut all = chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name());
+        all.find(|name| {
+            let place = name.rsplit_once('/').map(|(_, place)| place);
+            place.is_some_and(|place| place.eq_ignore_ascii_case(city))
         })
     }
 

@@ -12,15 +12,16 @@ use crate::store::history::{self, Filter, Standing};
 use chrono::{Local, NaiveDate, NaiveDateTime, NaiveTime, TimeZone};
 
 /// What a filter can be made of, as the help and a refusal say it.
-pub const FORMS: &str = "running, queued, failed, ok, cancelled or mine; a script’s name; by and a person; \
+pub const FORMS: &str = "running, queued, failed, lost, ok, cancelled or mine; a script’s name; by and a person; \
      today, or since and a time such as 2h, 3d or 2026-11-01";
 
 /// The words for where jobs stand. The first of each standing is the one that is shown.
-const STANDINGS: [(&str, Standing); 8] = [
+const STANDINGS: [(&str, Standing); 9] = [
     ("running", Standing::Open),
     ("queued", Standing::Queued),
     ("waiting", Standing::Queued),
     ("failed", Standing::Failed),
+    ("lost", Standing::Lost),
     ("ok", Standing::Succeeded),
     ("succeeded", Standing::Succeeded),
     ("cancelled", Standing::Cancelled),

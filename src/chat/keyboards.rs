@@ -1,13 +1,16 @@
 //! What our buttons say to us: each press in at most 64 bytes, read back or refused.
 
+use super::alerts::press::AlertPress;
+use super::commands::outbox::press::OutboxPress;
+use super::commands::schedules::press::SchedulePress;
 use super::commands::top::Order;
+use super::dialog::tap::Tap;
 use crate::base::ids::{ChatId, JobId, UserId};
 use crate::base::role::Role;
 use crate::delivery::{Button, Buttons};
 use crate::monitors::charts::{Span, Subject};
 use crate::store::history::Cursor;
 
-use super::alerts::press::AlertPress;
 use super::workflows::press::FlowPress;
 
 /// Entries on a page of buttons.
@@ -113,192 +116,6 @@ pub enum Press {
         /// The answer.
         tap: Tap,
     },
-}
-
-/// What is pressed about schedules, each known by its name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SchedulePress {
-    /// Show this page of them.
-    List(usize),
-    /// Show this one.
-    Show(String),
-    /// Run what it runs, at once.
-    Run(String),
-    /// Pause it.
-    Pause(String),
-    /// Let it go on.
-    Resume(String),
-    /// Remove it.
-    Remove(String),
-}
-
-impl SchedulePress {
-    /// Whether it changes or starts something.
-    #[must_use]
-    pub fn acts(&self) -> bool {
-        match self {
-            SchedulePress::Run(_)
-            | SchedulePress::Pause(_)
-            | SchedulePress::Resume(_)
-            | SchedulePress::Remove(_) => true,
-            SchedulePress::List(_) | SchedulePress::Show(_) => false,
-        }
-    }
-
-    fn data(&self) -> String {
-        match self {
-            SchedulePress::List(page) => format!("all:{page}"),
-            SchedulePress::Show(name) => format!("show:{name}"),
-            SchedulePress::Run(name) => format!("run:{name}"),
-            SchedulePress::Pause(name) => format!("pause:{name}"),
-            SchedulePress::Resume(name) => format!("go:{name}"),
-            SchedulePress::Remove(name) => format!("drop:{name}"),
-        }
-    }
-
-    fn read(data: &str) -> Option<Self> {
-        let (word, rest) = data.split_once(':')?;
-        let name = rest.to_owned();
-        Some(match word {
-            "all" => SchedulePress::List(rest.parse().ok()?),
-            "show" => SchedulePress::Show(name),
-            "run" => SchedulePress::Run(name),
-            "pause" => SchedulePress::Pause(name),
-            "go" => SchedulePress::Resume(name),
-            "drop" => SchedulePress::Remove(name),
-            _ => return None,
-        })
-    }
-}
-
-/// What is pressed under a question for an argument.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tap {
-    /// The value with this fingerprint.
-    Value(u64),
-    /// No value: the default, or none at all.
-    Skip,
-    /// The same for all that is left.
-    SkipAll,
-    /// The question before.
-    Back,
-    /// Give it up.
-    Cancel,
-    /// Show this page of values.
-    Page(usize),
-    /// Look the values up again.
-    Again,
-}
-
-impl Tap {
-    fn data(self) -> String {
-        match self {
-            Tap::Value(print) => format!("v{print:x}"),
-            Tap::Skip => "s".to_owned(),
-            Tap::SkipAll => "r".to_owned(),
-            Tap::Back => "b".to_owned(),
-            Tap::Cancel => "x".to_owned(),
-            Tap::Page(page) => format!("p{page}"),
-            Tap::Again => "a".to_owned(),
-        }
-    }
-
-    fn read(word: &str) -> Option<Self> {
-        Some(match (word, word.get(1..)) {
-            ("s", _) => Tap::Skip,
-            ("r", _) => Tap::SkipAll,
-            ("b", _) => Tap::Back,
-            ("x", _) => Tap::Cancel,
-            ("a", _) => Tap::Again,
-            (_, Some(rest)) if word.starts_with('v') => {
-                Tap::Value(u64::from_str_radix(rest, 16).ok()?)
-            }
-            (_, Some(rest)) if word.starts_with('p') => Tap::Page(rest.parse().ok()?),
-            _ => return None,
-        })
-    }
-}
-
-/// A pressed button of the outbox.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum OutboxPress {
-    /// Show what waits and what failed.
-    All,
-    /// Show this message.
-    Message(i64),
-    /// Show what waits for this chat, after this message.
-    Chat(ChatId, i64),
-    /// Try this message again.
-    Retry(i64),
-    /// Try again what waits for this chat.
-    RetryChat(ChatId),
-    /// Try again what waits for any chat.
-    RetryAll,
-    /// Ask whether to drop this message.
-    Ask(i64),
-    /// Ask whether to drop what waits for this chat, up to this message.
-    AskChat(ChatId, i64),
-    /// Drop this message.
-    Drop(i64),
-    /// Drop what waits for this chat, up to this message.
-    DropChat(ChatId, i64),
-}
-
-impl OutboxPress {
-    /// Whether it changes something.
-    #[must_use]
-    pub fn acts(&self) -> bool {
-        match self {
-            OutboxPress::Retry(_)
-            | OutboxPress::RetryChat(_)
-            | OutboxPress::RetryAll
-            | OutboxPress::Drop(_)
-            | OutboxPress::DropChat(..) => true,
-            OutboxPress::All
-            | OutboxPress::Message(_)
-            | OutboxPress::Chat(..)
-            | OutboxPress::Ask(_)
-            | OutboxPress::AskChat(..) => false,
-        }
-    }
-
-    fn data(&self) -> String {
-        match self {
-            OutboxPress::All => "all".to_owned(),
-            OutboxPress::Message(id) => format!("msg:{id}"),
-            OutboxPress::Chat(chat, after) => format!("chat:{chat}:{after}"),
-            OutboxPress::Retry(id) => format!("retry:{id}"),
-            OutboxPress::RetryChat(chat) => format!("rechat:{chat}"),
-            OutboxPress::RetryAll => "reall".to_owned(),
-            OutboxPress::Ask(id) => format!("ask:{id}"),
-            OutboxPress::AskChat(chat, last) => format!("askchat:{chat}:{last}"),
-            OutboxPress::Drop(id) => format!("drop:{id}"),
-            OutboxPress::DropChat(chat, last) => format!("dropchat:{chat}:{last}"),
-        }
-    }
-
-    fn read(data: &str) -> Option<Self> {
-        let (word, rest) = data.split_once(':').unwrap_or((data, ""));
-        let id = || rest.parse().ok().filter(|id: &i64| *id > 0);
-        let chat = || {
-            let (chat, message) = rest.split_once(':')?;
-            let message = message.parse().ok().filter(|id: &i64| *id >= 0)?;
-            Some((ChatId(chat.parse().ok()?), message))
-        };
-        Some(match word {
-            "all" if rest.is_empty() => OutboxPress::All,
-            "reall" if rest.is_empty() => OutboxPress::RetryAll,
-            "msg" => OutboxPress::Message(id()?),
-            "retry" => OutboxPress::Retry(id()?),
-            "ask" => OutboxPress::Ask(id()?),
-            "drop" => OutboxPress::Drop(id()?),
-            "rechat" => OutboxPress::RetryChat(ChatId(rest.parse().ok()?)),
-            "chat" => chat().map(|(chat, after)| OutboxPress::Chat(chat, after))?,
-            "askchat" => chat().map(|(chat, last)| OutboxPress::AskChat(chat, last))?,
-            "dropchat" => chat().map(|(chat, last)| OutboxPress::DropChat(chat, last))?,
-            _ => return None,
-        })
-    }
 }
 
 /// A part of a list as it travels in a button.

@@ -24,6 +24,7 @@ mod search;
 mod seen;
 mod talk;
 mod term;
+mod watched;
 mod workflows;
 
 pub use dispatch::{on_other, schema};

@@ -6,8 +6,9 @@ use super::commands::{
     run, schedule, schedules, status, top, users,
 };
 use super::dialog;
+use super::dialog::tap::Tap;
 use super::files;
-use super::keyboards::{Press, Tap};
+use super::keyboards::Press;
 use super::members;
 use super::offers::{self, LATE_WITHIN, Offer};
 use super::reply::Reply;

@@ -1,6 +1,7 @@
 //! What is told of schedules beside their runs.
 
-use super::keyboards::{Press, SchedulePress};
+use super::commands::schedules::press::SchedulePress;
+use super::keyboards::Press;
 use crate::base::text::escape;
 use crate::delivery::Buttons;
 use crate::schedules::{Herald, Notice};

@@ -218,14 +218,20 @@ fn within(min: i64, max: i64) -> String {
 }
 
 fn suggestion(choices: &[String], nearest: Option<&str>) -> String {
+    let named = named(choices);
+    match nearest {
+        Some(near) => format!("Did you mean {near}? It can be {named}."),
+        None => format!("It can be {named}."),
+    }
+}
+
+/// The values there are, in words: `api, web or db`.
+fn named(choices: &[String]) -> String {
     let mut words: Vec<&str> = choices.iter().map(String::as_str).take(NAMED).collect();
     if choices.len() > NAMED {
         words.push("one of the others");
     }
-    match nearest {
-        Some(near) => format!("Did you mean {near}? It can be {}.", one_of(&words)),
-        None => format!("It can be {}.", one_of(&words)),
-    }
+    one_of(&words)
 }
 
 /// Enough of a value to know it again.
@@ -428,24 +434,24 @@ impl Script {
         format!("{command} {}", self.usage())
     }
 
-    /// How the script is called: `deploy <service: api|web> [tag=v1.0]`.
+    /// How the script is called: `deploy <service: api or web> [tag, else v1.0]`.
     #[must_use]
     pub fn usage(&self) -> String {
         let mut usage = self.name.to_string();
         for arg in &self.args {
             let name = &arg.name;
             let choices = match (&arg.kind, arg.choices.as_slice()) {
-                (Kind::Boolean, _) => ": yes|no".to_owned(),
-                (Kind::File(_), _) => ": file".to_owned(),
+                (Kind::Boolean, _) => ": yes or no".to_owned(),
+                (Kind::File(_), _) => ": a file".to_owned(),
                 (Kind::Integer { min, max }, _) if *min > i64::MIN && *max < i64::MAX => {
-                    format!(": {min}–{max}")
+                    format!(": {min} to {max}")
                 }
-                (Kind::Integer { .. }, _) => ": number".to_owned(),
+                (Kind::Integer { .. }, _) => ": a number".to_owned(),
                 (Kind::Text, []) => String::new(),
-                (Kind::Text, choices) => format!(": {}", choices.join("|")),
+                (Kind::Text, choices) => format!(": {}", named(choices)),
             };
             let part = match arg.default.as_deref().map(|value| arg.spoken(value)) {
-                Some(default) => format!(" [{name}{choices}={default}]"),
+                Some(default) => format!(" [{name}{choices}, else {default}]"),
                 None if arg.optional => format!(" [{name}{choices}]"),
                 None => format!(" <{name}{choices}>"),
             };

@@ -9,6 +9,7 @@ use schemars::transform::{RecursiveTransform, Transform};
 use schemars::{JsonSchema, Schema};
 use serde_json::{Value, json};
 
+use super::checks::CheckKind;
 use crate::base::job::{AfterCrash, OnBusy, OutputMode};
 use crate::base::name::Name;
 use crate::base::role::Role;
@@ -496,50 +497,6 @@ pub enum CheckEntry {
     Off(#[schemars(extend("const" = false))] bool),
     /// A check.
     On(Box<Check>),
-}
-
-/// What a check looks at.
-#[derive(JsonSchema)]
-#[schemars(rename_all = "snake_case")]
-pub enum CheckKind {
-    /// The use of the processors, in percent.
-    Cpu,
-    /// The load over five minutes.
-    Load,
-    /// The use of the memory, in percent.
-    Memory,
-    /// The use of the swap space, in percent.
-    Swap,
-    /// A file system.
-    Disk,
-    /// What flows through disks or network interfaces, in bytes a second.
-    Throughput,
-    /// The highest temperature, in degrees Celsius.
-    Temperature,
-    /// Processes.
-    Process,
-    /// Units of systemd.
-    Unit,
-    /// A file: its age, its size, or its new lines.
-    File,
-    /// What a web server answers.
-    Url,
-    /// Whether a port takes connections.
-    Tcp,
-    /// Whether a name has addresses.
-    Dns,
-    /// A container of Docker.
-    Docker,
-    /// A program in the manner of Nagios.
-    Script,
-    /// The time since a script last succeeded.
-    Heartbeat,
-    /// Whether the machine was started anew.
-    Reboot,
-    /// The distance to the clock of a web server.
-    Clock,
-    /// How Opsgram itself is doing.
-    Opsgram,
 }
 
 /// What of it is measured.

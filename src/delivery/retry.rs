@@ -73,6 +73,34 @@ pub fn is_choke(error: &RequestError, is_file: bool) -> bool {
     }
 }
 
+/// Why a chat cannot be reached, in words, where Telegram's own are known.
+fn gone(lower: &str) -> Option<&'static str> {
+    let known = [
+        (
+            "bot can't initiate conversation",
+            "this person has not written to the bot yet",
+        ),
+        (
+            "bot was blocked by the user",
+            "this person has blocked the bot",
+        ),
+        ("user is deactivated", "this account is deleted"),
+        ("bot was kicked", "the bot was removed from this group"),
+        ("bot is not a member", "the bot is not in this group"),
+        ("group is deactivated", "this group is closed"),
+        (
+            "chat not found",
+            "there is no such chat, or nobody there has written to the bot yet",
+        ),
+        (
+            "bot can't send messages to bots",
+            "this is a bot, and bots do not write to each other",
+        ),
+    ];
+    let found = known.iter().find(|(part, _)| lower.contains(part));
+    found.map(|(_, words)| *words)
+}
+
 /// Decides what follows from an error.
 #[must_use]
 pub fn decide(error: &RequestError, tried: Tried) -> Decision {
@@ -107,7 +135,7 @@ fn decide_api(text: &str, tried: Tried) -> Decision {
         || says("bot can't initiate conversation")
         || says("bot can't send messages to bots")
     {
-        Decision::Gone(text.to_owned())
+        Decision::Gone(gone(&lower).map_or_else(|| text.to_owned(), str::to_owned))
     } else if says("image_process_failed") || says("photo_") || says("too big for a photo") {
         match tried.as_file {
             true => Decision::GiveUp(text.to_owned()),

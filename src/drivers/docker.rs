@@ -63,7 +63,7 @@ pub async fn container(
             }
             ErrorKind::PermissionDenied => {
                 format!(
-                    "the Docker engine may not be asked ({shown}); add the bot's user to the group docker"
+                    "the Docker engine may not be asked ({shown}); add the bot's user to the group docker and start the bot again"
                 )
             }
             _ => format!("the Docker engine cannot be asked ({shown}): {error}"),

@@ -13,8 +13,6 @@ pub mod process;
 pub mod processes;
 pub mod sockets;
 pub mod systemd;
-pub mod vitals;
-pub mod volume;
 pub mod web;
 
 #[cfg(test)]

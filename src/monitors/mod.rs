@@ -5,8 +5,10 @@ pub mod chart;
 pub mod charts;
 pub mod incidents;
 pub mod probe;
+pub mod rehearsal;
 pub mod sampler;
 pub mod state;
+pub mod trend;
 pub mod watch;
 
 use crate::base::alert::Change;

@@ -1,18 +1,20 @@
 //! The loop that looks: what is due is looked at, all at once; what comes of it is decided and told in one transaction.
 
+mod entry;
+mod follow;
+
 use super::Ledger;
 use super::board::{Board, Shown};
 use super::probe::{Look, Prober, Scene};
-use super::state::{self, Rule, State, VERSION};
-use crate::base::alert::{Change, Reading, Turn};
+use super::state::Rule;
 use crate::base::name::Name;
 use crate::base::time::Millis;
-use crate::config::{Check, Config, Live, Probe};
-use crate::drivers::process;
+use crate::config::{Check, Live};
 use crate::drivers::processes::lock_is_held;
 use crate::store::checks::{self, Row};
 use crate::store::{self, Store};
-use serde_json::Value;
+pub(super) use entry::change;
+use entry::{Entry, decide, row};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,24 +31,8 @@ const PATIENCE: Duration = Duration::from_millis(500);
 const PACE: Duration = Duration::from_secs(1);
 /// The pause after the database failed.
 const AFTER_FAILURE: Duration = Duration::from_secs(2);
-/// What changes nothing of what is told is written down at most so often.
-const WRITE_EVERY: Duration = Duration::from_secs(300);
 /// A little late is not late.
 const ON_TIME: Duration = Duration::from_secs(2);
-/// The time that a program of an earlier bot gets between TERM and KILL.
-const LEFTOVER_GRACE: Duration = Duration::from_millis(500);
-
-/// Where a check stands, and what belongs to that.
-#[derive(Clone, Debug)]
-struct Entry {
-    state: State,
-    memory: Value,
-    reading: Option<Result<Reading, String>>,
-    due: Millis,
-    /// When it was written down last.
-    written: Option<Millis>,
-    locked: bool,
-}
 
 /// What a step did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -165,129 +151,6 @@ impl Watch {
             true => pause,
             false => pause.min(PATIENCE / 5),
         }
-    }
-
-    /// Reads the states at the start, and sees to it that they are those of the configuration in force.
-    async fn follow(&mut self, now: Millis) -> store::Result<Scene> {
-        let config = self.live.current();
-        if self.entries.is_none() {
-            self.load(now).await?;
-            for check in config.checks.values() {
-                if let Probe::Script { .. } = check.probe {
-                    process::end_all(&self.prober.marker(check), LEFTOVER_GRACE).await;
-                }
-            }
-        }
-        let same = self
-            .followed
-            .as_ref()
-            .is_some_and(|followed| Arc::ptr_eq(&followed.config, &config));
-        if !same {
-            let entries = self.entries.get_or_insert_default();
-            let before = self.followed.as_ref().map(|scene| &scene.config);
-            for (name, entry) in entries.iter_mut() {
-                let of = |config: &Arc<Config>| {
-                    config
-                        .checks
-                        .get(name)
-                        .map(|check| format!("{:?}", check.probe))
-                };
-                let Some(probe) = of(&config) else { continue };
-                // What another probe remembers is nothing to this one.
-                if before.is_some_and(|before| of(before).is_some_and(|before| before != probe)) {
-                    entry.memory = Value::Null;
-                }
-                let every = config.checks.get(name).map_or(PACE, |check| check.every);
-                entry.due = entry.due.min(now.plus(every));
-            }
-            let ended = entries.extract_if(.., |name, _| !config.checks.contains_key(name));
-            let ended: Vec<(Name, Entry)> = ended.collect();
-            for (name, entry) in ended {
-                let topic = before.and_then(|before| before.checks.get(&name));
-                let topic = topic.map_or_else(|| name.clone(), |check| check.topic.clone());
-                self.gone.extend(row(&self.host, &name, &topic, &entry));
-            }
-            for name in config.checks.keys() {
-                entries.entry(name.clone()).or_insert_with(|| Entry {
-                    state: State::default(),
-                    memory: Value::Null,
-                    reading: None,
-                    due: now,
-                    written: None,
-                    locked: false,
-                });
-            }
-            self.followed = Some(self.prober.scene(&config));
-        }
-        if !self.gone.is_empty() {
-            self.bury(now).await?;
-        }
-        Ok(self
-            .followed
-            .clone()
-            .unwrap_or_else(|| self.prober.scene(&config)))
-    }
-
-    async fn load(&mut self, now: Millis) -> store::Result<()> {
-        let config = self.live.current();
-        let mut db = self.store.read().await?;
-        let rows = checks::all(&mut db).await?;
-        drop(db);
-        let mut entries = BTreeMap::new();
-        self.gone.clear();
-        for row in rows {
-            let name = Name::new(row.name.as_str()).ok();
-            let name =
-                name.filter(|name| row.host == self.host && config.checks.contains_key(name));
-            match name {
-                Some(name) => {
-                    entries.insert(name, entry(&row, now));
-                }
-                None => self.gone.push(row),
-            }
-        }
-        self.entries = Some(entries);
-        Ok(())
-    }
-
-    /// Ends what fires of checks that are gone, and of machines that look no more.
-    async fn bury(&mut self, now: Millis) -> store::Result<()> {
-        let mut changes = Vec::new();
-        for row in &self.gone {
-            let state = read_state(row);
-            let since = state.since();
-            let (_, turn) = state.ended();
-            let why = match row.host == self.host {
-                true => "the check was removed".to_owned(),
-                false => format!("{} looks no more; {} does", row.host, self.host),
-            };
-            if let Some(turn) = turn {
-                changes.push(Change {
-                    check: row.name.clone(),
-                    host: row.host.clone(),
-                    topic: row.topic.clone(),
-                    turn,
-                    reading: Err(why),
-                    limit: None,
-                    at: now,
-                    since: since.unwrap_or(now),
-                    flapping: false,
-                });
-            }
-        }
-        let mut tx = self.store.begin_led().await?;
-        for row in &self.gone {
-            checks::remove(&mut tx, &row.host, &row.name).await?;
-        }
-        if !changes.is_empty() {
-            self.ledger.record(&mut tx, &changes).await?;
-        }
-        self.store.commit(tx).await?;
-        self.gone.clear();
-        if !changes.is_empty() {
-            self.ledger.committed();
-        }
-        Ok(())
     }
 
     /// Begins the looks that are due.
@@ -416,92 +279,5 @@ impl Drop for Watch {
     /// Whoever looks no more shows nothing.
     fn drop(&mut self) {
         self.board.replace(Vec::new());
-    }
-}
-
-/// What a look makes of a check. The entry is to be written down when it does not say when it was.
-fn decide(
-    before: &Entry,
-    check: &Check,
-    look: Look,
-    host: &str,
-    now: Millis,
-) -> (Entry, Option<Change>) {
-    let rule = Rule::of(check);
-    let since_before = before.state.since();
-    let (state, turn) = state::step(before.state.clone(), &rule, &look.seen, now);
-    let reading = look.seen.map(|seen| seen.reading);
-    let old = before
-        .written
-        .is_none_or(|at| at > now || now.since(at) >= WRITE_EVERY);
-    let is_news = turn.is_some() || look.matters || old || state.differs(&before.state);
-    let change = turn.map(|turn| Change {
-        check: check.name.to_string(),
-        host: host.to_owned(),
-        topic: check.topic.to_string(),
-        turn,
-        reading: reading.clone(),
-        limit: match turn {
-            Turn::Raised(severity) | Turn::Became(severity) => check.limits.of(severity),
-            Turn::Cleared => None,
-        },
-        at: now,
-        since: state
-            .since()
-            .filter(|_| turn != Turn::Cleared)
-            .or(since_before)
-            .unwrap_or(now),
-        flapping: state.is_flapping(),
-    });
-    let entry = Entry {
-        state,
-        memory: look.memory,
-        reading: Some(reading),
-        due: before.due,
-        written: before.written.filter(|_| !is_news),
-        locked: before.locked,
-    };
-    (entry, change)
-}
-
-/// The row of an entry; `None` for one that says nothing yet.
-fn row(host: &str, name: &Name, topic: &Name, entry: &Entry) -> Option<Row> {
-    Some(Row {
-        host: host.to_owned(),
-        name: name.to_string(),
-        topic: topic.to_string(),
-        version: VERSION,
-        state: serde_json::to_string(&entry.state).ok()?,
-        memory: entry.memory.to_string(),
-        reading: serde_json::to_string(&entry.reading).ok()?,
-        since: entry.state.since(),
-        due: entry.due,
-    })
-}
-
-/// One that cannot be read counts as new: better told again than not at all.
-fn read_state(row: &Row) -> State {
-    let read = match row.version {
-        VERSION => serde_json::from_str(&row.state).ok(),
-        _ => None,
-    };
-    read.unwrap_or_else(|| {
-        tracing::error!(
-            check = row.name,
-            version = row.version,
-            "the stored state of a check cannot be read"
-        );
-        State::default()
-    })
-}
-
-fn entry(row: &Row, now: Millis) -> Entry {
-    Entry {
-        state: read_state(row),
-        memory: serde_json::from_str(&row.memory).unwrap_or_default(),
-        reading: serde_json::from_str(&row.reading).unwrap_or_default(),
-        due: row.due.max(now),
-        written: Some(now),
-        locked: false,
     }
 }

@@ -7,8 +7,8 @@ use crate::base::schedule::Rule;
 use crate::base::time::Millis;
 use crate::base::when::{When, Zone};
 use crate::config::Script;
+use crate::store;
 use crate::store::schedules::{Made, Paused};
-use crate::store::{self, Tx};
 
 /// Schedules that the chat may hold; more is a mistake, or ill will.
 const MOST: usize = 200;
@@ -40,20 +40,6 @@ impl Schedules {
         question: &str,
         now: Millis,
     ) -> Result<String> {
-        let added = self.try_add(grant, script, new, question, now).await;
-        grant.settle(&added);
-        self.wake();
-        added
-    }
-
-    async fn try_add(
-        &self,
-        grant: &Grant,
-        script: &Script,
-        new: &New,
-        question: &str,
-        now: Millis,
-    ) -> Result<String> {
         let actor = grant.actor();
         let spec = Spec {
             when: new.when.to_string(),
@@ -69,7 +55,7 @@ impl Schedules {
             at: now,
         };
         let timer = format!("{} | {}", new.when, new.zone);
-        let mut tx = self.inner.store.begin_led().await?;
+        let mut tx = grant.begin(&self.inner.store).await?;
         if !store::intents::take(&mut tx, question, now).await? {
             return Err(Error::refused("This was answered already."));
         }
@@ -87,7 +73,8 @@ impl Schedules {
         let name = name(script, (1..).find(free).unwrap_or(1));
         let script = script.name.as_str();
         store::schedules::add(&mut tx, &name, script, &timer, Some(&made), now).await?;
-        self.finish(tx, grant).await?;
+        tx.commit().await?;
+        self.wake();
         Ok(name)
     }
 
@@ -96,15 +83,10 @@ impl Schedules {
     /// # Errors
     /// When the database refuses.
     pub async fn remove(&self, grant: &Grant, name: &str) -> Result<bool> {
-        let removed = async {
-            let mut tx = self.inner.store.begin_led().await?;
-            let removed = store::schedules::remove(&mut tx, name).await?;
-            self.finish(tx, grant).await?;
-            Ok(removed)
-        };
-        let removed = removed.await;
-        grant.settle(&removed);
-        removed
+        let mut tx = grant.begin(&self.inner.store).await?;
+        let removed = store::schedules::remove(&mut tx, name).await?;
+        tx.commit().await?;
+        Ok(removed)
     }
 
     /// Pauses a schedule; `false` when it was paused before. What runs goes on.
@@ -117,15 +99,10 @@ impl Schedules {
             by: grant.actor().name.clone(),
             why: None,
         };
-        let done = async {
-            let mut tx = self.inner.store.begin_led().await?;
-            let done = store::schedules::pause(&mut tx, name, &paused).await?;
-            self.finish(tx, grant).await?;
-            Ok(done)
-        };
-        let done = done.await;
-        grant.settle(&done);
-        done
+        let mut tx = grant.begin(&self.inner.store).await?;
+        let done = store::schedules::pause(&mut tx, name, &paused).await?;
+        tx.commit().await?;
+        Ok(done)
     }
 
     /// Lets a paused schedule go on from now, in its old rhythm; `false` when it was not paused.
@@ -133,22 +110,11 @@ impl Schedules {
     /// # Errors
     /// When the database refuses.
     pub async fn resume(&self, grant: &Grant, name: &str, now: Millis) -> Result<bool> {
-        let done = async {
-            let mut tx = self.inner.store.begin_led().await?;
-            let done = store::schedules::resume(&mut tx, name, now).await?;
-            self.finish(tx, grant).await?;
-            Ok(done)
-        };
-        let done = done.await;
-        grant.settle(&done);
+        let mut tx = grant.begin(&self.inner.store).await?;
+        let done = store::schedules::resume(&mut tx, name, now).await?;
+        tx.commit().await?;
         self.wake();
-        done
-    }
-
-    /// Writes the decision down, and makes all of it hold.
-    pub(super) async fn finish(&self, mut tx: Tx, grant: &Grant) -> Result<()> {
-        grant.record(&mut tx).await?;
-        Ok(self.inner.store.commit(tx).await?)
+        Ok(done)
     }
 }
 

@@ -246,7 +246,7 @@ impl Schedules {
         };
         let access = &self.inner.access;
         let grant = match &due.row.made {
-            None => access.allow_configured(&due.schedule.name, place, &asked),
+            None => access.by_itself(&due.schedule.name, place, asked),
             Some(made) => {
                 let actor = Actor {
                     id: made.by,

@@ -37,20 +37,15 @@ impl Schedules {
             name: grant.actor().name.clone(),
             reason,
         };
-        let done = async {
-            let mut tx = self.inner.store.begin_led().await?;
-            let done = store::freeze::begin(&mut tx, &freeze).await?;
-            let told = match done {
-                true => self.tell_everybody(&mut tx, grant, html).await?,
-                false => Vec::new(),
-            };
-            self.finish(tx, grant).await?;
-            self.kick(&told);
-            Ok(done)
+        let mut tx = grant.begin(&self.inner.store).await?;
+        let done = store::freeze::begin(&mut tx, &freeze).await?;
+        let told = match done {
+            true => self.tell_everybody(&mut tx, grant, html).await?,
+            false => Vec::new(),
         };
-        let done = done.await;
-        grant.settle(&done);
-        done
+        tx.commit().await?;
+        self.kick(&told);
+        Ok(done)
     }
 
     /// Ends the freeze and tells everybody with these words in HTML. `false` when nothing was frozen.
@@ -58,21 +53,16 @@ impl Schedules {
     /// # Errors
     /// When the database refuses; all stays frozen then.
     pub async fn unfreeze(&self, grant: &Grant, html: &str) -> Result<bool> {
-        let done = async {
-            let mut tx = self.inner.store.begin_led().await?;
-            let done = store::freeze::end(&mut tx).await?;
-            let told = match done {
-                true => self.tell_everybody(&mut tx, grant, html).await?,
-                false => Vec::new(),
-            };
-            self.finish(tx, grant).await?;
-            self.kick(&told);
-            Ok(done)
+        let mut tx = grant.begin(&self.inner.store).await?;
+        let done = store::freeze::end(&mut tx).await?;
+        let told = match done {
+            true => self.tell_everybody(&mut tx, grant, html).await?,
+            false => Vec::new(),
         };
-        let done = done.await;
-        grant.settle(&done);
+        tx.commit().await?;
+        self.kick(&told);
         self.wake();
-        done
+        Ok(done)
     }
 
     /// Promises the words to everybody but where they were asked for, which is answered.

@@ -17,7 +17,7 @@ use crate::base::error::Result;
 use crate::base::ids::{ChatId, JobId, Place};
 use crate::base::name::Name;
 use crate::base::role::Role;
-use crate::base::schedule::{Missed, Rule};
+use crate::base::schedule::{Missed, Rule, Upcoming};
 use crate::base::time::Millis;
 use crate::base::when::{When, Zone};
 use crate::config::{Config, Live, Schedule, Script};
@@ -171,6 +171,44 @@ impl Schedules {
     /// # Errors
     /// When the database refuses.
     pub async fn list(&self, now: Millis) -> Result<Vec<Entry>> {
+        Ok(self.entries(now).await?.0)
+    }
+
+    /// What runs from now on until then, the next first; `None` while everything is frozen.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn ahead(&self, now: Millis, until: Millis) -> store::Result<Option<Vec<Upcoming>>> {
+        let (entries, frozen) = self.entries(now).await?;
+        if frozen {
+            return Ok(None);
+        }
+        let config = self.inner.live.current();
+        let mut all: Vec<Upcoming> = entries
+            .into_iter()
+            .filter_map(|entry| {
+                let next = entry.next.filter(|next| *next <= until)?;
+                let span = (next.max(now), until);
+                let more = plan::count(
+                    &entry.schedule,
+                    standing(&entry.row, frozen),
+                    span,
+                    Upcoming::MOST - 1,
+                );
+                Some(Upcoming {
+                    need: config.scripts.get(&entry.schedule.script)?.role,
+                    schedule: entry.schedule.name,
+                    next,
+                    times: 1 + more,
+                })
+            })
+            .collect();
+        all.sort_by(|a, b| (a.next, &a.schedule).cmp(&(b.next, &b.schedule)));
+        Ok(Some(all))
+    }
+
+    /// All schedules, by name, and whether everything is frozen.
+    async fn entries(&self, now: Millis) -> store::Result<(Vec<Entry>, bool)> {
         let (rows, frozen) = self.rows().await?;
         let config = self.inner.live.current();
         let entry = |row: Row| {
@@ -188,7 +226,7 @@ impl Schedules {
                 row,
             })
         };
-        Ok(rows.into_iter().filter_map(entry).collect())
+        Ok((rows.into_iter().filter_map(entry).collect(), frozen))
     }
 
     /// The schedule of this name.

@@ -124,6 +124,24 @@ pub fn next(schedule: &Schedule, anchor: Millis, after: Millis) -> Option<Millis
     schedule.when.next(schedule.zone, anchor, after)
 }
 
+/// How many runs begin after this moment and by that one, counted up to `most`.
+#[must_use]
+pub fn count(
+    schedule: &Schedule,
+    at: Standing,
+    (after, until): (Millis, Millis),
+    most: usize,
+) -> usize {
+    let mut due = after.max(at.settled);
+    let runs = std::iter::from_fn(|| {
+        due = next(schedule, at.anchor, due)?;
+        Some(begins(schedule, due))
+    });
+    runs.take_while(|begins| *begins <= until)
+        .take(most)
+        .count()
+}
+
 /// The newest time whose run could have begun by now.
 fn newest(schedule: &Schedule, at: Standing, now: Millis) -> Option<Millis> {
     let before = |until| {
@@ -177,6 +195,20 @@ mod tests {
 
     fn minute(n: i64) -> Millis {
         Millis(n * MINUTE)
+    }
+
+    #[test]
+    fn runs_of_a_time_to_come_are_counted_up_to_a_number() {
+        let every = schedule("every 10m", Missed::Once);
+        let count = |after, until, most| {
+            let span = (minute(after), minute(until));
+            super::count(&every, since(0), span, most)
+        };
+        assert_eq!(count(0, 9, 100), 0);
+        assert_eq!(count(0, 10, 100), 1);
+        assert_eq!(count(10, 10, 100), 0, "what begins then is no more to come");
+        assert_eq!(count(10, 60, 100), 5);
+        assert_eq!(count(10, 60, 3), 3);
     }
 
     #[test]

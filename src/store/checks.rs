@@ -118,13 +118,16 @@ pub async fn lost_since(db: &mut Connection, since: Millis) -> Result<u64> {
     Ok(row.get::<i64, _>(0).unsigned_abs())
 }
 
-/// How many messages could not be delivered since this moment, and to how many chats.
+/// How many messages could not be delivered since this moment, and to how many chats; those that can be reached again since
+/// do not count.
 ///
 /// # Errors
 /// When the database refuses.
 pub async fn undelivered_since(db: &mut Connection, since: Millis) -> Result<(u64, u64)> {
     let row = sqlx::query(
-        "SELECT COUNT(*), COUNT(DISTINCT chat_id) FROM outbox WHERE state = 'failed' AND done_at >= $1",
+        "SELECT COUNT(*), COUNT(DISTINCT chat_id) FROM outbox WHERE state = 'failed' AND done_at >= $1
+            AND NOT EXISTS (SELECT 1 FROM chats WHERE chats.chat_id = outbox.chat_id AND chats.state = 'live'
+                AND chats.updated_at >= outbox.done_at)",
     )
     .bind(since.0)
     .fetch_one(db)

@@ -23,6 +23,8 @@ pub enum Standing {
     Queued,
     /// Failed, timed out or lost.
     Failed,
+    /// Lost.
+    Lost,
     /// Ended well.
     Succeeded,
     /// Stopped by somebody.
@@ -161,6 +163,7 @@ fn condition(filter: &Filter, role: Role) -> String {
         Standing::Open => "state IN ('queued', 'running')",
         Standing::Queued => "state = 'queued' AND state IN ('queued', 'running')",
         Standing::Failed => "state IN ('failed', 'timed_out', 'lost')",
+        Standing::Lost => "state = 'lost' AND state IN ('failed', 'timed_out', 'lost')",
         Standing::Succeeded => "state = 'succeeded'",
         Standing::Cancelled => "state = 'cancelled'",
     };

@@ -1,16 +1,20 @@
 //! Logs: structured, on standard error, with every secret masked.
 //!
 //! `OPSGRAM_LOG` takes the filter of `tracing` (such as `debug` or `opsgram=debug,sqlx=warn`), `OPSGRAM_LOG_FORMAT`
-//! takes `text` or `json`.
+//! takes `text` or `json`. In systemd's journal, which has its own time, lines of text bring their priority instead.
 
 use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
 use std::sync::{Arc, PoisonError, RwLock};
+use tracing::{Level, Metadata};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
-/// What is logged when nobody says otherwise.
-const DEFAULT_FILTER: &str = "info,sqlx=warn,apalis=warn,apalis_core=warn,teloxide=warn,hyper=warn";
+/// What is logged when nobody says otherwise. A slow query is logged with its whole text: on a machine that is slow itself,
+/// pages of it.
+const DEFAULT_FILTER: &str =
+    "info,sqlx=warn,sqlx::query=error,apalis=warn,apalis_core=warn,teloxide=warn,hyper=warn";
 /// Shorter secrets are left: masking them would spoil every other word.
 const SHORTEST_SECRET: usize = 4;
 
@@ -23,6 +27,8 @@ pub enum Format {
     /// Lines for people.
     #[default]
     Text,
+    /// Lines for systemd's journal: without a time, and with the priority that `journalctl -p` looks at.
+    Journal,
     /// A JSON object a line.
     Json,
 }
@@ -38,15 +44,25 @@ pub fn init(
 ) -> Result<(), TryInitError> {
     let filter = EnvFilter::new(filter.unwrap_or(DEFAULT_FILTER));
     mask_also(secrets);
-    let writer = Masked;
+    let writer = Masked {
+        prioritized: format == Format::Journal,
+    };
     let builder = tracing_subscriber::fmt()
         .with_ansi(io::stderr().is_terminal())
         .with_env_filter(filter)
         .with_writer(writer);
     match format {
         Format::Text => builder.finish().try_init(),
+        Format::Journal => builder.without_time().finish().try_init(),
         Format::Json => builder.json().finish().try_init(),
     }
+}
+
+/// Whether standard error leads to the journal. `named` is the value of `JOURNAL_STREAM`, by which systemd names the
+/// stream that it made; whoever is started with another standard error inherits the variable all the same.
+pub fn is_journal(named: Option<&str>) -> bool {
+    let own = nix::sys::stat::fstat(io::stderr().as_fd());
+    own.is_ok_and(|own| named == Some(format!("{}:{}", own.st_dev, own.st_ino).as_str()))
 }
 
 /// From now on these never appear either.
@@ -64,10 +80,15 @@ pub fn mask_also(secrets: Vec<String>) {
 
 /// Makes writers to standard error that mask.
 #[derive(Clone)]
-struct Masked;
+struct Masked {
+    /// Whether each event begins with its priority.
+    prioritized: bool,
+}
 
 /// One event on its way out.
 struct Line {
+    /// What it begins with.
+    priority: &'static str,
     secrets: Arc<[String]>,
 }
 
@@ -77,7 +98,19 @@ impl<'a> MakeWriter<'a> for Masked {
     fn make_writer(&'a self) -> Line {
         let secrets = SECRETS.read().unwrap_or_else(PoisonError::into_inner);
         Line {
+            priority: "",
             secrets: secrets.clone().unwrap_or_default(),
+        }
+    }
+
+    fn make_writer_for(&'a self, event: &Metadata<'_>) -> Line {
+        let priority = match self.prioritized {
+            true => priority(*event.level()),
+            false => "",
+        };
+        Line {
+            priority,
+            ..self.make_writer()
         }
     }
 }
@@ -86,12 +119,22 @@ impl Write for Line {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         // An event is written whole, so a secret is never cut in two here.
         let masked = mask(&String::from_utf8_lossy(bytes), &self.secrets);
-        io::stderr().write_all(masked.as_bytes())?;
+        io::stderr().write_all(format!("{}{masked}", self.priority).as_bytes())?;
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         io::stderr().flush()
+    }
+}
+
+/// The priority of syslog, as `sd-daemon(3)` writes it.
+fn priority(level: Level) -> &'static str {
+    match level {
+        Level::ERROR => "<3>",
+        Level::WARN => "<4>",
+        Level::INFO => "<6>",
+        Level::DEBUG | Level::TRACE => "<7>",
     }
 }
 
@@ -103,6 +146,16 @@ fn mask(line: &str, secrets: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_the_stream_that_systemd_made_is_the_journal() {
+        let own = nix::sys::stat::fstat(io::stderr().as_fd()).unwrap();
+        let (device, inode) = (own.st_dev, own.st_ino);
+        assert!(is_journal(Some(&format!("{device}:{inode}"))));
+        assert!(!is_journal(Some(&format!("{device}:{}", inode + 1))));
+        assert!(!is_journal(Some("")));
+        assert!(!is_journal(None));
+    }
 
     #[test]
     fn a_token_never_reaches_the_log() {

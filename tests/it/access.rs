@@ -529,6 +529,29 @@ fn endless(world: &mut World, name: &str, more: &[&str]) {
 }
 
 on_both! {
+    /// `/cancel all` stops what the asker has open, and says that there is more.
+    async fn cancel_all_stops_ones_own_jobs(world) {
+        endless(&mut world, "long", &["concurrency: 2"]);
+        world.start().await;
+        world.say(ANN, "/run long");
+        world.sees(ANN, "▶️ long · #1").await;
+        world.say(BEN, "/run long");
+        world.sees(BEN, "▶️ long · #2").await;
+        world.say(BEN, "/run long");
+        world.sees(BEN, "⏳ long · #3").await;
+        let told = world.asks(BEN, BEN, "/cancel all").await;
+        assert_eq!(told.text, "Stopping #3, #2 …\nOf others, 1 goes on: /jobs running");
+        world.sees(BEN, "🚫 long · #2 · cancelled by ben").await;
+        world.sees(BEN, "🚫 long · #3 · cancelled by ben").await;
+        let told = world.asks(BEN, BEN, "/cancel all").await;
+        assert_eq!(told.text, "No job of yours is running or waiting.\nOf others, 1 goes on: /jobs running");
+        world.asks(ANN, ANN, "/cancel All").await;
+        world.sees(ANN, "🚫 long · #1 · cancelled by ann").await;
+        world.polite();
+    }
+}
+
+on_both! {
     /// An operator stops their own jobs only; an admin stops anybody's.
     async fn an_operator_cannot_cancel_anothers_job_but_an_admin_can(world) {
         endless(&mut world, "long", &["concurrency: 4"]);

@@ -90,3 +90,23 @@ on_both! {
         world.polite();
     }
 }
+
+on_both! {
+    /// A slip in a name is neither a silence nor a subscription: who made it would think that all is well.
+    async fn a_slip_in_a_name_subscribes_nothing(world) {
+        watch_a_shop(&mut world);
+        world.start().await;
+        for (text, answer) in [
+            ("/subscribe dsik", "There is no topic “dsik”. Did you mean disk?"),
+            ("/subscribe critcal", "There is no topic “critcal”. Did you mean critical?"),
+            ("/subscribe disk quiet 22:00-07:00 Berlin", "/subscribe quiet 22:00-07:00 Europe/Berlin"),
+            ("/unsubscribe disk", "This chat had no subscription to the topic disk. /subscriptions shows what it is told."),
+        ] {
+            let told = world.asks(ANN, ANN, text).await;
+            assert!(told.text.contains(answer), "{text}: {}", told.text);
+        }
+        // What is not there yet may come; it is said.
+        let made = world.asks(ANN, ANN, "/subscribe planned").await;
+        assert!(made.text.contains("No check has the topic “planned” now."), "{}", made.text);
+    }
+}

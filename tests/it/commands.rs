@@ -31,7 +31,7 @@ on_both! {
     async fn a_wrong_argument_is_named_with_what_would_be_right(world) {
         deploy(&mut world);
         world.start().await;
-        let form = "Write /run deploy <service: api|web> [tag=v1.0] [note].";
+        let form = "Write /run deploy <service: api or web> [tag, else v1.0] [note].";
         let cases = [
             ("/run deploy api v1 ok surplus", format!("“surplus” is one argument too many. {form}")),
             ("/run deploy service=api service=web", format!("“service” is given twice. {form}")),

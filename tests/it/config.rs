@@ -141,7 +141,7 @@ fn a_missing_file_is_told_by_its_name() {
 fn without_a_token_one_line_says_how_to_give_one() {
     let folder = Folder::with("scripts: {}\n");
     let served = folder.run(&["serve"], &[]);
-    assert_ne!(served.status.code(), Some(0));
+    assert_eq!(served.status.code(), Some(2), "systemd must not try again");
     let told = text(&served.stderr);
     let lines: Vec<_> = told
         .lines()

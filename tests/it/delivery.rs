@@ -430,22 +430,22 @@ on_both! {
         let (state, reason) = rows(&world, BEN).await.pop().unwrap();
         assert_eq!(state, "failed");
         let reason = reason.unwrap_or_default();
-        assert!(reason.contains("deactivated") || reason.contains("cannot be reached"), "{reason}");
+        assert!(reason.contains("deleted") || reason.contains("cannot be reached"), "{reason}");
         assert_eq!(world.count(BEN, "✅"), 0);
     }
 }
 
 on_both! {
-    /// Every answer that means “nobody there” closes what waits, with Telegram's words, and the next word of the
+    /// Every answer that means “nobody there” closes what waits, and says why, and the next word of the
     /// person brings the chat back, also after a restart.
     async fn a_chat_that_cannot_be_reached_is_closed_with_the_reason(world) {
         world.script("say", "echo $1", &["args: [{name: what}]"]);
         world.start().await;
         let kinds = [
             (Forbidden::Blocked, "blocked"),
-            (Forbidden::Deactivated, "deactivated"),
-            (Forbidden::Kicked, "kicked"),
-            (Forbidden::CannotInitiate, "initiate"),
+            (Forbidden::Deactivated, "deleted"),
+            (Forbidden::Kicked, "removed"),
+            (Forbidden::CannotInitiate, "has not written"),
         ];
         for (n, (kind, words)) in kinds.into_iter().enumerate() {
             let forbidden = FaultKind::Forbidden(kind);
@@ -729,7 +729,7 @@ on_both! {
         world.quiet().await;
         let (state, reason) = rows(&world, -4_242).await.pop().unwrap();
         assert_eq!(state, "failed");
-        assert!(reason.unwrap().contains("chat not found"));
+        assert!(reason.unwrap().contains("there is no such chat"));
     }
 }
 

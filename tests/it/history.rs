@@ -135,7 +135,7 @@ on_both! {
         world.script("hello", "echo Hello", &[]);
         world.script("payroll", "echo sum", &["role: admin"]);
         world.start().await;
-        let forms = "A filter is running, queued, failed, ok, cancelled or mine; a script’s name; by and a person; \
+        let forms = "A filter is running, queued, failed, lost, ok, cancelled or mine; a script’s name; by and a person; \
                      today, or since and a time such as 2h, 3d or 2026-11-01.";
         let cases = [
             ("/jobs faild", "“faild” is no script that ran and no filter. Did you mean failed?".to_owned()),

@@ -99,7 +99,7 @@ on_both! {
         let told = world.asks(ANN, ANN, "/job 1").await;
         assert!(told.text.contains("\nMessages: sent\n") || told.text.contains("\nMessages: edited\n")
             || told.text.contains("\nMessages: sent, edited\n"), "{}", told.text);
-        let words = "bot was blocked by the user";
+        let words = "this person has blocked the bot";
         world.sandbox.fault(Fault::always(FaultKind::Forbidden(opsgram::sandbox::Forbidden::Blocked)).in_chat(BEN));
         let place = Place { chat: ChatId(BEN), thread: None };
         let late = Outgoing::text(place, "late words", Vec::new()).of_job(opsgram::base::ids::JobId(1));

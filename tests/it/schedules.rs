@@ -174,6 +174,21 @@ on_both! {
         assert!(refused.text.contains("no time to run at"), "{}", refused.text);
         let refused = world.asks(BEN, BEN, "/schedule backup every 1h some").await;
         assert!(refused.text.contains("some"), "{}", refused.text);
+        for (text, answer) in [
+            ("/schedule backup", "When? Write /schedule backup every 30m"),
+            ("/schedule bakcup 06:30", "There is no script “bakcup”. Did you mean backup?"),
+            ("/schedule remove", "Which one? Write /schedule remove and its name."),
+            ("/schedule backup 25:00 all", "“25:00” is not a time of day"),
+            ("/schedule backup 06:30 in Berlin all", "did you mean “Europe/Berlin”?"),
+            (
+                "/schedule backup 06:30 in UTC",
+                "“what” is missing, and when backup runs by itself nobody is asked. Write /schedule backup 06:30 in UTC <what: all or new>.",
+            ),
+            ("/pause", "Nothing runs by itself."),
+        ] {
+            let told = world.asks(BEN, BEN, text).await;
+            assert!(told.text.contains(answer), "{text}: {}", told.text);
+        }
         let asked = world.asks(BEN, BEN, "/schedule backup every 1h all").await;
         assert!(asked.text.contains("Next: ") && asked.text.contains("backup.sh all"), "{}", asked.text);
         world.presses(BEN, &asked, "Schedule it").await;
@@ -184,6 +199,10 @@ on_both! {
         world.sees(BEN, "saved all").await;
         ended(&world, 1).await;
         assert!(world.sandbox.from_bot(ANN).is_empty(), "it is told where it was made");
+        let slip = world.asks(BEN, BEN, "/pause backup").await;
+        assert_eq!(slip.text, "There is no schedule “backup”. Did you mean backup+1?");
+        let which = world.asks(BEN, BEN, "/pause").await;
+        assert!(which.button("backup+1").is_some(), "{}", which.text);
         world.say(BEN, "/pause backup+1");
         world.sees(BEN, "backup+1 is paused").await;
         passes(&world, HOUR * 3).await;

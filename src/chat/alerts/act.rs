@@ -1,15 +1,15 @@
 //! What follows from the buttons about incidents. Rights are asked for at the moment of the press.
 
+use super::matcher::Matcher;
 use super::press::AlertPress;
 use super::{details, of_one};
 use crate::access::Asked;
-use crate::actions::script;
 use crate::base::error::{Error, Result};
 use crate::base::role::Role;
 use crate::base::text::{escape, shorten};
 use crate::base::time::Millis;
 use crate::chat::commands::{alerts, run, silence, subscribe, unsubscribe};
-use crate::chat::keyboards::{Press, in_pairs};
+use crate::chat::keyboards::in_pairs;
 use crate::chat::reply::Reply;
 use crate::chat::request::Request;
 use crate::monitors::incidents::Act;
@@ -45,8 +45,12 @@ pub async fn handle(request: &Request, press: AlertPress) -> Result<Reply> {
         AlertPress::SilenceFor(id, hours) => {
             let incident = find(request, id).await?;
             let time = Duration::from_secs(u64::from(hours) * 3600);
-            let about = About::Check(incident.check);
-            place_of(request, silence::make(request, about, time, None).await?).await
+            let matcher = Matcher {
+                about: About::Check(incident.check),
+                host: None,
+            };
+            let made = silence::make(request, matcher, time, None).await?;
+            place_of(request, made).await
         }
         AlertPress::Fix(id) => fix(request, id).await,
         AlertPress::Silences => Ok(silence::list(request).await?.in_place()),
@@ -167,21 +171,7 @@ async fn fix(request: &Request, id: i64) -> Result<Reply> {
     let fix = rule
         .fix
         .ok_or_else(|| Error::refused("This check has no fix any more."))?;
-    let config = request.services.live.current();
-    let known = script::find(&config, &fix.script);
-    match known {
-        Some(script) if !script.confirm && request.may_run(script.name.as_str(), script.role) => {
-            let name = script.name.to_string();
-            Ok(Reply::html(format!(
-                "Run <b>{}</b> for {}?",
-                escape(&name),
-                escape(&incident.check)
-            ))
-            .buttons(vec![vec![Press::Run(name).button("Run")]]))
-        }
-        // It asks by itself, or refuses, and says why.
-        Some(_) | None => run::pressed(request, fix.script, None).await,
-    }
+    run::ask(request, fix.script).await
 }
 
 /// What this place is told, as it stands.

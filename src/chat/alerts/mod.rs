@@ -2,7 +2,9 @@
 
 pub mod act;
 mod day;
+pub mod matcher;
 pub mod press;
+pub mod rehearsal;
 
 use super::commands::jobs::clock;
 use super::keyboards::{Press, in_pairs};
@@ -108,9 +110,13 @@ fn heading(shown: &Shown) -> String {
             } else {
                 String::new()
             };
-            format!("{mark} <b>{open} things are wrong</b>{over}")
+            let wrong = match open {
+                1 => "1 thing is wrong".to_owned(),
+                _ => format!("{open} things are wrong"),
+            };
+            format!("{mark} <b>{wrong}</b>{over}")
         }
-        Kind::Summary => format!("🔕 <b>Held back until now</b>: {state}"),
+        Kind::Summary => format!("🔕 <b>Not told until now</b>: {state}"),
         Kind::Missed => {
             "📡 <b>While Telegram could not be reached</b>, this began and ended:".to_owned()
         }
@@ -226,7 +232,9 @@ fn found(incident: &Incident, note: usize) -> String {
         return format!(" · cannot be read{why}");
     }
     let mut html = String::new();
-    if let Some(value) = incident.value {
+    // What is wrong in itself is said in words; the value alone would say nothing.
+    let by_words = words.is_some() && incident.limit.is_none();
+    if let Some(value) = incident.value.filter(|_| !by_words) {
         html.push_str(&format!(" · {}", amount(value, incident.unit)));
         if let Some(limit) = incident.limit {
             let side = if value >= limit { "from" } else { "below" };
@@ -269,12 +277,17 @@ fn remarks(incident: &Incident, now: Millis) -> Vec<String> {
 /// What began and ended: `✅ disk-root · 97 % · 14:02–14:16 (14 m)`.
 #[must_use]
 pub fn passed(incident: &Incident, now: Millis) -> String {
+    passed_by(incident, now, |at| clock(at, now))
+}
+
+/// The same by another clock.
+fn passed_by(incident: &Incident, now: Millis, clock: impl Fn(Millis) -> String) -> String {
     let worst = match incident.worst_value {
         Some(worst) => format!(" · {}", amount(worst, incident.unit)),
         None => String::new(),
     };
     let (mark, end, lasted) = match incident.cleared {
-        Some(end) => ("✅", clock(end, now), end.since(incident.began)),
+        Some(end) => ("✅", clock(end), end.since(incident.began)),
         None => (
             mark(incident.severity),
             "now".to_owned(),
@@ -284,7 +297,7 @@ pub fn passed(incident: &Incident, now: Millis) -> String {
     format!(
         "{mark} <b>{}</b>{worst} · {}–{end} ({})",
         escape(&incident.check),
-        clock(incident.began, now),
+        clock(incident.began),
         human(lasted)
     )
 }

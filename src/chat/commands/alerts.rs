@@ -3,21 +3,24 @@
 use super::About;
 use crate::access::Asked;
 use crate::base::error::{Error, Result};
+use crate::base::name::Name;
 use crate::base::role::Role;
-use crate::base::text::shorten;
+use crate::base::suggest;
+use crate::base::text::{self, shorten};
 use crate::base::time::Millis;
 use crate::chat::alerts::press::AlertPress;
-use crate::chat::alerts::{act, first_line, mark, passed};
+use crate::chat::alerts::{act, first_line, mark, passed, rehearsal};
 use crate::chat::keyboards::{PAGE, in_pairs};
 use crate::chat::reply::Reply;
 use crate::chat::request::Request;
+use crate::monitors::rehearsal::{Cannot, KINDS};
 use crate::store::incidents;
 
 /// What the help says.
 pub const ABOUT: About = About {
     name: "alerts",
-    form: "[history | number]",
-    does: "Show what is wrong now, and what was",
+    form: "[history | number | test check]",
+    does: "Show what is wrong now, what was, and what a check would have told",
     example: (
         "/alerts history",
         "lists past incidents with their times; press one for its details",
@@ -36,13 +39,20 @@ const MOST: usize = 20;
 /// # Errors
 /// The refusal in words, or a failure of ours.
 pub async fn handle(request: &Request, rest: &str) -> Result<Reply> {
+    let mut words = rest.split_whitespace();
+    if let Some(word) = words.next()
+        && word.eq_ignore_ascii_case("test")
+    {
+        let names: Vec<&str> = words.collect();
+        return test(request, &names).await;
+    }
     match rest.to_lowercase().trim_start_matches('#') {
         "" | "now" => now(request).await,
         "history" => history(request, 0).await,
         word => match word.parse() {
             Ok(id) => act::show(request, id).await,
             Err(_) => Err(Error::refused(
-                "Write /alerts for what is wrong now, /alerts history for what was, or /alerts with a number.",
+                "Write /alerts for what is wrong now, /alerts history for what was, /alerts with a number, or /alerts test with a check.",
             )),
         },
     }
@@ -80,6 +90,60 @@ pub async fn now(request: &Request) -> Result<Reply> {
         AlertPress::Silences.press().button("Silences"),
     ]);
     Ok(Reply::html(lines.join("\n")).buttons(rows))
+}
+
+/// What a check would have told of what was measured.
+async fn test(request: &Request, names: &[&str]) -> Result<Reply> {
+    let asked = Asked::new(
+        "alert.test",
+        text::head_units(&names.join(" "), 60),
+        Role::Viewer,
+    );
+    request.allow(asked).await?;
+    let config = request.services.live.current();
+    let &[name] = names else {
+        let can: Vec<&str> = config
+            .checks
+            .values()
+            .filter(|check| KINDS.contains(&check.probe.kind()))
+            .map(|check| check.name.as_str())
+            .collect();
+        return Err(Error::refused(match can.is_empty() {
+            true => "None of the checks can be rehearsed: nothing is kept of what they look at."
+                .to_owned(),
+            false => format!(
+                "Write /alerts test with one check: {}.",
+                text::shorten(&can.join(", "), 600)
+            ),
+        }));
+    };
+    let found = config
+        .checks
+        .values()
+        .find(|check| check.name.as_str().eq_ignore_ascii_case(name));
+    let Some(check) = found else {
+        let near = suggest::nearest(name, config.checks.keys().map(Name::as_str));
+        let name = text::head_units(name, 60);
+        return Err(Error::refused(match near.is_empty() {
+            true => format!(
+                "There is no check “{name}”. /alerts test names those that can be rehearsed."
+            ),
+            false => format!(
+                "There is no check “{name}”. Did you mean {}?",
+                near.join(" or ")
+            ),
+        }));
+    };
+    let now = Millis::now();
+    let rehearsals = &request.services.rehearsals;
+    match rehearsals.of(check, config.alerts.group_wait, now).await {
+        Ok(rehearsal) => Ok(Reply::html(rehearsal::told(check, &rehearsal, now))),
+        Err(Cannot::Store(error)) => Err(error.into()),
+        Err(cannot) => Err(Error::refused(rehearsal::refusal(
+            check.name.as_str(),
+            &cannot,
+        ))),
+    }
 }
 
 /// What was, before this number; 0 for the newest.

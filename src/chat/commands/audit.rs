@@ -1,5 +1,7 @@
 //! `/audit`: who asked for what, and what became of it; filtered, paged, or all of it as a file.
 
+mod words;
+
 use super::About;
 use crate::access::Asked;
 use crate::base::error::{Error, Result};
@@ -39,12 +41,6 @@ const LINE_UNITS: usize = 120;
 const ACTION: usize = 20;
 /// Days that are exported when nothing is said, and at the most: longer nothing is kept.
 const DAYS: (u64, u64) = (30, 366);
-
-/// What actions are about.
-const AREAS: [&str; 14] = [
-    "audit", "chat", "command", "config", "dialog", "invite", "job", "knock", "member", "outbox",
-    "owner", "press", "script", "status",
-];
 
 /// Which part of the trail is shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,7 +105,7 @@ async fn take(request: &Request, filter: &mut Filter, word: &str) -> Result<()> 
             return Err(Error::refused(format!(
                 "{} For what was done, write one of: {}.",
                 refusal.words(),
-                AREAS.join(", ")
+                words::areas().join(", ")
             )));
         }
         Err(error) => return Err(error),
@@ -119,11 +115,10 @@ async fn take(request: &Request, filter: &mut Filter, word: &str) -> Result<()> 
 
 /// Whether a word is an action, or an area of them.
 fn is_action(word: &str) -> bool {
-    let area = word.split('.').next().unwrap_or_default();
     let letters = |c: char| c.is_ascii_lowercase() || matches!(c, '.' | '_');
     word.len() <= ACTION
         && word.chars().all(letters)
-        && (AREAS.contains(&area) || word.contains('.'))
+        && (words::areas().contains(&words::area(word)) || word.contains('.'))
 }
 
 /// Shows the part that a button names.
@@ -174,7 +169,10 @@ async fn page(request: &Request, part: Part) -> Result<Reply> {
     if !turn.is_empty() {
         rows.push(turn);
     }
-    let html: Vec<_> = lines.iter().map(|(_, entry)| line(entry)).collect();
+    let html: Vec<_> = lines
+        .iter()
+        .map(|(_, entry)| line(request, entry))
+        .collect();
     let html = match html.is_empty() {
         true => "There is nothing of the kind.".to_owned(),
         false => html.join("\n"),
@@ -182,22 +180,12 @@ async fn page(request: &Request, part: Part) -> Result<Reply> {
     Ok(Reply::html(html).buttons(rows))
 }
 
-fn line(entry: &Entry) -> String {
+fn line(request: &Request, entry: &Entry) -> String {
     let mark = match entry.result.as_str() {
         "refused" => "⛔ ",
         _ => "",
     };
-    let mut what = format!("{} {}", entry.action, entry.target);
-    for more in [Some(&entry.arguments), entry.reason.as_ref()]
-        .into_iter()
-        .flatten()
-    {
-        if !more.is_empty() {
-            what.push_str(" · ");
-            what.push_str(more);
-        }
-    }
-    let what = what.replace('\n', " ");
+    let what = words::said(entry, |id| request.access().name_of(id));
     let name = head_units(&entry.actor_name, 24);
     let room = LINE_UNITS.saturating_sub(utf16_len(name));
     format!(

@@ -7,33 +7,90 @@ use crate::access::Asked;
 use crate::base::error::{Error, Result};
 use crate::base::ids::JobId;
 use crate::base::role::Role;
+use crate::chat::dialog;
 use crate::chat::reply::Reply;
 use crate::chat::request::{From, Request};
 use crate::jobs::Cancelled;
-use crate::store::history::Standing;
+use crate::store;
+use crate::store::history::{Cursor, Filter, Standing};
 
 /// What the help says.
 pub const ABOUT: About = About {
     name: "cancel",
-    form: "<number>",
+    form: "<number | all>",
     does: "Stop a job",
     example: (
         "/cancel 12",
-        "stops job #12 and every process that it started",
+        "stops job #12 and every process that it started; /cancel all stops all of yours",
     ),
     role: Some(Role::Operator),
     acts: true,
 };
 
-/// Stops a job; without a number it shows those that run.
+/// Stops a job; without a number, ends the open question of the asker, or shows the jobs that run.
 ///
 /// # Errors
 /// The refusal in words, or a failure of ours.
 pub async fn handle(request: &Request, rest: &str) -> Result<Reply> {
+    if rest.eq_ignore_ascii_case("all") {
+        return all(request).await;
+    }
     match wanted(rest, "cancel")? {
         Some(id) => cancel(request, id).await,
-        None => jobs::ask_which(request, Standing::Open, "cancel").await,
+        None => match dialog::give_up(request).await? {
+            Some(closed) => Ok(closed),
+            None => jobs::ask_which(request, Standing::Open, "cancel").await,
+        },
     }
+}
+
+/// The most jobs that one `/cancel all` stops.
+const ALL: u32 = 200;
+
+/// Stops everything that the asker has running or waiting; what others asked for goes on.
+async fn all(request: &Request) -> Result<Reply> {
+    let asked = Asked::new("job.list", "running", Role::Viewer);
+    let role = request.allow(asked).await?.role();
+    let open = Filter {
+        standing: Standing::Open,
+        ..Filter::default()
+    };
+    let own = Filter {
+        asker: Some(request.actor.id),
+        ..open.clone()
+    };
+    let own = jobs::with_own_rights(request, &own, role);
+    let (mine, in_all) = {
+        let mut db = request.services.store.read().await?;
+        let mine = store::history::list(&mut db, &own, role, Cursor::Newest, ALL).await?;
+        let in_all = store::history::count(&mut db, &open, role, ALL).await?;
+        (mine, in_all)
+    };
+    let mut stopped = Vec::new();
+    // The newest first: what waits is gone before what ran makes room for it.
+    for job in &mine {
+        let (_, grant) = visible(request, job.id, "job.cancel", Role::Operator).await?;
+        let by = &request.actor.name;
+        match request.services.jobs.cancel(&grant, job.id, by).await? {
+            Cancelled::Dequeued | Cancelled::Stopping | Cancelled::Already => {
+                stopped.push(format!("#{}", job.id));
+            }
+            // It ended meanwhile, or does so now.
+            Cancelled::Over(_) | Cancelled::Passing | Cancelled::Unknown => {}
+        }
+    }
+    let mut html = match stopped.is_empty() {
+        true => "No job of yours is running or waiting.".to_owned(),
+        false => format!("Stopping {} …", stopped.join(", ")),
+    };
+    let others = in_all.saturating_sub(mine.len() as u64);
+    if others > 0 {
+        html.push_str(&format!(
+            "\nOf others, {others} {} on: /jobs running",
+            if others == 1 { "goes" } else { "go" }
+        ));
+    }
+    Ok(Reply::html(html))
 }
 
 /// Stops this job: the asker's own, or for an admin anybody's.

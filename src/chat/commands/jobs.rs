@@ -116,7 +116,7 @@ async fn list(
 }
 
 /// The filter, which finds the asker's own jobs also of scripts that only a right of their own opens to them.
-fn with_own_rights(request: &Request, filter: &Filter, role: Role) -> Filter {
+pub(super) fn with_own_rights(request: &Request, filter: &Filter, role: Role) -> Filter {
     let mut filter = filter.clone();
     if filter.asker == Some(request.actor.id) {
         let config = request.services.live.current();

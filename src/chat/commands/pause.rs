@@ -4,7 +4,8 @@ use super::{About, schedules};
 use crate::base::error::Result;
 use crate::base::role::Role;
 use crate::base::time::Millis;
-use crate::chat::keyboards::{Press, SchedulePress};
+use crate::chat::commands::schedules::press::SchedulePress;
+use crate::chat::keyboards::Press;
 use crate::chat::reply::Reply;
 use crate::chat::request::Request;
 
@@ -26,7 +27,9 @@ pub const ABOUT: About = About {
 /// # Errors
 /// The refusal in words, or a failure of ours.
 pub async fn handle(request: &Request, rest: &str) -> Result<Reply> {
-    let name = schedules::named(rest, ABOUT.name)?;
+    let Some(name) = schedules::named(rest, ABOUT.name)? else {
+        return schedules::handle(request, "").await;
+    };
     let (name, done) = pause(request, name).await?;
     let words = match done {
         true => format!("⏸ {name} is paused. What runs goes on."),

@@ -25,7 +25,9 @@ pub const ABOUT: About = About {
 /// # Errors
 /// The refusal in words, or a failure of ours.
 pub async fn handle(request: &Request, rest: &str) -> Result<Reply> {
-    let name = schedules::named(rest, ABOUT.name)?;
+    let Some(name) = schedules::named(rest, ABOUT.name)? else {
+        return schedules::handle(request, "").await;
+    };
     let (name, done) = resume(request, name).await?;
     let now = Millis::now();
     let entry = schedules::find(request, &name, now).await?;

@@ -158,6 +158,24 @@ pub async fn begin(request: &Request, wanted: Wanted, origin: Origin) -> Result<
 pub async fn launch(request: &Request, wanted: Wanted, origin: Origin) -> Result<Reply> {
     let config = request.services.live.current();
     let asks_first = script::find(&config, &wanted.script).is_some_and(|script| script.confirm);
+    decide(request, wanted, origin, asks_first).await
+}
+
+/// Asks whether to run a script that needs no argument, whatever the script wants; the answer counts once.
+///
+/// # Errors
+/// The refusal in words, or a failure of ours.
+pub async fn ask(request: &Request, script: String) -> Result<Reply> {
+    decide(request, Wanted::new(script), request.origin(), true).await
+}
+
+async fn decide(
+    request: &Request,
+    wanted: Wanted,
+    origin: Origin,
+    asks_first: bool,
+) -> Result<Reply> {
+    let config = request.services.live.current();
     let action = if asks_first {
         "script.ask"
     } else {
@@ -178,7 +196,7 @@ pub async fn launch(request: &Request, wanted: Wanted, origin: Origin) -> Result
         wanted.output,
         wanted.retry_of,
     )?;
-    if !script.confirm {
+    if !asks_first {
         return submit(request, &grant, job, origin, wanted.from).await;
     }
     let argv = deed(&job)?;

@@ -25,7 +25,10 @@ pub const ABOUT: About = About {
 /// # Errors
 /// The refusal in words, or a failure of ours.
 pub async fn handle(request: &Request, rest: &str) -> Result<Reply> {
-    start(request, schedules::named(rest, ABOUT.name)?).await
+    match schedules::named(rest, ABOUT.name)? {
+        Some(name) => start(request, name).await,
+        None => schedules::handle(request, "").await,
+    }
 }
 
 /// The same, by its name.

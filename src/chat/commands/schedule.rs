@@ -7,6 +7,7 @@ use crate::base::error::{Error, Result};
 use crate::base::job::OutputMode;
 use crate::base::role::Role;
 use crate::base::schedule::Rule;
+use crate::base::suggest::closest;
 use crate::base::text::{self, escape};
 use crate::base::time::Millis;
 use crate::base::upload::Uploads;
@@ -47,7 +48,11 @@ const FIELDS: usize = 5;
 pub async fn handle(request: &Request, rest: &str) -> Result<Reply> {
     let typed = words::words(rest).map_err(|error| Error::refused(error.to_string()))?;
     match typed.as_slice() {
-        [] | [_] => Err(usage()),
+        [] => Err(usage()),
+        [word] if word == "remove" => Err(Error::refused(
+            "Which one? Write /schedule remove and its name. /schedules shows them.",
+        )),
+        [name] => Err(when_missing(request, name)),
         [word, name] if word == "remove" => remove(request, name).await,
         [name, typed @ ..] => ask(request, name, typed).await,
     }
@@ -78,10 +83,11 @@ pub async fn remove(request: &Request, name: &str) -> Result<Reply> {
 }
 
 async fn ask(request: &Request, name: &str, typed: &[String]) -> Result<Reply> {
-    let (when, zone, given) = read(typed).map_err(Error::refused)?;
     let config = request.services.live.current();
     let script = known(request, &config, name)?;
+    let (when, zone, given) = read(typed).map_err(|wrong| Error::refused(spoken(&wrong)))?;
     permit(request, script, &given, "schedule.ask").await?;
+    refuse_gaps(script, &when, zone, &given)?;
     freeze::refuse(request).await?;
     let job = made(request, script, &given).await?;
     let (argv, shown) = (run::deed(&job)?, run::shown(request, script, &job)?);
@@ -158,11 +164,46 @@ fn known<'a>(
     // Of what the asker may not run, not even the name is told.
     let mine = script.filter(|script| request.may_run(script.name.as_str(), script.role));
     mine.ok_or_else(|| {
+        let all = config.scripts.values();
+        let mine = all.filter(|script| request.may_run(script.name.as_str(), script.role));
+        let near = closest(name, mine.map(|script| script.name.as_str()));
         let name = text::head_units(name, 60);
-        Error::refused(format!(
-            "There is no script “{name}” that you may run. /run shows them."
-        ))
+        Error::refused(match near {
+            Some(near) => format!("There is no script “{name}”. Did you mean {near}?"),
+            None => format!("There is no script “{name}” that you may run. /run shows them."),
+        })
     })
+}
+
+/// Refuses a schedule that would have to ask for an argument: there is nobody to answer.
+fn refuse_gaps(script: &Script, when: &When, zone: Zone, given: &[String]) -> Result<()> {
+    let values = script.given(given)?;
+    let mut args = script.args.iter().zip(&values);
+    let missing = args.find(|(arg, value)| value.is_none() && arg.required() && !arg.is_file());
+    let Some((arg, _)) = missing else {
+        return Ok(());
+    };
+    let name = script.name.as_str();
+    let usage = script.usage();
+    let clock = match zone {
+        Zone::Machine => String::new(),
+        Zone::Named(_) => format!(" in {zone}"),
+    };
+    Err(Error::refused(format!(
+        "“{}” is missing, and when {name} runs by itself nobody is asked. Write /schedule {name} {when}{clock}{}.",
+        arg.name,
+        usage.strip_prefix(name).unwrap_or_default()
+    )))
+}
+
+/// A fault of the configuration's words, quoted as in the chat.
+fn spoken(wrong: &str) -> String {
+    let parts = wrong.split('`').enumerate();
+    let quoted = parts.map(|(at, part)| match at % 2 {
+        0 => part.to_owned(),
+        _ => format!("“{part}”"),
+    });
+    quoted.collect()
 }
 
 async fn permit(
@@ -226,6 +267,17 @@ fn said(when: &When, zone: Zone) -> String {
         When::Every(_) => when.to_string(),
         When::Daily { .. } => format!("each day at {when}{clock}"),
         When::Cron { .. } => format!("by {when}{clock}"),
+    }
+}
+
+fn when_missing(request: &Request, name: &str) -> Error {
+    let config = request.services.live.current();
+    match known(request, &config, name) {
+        Ok(script) => Error::refused(format!(
+            "When? Write /schedule {0} every 30m, /schedule {0} 06:30 or /schedule {0} 0 6 * * MON-FRI, then its arguments.",
+            script.name
+        )),
+        Err(unknown) => unknown,
     }
 }
 

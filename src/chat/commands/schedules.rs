@@ -1,18 +1,22 @@
 //! `/schedules`: what runs by itself, when next and how it went last, with buttons to run, pause and resume it.
 
+pub mod press;
+
 use super::{About, run};
 use crate::access::{Asked, Grant};
 use crate::base::error::{Error, Result};
 use crate::base::role::Role;
+use crate::base::suggest::closest;
 use crate::base::text::{escape, head_units};
 use crate::base::time::Millis;
-use crate::chat::keyboards::{PAGE, Press, SchedulePress, in_pairs};
+use crate::chat::keyboards::{PAGE, Press, in_pairs};
 use crate::chat::reply::Reply;
 use crate::chat::request::Request;
 use crate::delivery::card::outcome;
 use crate::schedules::Entry;
 use crate::store;
 use crate::store::jobs::Job;
+use press::SchedulePress;
 
 /// What the help says.
 pub const ABOUT: About = About {
@@ -161,9 +165,10 @@ async fn line(request: &Request, entry: &Entry, now: Millis) -> Result<String> {
         (Some(paused), _) => {
             let why = paused.why.as_deref().unwrap_or_default();
             format!(
-                "\n⏸ paused by {} at {} {}",
+                "\n⏸ paused by {} at {}{}{}",
                 escape(&paused.by),
                 clock(paused.at),
+                if why.is_empty() { "" } else { " " },
                 escape(why)
             )
         }
@@ -223,14 +228,16 @@ fn is_visible(request: &Request, entry: &Entry) -> bool {
 /// Refused when there is none.
 pub(super) async fn find(request: &Request, name: &str, now: Millis) -> Result<Entry> {
     let found = request.services.schedules.find(name, now).await?;
-    found
-        .filter(|entry| is_visible(request, entry))
-        .ok_or_else(|| {
-            let name = head_units(name, 60);
-            Error::refused(format!(
-                "There is no schedule “{name}”. /schedules shows those that there are."
-            ))
-        })
+    if let Some(entry) = found.filter(|entry| is_visible(request, entry)) {
+        return Ok(entry);
+    }
+    let all = visible(request, now).await?;
+    let near = closest(name, all.iter().map(|entry| entry.schedule.name.as_str()));
+    let name = head_units(name, 60);
+    Err(Error::refused(match near {
+        Some(near) => format!("There is no schedule “{name}”. Did you mean {near}?"),
+        None => format!("There is no schedule “{name}”. /schedules shows those that there are."),
+    }))
 }
 
 /// Asks whether the asker may change this schedule: whoever may run its script, from operator on.
@@ -256,16 +263,16 @@ pub(super) async fn permit(
     }
 }
 
-/// The one word that names a schedule.
+/// The one word that names a schedule; `None` without a word, for which the list is the answer.
 ///
 /// # Errors
-/// Refused without a word, or with more.
-pub(super) fn named<'a>(rest: &'a str, command: &str) -> Result<&'a str> {
+/// Refused with more than one.
+pub(super) fn named<'a>(rest: &'a str, command: &str) -> Result<Option<&'a str>> {
     let mut words = rest.split_whitespace();
     match (words.next(), words.next()) {
-        (Some(name), None) => Ok(name),
-        (None, _) | (Some(_), Some(_)) => Err(Error::refused(format!(
-            "Write /{command} and the name of a schedule. /schedules shows them."
+        (name, None) => Ok(name),
+        (_, Some(_)) => Err(Error::refused(format!(
+            "Write /{command} and the name of one schedule. /schedules shows them."
         ))),
     }
 }

@@ -7,17 +7,19 @@ use crate::base::error::{Error, Result};
 use crate::base::role::Role;
 use crate::base::text::{escape, shorten};
 use crate::base::time::{Millis, human};
+use crate::chat::alerts::matcher::{self, Known, Matcher, typed};
 use crate::chat::alerts::press::AlertPress;
 use crate::chat::members;
 use crate::chat::reply::Reply;
 use crate::chat::request::Request;
 use crate::store::silences::{self, About, Silence};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// What the help says.
 pub const ABOUT: Help = Help {
     name: "silence",
-    form: "<check | topic:name | all> <duration> [reason]",
+    form: "<check | topic:name | all> [host:name] <duration> [reason]",
     does: "Hold alerts back for a time",
     example: (
         "/silence disk-* 2h cleaning up",
@@ -29,45 +31,56 @@ pub const ABOUT: Help = Help {
 
 /// The longest silence; what is to be silent for good should not be checked.
 const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
-/// The longest reason and the longest name, in UTF-16 units.
+/// The longest reason, and the longest request in the trail, in UTF-16 units.
 const REASON: usize = 200;
 const NAME: usize = 100;
+/// Checks that an answer names.
+const SHOWN: usize = 5;
 
 /// Lists silences, or makes one.
 ///
 /// # Errors
 /// The refusal in words, or a failure of ours.
 pub async fn handle(request: &Request, rest: &str) -> Result<Reply> {
-    let mut words = rest
-        .splitn(3, char::is_whitespace)
-        .filter(|word| !word.is_empty());
-    let (Some(what), time) = (words.next(), words.next()) else {
+    if rest.trim().is_empty() {
         return list(request).await;
-    };
-    let reason = words
-        .next()
-        .map(str::trim)
-        .filter(|words| !words.is_empty());
-    let time = time.ok_or_else(|| {
+    }
+    // Whoever may not silence anything need not learn what there is.
+    let asked = Asked::new("alert.silence", shorten(rest, NAME), Role::Operator);
+    request.allow_first(asked).await?;
+    let split = matcher::split(rest)?;
+    let known = Known::read(request).await?;
+    let matcher = known.meant(&split)?;
+    let mut words = split.rest.trim_start().splitn(2, char::is_whitespace);
+    let time = words.next().filter(|time| !time.is_empty()).ok_or_else(|| {
         Error::refused("For how long? Write a number and a unit, such as /silence disk-root 2h, or 30m, or 1d.")
     })?;
+    let reason = words.next().map(str::trim);
     let time = members::time(time)?;
-    let about = about(what)?;
-    make(request, about, time, reason).await
+    let matched = matched(&known.matched(&matcher), &matcher);
+    let mut made = make(
+        request,
+        matcher,
+        time,
+        reason.filter(|words| !words.is_empty()),
+    )
+    .await?;
+    made.html.push_str(&matched);
+    Ok(made)
 }
 
-fn about(what: &str) -> Result<About> {
-    let what = shorten(what, NAME).into_owned();
-    Ok(match what.split_once(':') {
-        Some(("topic", "")) => {
-            return Err(Error::refused(
-                "Which topic? Write it behind the colon, such as topic:disk.",
-            ));
-        }
-        Some(("topic", topic)) => About::Topic(topic.to_lowercase()),
-        Some(_) | None if what.eq_ignore_ascii_case("all") => About::All,
-        Some(_) | None => About::Check(what),
-    })
+/// How many checks are silenced now, unless one was named.
+fn matched(names: &BTreeSet<&str>, matcher: &Matcher) -> String {
+    let is_name = matches!(&matcher.about, About::Check(name) if !name.contains('*'));
+    let shown: Vec<_> = names.iter().take(SHOWN).map(|name| escape(name)).collect();
+    let shown = shown.join(", ");
+    match names.len() {
+        0 => "\nNo check is like that now; one that comes is held back.".to_owned(),
+        _ if is_name => String::new(),
+        1 => format!("\nNow that is 1 check: {shown}."),
+        count if count <= SHOWN => format!("\nNow these are {count} checks: {shown}."),
+        count => format!("\nNow these are {count} checks: {shown} …"),
+    }
 }
 
 /// Makes a silence, with the right to it.
@@ -76,7 +89,7 @@ fn about(what: &str) -> Result<About> {
 /// The refusal in words, or a failure of ours.
 pub async fn make(
     request: &Request,
-    about: About,
+    matcher: Matcher,
     time: Duration,
     reason: Option<&str>,
 ) -> Result<Reply> {
@@ -86,14 +99,14 @@ pub async fn make(
     }
     let asked = Asked {
         arguments: human(time),
-        ..Asked::new("alert.silence", name(&about), Role::Operator)
+        ..Asked::new("alert.silence", matcher.words(), Role::Operator)
     };
     let grant = request.allow(asked).await?;
     let now = Millis::now();
     let silence = Silence {
         id: 0,
-        about,
-        host: None,
+        about: matcher.about,
+        host: matcher.host,
         until: now.plus(time),
         reason: reason.map(|words| shorten(words, REASON).into_owned()),
         by: (request.actor.id, request.actor.name.clone()),
@@ -125,7 +138,8 @@ pub async fn list(request: &Request) -> Result<Reply> {
         let mut db = request.services.store.read().await?;
         silences::lasting(&mut db, now).await?
     };
-    let how = "<code>/silence disk-root 2h reason</code> holds back a check; topic:disk a topic, all everything.";
+    let how = "<code>/silence disk-root 2h reason</code> holds back a check; topic:disk a topic, all everything, \
+               host:web-1 what is on one machine.";
     if all.is_empty() {
         return Ok(Reply::html(format!("Nothing is silenced.\n{how}")));
     }
@@ -135,7 +149,7 @@ pub async fn list(request: &Request) -> Result<Reply> {
         .map(|one| format!("🔕 {}", line(one, now)))
         .collect();
     let rows = shown.map(|one| {
-        let label = format!("End {}", shorten(&name(&one.about), 30));
+        let label = format!("End {}", shorten(&typed(one), 30));
         vec![AlertPress::EndSilence(one.id).press().button(label)]
     });
     Ok(Reply::html(format!("{}\n\n{how}", lines.join("\n"))).buttons(rows.collect()))
@@ -159,19 +173,11 @@ pub async fn end(request: &Request, id: i64) -> Result<Reply> {
     )
 }
 
-fn name(about: &About) -> String {
-    match about {
-        About::All => "all".to_owned(),
-        About::Check(pattern) => pattern.clone(),
-        About::Topic(topic) => format!("topic:{topic}"),
-    }
-}
-
 fn line(silence: &Silence, now: Millis) -> String {
     let reason = silence.reason.as_deref();
     format!(
         "<b>{}</b> is silent until {} · {}{}",
-        escape(&name(&silence.about)),
+        escape(&typed(silence)),
         clock(silence.until, now),
         escape(&silence.by.1),
         reason.map_or_else(String::new, |words| format!(" · {}", escape(words)))

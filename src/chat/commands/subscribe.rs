@@ -8,9 +8,11 @@ use crate::base::ids::Place;
 use crate::base::role::Role;
 use crate::base::text::{escape, shorten};
 use crate::base::time::Millis;
+use crate::base::when::Zone;
 use crate::chat::alerts::press::AlertPress;
 use crate::chat::reply::Reply;
 use crate::chat::request::Request;
+use crate::chat::watched;
 use crate::store::subscriptions::{QuietHours, Subscription};
 use chrono::{NaiveTime, Timelike};
 
@@ -52,6 +54,10 @@ pub async fn handle(request: &Request, rest: &str) -> Result<Reply> {
     if typed.no_quiet {
         return no_quiet(request).await;
     }
+    let note = match &typed.topic {
+        Some(topic) => watched::topic(request, topic)?,
+        None => None,
+    };
     let only_quiet =
         typed.quiet.is_some() && typed.topic.is_none() && typed.least.is_none() && !typed.all;
     let wanted = (!only_quiet).then(|| Subscription {
@@ -65,7 +71,11 @@ pub async fn handle(request: &Request, rest: &str) -> Result<Reply> {
         to,
         zone,
     });
-    subscribe(request, wanted, quiet).await
+    let mut reply = subscribe(request, wanted, quiet).await?;
+    if let Some(note) = note {
+        reply.html = format!("{}\n{}", reply.html, escape(&note));
+    }
+    Ok(reply)
 }
 
 async fn ask(request: &Request) -> Result<Reply> {
@@ -241,6 +251,14 @@ fn read(rest: &str) -> Result<Typed> {
                     None => String::new(),
                 };
                 typed.quiet = Some((from, to, zone));
+                // What follows the hours without being a word of the command is meant as a zone.
+                if let Some(next) = words.peek()
+                    && let Some(zone) = Zone::of_city(next)
+                {
+                    return Err(Error::refused(format!(
+                        "Zones are written with their region: /subscribe quiet {range} {zone}."
+                    )));
+                }
             }
             topic if typed.topic.is_none() && is_topic(topic) => {
                 typed.topic = Some(topic.to_owned())

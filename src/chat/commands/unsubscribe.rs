@@ -67,6 +67,13 @@ pub async fn end(request: &Request, topic: Option<&str>) -> Result<Reply> {
     let place = here(place);
     Ok(Reply::html(match changed {
         true => format!("🔕 From now on {place} is told of {rest}."),
-        false => format!("{} is told of {rest} already.", capital(place)),
+        false => match topic {
+            Some(topic) => format!(
+                "{} had no subscription to the topic {}. /subscriptions shows what it is told.",
+                capital(place),
+                escape(topic)
+            ),
+            None => format!("{} is told of {rest} already.", capital(place)),
+        },
     }))
 }

@@ -8,10 +8,10 @@ mod end;
 mod show;
 mod state;
 mod step;
+pub mod tap;
 mod who;
 
 use super::commands::run::Wanted;
-use super::keyboards::Tap;
 use super::message::Replied;
 use super::reply::Reply;
 use super::request::Request;
@@ -28,6 +28,7 @@ use state::State;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use step::{ask_for, check, go_on, wrong};
+use tap::Tap;
 use who::{Meant, Ready, meant, of_author, own, ready};
 
 /// How long a question stands.
@@ -259,6 +260,21 @@ pub async fn typed(
         Err(Error::Refused(refusal)) => wrong(request, script, open, refusal).await.map(Some),
         Err(error) => Err(error),
     }
+}
+
+/// Ends what this person is being asked here; `None` when nothing is.
+///
+/// # Errors
+/// The refusal in words, or a failure of ours.
+pub async fn give_up(request: &Request) -> Result<Option<Reply>> {
+    let open = of_author(request).await?;
+    let Some(open) = open.filter(|open| open.row.phase == Phase::Open) else {
+        return Ok(None);
+    };
+    let words = "Cancelled. Nothing was run.";
+    close(request, open, Phase::Cancelled, words, false)
+        .await
+        .map(Some)
 }
 
 /// Whether a text of this person may answer a question here, so that it is worth looking at.

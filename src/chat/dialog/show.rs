@@ -5,7 +5,8 @@ use crate::actions::choices::{Choices, NoChoices};
 use crate::base::error::Refusal;
 use crate::base::job::OutputMode;
 use crate::base::text::{bytes, escape, pre, shorten, utf16_len};
-use crate::chat::keyboards::{PAGE, Press, Tap, in_pairs};
+use crate::chat::dialog::tap::Tap;
+use crate::chat::keyboards::{PAGE, Press, in_pairs};
 use crate::config::{Arg, FileRule, Kind, Script};
 use crate::delivery::{Button, Buttons};
 

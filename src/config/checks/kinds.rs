@@ -13,7 +13,7 @@ use super::super::read::{absolute, integer, list, text, texts};
 use super::super::scripts::program;
 use super::super::tree::{Node, Value};
 use super::limits::{self, Limits};
-use super::probe::{DiskMeasure, FileMeasure, Flow, Own, Probe};
+use super::probe::{CheckKind, DiskMeasure, FileMeasure, Flow, Own, Probe};
 use super::{Around, YEAR, script_name};
 use crate::base::alert::Unit;
 
@@ -31,58 +31,13 @@ pub(super) struct Found {
     pub(super) hold: Duration,
 }
 
-#[derive(Clone, Copy)]
-enum Kind {
-    Cpu,
-    Load,
-    Memory,
-    Swap,
-    Disk,
-    Throughput,
-    Temperature,
-    Process,
-    Unit,
-    File,
-    Url,
-    Tcp,
-    Dns,
-    Docker,
-    Script,
-    Heartbeat,
-    Reboot,
-    Clock,
-    Opsgram,
-}
-
-const KINDS: [(&str, Kind); 19] = [
-    ("cpu", Kind::Cpu),
-    ("load", Kind::Load),
-    ("memory", Kind::Memory),
-    ("swap", Kind::Swap),
-    ("disk", Kind::Disk),
-    ("throughput", Kind::Throughput),
-    ("temperature", Kind::Temperature),
-    ("process", Kind::Process),
-    ("unit", Kind::Unit),
-    ("file", Kind::File),
-    ("url", Kind::Url),
-    ("tcp", Kind::Tcp),
-    ("dns", Kind::Dns),
-    ("docker", Kind::Docker),
-    ("script", Kind::Script),
-    ("heartbeat", Kind::Heartbeat),
-    ("reboot", Kind::Reboot),
-    ("clock", Kind::Clock),
-    ("opsgram", Kind::Opsgram),
-];
-
 /// Reads `kind` and the keys that belong to it.
 pub(super) fn read(map: &mut Map<'_>, around: &Around<'_>, report: &mut Report) -> Option<Found> {
     if map.get("kind").is_none() {
         map.missing("kind", report);
         return None;
     }
-    let kind = map.word("kind", &KINDS, report)?;
+    let kind = map.word("kind", CheckKind::ALL, report)?;
     let found = |probe, limits, hold| {
         Some(Found {
             probe,
@@ -94,10 +49,10 @@ pub(super) fn read(map: &mut Map<'_>, around: &Around<'_>, report: &mut Report) 
         limits::read(map, Unit::Percent, true, (Some(warn), Some(crit)), report)
     };
     match kind {
-        Kind::Cpu => found(Probe::Cpu, percent(map, 90.0, 98.0), 10 * MINUTE),
-        Kind::Memory => found(Probe::Memory, percent(map, 90.0, 97.0), 5 * MINUTE),
-        Kind::Swap => found(Probe::Swap, percent(map, 80.0, 95.0), 10 * MINUTE),
-        Kind::Load => {
+        CheckKind::Cpu => found(Probe::Cpu, percent(map, 90.0, 98.0), 10 * MINUTE),
+        CheckKind::Memory => found(Probe::Memory, percent(map, 90.0, 97.0), 5 * MINUTE),
+        CheckKind::Swap => found(Probe::Swap, percent(map, 80.0, 95.0), 10 * MINUTE),
+        CheckKind::Load => {
             let per_core = map.flag("per_core", report).unwrap_or(true);
             let default = match per_core {
                 true => (Some(4.0), Some(8.0)),
@@ -109,25 +64,25 @@ pub(super) fn read(map: &mut Map<'_>, around: &Around<'_>, report: &mut Report) 
             }
             found(Probe::Load { per_core }, limits, 15 * MINUTE)
         }
-        Kind::Disk => disk(map, around, report),
-        Kind::Throughput => throughput(map, report),
-        Kind::Temperature => {
+        CheckKind::Disk => disk(map, around, report),
+        CheckKind::Throughput => throughput(map, report),
+        CheckKind::Temperature => {
             let sensor = map.text("sensor", report).map(str::to_owned);
             let default = (Some(80.0), Some(95.0));
             let limits = limits::read(map, Unit::Celsius, true, default, report);
             found(Probe::Temperature { sensor }, limits, 2 * MINUTE)
         }
-        Kind::Process => process(map, report),
-        Kind::Unit => {
+        CheckKind::Process => process(map, report),
+        CheckKind::Unit => {
             let units = names(map, "units", report);
             found(Probe::Unit { units }, Limits::none(Unit::Number), MINUTE)
         }
-        Kind::File => file(map, around, report),
-        Kind::Url => url(map, around, report),
-        Kind::Tcp => tcp(map, report),
-        Kind::Dns => dns(map, report),
-        Kind::Docker => docker(map, report),
-        Kind::Script => {
+        CheckKind::File => file(map, around, report),
+        CheckKind::Url => url(map, around, report),
+        CheckKind::Tcp => tcp(map, report),
+        CheckKind::Dns => dns(map, report),
+        CheckKind::Docker => docker(map, report),
+        CheckKind::Script => {
             let argv = argv(map, around, report)?;
             found(
                 Probe::Script { argv },
@@ -135,7 +90,7 @@ pub(super) fn read(map: &mut Map<'_>, around: &Around<'_>, report: &mut Report) 
                 Duration::ZERO,
             )
         }
-        Kind::Heartbeat => {
+        CheckKind::Heartbeat => {
             let limits = limits::required(map, Unit::Seconds, true, report);
             let Some(node) = map.get("script") else {
                 map.missing("script", report);
@@ -144,14 +99,14 @@ pub(super) fn read(map: &mut Map<'_>, around: &Around<'_>, report: &mut Report) 
             let script = script_name(node, &map.name("script"), around.catalog, report)?;
             found(Probe::Heartbeat { script }, limits, Duration::ZERO)
         }
-        Kind::Reboot => found(Probe::Reboot, Limits::none(Unit::Number), Duration::ZERO),
-        Kind::Clock => {
+        CheckKind::Reboot => found(Probe::Reboot, Limits::none(Unit::Number), Duration::ZERO),
+        CheckKind::Clock => {
             let default = (Some(10.0), Some(60.0));
             let limits = limits::read(map, Unit::Seconds, true, default, report);
             let url = address(map, report)?;
             found(Probe::Clock { url }, limits, 2 * MINUTE)
         }
-        Kind::Opsgram => own(map, report),
+        CheckKind::Opsgram => own(map, report),
     }
 }
 

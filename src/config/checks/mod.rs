@@ -23,7 +23,7 @@ use crate::base::ids::ChatId;
 use crate::base::name::Name;
 
 pub use limits::Limits;
-pub use probe::{DiskMeasure, FileMeasure, Flow, Own, Probe};
+pub use probe::{CheckKind, DiskMeasure, FileMeasure, Flow, Own, Probe};
 
 /// The time from one look to the next when the configuration does not say.
 const EVERY: Duration = Duration::from_secs(60);

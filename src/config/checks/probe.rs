@@ -5,11 +5,77 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use regex::Regex;
+use schemars::JsonSchema;
 use url::Url;
 
 use super::limits::Limits;
 use crate::base::alert::Severity;
 use crate::base::name::Name;
+
+/// One table for the kinds, the words that name them, and what the schema says of them.
+macro_rules! kinds {
+    ($($(#[$doc:meta])+ $kind:ident = $word:literal,)+) => {
+        /// What a check looks at.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]
+        pub enum CheckKind {
+            $($(#[$doc])+ #[schemars(rename = $word)] $kind,)+
+        }
+
+        impl CheckKind {
+            /// All kinds by their words.
+            pub const ALL: &[(&str, CheckKind)] = &[$(($word, CheckKind::$kind)),+];
+
+            /// As it stands in the configuration.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(CheckKind::$kind => $word,)+
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// The use of the processors, in percent.
+    Cpu = "cpu",
+    /// The load over five minutes.
+    Load = "load",
+    /// The use of the memory, in percent.
+    Memory = "memory",
+    /// The use of the swap space, in percent.
+    Swap = "swap",
+    /// A file system.
+    Disk = "disk",
+    /// What flows through disks or network interfaces, in bytes a second.
+    Throughput = "throughput",
+    /// The highest temperature, in degrees Celsius.
+    Temperature = "temperature",
+    /// Processes.
+    Process = "process",
+    /// Units of systemd.
+    Unit = "unit",
+    /// A file: its age, its size, or its new lines.
+    File = "file",
+    /// What a web server answers.
+    Url = "url",
+    /// Whether a port takes connections.
+    Tcp = "tcp",
+    /// Whether a name has addresses.
+    Dns = "dns",
+    /// A container of Docker.
+    Docker = "docker",
+    /// A program in the manner of Nagios.
+    Script = "script",
+    /// The time since a script last succeeded.
+    Heartbeat = "heartbeat",
+    /// Whether the machine was started anew.
+    Reboot = "reboot",
+    /// The distance to the clock of a web server.
+    Clock = "clock",
+    /// How Opsgram itself is doing.
+    Opsgram = "opsgram",
+}
 
 /// What a check looks at.
 #[derive(Clone, Debug)]
@@ -185,6 +251,32 @@ pub enum Own {
 }
 
 impl Probe {
+    /// Its kind.
+    #[must_use]
+    pub fn kind(&self) -> CheckKind {
+        match self {
+            Probe::Cpu => CheckKind::Cpu,
+            Probe::Load { .. } => CheckKind::Load,
+            Probe::Memory => CheckKind::Memory,
+            Probe::Swap => CheckKind::Swap,
+            Probe::Disk { .. } => CheckKind::Disk,
+            Probe::Throughput { .. } => CheckKind::Throughput,
+            Probe::Temperature { .. } => CheckKind::Temperature,
+            Probe::Process { .. } => CheckKind::Process,
+            Probe::Unit { .. } => CheckKind::Unit,
+            Probe::File { .. } => CheckKind::File,
+            Probe::Url { .. } => CheckKind::Url,
+            Probe::Tcp { .. } => CheckKind::Tcp,
+            Probe::Dns { .. } => CheckKind::Dns,
+            Probe::Docker { .. } => CheckKind::Docker,
+            Probe::Script { .. } => CheckKind::Script,
+            Probe::Heartbeat { .. } => CheckKind::Heartbeat,
+            Probe::Reboot => CheckKind::Reboot,
+            Probe::Clock { .. } => CheckKind::Clock,
+            Probe::Opsgram { .. } => CheckKind::Opsgram,
+        }
+    }
+
     /// Whether it is a value of this machine that costs next to nothing.
     #[must_use]
     pub fn is_of_host(&self) -> bool {
@@ -208,25 +300,10 @@ impl Probe {
     /// What subscribers choose by, unless the check says otherwise.
     #[must_use]
     pub fn topic(&self) -> &'static str {
-        match self {
-            Probe::Cpu => "cpu",
-            Probe::Load { .. } => "load",
-            Probe::Memory | Probe::Swap => "memory",
-            Probe::Throughput { .. } => "net",
-            Probe::Temperature { .. } => "temperature",
-            Probe::Reboot => "reboot",
-            Probe::Clock { .. } => "clock",
-            Probe::Disk { .. } => "disk",
-            Probe::Process { .. } => "process",
-            Probe::Unit { .. } => "unit",
-            Probe::File { .. } => "file",
-            Probe::Url { .. } => "url",
-            Probe::Tcp { .. } => "tcp",
-            Probe::Dns { .. } => "dns",
-            Probe::Docker { .. } => "docker",
-            Probe::Script { .. } => "script",
-            Probe::Heartbeat { .. } => "heartbeat",
-            Probe::Opsgram { .. } => "opsgram",
+        match self.kind() {
+            CheckKind::Swap => CheckKind::Memory.as_str(),
+            CheckKind::Throughput => "net",
+            kind => kind.as_str(),
         }
     }
 

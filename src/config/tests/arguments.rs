@@ -55,7 +55,7 @@ fn values_go_by_place_or_by_name() {
 #[test]
 fn each_refusal_says_what_would_be_right() {
     let deploy = deploy();
-    let usage = "s <service: api|web|-all> [tag=v1] [note]";
+    let usage = "s <service: api, web or -all> [tag, else v1] [note]";
     let cases: [(&[&str], String); 9] = [
         (&[], format!("“service” is missing. Write /run {usage}.")),
         (&["api", "v1", "a", "b"], format!("“b” is one argument too many. Write /run {usage}.")),
@@ -99,7 +99,7 @@ fn a_value_has_the_kind_that_is_declared() {
     );
     assert_eq!(
         kinds.usage(),
-        "s <count: 1–9> [dry: yes|no=no] [plan: file] [rest]"
+        "s <count: 1 to 9> [dry: yes or no, else no] [plan: a file] [rest]"
     );
     let argv = |words: &[&str]| Ok(words.iter().map(|word| (*word).to_owned()).collect());
     assert_eq!(resolve(&kinds, &["7"]), argv(&["7", "false"]));

@@ -76,7 +76,10 @@ fn a_script_keeps_everything_it_says() {
         .config;
     let script = &config.scripts[&Name::new("deploy").unwrap()];
     assert_eq!(script.program(), home.path().join("run.sh"));
-    assert_eq!(script.usage(), "deploy <service: api|web> [tag=v1.0]");
+    assert_eq!(
+        script.usage(),
+        "deploy <service: api or web> [tag, else v1.0]"
+    );
     assert_eq!(
         (script.role, script.confirm, script.tty),
         (Role::Admin, true, true)

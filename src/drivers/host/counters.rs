@@ -1,6 +1,7 @@
 //! What the kernel counts and sysinfo does not tell, or not without asking the disks themselves: waiting and stolen
 //! processor time, bytes of disks and interfaces. Pure readers of the texts under `/proc`.
 
+use super::Flow;
 use std::collections::HashMap;
 
 /// A sector of `/proc/diskstats`, whatever the disk's own are (Documentation/admin-guide/iostats.rst).
@@ -46,58 +47,75 @@ impl Ticks {
 /// Two counts of bytes of each device or interface: in and out.
 pub(super) type Counts = HashMap<String, (u64, u64)>;
 
-/// Bytes read and written by each whole disk of `/proc/diskstats`; `is_whole` tells disks from their partitions. What is
-/// built on other disks (device mapper, RAID) would count twice and is left out, as are loops and memory.
-pub(super) fn disk_bytes(diskstats: &str, is_whole: impl Fn(&str) -> bool) -> Counts {
+/// Bytes read and written by each block device of `/proc/diskstats`, partitions too; loops and memory are left out.
+pub(super) fn disk_bytes(diskstats: &str) -> Counts {
     let line = |line: &str| {
         let fields: Vec<&str> = line.split_whitespace().collect();
         let name = *fields.get(2)?;
-        let built = ["loop", "ram", "zram", "dm-", "md", "sr", "fd"];
-        let counts = !built.iter().any(|kind| name.starts_with(kind)) && is_whole(name);
+        let left_out = ["loop", "ram"].iter().any(|kind| name.starts_with(kind));
         let sectors = |field: usize| fields.get(field)?.parse::<u64>().ok();
         let (read, written) = (sectors(5)?, sectors(9)?);
-        counts.then(|| {
-            let bytes = (read.saturating_mul(SECTOR), written.saturating_mul(SECTOR));
-            (name.to_owned(), bytes)
-        })
+        let bytes = (read.saturating_mul(SECTOR), written.saturating_mul(SECTOR));
+        (!left_out).then(|| (name.to_owned(), bytes))
     };
     diskstats.lines().filter_map(line).collect()
 }
 
-/// Bytes received and sent by each interface of `/proc/net/dev`. Loopback is left out, and what passes on the traffic of
-/// another interface (bridges, containers' ends, tunnels, bonds) would count twice.
+/// Whether a block device is a part of what all disks do. A partition would count twice, and so would what is built on other
+/// disks (device mapper, RAID); memory is no disk.
+pub(super) fn is_disk(name: &str, is_whole: impl Fn(&str) -> bool) -> bool {
+    let built = ["zram", "dm-", "md", "sr", "fd"];
+    !built.iter().any(|kind| name.starts_with(kind)) && is_whole(name)
+}
+
+/// Bytes received and sent by each interface of `/proc/net/dev`; loopback is left out.
 pub(super) fn net_bytes(dev: &str) -> Counts {
     let line = |line: &str| {
         let (name, counts) = line.split_once(':')?;
         let name = name.trim();
-        let passes_on = [
-            "veth", "docker", "br-", "virbr", "vnet", "tap", "tun", "wg", "cni", "flannel", "cali",
-            "bond", "team", "dummy", "ifb",
-        ];
-        let left_out = name == "lo" || passes_on.iter().any(|kind| name.starts_with(kind));
         let counts: Vec<&str> = counts.split_whitespace().collect();
         let of = |field: usize| counts.get(field)?.parse::<u64>().ok();
         let (received, sent) = (of(0)?, of(8)?);
-        (!left_out).then(|| (name.to_owned(), (received, sent)))
+        (name != "lo").then(|| (name.to_owned(), (received, sent)))
     };
     dev.lines().filter_map(line).collect()
 }
 
-/// How many bytes a second went in and out since `before`. A device that is new, or whose counts began anew, adds nothing.
-pub(super) fn rates(now: &Counts, before: &Counts, seconds: f64) -> (f64, f64) {
-    let (mut into, mut out) = (0_u64, 0_u64);
-    for (name, counts) in now {
-        if let Some(then) = before.get(name) {
-            into = into.saturating_add(counts.0.saturating_sub(then.0));
-            out = out.saturating_add(counts.1.saturating_sub(then.1));
-        }
-    }
+/// Whether an interface is a part of what the network does. What passes on the traffic of another one (bridges, containers'
+/// ends, tunnels, bonds) would count twice.
+pub(super) fn is_net(name: &str) -> bool {
+    let passes_on = [
+        "veth", "docker", "br-", "virbr", "vnet", "tap", "tun", "wg", "cni", "flannel", "cali",
+        "bond", "team", "dummy", "ifb",
+    ];
+    !passes_on.iter().any(|kind| name.starts_with(kind))
+}
+
+/// How many bytes a second went through each device since `before`, by name. For one that is new, or whose counts began anew,
+/// that is nothing.
+pub(super) fn flows(
+    now: &Counts,
+    before: &Counts,
+    seconds: f64,
+    counts: impl Fn(&str) -> bool,
+) -> Vec<Flow> {
     #[expect(
         clippy::cast_precision_loss,
         reason = "a rate is read with three digits"
     )]
     let a_second = |bytes: u64| bytes as f64 / seconds.max(f64::MIN_POSITIVE);
-    (a_second(into), a_second(out))
+    let flow = |(device, now): (&String, &(u64, u64))| {
+        let before = before.get(device).unwrap_or(now);
+        Flow {
+            inward: a_second(now.0.saturating_sub(before.0)),
+            outward: a_second(now.1.saturating_sub(before.1)),
+            counts: counts(device),
+            device: device.clone(),
+        }
+    };
+    let mut flows: Vec<Flow> = now.iter().map(flow).collect();
+    flows.sort_by(|one, other| one.device.cmp(&other.device));
+    flows
 }
 
 #[cfg(test)]
@@ -130,11 +148,13 @@ mod tests {
  253       0 dm-0 100 0 2000 5 10 0 4000 6 0 0 0
    7       0 loop0 1 0 8 0 0 0 0 0 0 0 0
 short line";
-        let counts = disk_bytes(diskstats, |name| name != "vda1");
-        assert_eq!(
-            counts,
-            Counts::from([("vda".to_owned(), (1_024_000, 2_048_000))])
-        );
+        let counts = disk_bytes(diskstats);
+        let mut names: Vec<_> = counts.keys().map(String::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["dm-0", "vda", "vda1"]);
+        assert_eq!(counts["vda"], (1_024_000, 2_048_000));
+        names.retain(|name| is_disk(name, |name| name != "vda1"));
+        assert_eq!(names, ["vda"]);
     }
 
     #[test]
@@ -145,10 +165,9 @@ Inter-|   Receive                                                |  Transmit
     lo: 999 1 0 0 0 0 0 0 999 1 0 0 0 0 0 0
   eth0: 1000 1 0 0 0 0 0 0 500 1 0 0 0 0 0 0
 veth12:77 1 0 0 0 0 0 0 77 1 0 0 0 0 0 0";
-        assert_eq!(
-            net_bytes(dev),
-            Counts::from([("eth0".to_owned(), (1000, 500))])
-        );
+        let counts = net_bytes(dev);
+        assert_eq!((counts.len(), counts["eth0"]), (2, (1000, 500)));
+        assert!(is_net("eth0") && !is_net("veth12"));
     }
 
     #[test]
@@ -159,6 +178,16 @@ veth12:77 1 0 0 0 0 0 0 77 1 0 0 0 0 0 0";
         };
         let before = counts(&[("a", 100, 100), ("b", 500, 500), ("gone", 9, 9)]);
         let now = counts(&[("a", 300, 200), ("b", 10, 510), ("new", 1_000_000, 7)]);
-        assert_eq!(rates(&now, &before, 10.0), (20.0, 11.0));
+        let flows = flows(&now, &before, 10.0, |device| device != "b");
+        let flows: Vec<_> = flows
+            .iter()
+            .map(|flow| (flow.device.as_str(), flow.inward, flow.outward, flow.counts))
+            .collect();
+        let expected = [
+            ("a", 20.0, 10.0, true),
+            ("b", 0.0, 1.0, false),
+            ("new", 0.0, 0.0, true),
+        ];
+        assert_eq!(flows, expected);
     }
 }

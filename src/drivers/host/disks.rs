@@ -1,17 +1,18 @@
 //! Which disks there are and how full they are, without ever waiting long for one that does not answer.
 
 use super::share;
+use crate::drivers::patience;
+use futures::future::join_all;
 use nix::sys::statvfs::statvfs;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
-use tokio::sync::oneshot;
-use tokio::time::{Instant, timeout_at};
+use std::time::Duration;
 
 /// The most disks that are found by themselves, together with those asked for.
 pub const MAX_DISKS: usize = 8;
-/// The most questions to one path that may be without an answer; further ones are not asked.
-const MAX_UNANSWERED: usize = 2;
+/// How long it may take to find out where a disk is mounted.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A disk by the path that leads to it.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,92 +57,41 @@ impl Inodes {
     }
 }
 
-/// Questions to disks that are on their way.
-pub(super) struct Asked(Vec<(PathBuf, oneshot::Receiver<Result<Disk, String>>)>);
-
-impl Asked {
-    /// Begins to ask each of these paths.
-    pub fn all(paths: impl Iterator<Item = PathBuf>) -> Self {
-        let asked = paths.map(|path| {
-            let answer = ask(&path);
-            (path, answer)
-        });
-        Self(asked.collect())
-    }
-
-    /// The answers that come until then; the others are told as missing.
-    pub async fn answers(self, until: Instant) -> Vec<Mount> {
-        let mut mounts = Vec::with_capacity(self.0.len());
-        for (path, answer) in self.0 {
-            let disk = match timeout_at(until, answer).await {
-                Ok(Ok(disk)) => disk,
-                Ok(Err(_)) | Err(_) => Err(no_answer(&path)),
-            };
-            mounts.push(Mount { path, disk });
-        }
-        mounts
-    }
+/// How full the file system is that holds a path, or a sentence that says why that cannot be read. A disk that does not answer
+/// takes this long, and holds up nobody else.
+///
+/// # Errors
+/// The sentence.
+pub async fn disk(path: &Path, limit: Duration) -> Result<Disk, String> {
+    let shown = path.display().to_string();
+    let asked = path.to_owned();
+    let answer = patience::ask(&shown, limit, move || read(&asked)).await;
+    answer.unwrap_or_else(|| Err(format!("{shown} does not answer (is a network disk gone?)")))
 }
 
-fn no_answer(path: &Path) -> String {
-    format!(
-        "{} does not answer (is a network disk gone?)",
-        path.display()
-    )
+/// The same of several, all at the same time.
+pub(super) async fn disks(paths: impl Iterator<Item = PathBuf>, limit: Duration) -> Vec<Mount> {
+    let each = paths.map(async |path| Mount {
+        disk: disk(&path, limit).await,
+        path,
+    });
+    join_all(each).await
 }
 
-/// Reads the file system in a thread of its own, which a dead network disk may keep for ever without holding up the stop of
-/// the program. The receiver fails when too many such threads wait for this path already.
-fn ask(path: &Path) -> oneshot::Receiver<Result<Disk, String>> {
-    let (sender, answer) = oneshot::channel();
-    let Some(asking) = Asking::begin(path) else {
-        return answer;
+/// Which of these places is the one where the file system is mounted that holds a path; `None` when none is, or when that
+/// cannot be told soon.
+pub async fn holding(path: &Path, mounts: Vec<PathBuf>) -> Option<PathBuf> {
+    let asked = path.to_owned();
+    let question = move || {
+        let real = asked.canonicalize().ok()?;
+        let device = real.metadata().ok()?.dev();
+        let above = mounts.into_iter().filter(|mount| real.starts_with(mount));
+        let nearest = above.max_by_key(|mount| mount.as_os_str().len())?;
+        let same = nearest.metadata().ok()?.dev() == device;
+        same.then_some(nearest)
     };
-    let path = path.to_owned();
-    // When no thread can be had, the sender is dropped and the receiver fails.
-    let _ = std::thread::Builder::new()
-        .name("disk".to_owned())
-        .spawn(move || {
-            let disk = read(&path);
-            drop(asking);
-            // Nobody may be waiting any more.
-            let _ = sender.send(disk);
-        });
-    answer
-}
-
-/// A question to a file system that is not answered yet.
-struct Asking(PathBuf);
-
-impl Asking {
-    fn begin(path: &Path) -> Option<Self> {
-        let mut unanswered = Self::unanswered();
-        let count = unanswered.entry(path.to_owned()).or_default();
-        if *count >= MAX_UNANSWERED {
-            return None;
-        }
-        *count += 1;
-        Some(Self(path.to_owned()))
-    }
-
-    fn unanswered() -> MutexGuard<'static, HashMap<PathBuf, usize>> {
-        static UNANSWERED: LazyLock<Mutex<HashMap<PathBuf, usize>>> = LazyLock::new(Mutex::default);
-        UNANSWERED.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Asking {
-    fn drop(&mut self) {
-        let mut unanswered = Self::unanswered();
-        let left = unanswered
-            .get(&self.0)
-            .map_or(0, |count| count.saturating_sub(1));
-        if left == 0 {
-            unanswered.remove(&self.0);
-        } else {
-            unanswered.insert(self.0.clone(), left);
-        }
-    }
+    let shown = path.display().to_string();
+    patience::ask(&shown, PATIENCE, question).await?
 }
 
 fn read(path: &Path) -> Result<Disk, String> {
@@ -222,17 +172,13 @@ fn unescaped(path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
-    async fn answers(paths: &[&str]) -> Vec<Mount> {
-        let paths = paths.iter().map(PathBuf::from);
-        let until = Instant::now() + Duration::from_secs(20);
-        Asked::all(paths).answers(until).await
-    }
+    const LONG: Duration = Duration::from_secs(20);
 
     #[tokio::test]
     async fn a_disk_is_as_df_shows_it() {
-        let mounts = answers(&["/proc/self", "/dev", "/no/such/path"]).await;
+        let paths = ["/proc/self", "/dev", "/no/such/path"].map(PathBuf::from);
+        let mounts = disks(paths.into_iter(), LONG).await;
         assert_eq!(mounts[0].disk.as_ref().map(|disk| disk.percent), Ok(0));
         let disk = mounts[1].disk.as_ref().unwrap();
         let df = std::process::Command::new("df")
@@ -272,15 +218,19 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_disk_that_does_not_answer_is_not_asked_for_ever() {
-        let path = Path::new("/no/such/hanging/disk");
-        let hanging: Vec<_> = (0..MAX_UNANSWERED)
-            .map(|_| Asking::begin(path).unwrap())
-            .collect();
-        let mounts = answers(&["/no/such/hanging/disk"]).await;
-        assert_eq!(mounts[0].disk, Err(no_answer(path)));
-        drop(hanging);
-        assert!(Asking::begin(path).is_some());
+    async fn a_path_is_held_by_the_nearest_mount() {
+        let holding = async |path: &str, mounts: &[&str]| {
+            let mounts = mounts.iter().map(PathBuf::from).collect();
+            holding(Path::new(path), mounts).await
+        };
+        let proc = Some(PathBuf::from("/proc"));
+        assert_eq!(holding("/proc/sys", &["/", "/proc", "/dev"]).await, proc);
+        assert_eq!(
+            holding("/proc/sys", &["/", "/dev"]).await,
+            None,
+            "another device"
+        );
+        assert_eq!(holding("/no/such/path", &["/"]).await, None);
     }
 
     #[test]

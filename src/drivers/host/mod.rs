@@ -2,10 +2,12 @@
 
 mod counters;
 mod disks;
+mod gauge;
 mod processes;
 mod sampler;
 
-pub use disks::{Disk, Inodes, MAX_DISKS, Mount};
+pub use disks::{Disk, Inodes, MAX_DISKS, Mount, disk, holding};
+pub use gauge::{Flow, Gauge, Vitals, kernel_name};
 pub use processes::{Process, processes};
 pub use sampler::Sampler;
 
@@ -135,6 +137,16 @@ pub fn name() -> String {
     name.unwrap_or_else(|| "unknown".to_owned())
 }
 
+/// The id of this start of the machine, another one after each.
+///
+/// # Errors
+/// A sentence that says why it cannot be told.
+pub fn boot() -> Result<String, String> {
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
+        .map(|id| id.trim().to_owned())
+        .map_err(|error| format!("the system does not tell when it was started: {error}"))
+}
+
 fn unreadable<E: std::fmt::Display>(what: &'static str) -> impl FnOnce(E) -> Unreadable {
     move |error| Unreadable {
         what,
@@ -142,7 +154,9 @@ fn unreadable<E: std::fmt::Display>(what: &'static str) -> impl FnOnce(E) -> Unr
     }
 }
 
-fn cores() -> usize {
+/// Processors online, at least 1.
+#[must_use]
+pub fn cores() -> usize {
     let online = sysconf(SysconfVar::_NPROCESSORS_ONLN).ok().flatten();
     online
         .and_then(|count| usize::try_from(count).ok())

@@ -1,13 +1,13 @@
 //! The daily digest: one message about a day, once, whatever clocks do.
 
 use super::Incidents;
+use super::voice::{Ahead, Day};
 use crate::base::ids::Place;
 use crate::base::time::Millis;
-use crate::base::when::Tz;
+use crate::base::when::{Tz, Zone};
 use crate::config::Digest;
 use crate::delivery::Outgoing;
 use crate::monitors::Ledger;
-use crate::monitors::incidents::Day;
 use crate::store::incidents::{self, Incident};
 use crate::store::subscriptions;
 use crate::store::{self, history};
@@ -67,6 +67,7 @@ impl Incidents {
                 return Ok(false);
             }
         }
+        let (disks, ahead) = self.to_come(now).await?;
         let mut tx = self.inner.store.begin_led().await?;
         incidents::hold(&mut tx, 0).await?;
         let last = incidents::fact(&mut tx, FACT).await?;
@@ -77,18 +78,14 @@ impl Incidents {
         // The first one comes after a whole day, not with the first start.
         let told = last.is_some() && now.since(due) <= LATE;
         if told {
-            let from = last_before(&when, Millis(due.0 - 1));
-            let date = due
-                .utc()
-                .with_timezone(&when.zone)
-                .format("%Y-%m-%d")
-                .to_string();
-            let day = self.day(&mut tx, date.clone(), from, due).await?;
-            let html = self.inner.voice.day(&day);
+            let mut day = self.day(&mut tx, &when, due, now).await?;
+            day.disks = disks;
             for place in self.readers(&mut tx).await? {
+                day.ahead = ahead.clone().for_role(self.reads_as(place));
+                let html = self.inner.voice.day(&day);
                 let thread = place.thread.map_or(0, |thread| thread.0);
-                let message = Outgoing::text(place, html.clone(), Vec::new())
-                    .source(format!("digest:{date}:{}:{thread}", place.chat))
+                let message = Outgoing::text(place, html, Vec::new())
+                    .source(format!("digest:{}:{}:{thread}", day.date, place.chat))
                     .silent(true);
                 self.promise(&mut tx, &message).await?;
             }
@@ -111,13 +108,16 @@ impl Incidents {
         Ok(readers)
     }
 
+    /// What the day that ended at this moment was like.
     async fn day(
         &self,
         tx: &mut store::Tx,
-        date: String,
-        from: Millis,
+        digest: &Digest,
         to: Millis,
+        now: Millis,
     ) -> store::Result<Day> {
+        let from = last_before(digest, Millis(to.0 - 1));
+        let date = to.utc().with_timezone(&digest.zone);
         let mut jobs: BTreeMap<String, u64> = BTreeMap::new();
         let mut failed: BTreeMap<String, u64> = BTreeMap::new();
         for (state, title, count) in history::ended_between(tx, from, to).await? {
@@ -128,12 +128,16 @@ impl Incidents {
         }
         let incidents: Vec<Incident> = incidents::between(tx, from, to).await?;
         Ok(Day {
-            date,
+            date: date.format("%Y-%m-%d").to_string(),
+            zone: Zone::Named(digest.zone),
+            now,
             from,
             to,
             jobs: jobs.into_iter().collect(),
             failed: failed.into_iter().collect(),
             incidents,
+            disks: Vec::new(),
+            ahead: Ahead::default(),
         })
     }
 }

@@ -3,9 +3,11 @@
 //! Every step is one transaction: what is read, what is decided, the rows of incidents, and the messages in the outbox.
 //! So nothing counts as told before its message is promised, and nothing is promised twice.
 
+mod ahead;
 pub mod book;
 mod causes;
 mod digest;
+mod disks;
 mod fix;
 mod scene;
 #[cfg(test)]
@@ -14,8 +16,8 @@ mod voice;
 mod wishes;
 
 pub use digest::last_before;
-pub use scene::{Fix, Rule, Rules, Scene, covers, is_like, is_within};
-pub use voice::{Day, Fixer, Line, Shown, Voice};
+pub use scene::{Fix, Rule, Rules, Scene, covers, is_about, is_like, is_within};
+pub use voice::{Agenda, Ahead, Day, Disk, Fixer, Line, Shown, Voice};
 
 use super::Ledger;
 use crate::access::{Access, Grant};
@@ -61,6 +63,7 @@ struct Inner {
     rules: Rules,
     voice: Arc<dyn Voice>,
     fixer: Arc<dyn Fixer>,
+    agenda: Arc<dyn Agenda>,
     /// Chats that messages were promised to since the last commit.
     promised: Mutex<BTreeSet<ChatId>>,
 }
@@ -80,6 +83,7 @@ impl Incidents {
         rules: Rules,
         voice: Arc<dyn Voice>,
         fixer: Arc<dyn Fixer>,
+        agenda: Arc<dyn Agenda>,
     ) -> Self {
         Self {
             inner: Arc::new(Inner {
@@ -90,6 +94,7 @@ impl Incidents {
                 rules,
                 voice,
                 fixer,
+                agenda,
                 promised: Mutex::default(),
             }),
         }
@@ -145,23 +150,17 @@ impl Incidents {
         now: Millis,
     ) -> Result<Option<(Incident, bool)>> {
         let by = grant.actor().name.clone();
-        let done = async {
-            let mut tx = self.inner.store.begin_led().await?;
-            let mut desk = self.open(&mut tx, now, &[], &[id]).await?;
-            let changed = match act {
-                Act::Ack => desk.book.ack(id, &by, now),
-                Act::Snooze(time) => desk.book.snooze(id, &by, now.plus(time)),
-            };
-            let incident = desk.book.incidents.get(&id).cloned();
-            self.close(&mut tx, desk).await?;
-            grant.record(&mut tx).await?;
-            self.inner.store.commit(tx).await?;
-            store::Result::Ok(incident.map(|incident| (incident, changed)))
+        let mut tx = grant.begin(&self.inner.store).await?;
+        let mut desk = self.open(&mut tx, now, &[], &[id]).await?;
+        let changed = match act {
+            Act::Ack => desk.book.ack(id, &by, now),
+            Act::Snooze(time) => desk.book.snooze(id, &by, now.plus(time)),
         };
-        let done = done.await;
-        grant.settle(&done);
+        let incident = desk.book.incidents.get(&id).cloned();
+        self.close(&mut tx, desk).await?;
+        tx.commit().await?;
         self.committed();
-        Ok(done?)
+        Ok(incident.map(|incident| (incident, changed)))
     }
 
     /// Reads what a step needs, and holds back every other one: what is not settled, the newest incident of these checks,

@@ -149,15 +149,25 @@ impl Scene {
 /// Whether a silence is about the incident.
 #[must_use]
 pub fn covers(silence: &Silence, incident: &Incident) -> bool {
-    let here = silence
-        .host
-        .as_deref()
-        .is_none_or(|host| host == incident.host);
-    here && match &silence.about {
-        About::All => true,
-        About::Check(pattern) => is_like(pattern, &incident.check),
-        About::Topic(topic) => *topic == incident.topic,
-    }
+    let host = silence.host.as_deref();
+    is_about(
+        (&silence.about, host),
+        (&incident.host, &incident.check, &incident.topic),
+    )
+}
+
+/// Whether what is silenced, on one machine or on all, is about this machine's check of this topic.
+#[must_use]
+pub fn is_about(
+    (about, only): (&About, Option<&str>),
+    (host, check, topic): (&str, &str, &str),
+) -> bool {
+    only.is_none_or(|only| only == host)
+        && match about {
+            About::All => true,
+            About::Check(pattern) => is_like(pattern, check),
+            About::Topic(wanted) => wanted == topic,
+        }
 }
 
 /// Whether a name is like the pattern, in which `*` stands for any letters.

@@ -1,11 +1,17 @@
 //! What a message about incidents says, as data; the chat puts it into words.
 
+use crate::access::Ending;
 use crate::base::ids::Place;
+use crate::base::schedule::Upcoming;
 use crate::base::time::Millis;
+use crate::base::when::Zone;
 use crate::delivery::Buttons;
+use crate::store;
 use crate::store::broadcasts::Counts;
 use crate::store::incidents::{Incident, Kind};
+use crate::store::silences::Silence;
 use futures::future::BoxFuture;
+use std::time::Duration;
 
 /// An incident, as a message shows it.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,11 +39,15 @@ pub struct Shown {
     pub now: Millis,
 }
 
-/// What a day was like.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// What a day was like, and what the next one brings.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Day {
     /// The day, as its reader's calendar has it, such as `2026-11-21`.
     pub date: String,
+    /// By which clock it is told.
+    pub zone: Zone,
+    /// When it is told.
+    pub now: Millis,
     /// From.
     pub from: Millis,
     /// To.
@@ -48,6 +58,38 @@ pub struct Day {
     pub failed: Vec<(String, u64)>,
     /// The incidents that lasted within it.
     pub incidents: Vec<Incident>,
+    /// The disks that are worth telling.
+    pub disks: Vec<Disk>,
+    /// What the next one brings.
+    pub ahead: Ahead,
+}
+
+/// How a disk stands, and where it goes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Disk {
+    /// Its machine, where there are several.
+    pub host: Option<String>,
+    /// Its name in the configuration, else where it is mounted.
+    pub name: String,
+    /// How full it is, 0–100.
+    pub percent: f64,
+    /// Bytes used now that were free a day ago, if that is known.
+    pub more: Option<f64>,
+    /// When it is full if it goes on as in the last seven days.
+    pub full_in: Option<Duration>,
+}
+
+/// What the coming day brings.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Ahead {
+    /// What runs by itself, the next first; `None` while everything is frozen.
+    pub runs: Option<Vec<Upcoming>>,
+    /// Checks of pages whose certificate ends within 30 days, with the moment, the next first.
+    pub certificates: Vec<(String, Millis)>,
+    /// Silences that end, the next first.
+    pub silences: Vec<Silence>,
+    /// Roles and rights that end, the next first.
+    pub lent: Vec<Ending>,
 }
 
 /// Puts what is told into words and buttons.
@@ -76,4 +118,14 @@ pub trait Fixer: Send + Sync {
         place: Place,
         answers: Option<crate::base::ids::MessageId>,
     ) -> BoxFuture<'a, Result<(), String>>;
+}
+
+/// Knows what runs by itself.
+pub trait Agenda: Send + Sync {
+    /// What runs from now on until then, the next first; `None` while everything is frozen.
+    fn ahead(
+        &self,
+        now: Millis,
+        until: Millis,
+    ) -> BoxFuture<'_, store::Result<Option<Vec<Upcoming>>>>;
 }

@@ -27,16 +27,10 @@ impl Incidents {
         mut silence: Silence,
         now: Millis,
     ) -> Result<Silence> {
-        let done = async {
-            let mut tx = self.inner.store.begin_led().await?;
-            silence.id = incidents::hold(&mut tx, 1).await?;
-            silences::put(&mut tx, &silence, now).await?;
-            grant.record(&mut tx).await?;
-            self.inner.store.commit(tx).await
-        };
-        let done = done.await;
-        grant.settle(&done);
-        done?;
+        let mut tx = grant.begin(&self.inner.store).await?;
+        silence.id = incidents::hold(&mut tx, 1).await?;
+        silences::put(&mut tx, &silence, now).await?;
+        tx.commit().await?;
         Ok(silence)
     }
 
@@ -45,17 +39,11 @@ impl Incidents {
     /// # Errors
     /// When the database refuses.
     pub async fn end_silence(&self, grant: &Grant, id: i64, now: Millis) -> Result<bool> {
-        let done = async {
-            let mut tx = self.inner.store.begin_led().await?;
-            incidents::hold(&mut tx, 0).await?;
-            let ended = silences::end(&mut tx, id, now).await?;
-            grant.record(&mut tx).await?;
-            self.inner.store.commit(tx).await?;
-            store::Result::Ok(ended)
-        };
-        let done = done.await;
-        grant.settle(&done);
-        Ok(done?)
+        let mut tx = grant.begin(&self.inner.store).await?;
+        incidents::hold(&mut tx, 0).await?;
+        let ended = silences::end(&mut tx, id, now).await?;
+        tx.commit().await?;
+        Ok(ended)
     }
 
     /// Keeps a subscription, and the quiet hours of its place if any are given. `false` when all was so before.
@@ -70,23 +58,17 @@ impl Incidents {
         now: Millis,
     ) -> Result<bool> {
         let by = grant.actor().id;
-        let done = async {
-            let mut tx = self.inner.store.begin_led().await?;
-            let mut changed = false;
-            if let Some(wanted) = wanted {
-                changed |= subscriptions::put(&mut tx, wanted, by, now).await?;
-            }
-            if let Some(hours) = quiet {
-                changed |= !subscriptions::quiet(&mut tx).await?.contains(hours);
-                subscriptions::put_quiet(&mut tx, hours).await?;
-            }
-            grant.record(&mut tx).await?;
-            self.inner.store.commit(tx).await?;
-            store::Result::Ok(changed)
-        };
-        let done = done.await;
-        grant.settle(&done);
-        Ok(done?)
+        let mut tx = grant.begin(&self.inner.store).await?;
+        let mut changed = false;
+        if let Some(wanted) = wanted {
+            changed |= subscriptions::put(&mut tx, wanted, by, now).await?;
+        }
+        if let Some(hours) = quiet {
+            changed |= !subscriptions::quiet(&mut tx).await?.contains(hours);
+            subscriptions::put_quiet(&mut tx, hours).await?;
+        }
+        tx.commit().await?;
+        Ok(changed)
     }
 
     /// Ends a place's subscription to a topic, or all of them; an owner's place is told nothing then, although owners are
@@ -101,36 +83,29 @@ impl Incidents {
         topic: Option<&str>,
         now: Millis,
     ) -> Result<bool> {
-        let done = async {
-            let mut tx = self.inner.store.begin_led().await?;
-            let before = subscriptions::all(&mut tx).await?;
-            let mine: Vec<_> = before.iter().filter(|one| one.place == place).collect();
-            let muted = mine.iter().any(|one| one.least.is_none());
-            let by_default = mine.is_empty() && self.owners().contains(&place);
-            let mut changed = false;
-            if !muted {
-                changed = subscriptions::remove(&mut tx, place, topic).await?;
-            }
-            let rest = mine
-                .iter()
-                .any(|one| topic.is_some() && one.topic.as_deref() != topic);
-            if (changed || by_default && topic.is_none()) && !rest && self.owners().contains(&place)
-            {
-                let nothing = Subscription {
-                    place,
-                    topic: None,
-                    least: None,
-                };
-                subscriptions::put(&mut tx, &nothing, grant.actor().id, now).await?;
-                changed = true;
-            }
-            grant.record(&mut tx).await?;
-            self.inner.store.commit(tx).await?;
-            store::Result::Ok(changed)
-        };
-        let done = done.await;
-        grant.settle(&done);
-        Ok(done?)
+        let mut tx = grant.begin(&self.inner.store).await?;
+        let before = subscriptions::all(&mut tx).await?;
+        let mine: Vec<_> = before.iter().filter(|one| one.place == place).collect();
+        let muted = mine.iter().any(|one| one.least.is_none());
+        let by_default = mine.is_empty() && self.owners().contains(&place);
+        let mut changed = false;
+        if !muted {
+            changed = subscriptions::remove(&mut tx, place, topic).await?;
+        }
+        let rest = mine
+            .iter()
+            .any(|one| topic.is_some() && one.topic.as_deref() != topic);
+        if (changed || by_default && topic.is_none()) && !rest && self.owners().contains(&place) {
+            let nothing = Subscription {
+                place,
+                topic: None,
+                least: None,
+            };
+            subscriptions::put(&mut tx, &nothing, grant.actor().id, now).await?;
+            changed = true;
+        }
+        tx.commit().await?;
+        Ok(changed)
     }
 
     /// Ends a place's quiet hours. `false` when it had none.
@@ -138,16 +113,10 @@ impl Incidents {
     /// # Errors
     /// When the database refuses.
     pub async fn no_quiet(&self, grant: &Grant, place: Place) -> Result<bool> {
-        let done = async {
-            let mut tx = self.inner.store.begin_led().await?;
-            let changed = subscriptions::remove_quiet(&mut tx, place).await?;
-            grant.record(&mut tx).await?;
-            self.inner.store.commit(tx).await?;
-            store::Result::Ok(changed)
-        };
-        let done = done.await;
-        grant.settle(&done);
-        Ok(done?)
+        let mut tx = grant.begin(&self.inner.store).await?;
+        let changed = subscriptions::remove_quiet(&mut tx, place).await?;
+        tx.commit().await?;
+        Ok(changed)
     }
 
     /// Where a broadcast goes: everybody with a role, and every group or topic that subscribed, as far as they can be reached.
@@ -179,42 +148,36 @@ impl Incidents {
         now: Millis,
     ) -> Result<bool> {
         let place = grant.actor().place;
-        let done = async {
-            let mut tx = self.inner.store.begin_led().await?;
-            let id = incidents::hold(&mut tx, 1).await?;
-            let counts = broadcasts::Counts {
-                waiting: to.len() as u64,
-                ..broadcasts::Counts::default()
-            };
-            let one = Broadcast {
-                id,
-                place,
-                total: to.len() as u64,
-                told: self.inner.voice.broadcast(to.len() as u64, &counts),
-            };
-            let new = broadcasts::add(&mut tx, &one, source, now).await?;
-            if new {
-                let slot = format!("broadcasting:{id}");
-                if let Some(card) = card {
-                    outbox::put_slot(&mut tx, &slot, place.chat, card, now).await?;
-                }
-                let count = Outgoing::text(place, one.told.clone(), Vec::new()).slot(slot);
-                self.promise(&mut tx, &count).await?;
-                for place in to {
-                    let thread = place.thread.map_or(0, |thread| i64::from(thread.0));
-                    let message = Outgoing::text(*place, html, Vec::new())
-                        .source(broadcasts::source(id, place.chat, thread));
-                    self.promise(&mut tx, &message).await?;
-                }
-            }
-            grant.record(&mut tx).await?;
-            self.inner.store.commit(tx).await?;
-            store::Result::Ok(new)
+        let mut tx = grant.begin(&self.inner.store).await?;
+        let id = incidents::hold(&mut tx, 1).await?;
+        let counts = broadcasts::Counts {
+            waiting: to.len() as u64,
+            ..broadcasts::Counts::default()
         };
-        let done = done.await;
-        grant.settle(&done);
+        let one = Broadcast {
+            id,
+            place,
+            total: to.len() as u64,
+            told: self.inner.voice.broadcast(to.len() as u64, &counts),
+        };
+        let new = broadcasts::add(&mut tx, &one, source, now).await?;
+        if new {
+            let slot = format!("broadcasting:{id}");
+            if let Some(card) = card {
+                outbox::put_slot(&mut tx, &slot, place.chat, card, now).await?;
+            }
+            let count = Outgoing::text(place, one.told.clone(), Vec::new()).slot(slot);
+            self.promise(&mut tx, &count).await?;
+            for place in to {
+                let thread = place.thread.map_or(0, |thread| i64::from(thread.0));
+                let message = Outgoing::text(*place, html, Vec::new())
+                    .source(broadcasts::source(id, place.chat, thread));
+                self.promise(&mut tx, &message).await?;
+            }
+        }
+        tx.commit().await?;
         self.committed();
-        Ok(done?)
+        Ok(new)
     }
 
     /// Tells how far each broadcast has come.

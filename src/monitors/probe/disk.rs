@@ -3,7 +3,8 @@
 use super::{Around, Found, number};
 use crate::base::time::{Millis, human};
 use crate::config::DiskMeasure;
-use crate::drivers::volume;
+use crate::drivers::host;
+use crate::monitors::trend;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::path::Path;
@@ -18,7 +19,7 @@ const FAR: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
 /// What was free when, oldest first.
 #[derive(Default, Serialize, Deserialize)]
-struct Points(Vec<(Millis, u64)>);
+pub(in crate::monitors) struct Points(Vec<(Millis, u64)>);
 
 impl Points {
     fn add(&mut self, now: Millis, free: u64) {
@@ -36,7 +37,6 @@ impl Points {
     }
 
     /// How fast it fills, in bytes a second, by the line that fits best; `None` when too little is known.
-    #[expect(clippy::cast_precision_loss, reason = "an estimate needs no more")]
     fn slope(&self) -> Option<f64> {
         let (first, last) = (self.0.first()?, self.0.last()?);
         if last.0.since(first.0) < SPAN {
@@ -45,14 +45,17 @@ impl Points {
         let points: Vec<(f64, f64)> = self
             .0
             .iter()
-            .map(|(at, free)| (at.since(first.0).as_secs_f64(), *free as f64))
+            .map(|(at, free)| (at.since(first.0).as_secs_f64(), number(*free)))
             .collect();
-        let count = points.len() as f64;
-        let mean = |of: fn(&(f64, f64)) -> f64| points.iter().map(of).sum::<f64>() / count;
-        let (time, free) = (mean(|point| point.0), mean(|point| point.1));
-        let above: f64 = points.iter().map(|(x, y)| (x - time) * (y - free)).sum();
-        let below: f64 = points.iter().map(|(x, _)| (x - time).powi(2)).sum();
-        (below > 0.0).then(|| -above / below)
+        trend::slope(&points).map(|slope| -slope)
+    }
+
+    /// Takes down what is free; then the seconds until nothing is, if it goes on like that. `None` when it does not fill.
+    pub(in crate::monitors) fn left(&mut self, now: Millis, free: u64) -> Option<f64> {
+        self.add(now, free);
+        let slope = self.slope().filter(|slope| *slope > 0.0)?;
+        let seconds = number(free) / slope;
+        (seconds < FAR.as_secs_f64()).then_some(seconds)
     }
 }
 
@@ -63,24 +66,19 @@ impl Around<'_> {
         measure: DiskMeasure,
         memory: &mut Value,
     ) -> Found {
-        let room = volume::room(path, self.check.timeout).await?;
+        let disk = host::disk(path, self.check.timeout).await?;
         let shown = path.display();
         match measure {
-            DiskMeasure::Percent => self.value(room.percent, Some(shown.to_string())),
-            DiskMeasure::Free => self.value(number(room.free), Some(shown.to_string())),
-            DiskMeasure::Inodes => match room.inodes {
-                Some(percent) => self.value(percent, Some(format!("inodes of {shown}"))),
+            DiskMeasure::Percent => self.value(disk.share, Some(shown.to_string())),
+            DiskMeasure::Free => self.value(number(disk.available), Some(shown.to_string())),
+            DiskMeasure::Inodes => match disk.inodes {
+                Some(inodes) => self.value(inodes.percent(), Some(format!("inodes of {shown}"))),
                 None => self.well(format!("{shown} does not count inodes")),
             },
             DiskMeasure::FullIn => {
                 let mut points: Points = serde_json::from_value(memory.take()).unwrap_or_default();
-                points.add(self.now, room.free);
-                let slope = points.slope();
+                let left = points.left(self.now, disk.available);
                 *memory = serde_json::to_value(points).unwrap_or_default();
-                let left = slope
-                    .filter(|slope| *slope > 0.0)
-                    .map(|slope| number(room.free) / slope)
-                    .filter(|seconds| *seconds < FAR.as_secs_f64());
                 match left {
                     Some(seconds) => {
                         let time = human(Duration::from_secs_f64(seconds));

@@ -3,7 +3,7 @@
 use super::{Around, Found};
 use crate::base::time::{Millis, human};
 use crate::config::{Flow, Probe};
-use crate::drivers::vitals;
+use crate::drivers::host;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::time::Duration;
@@ -32,20 +32,29 @@ impl Around<'_> {
                 let note = format!("load {one:.2} {five:.2} {fifteen:.2}, processors: {cores}");
                 self.value(five / divisor, Some(note))
             }
-            Probe::Memory => self.value(vitals.memory, None),
-            Probe::Swap => self.value(vitals.swap, None),
-            _ => self.value(vitals.cpu, Some(format!("load {one:.2}"))),
+            Probe::Memory => self.value(vitals.memory.percent(), None),
+            Probe::Swap => self.value(vitals.swap.percent(), None),
+            _ => {
+                let cpu = vitals
+                    .cpu
+                    .ok_or("the system does not tell how busy its processors are")?;
+                self.value(cpu.total, Some(format!("load {one:.2}")))
+            }
         }
     }
 
     pub(super) async fn flow(&self, flow: Flow, device: Option<&str>) -> Found {
-        let flows = self.prober.gauge.flows().await?;
-        let devices = match flow {
-            Flow::DiskRead | Flow::DiskWrite => flows.disks,
-            Flow::NetIn | Flow::NetOut => flows.nets,
+        let vitals = self.prober.gauge.vitals().await?;
+        let (devices, wanted) = match flow {
+            Flow::DiskRead | Flow::DiskWrite => (vitals.disks, device.map(host::kernel_name)),
+            Flow::NetIn | Flow::NetOut => (vitals.nets, device.map(str::to_owned)),
         };
-        let wanted = |name: &str| device.is_none_or(|device| device == name);
-        let found: Vec<_> = devices.iter().filter(|one| wanted(&one.device)).collect();
+        let devices = devices.ok_or("the system does not tell what flows")?;
+        let is_wanted = |one: &&host::Flow| match &wanted {
+            Some(wanted) => one.device == *wanted,
+            None => one.counts,
+        };
+        let found: Vec<_> = devices.iter().filter(is_wanted).collect();
         if let (Some(device), true) = (device, found.is_empty()) {
             let known: Vec<&str> = devices.iter().map(|one| one.device.as_str()).collect();
             return Err(format!(
@@ -61,11 +70,11 @@ impl Around<'_> {
     }
 
     pub(super) async fn temperature(&self, sensor: Option<&str>) -> Found {
-        let sensors = vitals::temperatures().await?;
+        let sensors = self.prober.gauge.vitals().await?.sensors;
         let wanted = |label: &str| sensor.is_none_or(|sensor| label.contains(sensor));
-        let found = sensors.into_iter().filter(|(label, _)| wanted(label));
-        match found.max_by(|one, other| one.1.total_cmp(&other.1)) {
-            Some((label, degrees)) => self.value(degrees, Some(label)),
+        let found = sensors.into_iter().filter(|one| wanted(&one.sensor));
+        match found.max_by(|one, other| one.celsius.total_cmp(&other.celsius)) {
+            Some(found) => self.value(found.celsius, Some(found.sensor)),
             None => {
                 Err("this machine has no such sensor; remove the check, or name another".to_owned())
             }
@@ -73,7 +82,7 @@ impl Around<'_> {
     }
 
     pub(super) fn reboot(&self, memory: &mut Value, matters: &mut bool) -> Found {
-        let id = vitals::boot_id()?;
+        let id = host::boot()?;
         let is_first = memory.is_null();
         let before: Option<Boot> = serde_json::from_value(memory.take()).ok();
         let seen_at = match before {

@@ -7,13 +7,16 @@ mod net;
 mod own;
 mod services;
 
+pub(super) use disk::Points;
+pub use net::certificate_ends;
+
 use super::state::Seen;
 use crate::base::alert::{Reading, Severity, Unit};
 use crate::base::secret::ExposeSecret;
 use crate::base::text::shorten;
 use crate::base::time::Millis;
 use crate::config::{Check, Config, Env, Probe, Reloads};
-use crate::drivers::vitals::Gauge;
+use crate::drivers::host::Gauge;
 use crate::drivers::web::Web;
 use crate::jobs::redact::Redactor;
 use crate::store::Store;
@@ -186,7 +189,7 @@ impl Around<'_> {
             }
             Probe::Unit { units } => self.units(units).await,
             Probe::File { path, measure } => self.file(path, measure, memory, matters).await,
-            Probe::Url { .. } => self.url().await,
+            Probe::Url { .. } => self.url(memory).await,
             Probe::Tcp { host, port } => self.tcp(host, *port).await,
             Probe::Dns { name, expect } => self.dns(name, expect).await,
             Probe::Clock { url } => self.clock(url).await,

@@ -6,16 +6,36 @@ use crate::base::time::{Millis, human};
 use crate::config::Probe;
 use crate::drivers::sockets;
 use crate::drivers::web::Answer;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::net::IpAddr;
 use std::time::Duration;
 use url::Url;
+
+/// What a look at a page remembers.
+#[derive(Default, Serialize, Deserialize)]
+struct Memory {
+    /// When the certificate of the last answer ends.
+    certificate_ends: Option<Millis>,
+}
+
+fn remember(certificate_ends: Option<Millis>) -> Value {
+    serde_json::to_value(Memory { certificate_ends }).unwrap_or_default()
+}
+
+/// When a page's certificate ends, by what its check remembers; `None` of what has no certificate.
+#[must_use]
+pub fn certificate_ends(memory: &str) -> Option<Millis> {
+    let memory: Memory = serde_json::from_str(memory).ok()?;
+    memory.certificate_ends
+}
 
 /// The clock in an answer counts whole seconds.
 const WHOLE: f64 = 1.0;
 
 impl Around<'_> {
     /// A page that does not come, or not as it should, is what is wrong; it was read.
-    pub(super) async fn url(&self) -> Found {
+    pub(super) async fn url(&self, memory: &mut Value) -> Found {
         let Probe::Url {
             url,
             status,
@@ -37,6 +57,7 @@ impl Around<'_> {
             Ok(answer) => answer,
             Err(why) => return self.wrong(format!("{host}: {why}")),
         };
+        *memory = remember(answer.certificate_ends);
         let is_right = match status.as_slice() {
             [] => (200..400).contains(&answer.status),
             codes => codes.contains(&answer.status),

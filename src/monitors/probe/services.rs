@@ -120,17 +120,20 @@ impl Around<'_> {
         let mut restarts: Restarts = serde_json::from_value(memory.take()).unwrap_or_default();
         let count = restarts.add(self.now, found.restarts);
         *memory = serde_json::to_value(restarts).unwrap_or_default();
-        let sick = found.health.as_deref() == Some("unhealthy");
-        let stated = (found.state != "running" || sick).then_some(self.check.severity);
-        let health = found
-            .health
-            .map_or_else(String::new, |health| format!(", {health}"));
+        // The engine keeps the health of one that has ended; it says nothing any more.
+        let runs = found.state == "running";
+        let health = found.health.filter(|_| runs);
+        let sick = health.as_deref() == Some("unhealthy");
+        let stated = (!runs || sick).then_some(self.check.severity);
+        let health = health.map_or_else(String::new, |health| format!(", {health}"));
         let again = match count {
             0 => String::new(),
             count => format!(", started again {count} times within the hour"),
         };
         let note = format!("{name} is {}{health}{again}", found.state);
-        self.found(Some(number(count)), Some(note), stated)
+        // Of one that never started again, the number would only puzzle beside what is wrong.
+        let value = (count > 0 || stated.is_none()).then(|| number(count));
+        self.found(value, Some(note), stated)
     }
 
     pub(super) async fn script(&self, argv: &[String]) -> Found {

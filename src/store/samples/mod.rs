@@ -12,9 +12,11 @@
 //! processors add 32 × 13 = 416 bytes to the 12,240 rows of 10 s and 1 min: 5 MB. With the key, about 48 MB at the very
 //! most, every value changing all the time; a usual server (4 processors, 2 disks) stays near 20 MB. The tests generate both.
 
+mod past;
 mod points;
 mod rollup;
 
+pub use past::{Past, names, past};
 pub use rollup::{prune, roll};
 
 use super::{Connection, Result};

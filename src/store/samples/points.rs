@@ -52,29 +52,40 @@ fn number(text: &mut String, value: f64, most: i32) {
 
 /// Reads what [`write_points`] wrote.
 pub(super) fn read_points(text: &str) -> Result<Vec<Option<Value>>> {
-    let wrong = || Error::Corrupt(format!("values that cannot be read: {text}"));
-    let number = |word: &str| word.parse::<f64>().ok().filter(|value| value.is_finite());
-    let value = |word: &str| {
-        if word == "-" {
-            return Some(None);
-        }
-        let mut parts = word.split(',');
-        let avg = number(parts.next()?)?;
-        let (below, above) = match (parts.next(), parts.next(), parts.next()) {
-            (None, None, None) => (0.0, 0.0),
-            (Some(below), Some(above), None) => (number(below)?, number(above)?),
-            (_, _, _) => return None,
-        };
-        Some(Some(Value {
-            avg,
-            min: avg - below,
-            max: avg + above,
-        }))
+    words(text).map(read_point).collect()
+}
+
+/// Reads one value of what [`write_points`] wrote, by its place; `None` where there is none.
+pub(super) fn read_one(text: &str, place: usize) -> Result<Option<Value>> {
+    let found = words(text).nth(place).map(read_point);
+    found.transpose().map(Option::flatten)
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(' ').filter(|word| !word.is_empty())
+}
+
+fn read_point(word: &str) -> Result<Option<Value>> {
+    let wrong = || Error::Corrupt(format!("a value that cannot be read: {word}"));
+    if word == "-" {
+        return Ok(None);
+    }
+    let number = |word: &str| {
+        let number = word.parse::<f64>().ok().filter(|value| value.is_finite());
+        number.ok_or_else(wrong)
     };
-    text.split(' ')
-        .filter(|word| !word.is_empty())
-        .map(|word| value(word).ok_or_else(wrong))
-        .collect()
+    let mut parts = word.split(',');
+    let avg = number(parts.next().unwrap_or_default())?;
+    let (below, above) = match (parts.next(), parts.next(), parts.next()) {
+        (None, None, None) => (0.0, 0.0),
+        (Some(below), Some(above), None) => (number(below)?, number(above)?),
+        (_, _, _) => return Err(wrong()),
+    };
+    Ok(Some(Value {
+        avg,
+        min: avg - below,
+        max: avg + above,
+    }))
 }
 
 #[cfg(test)]
@@ -103,6 +114,10 @@ mod tests {
         assert_eq!(read[5], Some(Value::of(123_457_000.0)));
         assert_eq!(write_points(&read), text);
         assert_eq!(read_points("").unwrap(), []);
+        for place in 0..7 {
+            let one = read_one(&text, place).unwrap();
+            assert_eq!(one, read.get(place).copied().flatten(), "{place}");
+        }
         for broken in ["x", "1,2", "1,2,3,4", "NaN", "1,,2"] {
             assert!(read_points(broken).is_err(), "{broken}");
         }

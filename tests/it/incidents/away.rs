@@ -96,7 +96,7 @@ on_both! {
         tick(&world, clock.on(11)).await;
         let messages = told(&world, BEN);
         assert_eq!(messages.len(), 1);
-        assert!(messages[0].text.starts_with("🔕 Held back until now: 1 still wrong\n🟠 disk-root"), "{}", messages[0].text);
+        assert!(messages[0].text.starts_with("🔕 Not told until now: 1 still wrong\n🟠 disk-root"), "{}", messages[0].text);
         assert_eq!(told(&world, ANN).len(), 1);
     }
 }

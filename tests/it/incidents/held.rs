@@ -1,9 +1,9 @@
 //! What is held back, and the one message that tells it when that is over.
 
 use super::{CRITICAL, Clock, WARNING, begin, change, record, tick, told};
-use crate::harness::ANN;
+use crate::harness::{ANN, CLEO, UNWATCHED};
 use crate::on_both;
-use opsgram::base::alert::Turn;
+use opsgram::base::alert::{Change, Turn};
 use opsgram::base::time::Millis;
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ on_both! {
         world.sees(ANN, "The silence has ended").await;
         tick(&world, clock.on(11)).await;
         let summary = told(&world, ANN).pop().unwrap();
-        assert!(summary.text.starts_with("🔕 Held back until now: 1 still wrong, 1 over"), "{}", summary.text);
+        assert!(summary.text.starts_with("🔕 Not told until now: 1 still wrong, 1 over"), "{}", summary.text);
         assert!(summary.text.contains("🔴 disk-root · 97 %") && summary.text.contains("✅ disk-data recovered after"));
         assert!(summary.button("🔴 disk-root").is_some());
         let before = told(&world, ANN).len();
@@ -41,6 +41,55 @@ on_both! {
         record(&world, &[change("disk-root", Turn::Cleared, 10.0, clock.on(60))]).await;
         world.quiet().await;
         assert!(told(&world, ANN).pop().unwrap().text.contains("all of it is over"));
+    }
+}
+
+on_both! {
+    /// What there is not is refused with what was probably meant; a silence of one machine holds nothing else back.
+    async fn a_silence_is_about_what_there_is(world) {
+        world.set(&format!("checks:\n{UNWATCHED}  shop: {{kind: load, warn: 10000, topic: web}}\n"));
+        begin(&mut world, None).await;
+        let mut clock = Clock::new();
+        record(&world, &[change("disk-root", WARNING, 91.0, clock.0)]).await;
+        for (asked, words) in [
+            ("/silence shpo 2h", "There is no check “shpo”. Did you mean shop? topic:disk is a whole topic"),
+            ("/silence web 2h", "There is no check “web”. But there is a topic of this name: /silence topic:web 2h."),
+            ("/silence topic:wbe 2h", "No check has the topic “wbe”. Did you mean topic:web?"),
+            ("/silence shop host:heer 2h", "I know no machine “heer”. Did you mean host:here?"),
+            ("/silence host: 2h", "Which machine?"),
+            ("/silence host:here host:here 2h", "A silence is for one machine or for all."),
+            ("/silence shop", "For how long?"),
+            ("/silence host:here", "For how long?"),
+            ("/silence shop soon", "“soon” is not a time"),
+            ("/silence shop 1s", "A silence lasts 1m to 30d"),
+        ] {
+            let told = world.asks(ANN, ANN, asked).await;
+            assert!(told.text.contains(words), "{asked}: {}", told.text);
+        }
+        let refused = world.asks(CLEO, CLEO, "/silence shpo 2h").await;
+        assert!(refused.text.contains("needs the role operator"), "{}", refused.text);
+        assert!(world.asks(ANN, ANN, "/silence").await.text.contains("Nothing is silenced"));
+
+        let all = world.asks(ANN, ANN, "/silence topic:web 2h").await;
+        assert!(all.text.contains("topic:web is silent") && all.text.contains("Now that is 1 check: shop."), "{}", all.text);
+        let none = world.asks(ANN, ANN, "/silence backup-* 2h").await;
+        assert!(none.text.contains("No check is like that now; one that comes is held back."), "{}", none.text);
+        let made = world.asks(ANN, ANN, "/silence disk-* host:HERE 2h new cable").await;
+        assert!(made.text.contains("disk-* host:here is silent until") && made.text.contains("new cable"), "{}", made.text);
+        assert!(made.text.contains("Now that is 1 check: disk-root."), "{}", made.text);
+        let before = told(&world, ANN).len();
+        let there = |check: &str| Change { host: "there".to_owned(), ..change(check, CRITICAL, 97.0, clock.0) };
+        record(&world, &[there("disk-data"), change("disk-home", CRITICAL, 97.0, clock.0)]).await;
+        tick(&world, clock.on(11)).await;
+        let messages = told(&world, ANN);
+        assert_eq!(messages.len(), before + 1, "{messages:#?}");
+        assert!(messages[before].text.starts_with("🔴 disk-data"), "{}", messages[before].text);
+        let list = world.asks(ANN, ANN, "/silence").await;
+        world.presses(ANN, &list, "End disk-* host:here").await;
+        world.sees(ANN, "The silence has ended").await;
+        tick(&world, clock.on(11)).await;
+        let summary = told(&world, ANN).pop().unwrap();
+        assert!(summary.text.contains("disk-root") && summary.text.contains("disk-home"), "{}", summary.text);
     }
 }
 

@@ -3,9 +3,23 @@
 use super::{CRITICAL, Clock, WARNING, begin, change, record, tick, told};
 use crate::harness::{ANN, BEN, CLEO, OPS};
 use crate::on_both;
+use opsgram::access::{By, Change};
 use opsgram::base::alert::Turn;
+use opsgram::base::ids::UserId;
+use opsgram::base::role::Role;
 use opsgram::base::time::Millis;
+use opsgram::store::silences::{self, About, Silence};
+use opsgram::store::{checks, samples};
 use std::time::Duration;
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// Tomorrow at 07:00 UTC.
+fn tomorrow() -> Millis {
+    let day = Millis::now().plus(24 * HOUR).utc().date_naive();
+    let at = day.and_hms_opt(7, 0, 0).unwrap().and_utc();
+    Millis(at.timestamp_millis())
+}
 
 on_both! {
     /// Persons subscribe for themselves, admins for groups; a second time is no news; who lost their role is told nothing.
@@ -102,5 +116,99 @@ on_both! {
         assert!(!incidents.digest(due.plus(day).plus(Duration::from_secs(8 * 3600))).await.unwrap(), "too late");
         world.quiet().await;
         assert_eq!(world.count(ANN, "📅"), 1);
+    }
+}
+
+on_both! {
+    /// The day tells where disks go and what the next one brings: persons to admins alone, what only admins run as well.
+    async fn the_day_tells_what_is_to_come(world) {
+        let due = tomorrow();
+        let day = due.utc().format("%-d %-m").to_string();
+        world.script("backup", "true", &[&format!("schedule: {{when: '30 9 {day} *', zone: UTC}}"), "role: viewer"]);
+        world.script("rotate", "true", &[&format!("schedule: {{when: '*/20 10 {day} *', zone: UTC}}"), "role: admin"]);
+        world.set("alerts: {digest: {at: \"07:00\", zone: UTC}}\nmonitored_devices: [{name: root, path: /}]");
+        begin(&mut world, None).await;
+        world.asks(BEN, BEN, "/subscribe all").await;
+        let services = world.services().clone();
+        services.schedules.step(Millis::now()).await.unwrap();
+        let eve = Change::Role {
+            user: UserId(777),
+            name: "eve".to_owned(),
+            role: Role::Operator,
+            until: Some(due.plus(5 * HOUR)),
+        };
+        services.access.change(&By::CommandLine("root".to_owned()), eve).await.unwrap();
+        let incidents = &services.incidents;
+        assert!(!incidents.digest(due.minus(24 * HOUR)).await.unwrap(), "not with the first start");
+
+        let mut tx = services.store.begin().await.unwrap();
+        for hours in (0..=7 * 24).rev() {
+            // The disk of 100 GB gets 3 GB a day; the other one stays as it is, and the third is of a machine that is gone.
+            let free = 9e9 + f64::from(hours) * 3e9 / 24.0;
+            let values = |free: f64| [
+                ("disk:/".to_owned(), 100.0 - free / 1e9),
+                ("free:/".to_owned(), free),
+                ("disk:/calm".to_owned(), 40.0),
+                ("free:/calm".to_owned(), 60e9),
+            ];
+            samples::add(&mut tx, "web", "boot", due.minus(HOUR * hours), &values(free)).await.unwrap();
+            if hours > 24 {
+                samples::add(&mut tx, "gone", "boot", due.minus(HOUR * hours), &values(1e9)).await.unwrap();
+            }
+        }
+        samples::roll(&mut tx, "web", due).await.unwrap();
+        let silence = |id: i64, until: Millis| Silence {
+            id,
+            about: About::Topic("disk".to_owned()),
+            host: Some("web".to_owned()),
+            until,
+            reason: None,
+            by: (UserId(ANN), "ann".to_owned()),
+        };
+        silences::put(&mut tx, &silence(1001, due.plus(3 * HOUR)), due).await.unwrap();
+        silences::put(&mut tx, &silence(1002, due.plus(48 * HOUR)), due).await.unwrap();
+        for (name, days) in [("shop", 12), ("far", 90)] {
+            let ends = due.plus(24 * HOUR * days).plus(HOUR);
+            let row = checks::Row {
+                host: "web".to_owned(),
+                name: name.to_owned(),
+                topic: "web".to_owned(),
+                version: 1,
+                state: "{}".to_owned(),
+                memory: format!("{{\"certificate_ends\":{}}}", ends.0),
+                reading: "null".to_owned(),
+                since: None,
+                due,
+            };
+            checks::put(&mut tx, &row, due).await.unwrap();
+        }
+        services.store.commit(tx).await.unwrap();
+
+        assert!(incidents.digest(due.plus(Duration::from_secs(60))).await.unwrap());
+        world.quiet().await;
+        let shared = [
+            "\nDisks\n💽 root · 91 % · 3 GB more in a day · full in about 3 days\n\nThe next 24 hours\n⏰ 09:30 backup\n",
+            "🔒 The certificate of shop ends in about 12 days\n🔕 topic:disk host:web is silent until 10:00",
+        ].map(str::to_owned);
+        let theirs = ["⏰ 10:00 rotate × 3\n", "👤 eve is operator until 12:00"];
+        let (ann, ben) = (world.sees(ANN, "📅 The day until").await, world.sees(BEN, "📅 The day until").await);
+        for part in &shared {
+            assert!(ann.text.contains(part), "{part} in {}", ann.text);
+            assert!(ben.text.contains(part), "{part} in {}", ben.text);
+        }
+        for part in theirs {
+            assert!(ann.text.contains(part), "{part} in {}", ann.text);
+            assert!(!ben.text.contains(part), "{part} in {}", ben.text);
+        }
+        assert!(!ann.text.contains("calm") && !ann.text.contains("far"), "{}", ann.text);
+
+        // The next day: the samples are old, what was due is over, and everything is frozen.
+        world.asks(ANN, ANN, "/freeze moving house").await;
+        assert!(incidents.digest(due.plus(24 * HOUR)).await.unwrap());
+        world.quiet().await;
+        let next = due.plus(24 * HOUR).utc().format("📅 The day until %Y-%m-%d").to_string();
+        let ann = world.sees(ANN, &next).await;
+        assert!(!ann.text.contains("Disks") && !ann.text.contains("👤"), "{}", ann.text);
+        assert!(ann.text.contains("🧊 Everything is frozen, so nothing runs by itself: /unfreeze\n🔒"), "{}", ann.text);
     }
 }

@@ -22,7 +22,7 @@ on_both! {
         world.quiet().await;
         let page = world.asks(DAN, DAN, "/audit ben refused 5").await;
         assert_eq!(page.text.lines().count(), 5, "{}", page.text);
-        assert!(page.text.lines().all(|line| line.contains("⛔ ben script.run hello")), "{}", page.text);
+        assert!(page.text.lines().all(|line| line.contains("⛔ ben tried to run hello")), "{}", page.text);
         assert!(page.button("‹ Newer").is_none());
         world.presses(DAN, &page, "Older ›").await;
         world.quiet().await;
@@ -38,8 +38,12 @@ on_both! {
         let back = world.sandbox.messages(DAN).into_iter().find(|m| m.id == page.id).unwrap();
         assert_eq!(back.text.lines().count(), 5);
         let by_area = world.asks(DAN, DAN, "/audit member").await;
-        assert!(by_area.text.contains("root member.grant 222"), "{}", by_area.text);
-        assert!(!by_area.text.contains("script.run"), "{}", by_area.text);
+        assert!(by_area.text.contains("root made ben (222) viewer"), "{}", by_area.text);
+        assert!(!by_area.text.contains("tried to run"), "{}", by_area.text);
+        for area in ["alert", "schedule", "freeze", "broadcast"] {
+            let none = world.asks(DAN, DAN, &format!("/audit {area}")).await;
+            assert_eq!(none.text, "There is nothing of the kind.");
+        }
         let nothing = world.asks(DAN, DAN, "/audit owner.claim").await;
         assert_eq!(nothing.text, "There is nothing of the kind.");
         let unknown = world.asks(DAN, DAN, "/audit nobody-of-that-name").await;

@@ -2,6 +2,8 @@
 
 use super::{Bench, CRITICAL, WARNING, world};
 use opsgram::base::alert::{Severity, Turn};
+use opsgram::monitors::probe::certificate_ends;
+use opsgram::store::checks;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use std::fs;
 use std::sync::{Arc, Mutex};
@@ -163,6 +165,13 @@ async fn a_certificate_that_is_about_to_end() {
         note.contains("the certificate of localhost ends in 9 d"),
         "{note}"
     );
+    let known = {
+        let mut db = bench.store.read().await.unwrap();
+        let rows = checks::all(&mut db).await.unwrap();
+        certificate_ends(&rows[0].memory).unwrap()
+    };
+    let left = known.since(bench.now).as_secs() / 86400;
+    assert_eq!(left, 9, "what a look remembers, the digest tells");
     bench.reload(
         &mut world,
         &check(", ca: ca.pem, tls: {warn: 20d, crit: 12d}"),

@@ -1,5 +1,6 @@
 //! `/outbox`: what waits to be sent, since when and why, what failed lately; with trying again and dropping.
 
+pub mod press;
 mod words;
 
 use super::{About, jobs};
@@ -9,11 +10,12 @@ use crate::base::ids::{ChatId, JobId};
 use crate::base::role::Role;
 use crate::base::text::{escape, grouped};
 use crate::base::time::{Millis, human};
-use crate::chat::keyboards::{OutboxPress, Press, in_pairs};
+use crate::chat::keyboards::{Press, in_pairs};
 use crate::chat::reply::Reply;
 use crate::chat::request::Request;
 use crate::store;
 use crate::store::waiting::{self, Delivery, Message, Queue};
+use press::OutboxPress;
 use std::time::Duration;
 use words::{name, reason, state, what};
 
@@ -440,28 +442,21 @@ enum Deed<'a> {
 
 /// Does it, with the decision that allowed it in the same transaction; returns how many messages it changed.
 async fn write(request: &Request, grant: &Grant, deed: Deed<'_>) -> Result<u64> {
-    let store = &request.services.store;
     let (by, now) = (request.actor.name.replace('\0', "\u{fffd}"), Millis::now());
-    let done = async {
-        let mut tx = store.begin_led().await?;
-        grant.record(&mut tx).await?;
-        let changed = match deed {
-            Deed::Retry(ids) => {
-                let mut again = 0;
-                for id in ids {
-                    again += u64::from(waiting::retry(&mut tx, *id).await?);
-                }
-                again
+    let mut tx = grant.begin(&request.services.store).await?;
+    let changed = match deed {
+        Deed::Retry(ids) => {
+            let mut again = 0;
+            for id in ids {
+                again += u64::from(waiting::retry(&mut tx, *id).await?);
             }
-            Deed::Drop(id) => u64::from(waiting::drop_one(&mut tx, id, &by, now).await?),
-            Deed::DropChat(chat, last) => waiting::drop_all(&mut tx, chat, last, &by, now).await?,
-        };
-        store.commit(tx).await?;
-        Ok::<_, store::Error>(changed)
+            again
+        }
+        Deed::Drop(id) => u64::from(waiting::drop_one(&mut tx, id, &by, now).await?),
+        Deed::DropChat(chat, last) => waiting::drop_all(&mut tx, chat, last, &by, now).await?,
     };
-    let done = done.await;
-    grant.settle(&done);
-    Ok(done?)
+    tx.commit().await?;
+    Ok(changed)
 }
 
 async fn find(request: &Request, id: i64) -> Result<Message> {

@@ -1,0 +1,226 @@
+//! What a change of a check makes of the book.
+
+use super::Book;
+use crate::base::alert::{Change, Severity, Turn, Unit};
+use crate::base::ids::Place;
+use crate::monitors::incidents::scene::Scene;
+use crate::store::incidents::{Incident, Kind, Message, Telling, Told};
+
+impl Book {
+    /// Takes a change of a check down. Raised and cleared alternate, whatever comes: a second beginning is the same
+    /// incident, and what is not open cannot end.
+    pub fn change(&mut self, change: &Change, scene: &Scene) {
+        let newest = self.newest(&change.check);
+        let open = newest.filter(|id| self.incidents[id].cleared.is_none());
+        match (change.turn, open) {
+            (Turn::Raised(severity) | Turn::Became(severity), Some(id)) => {
+                self.become_(id, severity, change, scene);
+            }
+            (Turn::Raised(severity) | Turn::Became(severity), None) => {
+                let flaps = |id: &i64| change.flapping && self.incidents[id].flapping;
+                match newest.filter(flaps) {
+                    Some(id) => self.reopen(id, severity, change, scene),
+                    None => self.begin(severity, change, scene),
+                }
+            }
+            (Turn::Cleared, Some(id)) => self.clear(id, change, scene),
+            (Turn::Cleared, None) => {}
+        }
+        self.settle();
+    }
+
+    fn begin(&mut self, severity: Severity, change: &Change, scene: &Scene) {
+        let id = self.number();
+        let mut incident = Incident {
+            id,
+            check: change.check.clone(),
+            host: change.host.clone(),
+            topic: change.topic.clone(),
+            severity,
+            worst: severity,
+            value: None,
+            worst_value: None,
+            unit: Unit::Number,
+            note: None,
+            limit: None,
+            unread: false,
+            flapping: change.flapping,
+            began: change.since,
+            raised: change.at,
+            cleared: None,
+            acked: None,
+            snoozed: None,
+            fixed: None,
+            settled: false,
+        };
+        read(&mut incident, change);
+        self.incidents.insert(id, incident);
+        self.address(id, scene);
+    }
+
+    /// Sees to it that everybody concerned is told.
+    fn address(&mut self, id: i64, scene: &Scene) {
+        let incident = self.incidents[&id].clone();
+        for place in scene.audience(&incident) {
+            if self.tellings.contains_key(&(id, place)) {
+                continue;
+            }
+            let told = match scene.hold(self, &incident, place) {
+                Some(why) => self.held(&incident, why),
+                None => Told::Waiting(scene.now.plus(scene.group_wait)),
+            };
+            self.tellings.insert(
+                (id, place),
+                Telling {
+                    incident: id,
+                    place,
+                    told,
+                    message: None,
+                    at: None,
+                    severity: None,
+                    times: 0,
+                },
+            );
+        }
+    }
+
+    fn reopen(&mut self, id: i64, severity: Severity, change: &Change, scene: &Scene) {
+        if let Some(incident) = self.incidents.get_mut(&id) {
+            incident.cleared = None;
+            incident.settled = false;
+        }
+        self.become_(id, severity, change, scene);
+    }
+
+    fn become_(&mut self, id: i64, severity: Severity, change: &Change, scene: &Scene) {
+        let Some(incident) = self.incidents.get_mut(&id) else {
+            return;
+        };
+        let worse = severity > incident.severity;
+        incident.severity = severity;
+        incident.flapping |= change.flapping;
+        read(incident, change);
+        if worse && !change.flapping {
+            // They were given for something less.
+            incident.acked = None;
+            incident.snoozed = None;
+            self.escalate(id, scene);
+        }
+        self.address(id, scene);
+        self.touch(id);
+    }
+
+    /// What was told as a warning is told anew.
+    fn escalate(&mut self, id: i64, scene: &Scene) {
+        let incident = self.incidents[&id].clone();
+        for place in self.places_of(id) {
+            let hold = scene.hold(self, &incident, place);
+            let Some(telling) = self.tellings.get_mut(&(id, place)) else {
+                continue;
+            };
+            let unsent = telling
+                .message
+                .is_some_and(|message| scene.undelivered.contains_key(&message));
+            match (telling.told, hold) {
+                (Told::Done, _) if unsent => telling.severity = Some(incident.severity),
+                (Told::Done | Told::Held(_), None) => telling.told = Told::Waiting(scene.now),
+                (Told::Done, Some(why)) => telling.told = Told::Held(why),
+                (Told::Held(_), Some(_)) | (Told::Waiting(_), _) => {}
+            }
+        }
+    }
+
+    fn clear(&mut self, id: i64, change: &Change, scene: &Scene) {
+        let Some(incident) = self.incidents.get_mut(&id) else {
+            return;
+        };
+        incident.cleared = Some(change.at);
+        incident.snoozed = None;
+        incident.flapping |= change.flapping;
+        if let Ok(reading) = &change.reading {
+            incident.value = reading.value;
+        }
+        self.touch(id);
+        for place in self.places_of(id) {
+            let Some(telling) = self.tellings.get_mut(&(id, place)) else {
+                continue;
+            };
+            match (telling.told, telling.message) {
+                // It had been told, and was to be told once more: its end is an edit.
+                (Told::Waiting(_), Some(_)) => telling.told = Told::Done,
+                (Told::Done, Some(message)) if scene.is_stuck(message) => {
+                    self.miss(id, place, message, scene);
+                }
+                (Told::Waiting(_) | Told::Held(_) | Told::Done, _) => {}
+            }
+        }
+    }
+
+    /// What began and ended while Telegram was away does not ring afterwards: it is a line of one summary.
+    fn miss(&mut self, id: i64, place: Place, message: i64, scene: &Scene) {
+        if self
+            .messages
+            .get(&message)
+            .is_some_and(|m| m.kind == Kind::Missed)
+        {
+            return;
+        }
+        let others = self
+            .tellings
+            .values()
+            .any(|telling| telling.message == Some(message) && telling.incident != id);
+        if let Some(old) = self.messages.get_mut(&message) {
+            if others {
+                old.members.retain(|member| *member != id);
+            } else {
+                old.withdrawn = true;
+                self.touched.remove(&message);
+                self.taken_back.insert(message);
+            }
+        }
+        let waits = |one: &&mut Message| {
+            one.kind == Kind::Missed
+                && one.place == place
+                && (one.made == scene.now || scene.undelivered.contains_key(&one.id))
+        };
+        let summary = match self.messages.values_mut().find(waits) {
+            Some(summary) => {
+                summary.members.push(id);
+                summary.id
+            }
+            None => self.make(place, Kind::Missed, vec![id], scene.now),
+        };
+        self.touched.insert(summary);
+        if let Some(telling) = self.tellings.get_mut(&(id, place)) {
+            telling.message = Some(summary);
+        }
+    }
+}
+
+/// Takes over what a change read. What is worse shows by the side of the threshold on which it is.
+fn read(incident: &mut Incident, change: &Change) {
+    incident.worst = incident.worst.max(incident.severity);
+    incident.limit = change.limit;
+    match &change.reading {
+        Ok(reading) => {
+            incident.unread = false;
+            incident.note.clone_from(&reading.note);
+            incident.unit = reading.unit;
+            incident.value = reading.value;
+            let high = match (reading.value, change.limit) {
+                (Some(value), Some(limit)) => value >= limit,
+                (None, _) | (_, None) => true,
+            };
+            incident.worst_value = match (incident.worst_value, reading.value) {
+                (Some(before), Some(now)) if high => Some(before.max(now)),
+                (Some(before), Some(now)) => Some(before.min(now)),
+                (before, now) => now.or(before),
+            };
+        }
+        Err(why) => {
+            incident.unread = true;
+            incident.note = Some(why.clone());
+            incident.value = None;
+        }
+    }
+}
