@@ -73,7 +73,9 @@ impl Reload {
 
     /// Follows until `stop` fires.
     pub(super) async fn run(mut self, services: Services, env: Env, stop: CancellationToken) {
-        let watch = Watch::over(&self.file);
+        let config = services.live.current();
+        let watch = Watch::over(&self.file, config.workflows_dir.as_deref());
+        drop(config);
         let work = async {
             loop {
                 tokio::select! {

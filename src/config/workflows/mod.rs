@@ -27,7 +27,8 @@ use super::{Paths, YEAR};
 use crate::base::job::OnBusy;
 use crate::base::name::Name;
 use crate::base::role::Role;
-use crate::base::when::When;
+use crate::base::time::Millis;
+use crate::base::when::{When, Zone};
 use crate::base::workflow::{Concurrency, Notify, Template, Workflow};
 use reader::{Reader, Use};
 use step::{Draft, Part};
@@ -315,8 +316,6 @@ fn when(
 
 /// The shortest time from one run to the next.
 fn gap(when: &When) -> Option<Duration> {
-    use crate::base::time::Millis;
-    use crate::base::when::Zone;
     match when {
         When::Every(_) | When::Daily { .. } => Some(when.shortest()),
         When::Cron { .. } => {
