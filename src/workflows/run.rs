@@ -9,6 +9,7 @@ use crate::base::job::Ending;
 use crate::base::time::{Millis, human};
 use crate::base::workflow::capture::Found;
 use crate::base::workflow::{RunArgs, Source, StepRow, StepState, Values, Work};
+use crate::config;
 use crate::delivery::Outgoing;
 use crate::delivery::card::Board;
 use crate::jobs::action::{ActionCx, Stopped};
@@ -291,13 +292,14 @@ impl Run {
                 }
                 true
             }
-            Work::Call { given, .. } => {
+            Work::Call { params, given, .. } => {
                 let filled = given
                     .iter()
                     .map(|(name, value)| Ok((name.clone(), value.fill(&self.values)?)));
-                match filled.collect::<Result<_, String>>() {
+                let filled = filled.collect::<Result<_, String>>();
+                match filled.and_then(|given| config::check_params(params, &given)) {
                     Ok(found) => {
-                        row.found = found;
+                        row.found = found.into_iter().collect();
                         plan::succeed(&step, row, now);
                     }
                     Err(why) => plan::fail(&step, row, Ending::Broken(why), "", now),
