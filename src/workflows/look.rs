@@ -4,7 +4,9 @@ use super::board;
 use super::plan::{self, Verdict};
 use crate::base::job::Ending;
 use crate::base::time::Millis;
-use crate::base::workflow::{RUN, RunArgs, Source, StepRow, StepState, Values, Work, Workflow};
+use crate::base::workflow::{
+    RUN, RunArgs, Source, Step, StepRow, StepState, Values, Work, Workflow,
+};
 use crate::delivery::card::Board;
 use crate::store::jobs::Job;
 
@@ -88,10 +90,14 @@ pub fn names(flow: &Workflow) -> impl Iterator<Item = &str> + Clone {
 }
 
 /// The steps of a run that goes on where an earlier one of the same steps failed: what let others on there is done here. What
-/// went with that run is done again, and whoever agreed to that run did not agree to this one.
+/// went with that run is done again, as is what found a secret, which is nowhere written; and whoever agreed to that run did
+/// not agree to this one.
 #[must_use]
 pub fn carried(flow: &Workflow, earlier: &[StepRow]) -> Vec<StepRow> {
-    let again = |work: &Work| matches!(work, Work::Service { .. } | Work::Approve { .. });
+    let again = |step: &Step| {
+        let secret = step.capture.values().any(|capture| capture.secret);
+        secret || matches!(step.work, Work::Service { .. } | Work::Approve { .. })
+    };
     let done = |state: StepState| {
         matches!(
             state,
@@ -100,7 +106,7 @@ pub fn carried(flow: &Workflow, earlier: &[StepRow]) -> Vec<StepRow> {
     };
     let main = flow.steps.iter().zip(earlier);
     let mut rows: Vec<StepRow> = main
-        .map(|(step, row)| match done(row.state) && !again(&step.work) {
+        .map(|(step, row)| match done(row.state) && !again(step) {
             true => StepRow {
                 state: row.state,
                 ending: row.ending.clone(),
