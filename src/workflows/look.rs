@@ -122,9 +122,61 @@ pub fn carried(flow: &Workflow, earlier: &[StepRow]) -> Vec<StepRow> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::plan::tests::{flow, rows, runs, step};
     use super::*;
     use crate::base::role::Role;
+    use crate::base::workflow::{Concurrency, Notify, OnCrash, OnFailure};
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
+    fn step(name: &str, work: Work, needs: Vec<usize>) -> Step {
+        Step {
+            name: name.to_owned(),
+            work,
+            needs,
+            part_of: None,
+            when: None,
+            skip_if: None,
+            timeout: Duration::from_secs(60),
+            retry: None,
+            on_failure: OnFailure::Abort,
+            on_crash: OnCrash::Ask,
+            undo: None,
+            confirm_within: None,
+            lock: None,
+            cwd: None,
+            env: BTreeMap::new(),
+            capture: BTreeMap::new(),
+        }
+    }
+
+    fn runs() -> Work {
+        Work::Run { argv: Vec::new() }
+    }
+
+    fn flow(steps: Vec<Step>, always: Vec<Step>) -> Workflow {
+        Workflow {
+            name: "w".to_owned(),
+            params: Vec::new(),
+            concurrency: Concurrency::Single,
+            parallel: 2,
+            max_duration: None,
+            notify: Notify::default(),
+            steps,
+            always,
+            undo_for: Duration::ZERO,
+            env: BTreeMap::new(),
+            env_pass: Vec::new(),
+            secrets: Vec::new(),
+        }
+    }
+
+    fn row(state: StepState) -> StepRow {
+        StepRow {
+            state,
+            attempt: 1,
+            ..StepRow::new()
+        }
+    }
 
     #[test]
     fn what_was_done_is_carried_over_and_no_consent() {
@@ -143,7 +195,7 @@ mod tests {
         ];
         let flow = flow(steps, vec![step("clean", runs(), vec![])]);
         use StepState::{Done, Failed, Ignored, Waiting};
-        let earlier = rows(&[Done, Done, Done, Ignored, Failed, Done]);
+        let earlier = [Done, Done, Done, Ignored, Failed, Done].map(row);
         let states: Vec<_> = carried(&flow, &earlier)
             .iter()
             .map(|row| row.state)
