@@ -4,7 +4,7 @@ use crate::base::workflow::{Answer, Concurrency, Notify, StepRow, Template};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
-pub(in crate::workflows) fn step(name: &str, work: Work, needs: Vec<usize>) -> Step {
+pub(super) fn step(name: &str, work: Work, needs: Vec<usize>) -> Step {
     Step {
         name: name.to_owned(),
         work,
@@ -25,13 +25,13 @@ pub(in crate::workflows) fn step(name: &str, work: Work, needs: Vec<usize>) -> S
     }
 }
 
-pub(in crate::workflows) fn runs() -> Work {
+fn runs() -> Work {
     Work::Run {
         argv: vec![Template::literal("/bin/true")],
     }
 }
 
-pub(in crate::workflows) fn flow(steps: Vec<Step>, always: Vec<Step>) -> Workflow {
+fn flow(steps: Vec<Step>, always: Vec<Step>) -> Workflow {
     Workflow {
         name: "w".to_owned(),
         params: Vec::new(),
@@ -48,7 +48,7 @@ pub(in crate::workflows) fn flow(steps: Vec<Step>, always: Vec<Step>) -> Workflo
     }
 }
 
-pub(in crate::workflows) fn rows(states: &[StepState]) -> Vec<StepRow> {
+fn rows(states: &[StepState]) -> Vec<StepRow> {
     let row = |state: &StepState| StepRow {
         state: *state,
         attempt: u32::from(*state != StepState::Waiting),
