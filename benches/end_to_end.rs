@@ -65,6 +65,7 @@ async fn measure() -> Result<()> {
     loud(folder.path(), "card").await?;
     loud(folder.path(), "stream").await?;
     huge(folder.path()).await?;
+    workflows(folder.path()).await?;
     history(folder.path()).await?;
     checks(folder.path()).await?;
     page().await
@@ -438,6 +439,57 @@ async fn huge(folder: &Path) -> Result<()> {
             "{:.1} s; into a file, without the bot: {:.1} s",
             told.as_secs_f64(),
             alone.as_secs_f64()
+        ),
+    );
+    Ok(())
+}
+
+/// Workflows: what a step costs beside its program, and many runs at once.
+async fn workflows(folder: &Path) -> Result<()> {
+    let steps = |count: usize| {
+        let step = |number: usize| format!("      - {{name: s{number}, run: [/bin/true]}}\n");
+        (1..=count).map(step).collect::<String>()
+    };
+    let flow = |name: &str, count: usize| {
+        format!(
+            "  {name}:\n    concurrency: parallel\n    steps:\n{}",
+            steps(count)
+        )
+    };
+    let yaml = format!("workflows:\n{}{}", flow("long", 1000), flow("short", 3));
+    let side = Side::opsgram(folder, "workflows", &yaml)?;
+    let sandbox = stand_in(Rates::Off).await?;
+    let (bot, _) = side.start(&sandbox).await?;
+    let begun = Instant::now();
+    for _ in 0..1000 {
+        Command::new("/bin/true").status()?;
+    }
+    let alone = begun.elapsed();
+    let took = ask(&sandbox, 1, "/workflow run long", "succeeded").await?;
+    line(
+        "a run of 1,000 steps that do nothing",
+        format!(
+            "{:.2} s, a step {:.2} ms; its program alone {:.2} ms",
+            took.as_secs_f64(),
+            took.as_secs_f64(),
+            alone.as_secs_f64()
+        ),
+    );
+    let before = sandbox.seq();
+    let begun = Instant::now();
+    for person in 1..=100 {
+        sandbox.say(person, person, "/workflow run short");
+    }
+    let mut last = begun;
+    for person in 1..=100 {
+        last = last.max(answered(&sandbox, person, before, "succeeded").await?);
+    }
+    line(
+        "100 runs of three steps at once, all told",
+        format!(
+            "{:.2} s; memory {:.1} MB",
+            (last - begun).as_secs_f64(),
+            bot.memory("VmRSS")?
         ),
     );
     Ok(())

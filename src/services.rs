@@ -12,6 +12,7 @@ use crate::monitors::rehearsal::Rehearsals;
 use crate::monitors::sampler::Samples;
 use crate::schedules::Schedules;
 use crate::store::Store;
+use crate::workflows::Flows;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use tokio::sync::Notify;
@@ -37,6 +38,8 @@ pub struct Services {
     pub incidents: Incidents,
     /// The configured scripts.
     pub scripts: Scripts,
+    /// What runs workflows.
+    pub flows: Flows,
     /// What runs by itself.
     pub schedules: Schedules,
     /// The room for searches in what jobs printed.

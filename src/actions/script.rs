@@ -4,13 +4,14 @@ use super::choices::Lookups;
 use super::incoming;
 use crate::base::error::{Error, Result};
 use crate::base::ids::JobId;
-use crate::base::job::{Ending, OutputMode};
+use crate::base::job::{AfterCrash, Ending, OnBusy, OutputMode};
 use crate::base::name::Name;
 use crate::base::role::Role;
 use crate::base::secret::ExposeSecret;
 use crate::base::time::human;
 use crate::base::upload::{Upload, Uploads};
-use crate::config::{self, Config, Env, Live, Script, check_program};
+use crate::base::workflow::{Concurrency, RUN, RunArgs, Workflow};
+use crate::config::{self, Arg, Config, Env, Live, ResolvedArgs, Script, check_program};
 use crate::delivery::Fetcher;
 use crate::delivery::render::Size;
 use crate::drivers::process::{self, End, Spec};
@@ -19,10 +20,9 @@ use crate::jobs::action::{Action, ActionCx, Reading, Stopped};
 use crate::jobs::redact::{MIN_SECRET_BYTES, Redactor};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-/// Of the bot's environment, what every script gets.
-const PASSED: [&str; 4] = ["PATH", "HOME", "LANG", "TZ"];
 /// Time between TERM and KILL when the script does not say.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -101,6 +101,9 @@ impl Scripts {
         };
         let resolved = script.resolve_with(given, stored)?;
         self.refuse_secrets(script, given)?;
+        if let Some(flow) = &script.steps {
+            return flow_job(script, flow, given, &resolved, retry_of);
+        }
         let run = Run {
             script: script.name.to_string(),
             given: given.to_vec(),
@@ -186,17 +189,7 @@ impl Scripts {
 
     /// What every program gets that runs for the script.
     pub(super) fn environment(&self, script: &Script) -> Vec<(String, String)> {
-        let pass = |name: &str| Some((name.to_owned(), self.env.get(name)?.to_owned()));
-        let mut env: Vec<_> = PASSED.into_iter().filter_map(pass).collect();
-        env.extend(script.env_pass.iter().filter_map(|name| pass(name)));
-        env.extend(script.secrets.iter().filter_map(|name| pass(name)));
-        env.extend(
-            script
-                .env
-                .iter()
-                .map(|(name, value)| (name.clone(), value.clone())),
-        );
-        env
+        script.environment(&self.env)
     }
 
     /// Where programs of the script run.
@@ -268,6 +261,46 @@ impl Action for Scripts {
             Err(error) => Ok(Ending::Broken(format!("Not started: {error}"))),
         }
     }
+}
+
+/// A run of a workflow as a job.
+fn flow_job(
+    script: &Script,
+    flow: &Arc<Workflow>,
+    given: &[String],
+    resolved: &ResolvedArgs,
+    retry_of: Option<JobId>,
+) -> Result<NewJob> {
+    let value = |arg: &Arg| {
+        let mut values = resolved.values.iter();
+        let value = values.find(|(name, _)| *name == arg.name);
+        let value = value.map(|(_, value)| value.clone());
+        (arg.name.to_string(), value.unwrap_or_default())
+    };
+    let args = RunArgs {
+        given: given.to_vec(),
+        params: script.args.iter().map(value).collect(),
+        flow: Arc::clone(flow),
+    };
+    let (on_busy, lane_limit) = match flow.concurrency {
+        Concurrency::Single => (OnBusy::Refuse, 1),
+        Concurrency::Queue => (OnBusy::Queue, 1),
+        Concurrency::Replace => (OnBusy::Replace, 1),
+        Concurrency::Parallel => (OnBusy::Queue, u32::MAX),
+    };
+    Ok(NewJob {
+        kind: RUN,
+        payload: serde_json::to_string(&args).map_err(anyhow::Error::new)?,
+        title: script.name.to_string(),
+        role: seen_by(script.role),
+        lane: format!("script:{}", script.name),
+        lane_limit,
+        on_busy,
+        after_crash: AfterCrash::Resume,
+        output: OutputMode::Card,
+        retry_of,
+        telling: None,
+    })
 }
 
 /// The files as the values of their arguments, checked by what Telegram says of them; each has a name of its own.

@@ -199,7 +199,8 @@ fn serve(loaded: Loaded, env: Env) -> Result<()> {
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         config = %loaded.file.display(),
-        scripts = loaded.config.scripts.len(),
+        scripts = loaded.config.scripts.len() - loaded.config.workflows().count(),
+        workflows = loaded.config.workflows().count(),
         "starting"
     );
     runtime()?.block_on(async {

@@ -73,7 +73,9 @@ impl Reload {
 
     /// Follows until `stop` fires.
     pub(super) async fn run(mut self, services: Services, env: Env, stop: CancellationToken) {
-        let watch = Watch::over(&self.file);
+        let config = services.live.current();
+        let watch = Watch::over(&self.file, config.workflows_dir.as_deref());
+        drop(config);
         let work = async {
             loop {
                 tokio::select! {
@@ -109,14 +111,14 @@ impl Reload {
 
     /// Reads the file if it changed and is written whole, or if it had a fault: a fault may be mended outside the file.
     async fn look(&mut self, services: &Services, env: &Env) {
-        let mut now = content(&self.file).await;
+        let mut now = content(&self.file, env).await;
         if now == self.read && self.told.is_empty() {
             return;
         }
         if now != self.read {
             for _ in 0..LOOKS {
                 tokio::time::sleep(QUIET).await;
-                let later = std::mem::replace(&mut now, content(&self.file).await);
+                let later = std::mem::replace(&mut now, content(&self.file, env).await);
                 if later == now {
                     break;
                 }
@@ -148,7 +150,7 @@ impl Reload {
     ) -> Outcome {
         let loaded = self.load(services, env).await;
         if let Some(expected) = expected
-            && content(&self.file).await != expected
+            && content(&self.file, env).await != expected
         {
             // Written again in this very moment; the next look takes it.
             return Outcome::NotNow("The file is being written.".to_owned());
@@ -156,7 +158,7 @@ impl Reload {
         let loaded = match loaded {
             Ok(loaded) => loaded,
             Err(Refused::Faults(faults)) => {
-                self.read = content(&self.file).await;
+                self.read = content(&self.file, env).await;
                 services
                     .reloads
                     .note(faults.iter().next().map(config::Fault::in_short));
@@ -240,9 +242,9 @@ enum Refused {
     NotNow(String),
 }
 
-async fn content(file: &std::path::Path) -> Result<ContentHash, String> {
-    let file = file.to_owned();
-    let read = tokio::task::spawn_blocking(move || config::content_hash(&file));
+async fn content(file: &std::path::Path, env: &Env) -> Result<ContentHash, String> {
+    let (file, env) = (file.to_owned(), env.clone());
+    let read = tokio::task::spawn_blocking(move || config::content_hash(&file, &env));
     read.await.unwrap_or_else(|error| Err(error.to_string()))
 }
 

@@ -1,4 +1,4 @@
-//! Tells when the configuration file may have changed. Only a hint: whether it did, its content says.
+//! Tells when the configuration file, or a workflow's, may have changed. Only a hint: whether it did, its content says.
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use std::path::{Path, PathBuf};
@@ -13,15 +13,18 @@ pub(super) struct Watch {
 
 impl Watch {
     /// Watches the folder of the file, not the file: editors replace it. What becomes of the other files there is passed
-    /// over. Where the system cannot watch, and where a mount puts a link to another folder, nothing is told, and whoever
+    /// over. So it watches the folder of workflows; one that is named later is looked at by the clock. Where the system cannot watch, and where a mount puts a link to another folder, nothing is told, and whoever
     /// asks looks at the file by the clock alone.
-    pub(super) fn over(file: &Path) -> Self {
+    pub(super) fn over(file: &Path, workflows: Option<&Path>) -> Self {
         let changed = Arc::new(Notify::new());
         let told = Arc::clone(&changed);
         let folder = file.parent().unwrap_or(Path::new("/"));
         let name = file.file_name().map(ToOwned::to_owned);
         let concerns = move |event: &notify::Event| {
-            let is_it = |path: &PathBuf| path.file_name() == name.as_deref();
+            let is_it = |path: &PathBuf| {
+                path.file_name() == name.as_deref()
+                    || path.extension().is_some_and(|end| end == "yaml")
+            };
             !event.kind.is_access() && event.paths.iter().any(is_it)
         };
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
@@ -31,6 +34,9 @@ impl Watch {
         })
         .and_then(|mut watcher| {
             watcher.watch(folder, RecursiveMode::NonRecursive)?;
+            if let Some(workflows) = workflows.filter(|other| *other != folder) {
+                watcher.watch(workflows, RecursiveMode::NonRecursive)?;
+            }
             Ok(watcher)
         })
         .inspect_err(|error| {

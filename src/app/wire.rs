@@ -30,6 +30,7 @@ use crate::monitors::sampler::{Sampler, Samples};
 use crate::schedules::{self, Ends, Schedules};
 use crate::services::Services;
 use crate::store::{self, Location, Store};
+use crate::workflows::{Clock, Flows};
 use anyhow::{Context, Result};
 use futures::future::{BoxFuture, FutureExt};
 use std::fs::DirBuilder;
@@ -49,6 +50,10 @@ pub struct Options {
     pub rules: Option<Rules>,
     /// Whether the loops of incidents run by the clock; else whoever built the bot steps them.
     pub clock: bool,
+    /// The clock of workflows.
+    pub now: Clock,
+    /// Whether steps of workflows may take git repositories from folders of this machine.
+    pub local_git: bool,
 }
 
 impl Default for Options {
@@ -58,6 +63,8 @@ impl Default for Options {
             search_time: Duration::from_secs(2),
             rules: None,
             clock: true,
+            now: Arc::new(Millis::now),
+            local_git: false,
         }
     }
 }
@@ -106,7 +113,17 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
     .context("reading the members")?;
     let marker = log_dir.display().to_string();
     let scripts = Scripts::new(live.clone(), env.clone(), fetcher, &marker);
-    let registry = Registry::default().with(scripts.clone());
+    let parts = (
+        store.clone(),
+        outbox.clone(),
+        access.clone(),
+        live.clone(),
+        env.clone(),
+    );
+    let flows = Flows::new(parts, options.now, options.local_git);
+    let registry = Registry::default()
+        .with(scripts.clone())
+        .with(flows.clone());
     let ends = Ends::default();
     let samples = Samples::default();
     let sampler = Sampler::new(store.clone(), live.clone(), samples.clone())?;
@@ -157,6 +174,7 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
             jobs,
             incidents,
             scripts,
+            flows,
             schedules,
             searches: Arc::new(Searches::new(options.search_time)),
             samples,

@@ -130,6 +130,10 @@ pub enum AfterCrash {
     Report,
     /// It runs again by itself.
     Retry,
+    /// It goes on where it was, however often; its kind keeps where that is. No rule of a script.
+    #[serde(skip)]
+    #[schemars(skip)]
+    Resume,
 }
 
 impl AfterCrash {
@@ -139,6 +143,7 @@ impl AfterCrash {
         match self {
             AfterCrash::Report => "report",
             AfterCrash::Retry => "retry",
+            AfterCrash::Resume => "resume",
         }
     }
 
@@ -148,6 +153,7 @@ impl AfterCrash {
         Some(match word {
             "report" => AfterCrash::Report,
             "retry" => AfterCrash::Retry,
+            "resume" => AfterCrash::Resume,
             _ => return None,
         })
     }
@@ -162,10 +168,15 @@ pub enum OnBusy {
     Queue,
     /// It is refused with the id of the running job.
     Refuse,
+    /// Those that run or wait are stopped, and it follows. No rule of a script.
+    #[serde(skip)]
+    #[schemars(skip)]
+    Replace,
 }
 
 /// How a job ended, as far as it is known.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Ending {
     /// The program ended by itself with this code; 0 is success.
     Exited(i32),

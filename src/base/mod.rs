@@ -15,3 +15,4 @@ pub mod time;
 pub mod upload;
 pub mod when;
 pub mod words;
+pub mod workflow;

@@ -11,6 +11,8 @@ use crate::delivery::{Button, Buttons};
 use crate::monitors::charts::{Span, Subject};
 use crate::store::history::Cursor;
 
+use super::workflows::press::FlowPress;
+
 /// Entries on a page of buttons.
 pub const PAGE: usize = 8;
 
@@ -43,6 +45,8 @@ pub enum Press {
     Schedule(SchedulePress),
     /// About incidents, silences and subscriptions.
     Alert(AlertPress),
+    /// About workflows and their runs.
+    Flow(FlowPress),
     /// Start this script.
     Run(String),
     /// Start this script and stream what it prints.
@@ -153,6 +157,7 @@ impl Press {
             Press::Outbox(press) => format!("outbox:{}", press.data()),
             Press::Schedule(press) => format!("sched:{}", press.data()),
             Press::Alert(press) => format!("alert:{}", press.data()),
+            Press::Flow(press) => press.data(),
             Press::Run(script) => format!("run:{script}"),
             Press::Stream(script) => format!("stream:{script}"),
             Press::GiveFile(intent, script) => format!("f:{intent}:{script}"),
@@ -227,6 +232,7 @@ impl Press {
             "outbox" => Press::Outbox(OutboxPress::read(rest)?),
             "sched" => Press::Schedule(SchedulePress::read(rest)?),
             "alert" => Press::Alert(AlertPress::read(rest)?),
+            "flow" | "step" | "steplog" => Press::Flow(FlowPress::read(data)?),
             "run" => Press::Run(rest.to_owned()),
             "stream" => Press::Stream(rest.to_owned()),
             "f" => {

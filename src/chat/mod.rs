@@ -25,6 +25,7 @@ mod seen;
 mod talk;
 mod term;
 mod watched;
+mod workflows;
 
 pub use dispatch::{on_other, schema};
 pub use notices::Notices;

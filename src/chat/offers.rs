@@ -125,6 +125,9 @@ pub struct RunOffer {
     pub output: Option<OutputMode>,
     /// The job that it repeats.
     pub retry_of: Option<JobId>,
+    /// Of a workflow, the failed run that it goes on with.
+    #[serde(default)]
+    pub from: Option<JobId>,
     /// The message that the card answers.
     pub reply_to: Option<MessageId>,
 }

@@ -14,6 +14,7 @@ use super::offers::{self, LATE_WITHIN, Offer};
 use super::reply::Reply;
 use super::request::{From, Request};
 use super::search;
+use super::workflows;
 use crate::access::{Asked, Change};
 use crate::base::error::{Error, Result};
 use crate::base::ids::{MessageId, Place};
@@ -50,6 +51,7 @@ pub fn acts(press: &Press) -> bool {
         Press::Outbox(press) => press.acts(),
         Press::Schedule(press) => press.acts(),
         Press::Alert(press) => press.acts(),
+        Press::Flow(press) => press.acts(),
         Press::Log(_)
         | Press::Job(_)
         | Press::Jobs(..)
@@ -109,6 +111,7 @@ pub async fn handle(request: &Request, press: Press) -> Result<Reply> {
         Press::Outbox(press) => outbox::pressed(request, press).await,
         Press::Schedule(press) => schedules::pressed(request, press).await,
         Press::Alert(press) => alerts::act::handle(request, press).await,
+        Press::Flow(press) => workflows::handle(request, press).await,
         Press::Scripts(page) => Ok(run::list(request, page, None).await?.in_place()),
         Press::Streams(page) => {
             let stream = Some(OutputMode::Stream);

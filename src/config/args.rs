@@ -58,11 +58,27 @@ impl Arg {
 
 const MAX_LEN: usize = 256;
 
-pub(super) fn read(nodes: &[Node], path: &str, paths: &Paths<'_>, report: &mut Report) -> Vec<Arg> {
+/// How much of a value a pattern has to match.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Matching {
+    /// All of it, however it is written.
+    Whole,
+    /// All of it, but of one that is written with `^` and without `$` only the beginning.
+    AsAnchored,
+}
+
+pub(super) fn read(
+    nodes: &[Node],
+    path: &str,
+    matching: Matching,
+    paths: &Paths<'_>,
+    report: &mut Report,
+) -> Vec<Arg> {
     let mut args: Vec<Arg> = Vec::new();
     let mut names = BTreeSet::new();
     for (index, node) in nodes.iter().enumerate() {
-        let Some(arg) = argument(node, &format!("{path}[{index}]"), &args, paths, report) else {
+        let path = format!("{path}[{index}]");
+        let Some(arg) = argument(node, &path, &args, matching, paths, report) else {
             continue;
         };
         if !names.insert(arg.name.clone()) {
@@ -94,6 +110,7 @@ fn argument(
     node: &Node,
     path: &str,
     before: &[Arg],
+    matching: Matching,
     paths: &Paths<'_>,
     report: &mut Report,
 ) -> Option<Arg> {
@@ -103,7 +120,7 @@ fn argument(
     let kind = kind::read(&mut map, report);
     let choices = choices::listed(&mut map, report);
     let choices_from = choices::from(&mut map, before, paths, report);
-    let (pattern, pattern_text) = pattern(&mut map, report);
+    let (pattern, pattern_text) = pattern(&mut map, matching, report);
     let hint = map.text("hint", report).map(str::to_owned);
     if pattern_text.is_none() {
         only_with(&mut map, "hint", "with `pattern`", report);
@@ -152,8 +169,12 @@ fn argument(
     Some(arg)
 }
 
-/// A pattern always means the whole value.
-fn pattern(map: &mut Map<'_>, report: &mut Report) -> (Option<Regex>, Option<String>) {
+/// A pattern, and its text in the form that matches the whole value.
+fn pattern(
+    map: &mut Map<'_>,
+    matching: Matching,
+    report: &mut Report,
+) -> (Option<Regex>, Option<String>) {
     let Some(node) = map.get("pattern") else {
         return (None, None);
     };
@@ -161,9 +182,17 @@ fn pattern(map: &mut Map<'_>, report: &mut Report) -> (Option<Regex>, Option<Str
     let Some(written) = text(node, &name, report) else {
         return (None, None);
     };
-    let whole = Regex::new(written).and_then(|_| Regex::new(&format!(r"\A(?:{written})\z")));
+    let begins = matching == Matching::AsAnchored
+        && written.starts_with('^')
+        && (!written.ends_with('$') || written.ends_with(r"\$"));
+    let text = match begins {
+        true if written.contains('|') => format!("(?:{written}).*"),
+        true => format!("{written}.*"),
+        false => written.to_owned(),
+    };
+    let whole = Regex::new(written).and_then(|_| Regex::new(&format!(r"\A(?:{text})\z")));
     match whole {
-        Ok(regex) => (Some(regex), Some(written.to_owned())),
+        Ok(regex) => (Some(regex), Some(text)),
         Err(error) => {
             let reason = error.to_string();
             let reason = reason.lines().last().unwrap_or_default();

@@ -43,7 +43,7 @@ impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Env {
 }
 
 /// Every single key outside lists and free maps; the schema's test keeps it complete.
-pub(super) const OVERRIDABLE: [&str; 20] = [
+pub(super) const OVERRIDABLE: [&str; 21] = [
     "alerts.group_wait",
     "alerts.heartbeat_url",
     "base_dir",
@@ -64,6 +64,7 @@ pub(super) const OVERRIDABLE: [&str; 20] = [
     "telegram.proxy",
     "telegram.stale_after",
     "telegram.token_file",
+    "workflows_dir",
 ];
 
 /// Variables of ours that are not keys of the file.

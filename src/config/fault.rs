@@ -13,6 +13,8 @@ pub(super) enum At {
     File,
     /// A place in the file, both counted from 1; columns are characters.
     Line(usize, usize),
+    /// The same in another file than the configuration itself: the number that the report gave it comes first.
+    Beside(usize, usize, usize),
     /// An environment variable.
     Variable(String),
 }
@@ -22,6 +24,26 @@ pub(super) enum At {
 pub(super) struct Report {
     faults: Vec<(At, String)>,
     warnings: Vec<(At, String)>,
+    /// Files beside the configuration itself, with what they hold.
+    beside: Vec<(PathBuf, String)>,
+}
+
+impl At {
+    /// The same place, of which only line and column are known, in the file of this number.
+    pub(super) fn beside(&self, file: usize) -> Self {
+        match self {
+            At::Line(line, column) => At::Beside(file, *line, *column),
+            At::File | At::Beside(..) | At::Variable(_) => At::Beside(file, 0, 0),
+        }
+    }
+
+    /// The line, for messages about something else; 0 where there is none.
+    pub(super) fn line(&self) -> usize {
+        match self {
+            At::Line(line, _) | At::Beside(_, line, _) => *line,
+            At::File | At::Variable(_) => 0,
+        }
+    }
 }
 
 impl Report {
@@ -35,15 +57,44 @@ impl Report {
         self.warnings.push((at.clone(), message.into()));
     }
 
+    /// Whether there is no fault so far.
+    pub(super) fn is_clean(&self) -> bool {
+        self.faults.is_empty()
+    }
+
+    /// Takes a file in that stands beside the configuration; its places are [`At::Beside`] with this number.
+    pub(super) fn file(&mut self, path: &Path, content: &str) -> usize {
+        self.beside.push((path.to_owned(), content.to_owned()));
+        self.beside.len() - 1
+    }
+
+    /// Takes over what was found in the file of this number, read as if it were alone.
+    pub(super) fn absorb(&mut self, other: Report, file: usize) {
+        let place = |(at, message): (At, String)| (at.beside(file), message);
+        self.faults.extend(other.faults.into_iter().map(place));
+        self.warnings.extend(other.warnings.into_iter().map(place));
+    }
+
     /// Gives each finding its file and snippet: the faults, then the warnings, both in the order of the file.
     pub(super) fn finish(self, file: &Path, text: &str) -> (Vec<Fault>, Vec<Fault>) {
+        let beside = self.beside;
         let place = |mut found: Vec<(At, String)>| {
             found.sort();
             found.dedup();
-            found
-                .into_iter()
-                .map(|(at, message)| Fault::new(file, text, at, message))
-                .collect()
+            let tell = |(at, message): (At, String)| match at {
+                At::Beside(number, line, column) => {
+                    let (file, text) = &beside[number];
+                    let at = match line {
+                        0 => At::File,
+                        line => At::Line(line, column),
+                    };
+                    let mut fault = Fault::new(file, text, at, message);
+                    fault.beside = true;
+                    fault
+                }
+                at => Fault::new(file, text, at, message),
+            };
+            found.into_iter().map(tell).collect()
         };
         (place(self.faults), place(self.warnings))
     }
@@ -65,12 +116,14 @@ pub struct Fault {
     /// The line itself, tokens and passwords masked; empty when no single line is meant.
     pub snippet: String,
     caret: usize,
+    /// Whether it is in another file than the configuration itself.
+    beside: bool,
 }
 
 impl Fault {
     fn new(file: &Path, text: &str, at: At, message: String) -> Self {
         let (line, column, variable) = match at {
-            At::File => (0, 0, None),
+            At::File | At::Beside(..) => (0, 0, None),
             At::Line(line, column) => (line, column, None),
             At::Variable(name) => (0, 0, Some(name)),
         };
@@ -87,6 +140,7 @@ impl Fault {
             message: mask(&message),
             snippet,
             caret,
+            beside: false,
         }
     }
 }
@@ -134,10 +188,14 @@ impl Fault {
     /// Where and what, in one line without the line of the file itself: that may hold a secret.
     #[must_use]
     pub fn in_short(&self) -> String {
-        match (&self.variable, self.line) {
+        let short = match (&self.variable, self.line) {
             (Some(variable), _) => format!("{variable}: {}", self.message),
             (None, 0) => self.message.clone(),
             (None, line) => format!("line {line}: {}", self.message),
+        };
+        match self.file.file_name().filter(|_| self.beside) {
+            Some(name) => format!("{}, {short}", name.to_string_lossy()),
+            None => short,
         }
     }
 }

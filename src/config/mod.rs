@@ -28,6 +28,7 @@ mod template;
 mod tests;
 mod token;
 mod tree;
+mod workflows;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -40,6 +41,7 @@ use crate::base::name::Name;
 use fault::{At, Report};
 use map::Map;
 use read::{absolute, text};
+use tree::Node;
 
 pub use access::{Access, Chat, User};
 pub use alerts::{Alerts, Digest, Repeat};
@@ -58,10 +60,11 @@ pub use program::check_program;
 pub use resolve::{ArgError, ResolvedArgs};
 pub use schedule::Schedule;
 pub use schema::{schema, schema_text};
-pub use scripts::Script;
+pub use scripts::{PASSED, Script};
 pub use telegram::Telegram;
 pub use template::ArgTemplate;
 pub use token::{TokenSource, is_token};
+pub use workflows::check_params;
 
 /// Everything the file and the environment say. Deliberately without `Debug`: it holds secrets.
 #[derive(Clone)]
@@ -80,14 +83,24 @@ pub struct Config {
     pub jobs: Jobs,
     /// How incidents are told.
     pub alerts: Alerts,
-    /// What may be run, by name; those of Octopus lists included.
+    /// What may be run, by name; workflows, and those of Octopus lists, included.
     pub scripts: BTreeMap<Name, Script>,
+    /// Where further workflows are, a file each; absolute.
+    pub workflows_dir: Option<PathBuf>,
     /// The disks that are watched.
     pub monitored_devices: Vec<Device>,
     /// When scripts run by themselves, each under the name of its script.
     pub schedules: Vec<Schedule>,
     /// What is watched, by name; the disks above and the defaults included.
     pub checks: BTreeMap<Name, Check>,
+}
+
+impl Config {
+    /// The workflows among the scripts.
+    pub fn workflows(&self) -> impl Iterator<Item = &Script> {
+        let scripts = self.scripts.values();
+        scripts.filter(|script| script.steps.is_some())
+    }
 }
 
 /// A configuration that was read without a fault.
@@ -107,9 +120,14 @@ pub struct Loaded {
 pub struct ContentHash(u64);
 
 impl ContentHash {
-    fn of(bytes: &[u8]) -> Self {
+    /// Of the file, and of those in the folder of workflows.
+    fn of(bytes: &[u8], beside: &[workflows::Gathered]) -> Self {
         let mut hasher = DefaultHasher::new();
         bytes.hash(&mut hasher);
+        for file in beside {
+            file.path.hash(&mut hasher);
+            file.content.hash(&mut hasher);
+        }
         Self(hasher.finish())
     }
 }
@@ -150,20 +168,24 @@ pub fn default_path(env: &Env) -> PathBuf {
 pub fn load(path: &Path, env: &Env) -> Result<Loaded, Faults> {
     let mut report = Report::default();
     let mut content = String::new();
-    let mut hash = ContentHash::of(&[]);
     let mut config = None;
     match read_file(path) {
         Ok(bytes) => {
-            hash = ContentHash::of(&bytes);
-            content = decode(bytes, &mut report);
+            content = decode(bytes.clone(), &mut report);
             let file = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-            config = build(&content, &file, env, &mut report).map(|config| (config, file));
+            config = tree::parse(&content, &mut report).and_then(|mut tree| {
+                env::apply(env, &mut tree, &mut report);
+                let beside = beside(&tree, &file, &mut report);
+                let hash = ContentHash::of(&bytes, &beside);
+                let config = build(&tree, &file, env, beside, &mut report)?;
+                Some((config, file, hash))
+            });
         }
         Err(wrong) => report.fault(&At::File, wrong),
     }
     let (faults, warnings) = report.finish(path, &content);
     match config {
-        Some((config, file)) if faults.is_empty() => Ok(Loaded {
+        Some((config, file, hash)) if faults.is_empty() => Ok(Loaded {
             config,
             warnings,
             file,
@@ -173,12 +195,42 @@ pub fn load(path: &Path, env: &Env) -> Result<Loaded, Faults> {
     }
 }
 
-/// The hash of the file as it is now, to compare with [`Loaded::hash`].
+/// The hash of the file, and of the files in the folder of workflows that it names, as they are now; to compare with
+/// [`Loaded::hash`].
 ///
 /// # Errors
 /// Why the file cannot be read.
-pub fn content_hash(path: &Path) -> Result<ContentHash, String> {
-    read_file(path).map(|bytes| ContentHash::of(&bytes))
+pub fn content_hash(path: &Path, env: &Env) -> Result<ContentHash, String> {
+    let bytes = read_file(path)?;
+    // What is wrong is told when it is loaded.
+    let mut report = Report::default();
+    let content = decode(bytes.clone(), &mut report);
+    let file = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let beside = match tree::parse(&content, &mut report) {
+        Some(mut tree) => {
+            env::apply(env, &mut tree, &mut report);
+            beside(&tree, &file, &mut report)
+        }
+        None => Vec::new(),
+    };
+    Ok(ContentHash::of(&bytes, &beside))
+}
+
+/// The files in the folder of workflows, if one is named.
+fn beside(tree: &Node, file: &Path, report: &mut Report) -> Vec<workflows::Gathered> {
+    // What is wrong with the file as a whole is told when its sections are read.
+    let mut quiet = Report::default();
+    let Some(mut root) = Map::open(tree, "", &mut quiet) else {
+        return Vec::new();
+    };
+    let base_dir = base_dir(&mut root, file, &mut quiet);
+    let Some((folder, at)) = workflows::folder(&mut root, &base_dir, report) else {
+        return Vec::new();
+    };
+    workflows::gather(&folder).unwrap_or_else(|wrong| {
+        report.fault(&at, wrong);
+        Vec::new()
+    })
 }
 
 fn read_file(path: &Path) -> Result<Vec<u8>, String> {
@@ -225,10 +277,14 @@ fn decode(bytes: Vec<u8>, report: &mut Report) -> String {
     }
 }
 
-fn build(content: &str, file: &Path, env: &Env, report: &mut Report) -> Option<Config> {
-    let mut tree = tree::parse(content, report)?;
-    env::apply(env, &mut tree, report);
-    let mut root = Map::open(&tree, "", report)?;
+fn build(
+    tree: &Node,
+    file: &Path,
+    env: &Env,
+    beside: Vec<workflows::Gathered>,
+    report: &mut Report,
+) -> Option<Config> {
+    let mut root = Map::open(tree, "", report)?;
     let base_dir = base_dir(&mut root, file, report);
     let paths = Paths {
         base: &base_dir,
@@ -244,6 +300,17 @@ fn build(content: &str, file: &Path, env: &Env, report: &mut Report) -> Option<C
     let mut catalog = scripts::Catalog::default();
     let mut schedules = scripts::read(&mut root, &paths, &access, &mut catalog, report);
     schedules.extend(octopus::read(&mut root, &paths, &mut catalog, report));
+    // What the folder holds was read with the file, and what is wrong with it was told.
+    let folder = workflows::folder(&mut root, &base_dir, &mut Report::default());
+    let workflows_dir = folder.map(|(folder, _)| folder);
+    let beside = workflows::parse(beside, report);
+    let around = workflows::Around {
+        paths: &paths,
+        access: &access,
+        timeout: jobs.timeout,
+    };
+    let flows = workflows::read(&mut root, &beside, &around, &mut catalog, report);
+    schedules.extend(flows);
     let monitored_devices = devices::read(&mut root, &base_dir, report);
     let around = checks::Around {
         paths: &paths,
@@ -264,6 +331,7 @@ fn build(content: &str, file: &Path, env: &Env, report: &mut Report) -> Option<C
         jobs,
         alerts,
         scripts: catalog.scripts,
+        workflows_dir,
         monitored_devices,
         schedules,
         checks,

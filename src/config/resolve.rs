@@ -8,6 +8,7 @@ use crate::base::error::{Error, Refusal};
 use crate::base::name::Name;
 use crate::base::suggest::closest;
 use crate::base::text::shorten;
+use crate::base::workflow::{Source, Values};
 use std::borrow::Cow;
 
 /// The most values that a refusal names.
@@ -26,7 +27,7 @@ pub struct ResolvedArgs {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ArgError {
     /// A required argument was not given.
-    #[error("“{arg}” is missing. Write /run {usage}.")]
+    #[error("“{arg}” is missing. Write {usage}.")]
     Missing {
         /// The argument.
         arg: Name,
@@ -34,7 +35,7 @@ pub enum ArgError {
         usage: String,
     },
     /// More was given than is declared.
-    #[error("“{}” is one argument too many. Write /run {usage}.", short(value))]
+    #[error("“{}” is one argument too many. Write {usage}.", short(value))]
     Surplus {
         /// The first value too many.
         value: String,
@@ -42,7 +43,7 @@ pub enum ArgError {
         usage: String,
     },
     /// An argument was given twice.
-    #[error("“{arg}” is given twice. Write /run {usage}.")]
+    #[error("“{arg}” is given twice. Write {usage}.")]
     Twice {
         /// The argument.
         arg: Name,
@@ -121,7 +122,7 @@ pub enum ArgError {
         usage: String,
     },
     /// A value was given under a name that no argument has, and it is no value for the argument at its place.
-    #[error("There is no argument “{name}”. Write /run {usage}.")]
+    #[error("There is no argument “{name}”. Write {usage}.")]
     NoSuchName {
         /// The name.
         name: Name,
@@ -288,10 +289,16 @@ impl Script {
                 *value = file(&arg.name);
             }
             if value.is_none() && arg.required() {
-                let (is_file, arg, usage) = (arg.is_file(), arg.name.clone(), self.usage());
-                return Err(match is_file {
-                    true => ArgError::NoFile { arg, usage },
-                    false => ArgError::Missing { arg, usage },
+                let name = arg.name.clone();
+                return Err(match arg.is_file() {
+                    true => ArgError::NoFile {
+                        arg: name,
+                        usage: self.usage(),
+                    },
+                    false => ArgError::Missing {
+                        arg: name,
+                        usage: self.command(),
+                    },
                 });
             }
         }
@@ -316,7 +323,7 @@ impl Script {
             }
         }
         if let Some(word) = unnamed.next() {
-            let (value, usage) = (word.to_owned(), self.usage());
+            let (value, usage) = (word.to_owned(), self.command());
             return Err(ArgError::Surplus { value, usage });
         }
         Ok(values)
@@ -353,7 +360,7 @@ impl Script {
         match word.split_once('=').map(|(name, _)| Name::new(name)) {
             Some(Ok(name)) => ArgError::NoSuchName {
                 name,
-                usage: self.usage(),
+                usage: self.command(),
             },
             Some(Err(_)) | None => error,
         }
@@ -370,7 +377,7 @@ impl Script {
             };
             let arg = &self.args[index];
             if values[index].replace(arg.check(value)?).is_some() {
-                let (arg, usage) = (arg.name.clone(), self.usage());
+                let (arg, usage) = (arg.name.clone(), self.command());
                 return Err(ArgError::Twice { arg, usage });
             }
         }
@@ -399,6 +406,32 @@ impl Script {
         named
             .filter_map(|(arg, value)| Some(format!("{}={}", arg.name, value.as_ref()?)))
             .collect()
+    }
+
+    /// The values of a workflow's parameters; one that may be left out, and was, is empty.
+    ///
+    /// # Errors
+    /// The first [`ArgError`] found.
+    pub fn params(&self, given: &[String]) -> Result<Values, ArgError> {
+        let resolved = self.resolve(given)?;
+        let mut values = Values::default();
+        for arg in &self.args {
+            values.set(Source::Param(arg.name.to_string()), "");
+        }
+        for (name, value) in resolved.values {
+            values.set(Source::Param(name.to_string()), value);
+        }
+        Ok(values)
+    }
+
+    /// The command that runs it, with its arguments as in [`Self::usage`].
+    #[must_use]
+    pub fn command(&self) -> String {
+        let command = match self.steps {
+            None => "/run",
+            Some(_) => "/workflow run",
+        };
+        format!("{command} {}", self.usage())
     }
 
     /// How the script is called: `deploy <service: api or web> [tag, else v1.0]`.

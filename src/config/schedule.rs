@@ -20,6 +20,11 @@ const MOST_JITTER: Duration = Duration::from_secs(3600);
 /// The longest pause between two tries.
 const MOST_BACKOFF: Duration = Duration::from_secs(24 * 3600);
 
+/// What makes a workflow begin anew when it ends.
+const AFTER_END: &str = "after_end";
+/// How often it is looked whether such a workflow ended.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// A script that runs by itself.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Schedule {
@@ -29,6 +34,8 @@ pub struct Schedule {
     pub script: Name,
     /// When it runs.
     pub when: When,
+    /// Of a workflow: the next run begins when one ends, whatever `when` says.
+    pub after_end: bool,
     /// By which clock.
     pub zone: Zone,
     /// Up to so much later, always the same for one run.
@@ -55,6 +62,7 @@ impl Schedule {
             name,
             script: script.name.clone(),
             when,
+            after_end: false,
             zone: Zone::default(),
             jitter: Duration::ZERO,
             missed: Missed::default(),
@@ -73,7 +81,10 @@ impl Schedule {
     #[must_use]
     pub fn timer(&self) -> String {
         let off = if self.enabled { "" } else { "off " };
-        format!("{off}{} | {}", self.when, self.zone)
+        match self.after_end {
+            true => format!("{off}{AFTER_END}"),
+            false => format!("{off}{} | {}", self.when, self.zone),
+        }
     }
 }
 
@@ -92,6 +103,27 @@ pub(super) fn read(
             Schedule::new(name, script, when(node, path, report)?)
         }
     };
+    check_arguments(&schedule, node, path, script, report).then_some(schedule)
+}
+
+/// Reads the value of a workflow's `every`: a time, or `after_end`.
+pub(super) fn every(
+    node: &Node,
+    path: &str,
+    script: &Script,
+    report: &mut Report,
+) -> Option<Schedule> {
+    let written = text(node, path, report)?;
+    let after_end = written == AFTER_END;
+    let when = match after_end {
+        true => Ok(When::Every(LOOK)),
+        false => When::parse(&format!("every {written}")),
+    };
+    let when = when
+        .map_err(|wrong| report.fault(&node.at, format!("`{path}`: {wrong}; or write {AFTER_END}")))
+        .ok()?;
+    let mut schedule = Schedule::new(script.name.to_string(), script, when);
+    schedule.after_end = after_end;
     check_arguments(&schedule, node, path, script, report).then_some(schedule)
 }
 

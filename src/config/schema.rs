@@ -1,5 +1,7 @@
 //! The JSON Schema of the file, for editors: each key with its meaning, form and default.
 
+mod workflows;
+
 use std::collections::BTreeMap;
 
 use schemars::generate::SchemaSettings;
@@ -12,6 +14,7 @@ use crate::base::job::{AfterCrash, OnBusy, OutputMode};
 use crate::base::name::Name;
 use crate::base::role::Role;
 use crate::base::schedule::{Missed, Rule};
+pub use workflows::Workflow;
 
 /// The schema as JSON.
 #[must_use]
@@ -106,6 +109,11 @@ pub struct File {
     pub alerts: Option<Alerts>,
     /// What may be run from the chat, by name.
     pub scripts: Option<BTreeMap<Name, Script>>,
+    /// Steps that make up one run, by name.
+    pub workflows: Option<BTreeMap<Name, Workflow>>,
+    /// A folder of further workflows, each in a file NAME.yaml of its own.
+    #[schemars(extend("default" = null))]
+    pub workflows_dir: Option<String>,
     /// Disks that are watched.
     pub monitored_devices: Option<Vec<Device>>,
     /// What is watched, by name; those that there are by themselves are changed or turned off (false) by their names.

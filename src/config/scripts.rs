@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::access::{self, Access};
-use super::args::{self, Arg};
+use super::args::{self, Arg, Matching};
 use super::fault::{At, Report};
 use super::jobs::MAX_GRACE;
 use super::kind::{FileRule, Kind};
@@ -15,11 +16,15 @@ use super::read::{absolute, parse_name, text, texts};
 use super::schedule::{self, Schedule};
 use super::template::ArgTemplate;
 use super::tree::{Node, Value};
-use super::{Paths, YEAR, token};
+use super::{Env, Paths, YEAR, token};
 use crate::base::ids::UserId;
 use crate::base::job::{AfterCrash, OnBusy, OutputMode};
 use crate::base::name::Name;
 use crate::base::role::Role;
+use crate::base::workflow::Workflow;
+
+/// Of the bot's environment, what every program gets.
+pub const PASSED: [&str; 4] = ["PATH", "HOME", "LANG", "TZ"];
 
 /// A script that may be run from the chat.
 #[derive(Clone, Debug)]
@@ -60,6 +65,8 @@ pub struct Script {
     pub secrets: Vec<String>,
     /// Its working directory, absolute; `None`: the base directory.
     pub cwd: Option<PathBuf>,
+    /// Of a workflow: its steps, which take the place of `run`.
+    pub steps: Option<Arc<Workflow>>,
 }
 
 impl Script {
@@ -68,6 +75,21 @@ impl Script {
     pub fn program(&self) -> &Path {
         let first = self.run.first().and_then(ArgTemplate::as_literal);
         Path::new(first.unwrap_or_default())
+    }
+
+    /// The environment of every program that runs for it; nothing else of the bot's is passed on.
+    #[must_use]
+    pub fn environment(&self, env: &Env) -> Vec<(String, String)> {
+        let pass = |name: &str| Some((name.to_owned(), env.get(name)?.to_owned()));
+        let passed = PASSED
+            .into_iter()
+            .chain(self.env_pass.iter().map(String::as_str));
+        let passed = passed.chain(self.secrets.iter().map(String::as_str));
+        let set = self
+            .env
+            .iter()
+            .map(|(name, value)| (name.clone(), value.clone()));
+        passed.filter_map(pass).chain(set).collect()
     }
 
     /// The arguments that are files, with their rules.
@@ -106,6 +128,7 @@ impl Script {
             env_pass: Vec::new(),
             secrets: Vec::new(),
             cwd: None,
+            steps: None,
         }
     }
 }
@@ -126,11 +149,18 @@ impl Catalog {
                 true
             }
             Some(first) => {
-                let line = match first {
-                    At::Line(line, _) => *line,
-                    At::File | At::Variable(_) => 0,
+                let place = match first {
+                    At::Beside(..) => "in a file of `workflows_dir`".to_owned(),
+                    At::Line(..) | At::File | At::Variable(_) => {
+                        format!("in line {}", first.line())
+                    }
                 };
-                report.fault(at, format!("a script named `{name}` already stands in line {line}; give each its own name"));
+                report.fault(
+                    at,
+                    format!(
+                        "a script named `{name}` already stands {place}; give each its own name"
+                    ),
+                );
                 false
             }
         }
@@ -181,6 +211,7 @@ fn script(
     script.args = args::read(
         map.list("args", report),
         &format!("{path}.args"),
+        Matching::Whole,
         paths,
         report,
     );
@@ -247,31 +278,9 @@ fn read_process(script: &mut Script, map: &mut Map<'_>, paths: &Paths<'_>, repor
             }
         }
     }
-    script.env_pass = variables(map, "env_pass", report)
-        .into_iter()
-        .map(|(name, _)| name.to_owned())
-        .collect();
-    for (name, at) in variables(map, "secrets", report) {
-        if script.env.contains_key(name) {
-            report.fault(at, format!("`{name}` is set under `env` and listed under `secrets`; keep it under `secrets` only"));
-        }
-        match paths.env.get(name) {
-            None => report.warn(
-                at,
-                format!(
-                    "the secret {name} is not in the bot's environment; the script will not get it"
-                ),
-            ),
-            Some(value) if value.chars().count() < 4 => {
-                report.warn(
-                    at,
-                    format!("the secret {name} is shorter than 4 characters; it cannot be masked"),
-                );
-            }
-            Some(_) => {}
-        }
-        script.secrets.push(name.to_owned());
-    }
+    script.env_pass = passed(map, report);
+    let set: Vec<String> = script.env.keys().cloned().collect();
+    script.secrets = secrets(map, &set, paths, report);
     if let Some(node) = map.optional("cwd")
         && let Some(written) = text(node, &map.name("cwd"), report)
     {
@@ -289,6 +298,44 @@ fn read_process(script: &mut Script, map: &mut Map<'_>, paths: &Paths<'_>, repor
     }
 }
 
+/// The variables that are passed on.
+pub(super) fn passed(map: &mut Map<'_>, report: &mut Report) -> Vec<String> {
+    let names = variables(map, "env_pass", report).into_iter();
+    names.map(|(name, _)| name.to_owned()).collect()
+}
+
+/// The variables that are passed on and masked; none of them may be among those that are set.
+pub(super) fn secrets(
+    map: &mut Map<'_>,
+    set: &[String],
+    paths: &Paths<'_>,
+    report: &mut Report,
+) -> Vec<String> {
+    let mut secrets = Vec::new();
+    for (name, at) in variables(map, "secrets", report) {
+        if set.iter().any(|known| known == name) {
+            report.fault(at, format!("`{name}` is set under `env` and listed under `secrets`; keep it under `secrets` only"));
+        }
+        match paths.env.get(name) {
+            None => report.warn(
+                at,
+                format!(
+                    "the secret {name} is not in the bot's environment; the script will not get it"
+                ),
+            ),
+            Some(value) if value.chars().count() < 4 => {
+                report.warn(
+                    at,
+                    format!("the secret {name} is shorter than 4 characters; it cannot be masked"),
+                );
+            }
+            Some(_) => {}
+        }
+        secrets.push(name.to_owned());
+    }
+    secrets
+}
+
 /// A list of names of environment variables.
 fn variables<'a>(
     map: &mut Map<'a>,
@@ -303,8 +350,8 @@ fn variables<'a>(
     names
 }
 
-/// Whether a text is the name of a variable that a script may have.
-fn variable_name(name: &str, at: &At, report: &mut Report) -> bool {
+/// Whether a text is the name of a variable that a program may have.
+pub(super) fn variable_name(name: &str, at: &At, report: &mut Report) -> bool {
     let shape = !name.is_empty()
         && !name.starts_with(|c: char| c.is_ascii_digit())
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');

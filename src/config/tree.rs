@@ -266,10 +266,7 @@ impl<'a> Builder<'a, '_> {
             entries.push(Entry { key, at, node });
             return;
         };
-        let line = match &first.at {
-            At::Line(line, _) => *line,
-            At::File | At::Variable(_) => 0,
-        };
+        let line = first.at.line();
         let message = format!("`{key}` is already set in line {line}; keep one of the two");
         self.report.fault(&at, message);
     }

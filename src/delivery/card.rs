@@ -64,6 +64,21 @@ pub struct Printed<'a> {
     pub bytes: u64,
     /// Lines printed.
     pub lines: u64,
+    /// What the card shows beside it.
+    pub board: Option<&'a Board>,
+}
+
+/// What the work itself says on its card, such as the steps of a workflow.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Board {
+    /// Lines under the first one, as HTML.
+    pub html: String,
+    /// How it ended, where there is more to say than an exit code: a mark, and a few words as HTML.
+    pub outcome: Option<(&'static str, String)>,
+    /// Whether the end of the output is shown with the end of the work.
+    pub tail: bool,
+    /// Buttons of its own.
+    pub buttons: Buttons,
 }
 
 /// What the chat has seen of a job before its end.
@@ -130,8 +145,16 @@ pub fn outcome(ending: &Ending, took: Option<Duration>) -> (&'static str, String
 
 /// The card of a job that has not ended, with the last lines of what it printed.
 #[must_use]
-pub fn open(subject: &Subject<'_>, phase: &Phase<'_>, tail: &str) -> Outgoing {
+pub fn open(
+    subject: &Subject<'_>,
+    phase: &Phase<'_>,
+    tail: &str,
+    board: Option<&Board>,
+) -> Outgoing {
     let mut html = header(subject.title, subject.id, phase);
+    if let Some(board) = board {
+        html.push_str(&format!("\n{}", board.html));
+    }
     let (last, skipped) = text::tail_lines(tail, LIVE_UNITS);
     if !text::is_blank(last) {
         if skipped > 0 {
@@ -139,15 +162,14 @@ pub fn open(subject: &Subject<'_>, phase: &Phase<'_>, tail: &str) -> Outgoing {
         }
         html.push_str(&format!("\n{}", text::pre(last)));
     }
-    let buttons = match phase {
+    let word = if board.is_some() { "Stop" } else { "Cancel" };
+    let mut buttons = match phase {
         Phase::Running { stopping: true, .. } => Vec::new(),
         Phase::Queued { .. } | Phase::Running { .. } | Phase::Ended { .. } => {
-            vec![vec![Button::new(
-                "Cancel",
-                format!("cancel:{}", subject.id),
-            )]]
+            vec![vec![Button::new(word, format!("cancel:{}", subject.id))]]
         }
     };
+    buttons.extend(board.iter().flat_map(|board| board.buttons.clone()));
     message(subject, html, buttons)
 }
 
@@ -167,6 +189,9 @@ pub fn ended(
             ..
         }
     );
+    if let Some(board) = printed.board {
+        return vec![with_board(subject, phase, printed, board)];
+    }
     match mode {
         OutputMode::Silent if good && !seen.card => Vec::new(),
         OutputMode::Silent | OutputMode::Card => card(subject, phase, printed),
@@ -207,6 +232,30 @@ pub fn log_file(
         },
     )
     .reply_to(reply_to)
+}
+
+/// One message: what the work says of itself, and the last lines if it wants them shown.
+fn with_board(
+    subject: &Subject<'_>,
+    phase: &Phase<'_>,
+    printed: &Printed<'_>,
+    board: &Board,
+) -> Outgoing {
+    let mut html = match (phase, &board.outcome) {
+        (Phase::Ended { .. }, Some((mark, words))) => {
+            let name = format!("<b>{}</b> · #{}", text::escape(subject.title), subject.id);
+            format!("{mark} {name} · {words}")
+        }
+        _ => header(subject.title, subject.id, phase),
+    };
+    html.push_str(&format!("\n{}", board.html));
+    let (last, _) = text::tail_lines(printed.tail, LIVE_UNITS);
+    if board.tail && !text::is_blank(last) {
+        html.push_str(&format!("\n{}", text::pre(last)));
+    }
+    let mut buttons = ended_buttons(subject.id, printed.bytes > 0);
+    buttons.extend(board.buttons.clone());
+    message(subject, html, buttons)
 }
 
 fn card(subject: &Subject<'_>, phase: &Phase<'_>, printed: &Printed<'_>) -> Vec<Outgoing> {
@@ -360,6 +409,7 @@ mod tests {
             whole: true,
             bytes: output.len() as u64,
             lines: output.lines().count() as u64,
+            board: None,
         };
         let took = Some(Duration::from_secs(41));
         ended(

@@ -224,6 +224,7 @@ mod tests {
             whole: true,
             bytes: output.len() as u64,
             lines: output.lines().count() as u64,
+            board: None,
         };
         let run = Run {
             telling,

@@ -2,8 +2,11 @@
 
 pub mod docker;
 pub mod file;
+pub mod git;
+pub mod github;
 pub mod host;
 pub mod logfile;
+pub mod looks;
 pub mod patience;
 pub mod ping;
 pub mod process;
@@ -11,3 +14,6 @@ pub mod processes;
 pub mod sockets;
 pub mod systemd;
 pub mod web;
+
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,15 @@
 //! What a web server answers: its code, the beginning of the text, its clock, and how long its certificate counts.
 
+mod ask;
+
+pub use ask::{Question, Reply, check_pointer};
+
 use crate::base::time::Millis;
 use chrono::DateTime;
+use reqwest::header::{HeaderMap, LOCATION};
 use reqwest::redirect::Policy;
 use reqwest::tls::TlsInfo;
-use reqwest::{Certificate, Client, ClientBuilder, Response};
+use reqwest::{Certificate, Client, ClientBuilder, RequestBuilder, Response};
 use std::error::Error;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -60,25 +65,18 @@ impl Web {
             None => self.client()?,
         };
         let begun = Instant::now();
-        let request = client.get(url.clone()).timeout(limit);
-        let mut response = request.send().await.map_err(words)?;
-        let date = date(&response);
+        let send = |url: &Url, _| client.get(url.clone()).timeout(left(begun, limit));
+        let mut response = follow(url, send).await.map_err(words)?;
+        let date = date(response.headers());
         let certificate_ends = response
             .extensions()
             .get::<TlsInfo>()
             .and_then(TlsInfo::peer_certificate)
             .and_then(ends);
-        let mut body = Vec::new();
-        while let Some(piece) = response.chunk().await.map_err(words)? {
-            body.extend_from_slice(&piece);
-            if body.len() >= MAX_BODY {
-                body.truncate(MAX_BODY);
-                break;
-            }
-        }
+        let (body, _) = body(&mut response).await.map_err(words)?;
         Ok(Answer {
             status: response.status().as_u16(),
-            body: String::from_utf8_lossy(&body).into_owned(),
+            body,
             took: begun.elapsed(),
             date,
             certificate_ends,
@@ -99,12 +97,68 @@ fn client() -> ClientBuilder {
         .no_proxy()
         .tls_info(true)
         .pool_max_idle_per_host(0)
-        .redirect(Policy::limited(MAX_REDIRECTS))
+        .redirect(Policy::none())
         .user_agent(concat!("opsgram/", env!("CARGO_PKG_VERSION")))
 }
 
-fn date(response: &Response) -> Option<Millis> {
-    let value = response.headers().get("date")?.to_str().ok()?;
+/// What is left of the time, and never nothing.
+fn left(begun: Instant, limit: Duration) -> Duration {
+    let left = limit.saturating_sub(begun.elapsed());
+    left.max(Duration::from_millis(1))
+}
+
+/// Sends what `request` makes for an address and goes where the answers point to. `request` is told whether the address
+/// is still of the server that was meant: another one must not get what that one gets. After too many redirects, the
+/// last answer is what was answered.
+async fn follow(
+    url: &Url,
+    request: impl Fn(&Url, bool) -> RequestBuilder,
+) -> reqwest::Result<Response> {
+    let mut at = url.clone();
+    let mut answer = request(&at, true).send().await?;
+    for _ in 0..MAX_REDIRECTS {
+        let Some(next) = points_to(&at, &answer) else {
+            break;
+        };
+        at = next;
+        answer = request(&at, at.origin() == url.origin()).send().await?;
+    }
+    Ok(answer)
+}
+
+/// Where an answer points to; name and password go along as long as the server is the same.
+fn points_to(from: &Url, answer: &Response) -> Option<Url> {
+    if !matches!(answer.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
+        return None;
+    }
+    let place = answer.headers().get(LOCATION)?.to_str().ok()?;
+    let mut next = from.join(place).ok()?;
+    if !matches!(next.scheme(), "http" | "https") {
+        return None;
+    }
+    if next.origin() == from.origin() && next.username().is_empty() {
+        next.set_username(from.username()).ok()?;
+        next.set_password(from.password()).ok()?;
+    }
+    Some(next)
+}
+
+/// The text of an answer, and whether it goes on after what was read.
+async fn body(response: &mut Response) -> reqwest::Result<(String, bool)> {
+    let mut body = Vec::new();
+    while let Some(piece) = response.chunk().await? {
+        body.extend_from_slice(&piece);
+        if body.len() > MAX_BODY {
+            break;
+        }
+    }
+    let cut = body.len() > MAX_BODY;
+    body.truncate(MAX_BODY);
+    Ok((String::from_utf8_lossy(&body).into_owned(), cut))
+}
+
+fn date(headers: &HeaderMap) -> Option<Millis> {
+    let value = headers.get("date")?.to_str().ok()?;
     let date = DateTime::parse_from_rfc2822(value).ok()?;
     Some(Millis(date.timestamp_millis()))
 }

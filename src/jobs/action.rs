@@ -1,7 +1,7 @@
 //! What a kind of work is to the engine: a name, its arguments, and how to run.
 
 use super::files::Folder;
-use super::live::Output;
+use super::live::{Active, Output, StopReason};
 use crate::base::job::Ending;
 use crate::delivery::render::Size;
 use crate::store::jobs::Job;
@@ -9,6 +9,7 @@ use futures::future::{BoxFuture, FutureExt};
 use serde::de::DeserializeOwned;
 use std::collections::HashMap;
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
@@ -29,6 +30,19 @@ pub struct ActionCx {
     pub stop: CancellationToken,
     /// Marks every process of this job, so that none outlives it unseen.
     pub marker: String,
+    /// Where logs are.
+    pub log_dir: PathBuf,
+    /// Bytes of a log that are kept.
+    pub max_log: u64,
+    pub(super) active: Arc<Active>,
+}
+
+impl ActionCx {
+    /// Why the work must stop, once [`ActionCx::stop`] fired.
+    #[must_use]
+    pub fn stop_reason(&self) -> Option<StopReason> {
+        self.active.stop_reason()
+    }
 }
 
 /// How the output of a job is to be read.
@@ -46,6 +60,8 @@ pub trait Action: Send + Sync + 'static {
     type Args: DeserializeOwned + Send;
     /// Its name, `area.verb`; stored, so never renamed.
     const KIND: &'static str;
+    /// Whether a run of it takes a worker. What mostly waits takes none.
+    const TAKES_WORKER: bool = true;
 
     /// How its output is to be read.
     fn reading(&self, args: &Self::Args) -> Reading;
@@ -79,6 +95,12 @@ impl Registry {
         kind.reading(&job.new.payload)
     }
 
+    /// Whether a run of this kind takes a worker.
+    #[must_use]
+    pub fn takes_worker(&self, kind: &str) -> bool {
+        self.kinds.get(kind).is_none_or(|kind| kind.takes_worker())
+    }
+
     /// Runs a job by its kind. An unknown kind or unreadable arguments end it as broken.
     pub async fn run(&self, cx: ActionCx) -> Result<Ending, Stopped> {
         match self.kinds.get(cx.job.new.kind.as_str()) {
@@ -92,11 +114,16 @@ impl Registry {
 }
 
 trait Erased: Send + Sync {
+    fn takes_worker(&self) -> bool;
     fn reading(&self, payload: &str) -> Option<Reading>;
     fn run(&self, cx: ActionCx) -> BoxFuture<'_, Result<Ending, Stopped>>;
 }
 
 impl<A: Action> Erased for A {
+    fn takes_worker(&self) -> bool {
+        A::TAKES_WORKER
+    }
+
     fn reading(&self, payload: &str) -> Option<Reading> {
         let args = serde_json::from_str(payload).ok()?;
         Some(Action::reading(self, &args))

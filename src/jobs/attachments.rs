@@ -21,7 +21,7 @@ const PICTURE_SIDES: usize = 10_000;
 /// The most that one side may be longer than the other.
 const PICTURE_RATIO: usize = 20;
 
-/// Finds logs by the key `log:<job>`, what jobs left by `out:<job>:<number>`, and what was found in a log by its search.
+/// Finds logs by the key `log:<job>`, those of a run's steps by `step:<run>:<step>`, what jobs left by `out:<job>:<number>`, and what was found in a log by its search.
 #[derive(Clone, Debug)]
 pub struct Files {
     logs: PathBuf,
@@ -32,12 +32,16 @@ pub struct Files {
 enum Key {
     Log(JobId),
     Left(JobId, usize),
+    Step(JobId, i64),
 }
 
 impl Key {
     fn read(key: &str) -> Option<Self> {
         let (kind, rest) = key.split_once(':')?;
         match (kind, rest.split_once(':')) {
+            ("step", Some((run, seq))) => {
+                Some(Key::Step(JobId(run.parse().ok()?), seq.parse().ok()?))
+            }
             ("log", None) => Some(Key::Log(JobId(rest.parse().ok()?))),
             ("out", Some((id, number))) => {
                 Some(Key::Left(JobId(id.parse().ok()?), number.parse().ok()?))
@@ -59,7 +63,11 @@ impl Files {
             return matches(&self.logs, &found, name);
         }
         match Key::read(key) {
-            Some(Key::Log(id)) => log(&self.logs, id, name),
+            Some(Key::Log(id)) => log(&self.logs, &self.logs, id, id, name),
+            Some(Key::Step(run, seq)) => {
+                let folder = output::steps_folder(&self.logs, run);
+                log(&self.logs, &folder, run, JobId(seq), name)
+            }
             Some(Key::Left(id, number)) => left(&Folder::of(&self.work, id), number, name),
             None => Err(NoFile::Ever(format!("There is no file {key}."))),
         }
@@ -69,7 +77,7 @@ impl Files {
     fn left(&self, key: &str) -> Option<(Folder, usize)> {
         match Key::read(key)? {
             Key::Left(id, number) => Some((Folder::of(&self.work, id), number)),
-            Key::Log(_) => None,
+            Key::Log(_) | Key::Step(..) => None,
         }
     }
 }
@@ -122,12 +130,19 @@ fn matches(folder: &Path, found: &Found, name: &str) -> Result<Attachment, NoFil
     Ok(Attachment::new(Content::Scratch(scratch), name))
 }
 
-fn log(folder: &Path, id: JobId, name: &str) -> Result<Attachment, NoFile> {
-    let log = LogReader::open(folder, id).map_err(no_log)?;
+/// The log of this number in its folder, which belongs to this job.
+fn log(
+    logs: &Path,
+    folder: &Path,
+    job: JobId,
+    number: JobId,
+    name: &str,
+) -> Result<Attachment, NoFile> {
+    let log = LogReader::open(folder, number).map_err(no_log)?;
     if log.is_empty() {
         return Err(NoFile::Ever("It printed nothing.".to_owned()));
     }
-    write_out(folder, &log, id, name)
+    write_out(logs, &log, job, name)
 }
 
 fn no_log(error: io::Error) -> NoFile {
@@ -250,6 +265,10 @@ mod tests {
             assert!(Key::read(bad).is_none(), "{bad}");
         }
         assert!(matches!(Key::read("log:7"), Some(Key::Log(JobId(7)))));
+        assert!(matches!(
+            Key::read("step:7:0"),
+            Some(Key::Step(JobId(7), 0))
+        ));
         assert!(matches!(Key::read("out:7:2"), Some(Key::Left(JobId(7), 2))));
     }
 }

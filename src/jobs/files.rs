@@ -115,6 +115,20 @@ impl Folder {
         self.root.join("in")
     }
 
+    /// Where work is done that outlives a start of the bot.
+    #[must_use]
+    pub fn work(&self) -> PathBuf {
+        self.root.join("run")
+    }
+
+    /// Makes what is missing of the folder, for this user alone; what an earlier start left stays.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn prepare_again(&self) -> io::Result<()> {
+        private_folder(&self.out())
+    }
+
     /// Makes the folder anew, for this user alone: nothing of an earlier start is in it.
     ///
     /// # Errors

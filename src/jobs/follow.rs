@@ -133,11 +133,17 @@ async fn compose(jobs: &Jobs, active: &Active) -> store::Result<Outgoing> {
             (Some(output), OutputMode::Card | OutputMode::Silent) => output.end().await.text,
             (Some(_) | None, _) => String::new(),
         };
-        return Ok(card::open(&subject, &phase, &tail));
+        let board = active.output().and_then(|output| output.board());
+        return Ok(card::open(&subject, &phase, &tail, board.as_ref()));
     }
     let mut db = jobs.inner.store.read().await?;
     let ahead = store::jobs::ahead(&mut db, active.id, &active.new.lane).await?;
-    Ok(card::open(&subject, &card::Phase::Queued { ahead }, ""))
+    Ok(card::open(
+        &subject,
+        &card::Phase::Queued { ahead },
+        "",
+        None,
+    ))
 }
 
 /// A running card counts whole seconds: tenths would be stale before they are read.

@@ -8,7 +8,7 @@ use crate::base::ids::JobId;
 use crate::base::job::OutputMode;
 use crate::base::text;
 use crate::delivery::Outgoing;
-use crate::delivery::card::{Printed, Seen};
+use crate::delivery::card::{Board, Printed, Seen};
 use crate::delivery::render::{Size, render};
 use crate::store::jobs::NewRow;
 use sha2::{Digest, Sha256};
@@ -121,6 +121,8 @@ pub struct End {
     pub lines: u64,
     /// Of all that was printed, a hash; of runs of schedules only.
     pub hash: Option<String>,
+    /// What the card shows beside it.
+    pub board: Option<Board>,
 }
 
 /// Of a job that printed nothing.
@@ -132,6 +134,7 @@ impl Default for End {
             bytes: 0,
             lines: 0,
             hash: None,
+            board: None,
         }
     }
 }
@@ -151,9 +154,13 @@ impl End {
             whole: self.whole,
             bytes: self.bytes,
             lines: self.lines,
+            board: self.board.as_ref(),
         }
     }
 }
+
+/// Says what the card of a job shows beside its output.
+pub type Face = Arc<dyn Fn() -> Board + Send + Sync>;
 
 /// Takes what a job prints: masks it, writes the log, keeps the end for the card and the news for a stream.
 pub struct Output {
@@ -161,6 +168,7 @@ pub struct Output {
     changed: Notify,
     size: Size,
     doing: Mutex<Option<String>>,
+    board: Mutex<Option<Face>>,
 }
 
 struct State {
@@ -188,7 +196,21 @@ impl Output {
             size: reading.size,
             changed: Notify::new(),
             doing: Mutex::default(),
+            board: Mutex::default(),
         }
+    }
+
+    /// Says what the card shows between its first line and the output; asked each time, since times pass.
+    pub fn show(&self, face: Face) {
+        *locked(&self.board) = Some(face);
+        self.changed.notify_one();
+    }
+
+    /// What the card shows between its first line and the output.
+    #[must_use]
+    pub fn board(&self) -> Option<Board> {
+        let face = locked(&self.board).clone();
+        face.map(|face| face())
     }
 
     /// Says what is being done before the work itself, in a few words for the card.
@@ -248,6 +270,7 @@ impl Output {
             bytes: total,
             lines,
             hash,
+            board: self.board(),
         }
     }
 

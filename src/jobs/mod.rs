@@ -175,6 +175,8 @@ struct Inner {
     pushed: Mutex<HashMap<JobId, Instant>>,
     closing: CancellationToken,
     followers: TaskTracker,
+    /// Runs that take no worker.
+    beside: TaskTracker,
 }
 
 impl Jobs {
@@ -202,6 +204,7 @@ impl Jobs {
                 pushed: Mutex::default(),
                 closing: CancellationToken::new(),
                 followers: TaskTracker::new(),
+                beside: TaskTracker::new(),
             }),
         }
     }
@@ -243,11 +246,35 @@ impl Jobs {
             Added::New(id) => id,
         };
         tracing::info!(job = %id, title = row.title, asker = %row.asker, "submitted");
+        if job.on_busy == OnBusy::Replace {
+            self.make_way(grant, id, &row).await;
+        }
         let active = Arc::new(Active::new(id, row));
         active.shown.lock().await.seen.card = origin.card.is_some();
         self.open(&active);
         self.push(id).await;
         Ok(Submitted::New(id))
+    }
+
+    /// Stops what runs or waits in the lane before a job that replaces it.
+    async fn make_way(&self, grant: &Grant, id: JobId, row: &NewRow) {
+        let before = async {
+            let mut db = self.inner.store.read().await?;
+            store::jobs::before_in_lane(&mut db, &row.lane, id).await
+        };
+        let by = format!("{} (replaced by #{id})", row.asker_name);
+        match before.await {
+            Ok(before) => {
+                for other in before {
+                    if let Err(error) = self.try_cancel(grant, other, &by).await {
+                        tracing::error!(job = %other, %error, "a job that is replaced cannot be stopped; the other waits for it");
+                    }
+                }
+            }
+            Err(error) => {
+                tracing::error!(job = %id, %error, "what a job replaces cannot be looked up; it waits for it");
+            }
+        }
     }
 
     /// Writes what a submission is: the job, the decision that allowed it, the update as handled, the card's message.
@@ -309,8 +336,18 @@ impl Jobs {
             false => store::jobs::find(&mut tx, id).await?.unwrap_or(job),
         };
         let presence = self.inner.store.presence();
+        let resumes =
+            !job.state.is_final() && !dequeued && job.new.after_crash == AfterCrash::Resume;
+        if resumes {
+            // It has an end of its own to come to, over a crash too: the wish must outlive this process.
+            store::jobs::wish_cancel(&mut tx, id, by).await?;
+            if job.state == JobState::Queued {
+                self.inner.store.commit(tx).await?;
+                return Ok(Cancelled::Stopping);
+            }
+        }
         if job.state == JobState::Running && presence.is_elsewhere(job.claimed_by.as_deref()) {
-            let noted = store::jobs::wish_cancel(&mut tx, id, by).await?;
+            let noted = resumes || store::jobs::wish_cancel(&mut tx, id, by).await?;
             let now = store::jobs::find(&mut tx, id).await?.unwrap_or(job);
             self.inner.store.commit(tx).await?;
             return Ok(match noted {

@@ -88,8 +88,15 @@ impl Jobs {
             join_all(leftovers.collect::<Vec<_>>()).await;
         }
         for job in running {
-            let may_repeat = cause.has_ended && job.cancel_by.is_none() && job.starts < MAX_STARTS;
-            if job.new.after_crash == AfterCrash::Retry && may_repeat {
+            let may_repeat = match job.new.after_crash {
+                AfterCrash::Report => false,
+                AfterCrash::Retry => {
+                    cause.has_ended && job.cancel_by.is_none() && job.starts < MAX_STARTS
+                }
+                // What was interrupted in it is its kind's to judge.
+                AfterCrash::Resume => true,
+            };
+            if may_repeat {
                 if self.requeue(&job).await? {
                     done.again += 1;
                     continue;
@@ -182,6 +189,7 @@ fn read_end(folder: &Path, id: JobId) -> live::End {
             bytes: log.len() + log.dropped(),
             lines: 0,
             hash: None,
+            board: None,
         },
         Err(_) => live::End::default(),
     }

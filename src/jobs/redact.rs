@@ -1,10 +1,9 @@
 //! Secrets masked in what programs print, also when a read cuts one in two.
 
+use crate::base::secret::MASK;
 use aho_corasick::{AhoCorasick, Input, MatchKind};
 use std::borrow::Cow;
 
-/// What stands in the place of a secret.
-pub const MASK: &str = "•••";
 /// The shortest text that is taken for a secret, in bytes; shorter ones would mask ordinary words.
 pub const MIN_SECRET_BYTES: usize = 4;
 /// The shortest line of a secret of several lines that is masked on its own, in bytes.

@@ -21,9 +21,13 @@ impl Jobs {
 
     /// Makes the folder of a job that starts. A script finds a folder that could not be made missing, and fails with
     /// the disk's own words, if it needs it.
-    pub(super) async fn prepare_folder(&self, folder: &Folder) {
+    pub(super) async fn prepare_folder(&self, folder: &Folder, resumes: bool) {
         let made = folder.clone();
-        if let Err(error) = beside(move || made.prepare()).await {
+        let make = move || match resumes {
+            true => made.prepare_again(),
+            false => made.prepare(),
+        };
+        if let Err(error) = beside(make).await {
             tracing::error!(%error, "the folder for a job's files cannot be made");
         }
     }

@@ -73,7 +73,13 @@ impl Jobs {
         match claim {
             Ok(Claim::Won(job)) => {
                 let span = tracing::info_span!("job", %id, request = job.new.request_id);
-                self.run_claimed(Arc::new(*job), cut).instrument(span).await;
+                if self.inner.registry.takes_worker(&job.new.kind) {
+                    self.run_claimed(Arc::new(*job), cut).instrument(span).await;
+                } else {
+                    let jobs = self.clone();
+                    let run = async move { jobs.run_claimed(Arc::new(*job), cut).await };
+                    self.inner.beside.spawn(run.instrument(span));
+                }
             }
             Ok(Claim::Busy | Claim::Gone) => {}
             Err(error) => {
@@ -106,7 +112,8 @@ impl Jobs {
         let log_dir = &self.inner.settings.log_dir;
         let files = self.folder(&job);
         // The folder is made by another thread while this one opens the log.
-        let ((), output) = tokio::join!(self.prepare_folder(&files), async {
+        let resumes = job.new.after_crash == AfterCrash::Resume && job.starts > 1;
+        let ((), output) = tokio::join!(self.prepare_folder(&files, resumes), async {
             active.open_output(log_dir, self.limits().max_log, &reading)
         });
         let cx = ActionCx {
@@ -115,6 +122,9 @@ impl Jobs {
             output: Arc::clone(&output),
             stop: active.stop.clone(),
             marker: self.marker(&job),
+            log_dir: log_dir.clone(),
+            max_log: self.limits().max_log,
+            active: Arc::clone(&active),
         };
         tracing::info!(title = job.new.title, start = job.starts, "started");
         let run = AssertUnwindSafe(self.inner.registry.run(cx)).catch_unwind();
@@ -149,7 +159,11 @@ impl Jobs {
             | Ending::Cancelled(_)
             | Ending::TimedOut(_) => false,
         };
-        let again = cut_short && job.new.after_crash == AfterCrash::Retry;
+        let again = match job.new.after_crash {
+            AfterCrash::Report => false,
+            AfterCrash::Retry => cut_short,
+            AfterCrash::Resume => matches!(ending, Ending::Stopped | Ending::Lost),
+        };
         // Taken for dead, this instance has nothing to collect: the folder is a later start's.
         let is_over_here = !again && self.is_still_ours(&job).await;
         let results = match is_over_here {

@@ -280,6 +280,7 @@ fn schedule_of(config: &Config, row: &Row) -> Option<Schedule> {
         name: row.name.clone(),
         script: Name::new(row.script.clone()).ok()?,
         when: When::parse(&spec.when).ok()?,
+        after_end: false,
         zone: Zone::parse(&spec.zone).ok()?,
         jitter: Duration::ZERO,
         missed: Missed::default(),

@@ -294,13 +294,14 @@ pub async fn end(
     Ok(ended.rows_affected() == 1)
 }
 
-/// Cancels a job that is still queued. `false` when it is not.
+/// Cancels a job that is still queued. `false` when it is not, and when it began before: it has to come to its end by itself.
 ///
 /// # Errors
 /// When the database refuses.
 pub async fn cancel_queued(db: &mut Connection, id: JobId, by: &str, at: Millis) -> Result<bool> {
     let ended = sqlx::query(
-        "UPDATE jobs SET state = 'cancelled', ended_by = $2, finished_at = $3 WHERE id = $1 AND state = 'queued'",
+        "UPDATE jobs SET state = 'cancelled', ended_by = $2, finished_at = $3
+         WHERE id = $1 AND state = 'queued' AND (after_crash <> 'resume' OR starts = 0)",
     )
     .bind(id.0)
     .bind(by)
@@ -310,14 +311,15 @@ pub async fn cancel_queued(db: &mut Connection, id: JobId, by: &str, at: Millis)
     Ok(ended.rows_affected() == 1)
 }
 
-/// Puts a running job back into the queue, by the crash rule, if this start of it runs and nobody asked that it be stopped.
+/// Puts a running job back into the queue, by the crash rule, if this start of it runs and nobody asked that it be stopped;
+/// one that resumes has to come to its end by itself, and is put back all the same.
 ///
 /// # Errors
 /// When the database refuses.
 pub async fn requeue(db: &mut Connection, id: JobId, start: u32) -> Result<bool> {
     let moved = sqlx::query(
         "UPDATE jobs SET state = 'queued', started_at = NULL, claimed_by = NULL
-         WHERE id = $1 AND state = 'running' AND starts = $2 AND cancel_by IS NULL",
+         WHERE id = $1 AND state = 'running' AND starts = $2 AND (cancel_by IS NULL OR after_crash = 'resume')",
     )
     .bind(id.0)
     .bind(i64::from(start))
@@ -326,13 +328,15 @@ pub async fn requeue(db: &mut Connection, id: JobId, start: u32) -> Result<bool>
     Ok(moved.rows_affected() == 1)
 }
 
-/// Notes that a job is to be stopped by the instance that runs it. `false` when that was noted before.
+/// Notes that a job is to be stopped by the instance that runs it, or, of one that resumes, by the one that will. `false`
+/// when that was noted before.
 ///
 /// # Errors
 /// When the database refuses.
 pub async fn wish_cancel(db: &mut Connection, id: JobId, by: &str) -> Result<bool> {
     let noted = sqlx::query(
-        "UPDATE jobs SET cancel_by = $2 WHERE id = $1 AND state = 'running' AND cancel_by IS NULL",
+        "UPDATE jobs SET cancel_by = $2 WHERE id = $1 AND cancel_by IS NULL
+         AND (state = 'running' OR (state = 'queued' AND after_crash = 'resume' AND starts > 0))",
     )
     .bind(id.0)
     .bind(by)
@@ -464,6 +468,21 @@ pub async fn busy_with(db: &mut Connection, lane: &str, limit: u32) -> Result<Op
         Some(first) if rows.len() >= limit as usize => Some(JobId(first.get(0))),
         _ => None,
     })
+}
+
+/// The open jobs of a lane before this one, oldest first.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn before_in_lane(db: &mut Connection, lane: &str, id: JobId) -> Result<Vec<JobId>> {
+    let rows = sqlx::query(
+        "SELECT id FROM jobs WHERE state IN ('queued', 'running') AND lane = $1 AND id < $2 ORDER BY id",
+    )
+    .bind(lane)
+    .bind(id.0)
+    .fetch_all(db)
+    .await?;
+    Ok(rows.iter().map(|row| JobId(row.get(0))).collect())
 }
 
 /// The newest repetition of a job.

@@ -29,6 +29,7 @@ pub mod schedules;
 pub mod silences;
 pub mod subscriptions;
 pub mod waiting;
+pub mod workflows;
 
 pub use inspect::{Inspection, inspect};
 

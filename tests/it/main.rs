@@ -44,3 +44,4 @@ mod spine;
 mod store;
 mod trouble;
 mod watching;
+mod workflows;

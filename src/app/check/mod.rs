@@ -97,10 +97,16 @@ pub(super) fn run(args: Args, env: &Env) -> Result<Outcome> {
 
 fn checked(args: &Args, loaded: &Loaded) -> Result<Outcome> {
     let config = &loaded.config;
-    let scripts = match config.scripts.len() {
+    let workflows = config.workflows().count();
+    let mut scripts = match config.scripts.len() - workflows {
         1 => "1 script, there and executable".to_owned(),
         many => format!("{many} scripts, all there and executable"),
     };
+    match workflows {
+        0 => {}
+        1 => scripts.push_str(" · 1 workflow"),
+        many => scripts.push_str(&format!(" · {many} workflows")),
+    }
     let words = format!("{} · {scripts}", loaded.file.display());
     let mut parts = vec![Part::ok("configuration", words)];
     if args.json {

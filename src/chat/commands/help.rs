@@ -91,10 +91,14 @@ fn of_script(request: &Request, name: &str) -> Option<Reply> {
         Some(words) => format!("\n{}", escape(words)),
         None => String::new(),
     };
+    let what = match script.steps {
+        None => "script",
+        Some(_) => "workflow",
+    };
     Some(Reply::html(format!(
-        "{} is a script: /run {}{does}",
+        "{} is a {what}: {}{does}",
         escape(script.name.as_str()),
-        escape(&script.usage())
+        escape(&script.command())
     )))
 }
 

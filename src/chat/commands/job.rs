@@ -11,10 +11,12 @@ use crate::base::time::Millis;
 use crate::chat::keyboards::Press;
 use crate::chat::reply::Reply;
 use crate::chat::request::Request;
+use crate::chat::workflows;
 use crate::delivery::card;
 use crate::store;
 use crate::store::history::Standing;
 use crate::store::jobs::Job;
+use crate::workflows::look;
 
 /// What the help says.
 pub const ABOUT: About = About {
@@ -61,6 +63,10 @@ pub async fn show(request: &Request, id: JobId) -> Result<Reply> {
     }
     if let (JobState::Failed, Some(reason)) = (job.state, &job.reason) {
         html.push_str(&format!("\n{}", escape(reason)));
+    }
+    if let Some(args) = look::args(&job) {
+        let rows = workflows::rows(request, id).await?;
+        html.push_str(&format!("\n{}", look::board(&job, &args, &rows, now).html));
     }
     if let Some(told) = outbox::told(request, id).await? {
         html.push_str(&format!("\n{told}"));

@@ -34,6 +34,7 @@ pub mod unfreeze;
 pub mod unsubscribe;
 pub mod users;
 pub mod whoami;
+pub mod workflow;
 
 use super::reply::Reply;
 use super::request::Request;
@@ -108,6 +109,8 @@ pub enum Command {
     Run,
     /// Runs a script and streams what it prints.
     Stream,
+    /// Looks at workflows, and runs them.
+    Workflow,
     /// Shows the server's state.
     Status,
     /// Shows the busiest processes.
@@ -176,9 +179,10 @@ pub enum Command {
 
 impl Command {
     /// All commands, in the order of the help.
-    pub const ALL: [Command; 34] = [
+    pub const ALL: [Command; 35] = [
         Command::Run,
         Command::Stream,
+        Command::Workflow,
         Command::Status,
         Command::Top,
         Command::Alerts,
@@ -219,6 +223,7 @@ impl Command {
         match self {
             Command::Run => &run::ABOUT,
             Command::Stream => &stream::ABOUT,
+            Command::Workflow => &workflow::ABOUT,
             Command::Status => &status::ABOUT,
             Command::Top => &top::ABOUT,
             Command::Alerts => &alerts::ABOUT,
@@ -260,6 +265,7 @@ impl Command {
         match self {
             Command::Run
             | Command::Stream
+            | Command::Workflow
             | Command::Jobs
             | Command::Job
             | Command::Cancel
@@ -301,6 +307,7 @@ impl Command {
         match self {
             Command::Run => run::handle(request, rest).await,
             Command::Stream => stream::handle(request, rest).await,
+            Command::Workflow => workflow::handle(request, rest).await,
             Command::Status => status::handle(request, rest).await,
             Command::Top => top::handle(request, rest).await,
             Command::Alerts => alerts::handle(request, rest).await,

@@ -8,11 +8,14 @@ use crate::base::error::{Error, Result};
 use crate::base::ids::JobId;
 use crate::base::role::Role;
 use crate::base::time::Millis;
+use crate::base::upload::Uploads;
 use crate::chat::reply::Reply;
 use crate::chat::request::Request;
 use crate::jobs::Origin;
 use crate::store;
 use crate::store::history::Standing;
+use crate::store::jobs::Job;
+use crate::workflows::{look, undo};
 use std::time::Duration;
 
 /// What the help says.
@@ -51,6 +54,43 @@ pub async fn again(request: &Request, id: JobId) -> Result<Reply> {
     if !job.state.is_final() {
         return Err(Error::refused(format!("#{id} has not ended yet.")));
     }
+    refuse_twice(request, id).await?;
+    let (script, given, files) = what(&job)?;
+    let wanted = run::Wanted {
+        files,
+        given,
+        output: Some(job.new.output),
+        retry_of: Some(id),
+        ..run::Wanted::new(script)
+    };
+    let origin = Origin {
+        reply_to: request.message,
+        ..request.origin()
+    };
+    run::begin(request, wanted, origin).await
+}
+
+/// What a job ran: the script or workflow, what was given, and the files.
+fn what(job: &Job) -> Result<(String, Vec<String>, Uploads)> {
+    if let Some(of) = job.new.source.strip_prefix(undo::SOURCE) {
+        return Err(Error::refused(format!(
+            "#{} took back #{of}. That is done once.",
+            job.id
+        )));
+    }
+    if let Some(run) = look::args(job) {
+        return Ok((run.flow.name.clone(), run.given, Uploads::new()));
+    }
+    let run: script::Run = serde_json::from_str(&job.new.payload).map_err(anyhow::Error::new)?;
+    let files = run.uploads();
+    Ok((run.script, run.given, files))
+}
+
+/// Refuses what runs again already, or was just pressed by somebody else.
+///
+/// # Errors
+/// The refusal in words, or a failure of ours.
+pub async fn refuse_twice(request: &Request, id: JobId) -> Result<()> {
     let latest = {
         let mut db = request.services.store.read().await?;
         store::jobs::latest_retry(&mut db, id).await?
@@ -65,18 +105,5 @@ pub async fn again(request: &Request, id: JobId) -> Result<Reply> {
             )));
         }
     }
-    let old: script::Run = serde_json::from_str(&job.new.payload).map_err(anyhow::Error::new)?;
-    let wanted = run::Wanted {
-        files: old.uploads(),
-        attached: None,
-        script: old.script,
-        given: old.given,
-        output: Some(job.new.output),
-        retry_of: Some(id),
-    };
-    let origin = Origin {
-        reply_to: request.message,
-        ..request.origin()
-    };
-    run::begin(request, wanted, origin).await
+    Ok(())
 }

@@ -9,6 +9,7 @@ use crate::base::job::OutputMode;
 use crate::base::role::Role;
 use crate::base::text::{self, escape, utf16_len};
 use crate::base::upload::{Attached, Uploads};
+use crate::base::workflow::{RUN, RunArgs};
 use crate::base::{suggest, words};
 use crate::chat::dialog;
 use crate::chat::files;
@@ -16,8 +17,11 @@ use crate::chat::keyboards::{PAGE, Press, in_pairs};
 use crate::chat::offers::{self, Offer, RunOffer};
 use crate::chat::reply::Reply;
 use crate::chat::request::Request;
+use crate::chat::workflows;
 use crate::config::{Config, Script};
 use crate::jobs::{NewJob, Origin, Submitted};
+use crate::workflows::look;
+use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
 /// What the help says.
@@ -81,6 +85,8 @@ pub struct Wanted {
     pub files: Uploads,
     /// A file that came along, for the first argument that is one and has no value yet.
     pub attached: Option<Attached>,
+    /// Of a workflow, the failed run that it goes on with.
+    pub from: Option<JobId>,
 }
 
 impl Wanted {
@@ -94,6 +100,7 @@ impl Wanted {
             retry_of: None,
             files: Uploads::new(),
             attached: None,
+            from: None,
         }
     }
 
@@ -190,9 +197,9 @@ async fn decide(
         wanted.retry_of,
     )?;
     if !asks_first {
-        return submit(request, &grant, job, origin).await;
+        return submit(request, &grant, job, origin, wanted.from).await;
     }
-    let argv = argv(&job)?;
+    let argv = deed(&job)?;
     let offer = RunOffer {
         script: script.name.to_string(),
         given: wanted.given,
@@ -200,9 +207,10 @@ async fn decide(
         files: uploads,
         output: wanted.output,
         retry_of: wanted.retry_of,
+        from: wanted.from,
         reply_to: origin.reply_to,
     };
-    let shown = masked_words(request, script, &argv);
+    let shown = shown(request, script, &job)?;
     let intent = offers::keep(request, &Offer::Run(offer), offers::CONFIRM_WITHIN).await?;
     if utf16_len(&shown) > ARGV_UNITS {
         return Err(Error::refused(
@@ -233,6 +241,7 @@ pub async fn confirmed(request: &Request, offer: RunOffer) -> Result<Reply> {
         retry_of: offer.retry_of,
         files: offer.files,
         attached: None,
+        from: offer.from,
     };
     let (script, grant) = permit(request, &config, &wanted, "script.run").await?;
     let scripts = &request.services.scripts;
@@ -244,7 +253,7 @@ pub async fn confirmed(request: &Request, offer: RunOffer) -> Result<Reply> {
         wanted.output,
         wanted.retry_of,
     )?;
-    if argv(&job)? != offer.argv {
+    if deed(&job)? != offer.argv {
         return Err(Error::refused(format!(
             "The configuration of {} has changed since you asked. Send /run again to see what it does now.",
             script.name
@@ -255,7 +264,7 @@ pub async fn confirmed(request: &Request, offer: RunOffer) -> Result<Reply> {
         card: request.pressed(),
         ..request.origin()
     };
-    submit(request, &grant, job, origin).await
+    submit(request, &grant, job, origin, wanted.from).await
 }
 
 /// Starts a script by its button, with its arguments at their defaults.
@@ -284,7 +293,7 @@ pub async fn list(request: &Request, page: usize, output: Option<OutputMode>) ->
     let config = request.services.live.current();
     let mine: Vec<&Script> = mine(request, &config).collect();
     if mine.is_empty() {
-        let why = match config.scripts.is_empty() {
+        let why = match config.scripts.values().all(|script| script.steps.is_some()) {
             true => "No scripts are configured yet. Add some under scripts: in the configuration.",
             false => {
                 "No script is open to your role here; you may look at /jobs. An owner can change that."
@@ -366,9 +375,11 @@ async fn permit<'a>(
     Ok((script, grant))
 }
 
-/// The scripts that the caller may run here.
+/// The scripts that the caller may run here; workflows have a list of their own.
 fn mine<'a>(request: &Request, config: &'a Config) -> impl Iterator<Item = &'a Script> {
-    let may = |script: &&Script| request.may_run(script.name.as_str(), script.role);
+    let may = |script: &&Script| {
+        script.steps.is_none() && request.may_run(script.name.as_str(), script.role)
+    };
     config.scripts.values().filter(may)
 }
 
@@ -386,9 +397,22 @@ fn unknown(request: &Request, config: &Config, name: &str) -> Error {
     })
 }
 
-async fn submit(request: &Request, grant: &Grant, job: NewJob, origin: Origin) -> Result<Reply> {
+async fn submit(
+    request: &Request,
+    grant: &Grant,
+    job: NewJob,
+    origin: Origin,
+    from: Option<JobId>,
+) -> Result<Reply> {
     let jobs = &request.services.jobs;
-    Ok(match jobs.submit(grant, job, origin).await? {
+    let submitted = match from {
+        None => jobs.submit(grant, job, origin).await?,
+        Some(earlier) => {
+            let beside = workflows::retry::beside(request, &job, earlier).await?;
+            jobs.submit_with(grant, job, origin, beside).await?
+        }
+    };
+    Ok(match submitted {
         Submitted::New(id) => Reply::follow(id),
         Submitted::Before(id) => Reply {
             toast: Some(format!("Started already, as #{id}.")),
@@ -399,11 +423,10 @@ async fn submit(request: &Request, grant: &Grant, job: NewJob, origin: Origin) -
 }
 
 /// Checks the values that programs list, if the asker has not too much looked up already.
-pub(super) async fn check_choices(
-    request: &Request,
-    script: &Script,
-    given: &[String],
-) -> Result<()> {
+///
+/// # Errors
+/// Refused with which value is not among them.
+pub async fn check_choices(request: &Request, script: &Script, given: &[String]) -> Result<()> {
     let scripts = &request.services.scripts;
     let looks = script.args.iter().any(|arg| arg.choices_from.is_some());
     let _look = looks
@@ -412,9 +435,32 @@ pub(super) async fn check_choices(
     scripts.check_choices(script, given).await
 }
 
-pub(super) fn argv(job: &NewJob) -> Result<Vec<String>> {
+/// What is executed, to tell one deed from another: the argv, or what stands for all of a workflow's definition and
+/// parameters.
+pub(super) fn deed(job: &NewJob) -> Result<Vec<String>> {
+    if job.kind == RUN {
+        let print = Sha256::digest(job.payload.as_bytes());
+        return Ok(vec![
+            print.iter().map(|byte| format!("{byte:02x}")).collect(),
+        ]);
+    }
     let run: script::Run = serde_json::from_str(&job.payload).map_err(anyhow::Error::new)?;
     Ok(run.argv)
+}
+
+/// What is executed, for the eye: the argv on a line, or a line for each step of a workflow; masked.
+pub(super) fn shown(request: &Request, script: &Script, job: &NewJob) -> Result<String> {
+    if job.kind != RUN {
+        return Ok(masked_words(request, script, &deed(job)?));
+    }
+    let args: RunArgs = serde_json::from_str(&job.payload).map_err(anyhow::Error::new)?;
+    let lines = args.flow.outline(&look::given(&args));
+    let scripts = &request.services.scripts;
+    let lines: Vec<_> = lines
+        .iter()
+        .map(|line| scripts.mask(script, line))
+        .collect();
+    Ok(lines.join("\n"))
 }
 
 fn describe(script: &Script) -> String {
@@ -426,7 +472,8 @@ fn describe(script: &Script) -> String {
 }
 
 /// Elements as one line, each masked before it is quoted, since quoting would cut a secret in two.
-pub(super) fn masked_words(request: &Request, script: &Script, argv: &[String]) -> String {
+#[must_use]
+pub fn masked_words(request: &Request, script: &Script, argv: &[String]) -> String {
     let scripts = &request.services.scripts;
     let masked: Vec<_> = argv
         .iter()

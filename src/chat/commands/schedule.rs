@@ -18,6 +18,7 @@ use crate::chat::offers::{self, CONFIRM_WITHIN, Offer, ScheduleOffer};
 use crate::chat::reply::Reply;
 use crate::chat::request::Request;
 use crate::config::Script;
+use crate::jobs::NewJob;
 use crate::schedules::New;
 
 /// What the help says.
@@ -88,8 +89,8 @@ async fn ask(request: &Request, name: &str, typed: &[String]) -> Result<Reply> {
     permit(request, script, &given, "schedule.ask").await?;
     refuse_gaps(script, &when, zone, &given)?;
     freeze::refuse(request).await?;
-    let argv = argv(request, script, &given).await?;
-    let shown = run::masked_words(request, script, &argv);
+    let job = made(request, script, &given).await?;
+    let (argv, shown) = (run::deed(&job)?, run::shown(request, script, &job)?);
     if text::utf16_len(&shown) > ARGV_UNITS {
         return Err(Error::refused(
             "The arguments are too long to be shown whole, and what is not shown is not confirmed. Shorten them.",
@@ -126,7 +127,7 @@ pub async fn confirmed(request: &Request, offer: ScheduleOffer, intent: &str) ->
     let config = request.services.live.current();
     let script = known(request, &config, &offer.script)?;
     let grant = permit(request, script, &offer.given, "schedule.add").await?;
-    if argv(request, script, &offer.given).await? != offer.argv {
+    if run::deed(&made(request, script, &offer.given).await?)? != offer.argv {
         return Err(Error::refused(format!(
             "The configuration of {} has changed since you asked. Send /schedule again to see what it does now.",
             script.name
@@ -223,11 +224,11 @@ async fn permit(
         .await
 }
 
-/// What would be executed, its arguments checked.
-async fn argv(request: &Request, script: &Script, given: &[String]) -> Result<Vec<String>> {
+/// The job that it would be, its arguments checked.
+async fn made(request: &Request, script: &Script, given: &[String]) -> Result<NewJob> {
     run::check_choices(request, script, given).await?;
     let scripts = &request.services.scripts;
-    run::argv(&scripts.job(script, given, &Uploads::new(), None, None)?)
+    scripts.job(script, given, &Uploads::new(), None, None)
 }
 
 /// When, by which clock, and with what: `every 30m a b`, `06:30 in Europe/Berlin a b`, `*/5 * * * * a b`; a cron

@@ -69,6 +69,7 @@ pub(super) async fn launch(request: &Request, script: &Script, open: &Open) -> R
         retry_of: open.state.retry_of,
         files: open.state.files.clone(),
         attached: None,
+        from: None,
     };
     let origin = Origin {
         // Whatever is pressed how often: one dialog makes one job.

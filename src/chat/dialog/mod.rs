@@ -131,9 +131,14 @@ pub async fn pressed(request: &Request, id: i64, step: i64, tap: Tap) -> Result<
         }
         Phase::Done => return Err(Error::refused("This was answered already.")),
         Phase::Cancelled | Phase::Replaced | Phase::Expired | Phase::Outdated => {
+            let config = request.services.live.current();
+            let name = &open.state.script;
+            let command = match config.workflows().any(|one| one.name.as_str() == name) {
+                true => "/workflow run",
+                false => "/run",
+            };
             return Err(Error::refused(format!(
-                "This is over. Send /run {} to begin again.",
-                open.state.script
+                "This is over. Send {command} {name} to begin again."
             )));
         }
     }

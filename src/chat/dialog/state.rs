@@ -117,7 +117,7 @@ impl State {
 /// Tells one declaration of a script from another.
 pub(super) fn form_of(script: &Script) -> String {
     let mut hasher = DefaultHasher::new();
-    format!("{:?}{:?}", script.run, script.args).hash(&mut hasher);
+    format!("{:?}{:?}{:?}", script.run, script.args, script.steps).hash(&mut hasher);
     format!("{:016x}", hasher.finish())
 }
 

@@ -561,7 +561,7 @@ proptest! {
     #[test]
     fn no_yaml_like_text_makes_the_loader_panic(
         lines in proptest::collection::vec(
-            "( {0,6})(telegram|access|users|jobs|workers|scripts|a|run|args|name|id|monitored_devices|<<|- |# )?(: )?(\\{|\\}|\\[|\\]|'|\"|&a |\\*a|null|-?[0-9]{1,4}|[0-9]m|\\./run\\.sh|\\{x\\}|!t|.{0,6})?",
+            "( {0,6})(telegram|access|users|jobs|workers|scripts|a|run|args|name|id|monitored_devices|workflows|steps|always|needs|git|url|hold|capture|when|retry|workflow|params|<<|- |# )?(: )?(\\{|\\}|\\[|\\]|'|\"|&a |\\*a|null|-?[0-9]{1,4}|[0-9]m|\\./run\\.sh|\\{x\\}|!t|.{0,6})?",
             0..14,
         )
     ) {

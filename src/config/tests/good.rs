@@ -277,7 +277,7 @@ fn the_hash_follows_the_content() {
     assert_eq!(home.good("jobs: {workers: 2}").hash, first);
     assert_ne!(home.good("jobs: {workers: 3}").hash, first);
     assert_eq!(
-        super::super::content_hash(&home.path().join("c.yaml")),
+        super::super::content_hash(&home.path().join("c.yaml"), &Env::default()),
         Ok(home.good("jobs: {workers: 3}").hash)
     );
 }

@@ -7,6 +7,7 @@ mod faults;
 mod good;
 mod kinds;
 mod token;
+mod workflows;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -6,6 +6,8 @@ use super::super::retry::{self, Decision, Tried};
 use super::super::send::Manner;
 use super::super::{Answer, Outbox, locked};
 use super::{Lane, STORE_PAUSE, Secret, Step, call, hold, take_turn};
+use crate::base::ids::MessageId;
+use crate::base::time::Millis;
 use crate::store;
 use teloxide::RequestError;
 
@@ -24,9 +26,11 @@ pub(super) async fn send_answer(outbox: &Outbox, lane: &Lane) -> store::Result<S
     };
     let message = &answer.message;
     let target = message.edits.filter(|_| !known.anew);
-    let failed = call(outbox, lane, message, target, Manner::default()).await;
-    let failed = failed.err();
-    if let Some(error) = failed {
+    let sent = call(outbox, lane, message, target, Manner::default()).await;
+    if let (Ok(sent), Some(slot)) = (&sent, &message.slot) {
+        note_slot(outbox, lane, slot, sent.message).await;
+    }
+    if let Err(error) = sent {
         match answer.instead.is_some() {
             true => return wait_or_give_up(outbox, lane, answer, known, &error).await,
             false => {
@@ -40,6 +44,18 @@ pub(super) async fn send_answer(outbox: &Outbox, lane: &Lane) -> store::Result<S
     }
     (answer.afterwards)().await;
     Ok(Step::Sent)
+}
+
+/// Writes which message the slot is, so that it can be changed or removed later. What cannot be written is left as it is.
+async fn note_slot(outbox: &Outbox, lane: &Lane, slot: &str, message: MessageId) {
+    let noted = async {
+        let mut tx = outbox.inner.store.begin().await?;
+        store::outbox::put_slot(&mut tx, slot, lane.chat, message, Millis::now()).await?;
+        outbox.inner.store.commit(tx).await
+    };
+    if let Err(error) = noted.await {
+        tracing::warn!(slot, %error, "it cannot be written which message this is");
+    }
 }
 
 /// Whatever went wrong is the business of rows: they retry, in order, over restarts.

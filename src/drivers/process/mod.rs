@@ -55,7 +55,7 @@ pub struct Spec {
     /// Whether output goes to a pseudo-terminal instead of a pipe. There, a script without a `#!` line is run by the C
     /// library through `/bin/sh`, its arguments verbatim; elsewhere it is refused.
     pub tty: bool,
-    /// Marks the processes of this run; a text that no other run ever has.
+    /// Marks the processes of this run; a text that no other run ever has. Those of `a/1` are also found by `a`.
     pub marker: String,
     /// After this time the program is stopped.
     pub timeout: Duration,
@@ -443,11 +443,12 @@ fn living(group: Option<Group>, marker: &str) -> Vec<i32> {
 }
 
 fn carries(id: i32, marked: &str) -> bool {
-    fs::read(format!("/proc/{id}/environ")).is_ok_and(|environment| {
-        environment
-            .split(|byte| *byte == 0)
-            .any(|variable| variable == marked.as_bytes())
-    })
+    let is_it = |variable: &[u8]| match variable.strip_prefix(marked.as_bytes()) {
+        Some(rest) => rest.is_empty() || rest.starts_with(b"/"),
+        None => false,
+    };
+    fs::read(format!("/proc/{id}/environ"))
+        .is_ok_and(|environment| environment.split(|byte| *byte == 0).any(is_it))
 }
 
 /// The id of the process that began last, by `/proc/loadavg`: `load load load running/all newest`.

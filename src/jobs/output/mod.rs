@@ -34,7 +34,14 @@ use std::path::{Path, PathBuf};
 /// The disk's.
 pub fn remove(dir: &Path, id: JobId) -> io::Result<()> {
     ignore_missing(fs::remove_dir_all(tail_path(dir, id)))?;
+    ignore_missing(fs::remove_dir_all(steps_folder(dir, id)))?;
     ignore_missing(fs::remove_file(head_path(dir, id)))
+}
+
+/// Where the logs of a run's steps are, each under its number.
+#[must_use]
+pub fn steps_folder(dir: &Path, run: JobId) -> PathBuf {
+    dir.join(format!("{run}.steps"))
 }
 
 fn head_path(dir: &Path, id: JobId) -> PathBuf {

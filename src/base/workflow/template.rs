@@ -1,0 +1,292 @@
+//! A text with places for values: `{{ params.repo }}`, `{{ steps.terminal.url }}`.
+//!
+//! What is put in stays what it is: a template becomes one text, never more than one argument, and no shell reads it.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// A text with places for values.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Template {
+    pieces: Vec<Piece>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Piece {
+    Text(String),
+    Value(Source),
+}
+
+/// Where a value comes from.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// A parameter of the workflow: `params.repo`.
+    Param(String),
+    /// What an earlier step found: `steps.terminal.url`.
+    Step(String, String),
+    /// A variable of the bot's environment that the workflow passes on: `env.HOME`.
+    Env(String),
+    /// The run itself: `run.id`, `run.dir`, `run.by`.
+    Run(String),
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Source::Param(name) => write!(f, "params.{name}"),
+            Source::Step(step, name) => write!(f, "steps.{step}.{name}"),
+            Source::Env(name) => write!(f, "env.{name}"),
+            Source::Run(name) => write!(f, "run.{name}"),
+        }
+    }
+}
+
+impl Source {
+    /// What `run.` may be followed by.
+    pub const OF_RUN: [&'static str; 3] = ["id", "dir", "by"];
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let mut parts = text.split('.');
+        let source = match (parts.next(), parts.next(), parts.next(), parts.next()) {
+            (Some("params"), Some(name), None, None) => Source::Param(name.to_owned()),
+            (Some("steps"), Some(step), Some(name), None) => {
+                Source::Step(step.to_owned(), name.to_owned())
+            }
+            (Some("env"), Some(name), None, None) => Source::Env(name.to_owned()),
+            (Some("run"), Some(name), None, None) if Source::OF_RUN.contains(&name) => {
+                Source::Run(name.to_owned())
+            }
+            _ => {
+                return Err(format!(
+                    "`{{{{ {text} }}}}` names no value; write params.NAME, steps.STEP.NAME, env.NAME, or run.id, run.dir, run.by"
+                ));
+            }
+        };
+        Ok(source)
+    }
+}
+
+/// The values of a run so far.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Values(BTreeMap<Source, String>);
+
+impl Values {
+    /// Adds or replaces a value.
+    pub fn set(&mut self, source: Source, value: impl Into<String>) {
+        self.0.insert(source, value.into());
+    }
+
+    /// A value, if there is one yet.
+    #[must_use]
+    pub fn get(&self, source: &Source) -> Option<&str> {
+        self.0.get(source).map(String::as_str)
+    }
+}
+
+impl Template {
+    /// A text as it is.
+    #[must_use]
+    pub fn literal(text: impl Into<String>) -> Self {
+        let pieces = vec![Piece::Text(text.into())];
+        Self { pieces }
+    }
+
+    /// A value alone.
+    #[must_use]
+    pub fn value(source: Source) -> Self {
+        let pieces = vec![Piece::Value(source)];
+        Self { pieces }
+    }
+
+    /// Reads `{{ … }}`; two braces themselves are written `{{ "{{" }}`. A single brace is text.
+    ///
+    /// # Errors
+    /// What is wrong with a place, and what would be right.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let mut pieces = Vec::new();
+        let mut plain = String::new();
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once("{{") {
+            plain.push_str(before);
+            let (inside, tail) = match after.trim_start().strip_prefix("\"{{\"") {
+                Some(tail) => ("\"{{\"", tail),
+                None => {
+                    let end = after.find("}}");
+                    let end = end.ok_or_else(|| {
+                        format!(
+                            "`{text}` opens {{{{ and does not close it; write }}}} after the name"
+                        )
+                    })?;
+                    (after[..end].trim(), &after[end..])
+                }
+            };
+            let tail = tail.trim_start().strip_prefix("}}").ok_or_else(|| {
+                format!("`{text}` opens {{{{ and does not close it; write }}}} after the name")
+            })?;
+            if inside == "\"{{\"" {
+                plain.push_str("{{");
+            } else {
+                let source = Source::parse(inside)?;
+                if !plain.is_empty() {
+                    pieces.push(Piece::Text(std::mem::take(&mut plain)));
+                }
+                pieces.push(Piece::Value(source));
+            }
+            rest = tail;
+        }
+        plain.push_str(rest);
+        if !plain.is_empty() || pieces.is_empty() {
+            pieces.push(Piece::Text(plain));
+        }
+        Ok(Self { pieces })
+    }
+
+    /// The text, when there is no place in it.
+    #[must_use]
+    pub fn as_literal(&self) -> Option<&str> {
+        match self.pieces.as_slice() {
+            [Piece::Text(text)] => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The value, when it is one and nothing else.
+    #[must_use]
+    pub fn as_value(&self) -> Option<&Source> {
+        match self.pieces.as_slice() {
+            [Piece::Value(source)] => Some(source),
+            _ => None,
+        }
+    }
+
+    /// The text before the first place; empty when it begins with one.
+    #[must_use]
+    pub fn beginning(&self) -> &str {
+        match self.pieces.first() {
+            Some(Piece::Text(text)) => text,
+            Some(Piece::Value(_)) | None => "",
+        }
+    }
+
+    /// The same with this text in front.
+    #[must_use]
+    pub fn prefixed(&self, text: &str) -> Self {
+        let mut pieces = self.pieces.clone();
+        match pieces.first_mut() {
+            Some(Piece::Text(first)) => first.insert_str(0, text),
+            Some(Piece::Value(_)) | None => pieces.insert(0, Piece::Text(text.to_owned())),
+        }
+        Self { pieces }
+    }
+
+    /// What it needs.
+    pub fn sources(&self) -> impl Iterator<Item = &Source> {
+        self.pieces.iter().filter_map(|piece| match piece {
+            Piece::Text(_) => None,
+            Piece::Value(source) => Some(source),
+        })
+    }
+
+    /// Replaces each value by what `map` makes of it; what it leaves stays.
+    pub fn replace(&mut self, map: impl Fn(&Source) -> Option<Source>) {
+        for piece in &mut self.pieces {
+            if let Piece::Value(source) = piece
+                && let Some(other) = map(source)
+            {
+                *source = other;
+            }
+        }
+    }
+
+    /// The text with its values.
+    ///
+    /// # Errors
+    /// Which value is not there.
+    pub fn fill(&self, values: &Values) -> Result<String, String> {
+        let mut text = String::new();
+        for piece in &self.pieces {
+            match piece {
+                Piece::Text(plain) => text.push_str(plain),
+                Piece::Value(source) => {
+                    let value = values.get(source);
+                    text.push_str(value.ok_or_else(|| format!("{source} has no value"))?);
+                }
+            }
+        }
+        Ok(text)
+    }
+
+    /// The text for people before anything ran: what is not known yet stays as it was written.
+    #[must_use]
+    pub fn show(&self, values: &Values) -> String {
+        let piece = |piece: &Piece| match piece {
+            Piece::Text(plain) => plain.clone(),
+            Piece::Value(source) => match values.get(source) {
+                Some(value) => value.to_owned(),
+                None => format!("{{{{ {source} }}}}"),
+            },
+        };
+        self.pieces.iter().map(piece).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn values() -> Values {
+        let mut values = Values::default();
+        values.set(Source::Param("repo".into()), "a b; $(rm)");
+        values.set(Source::Step("t".into(), "url".into()), "{{ params.repo }}");
+        values
+    }
+
+    fn fill(text: &str) -> Result<String, String> {
+        Template::parse(text)?.fill(&values())
+    }
+
+    #[test]
+    fn places_are_filled_once_and_stay_one_text() {
+        assert_eq!(fill("plain {x}").unwrap(), "plain {x}");
+        assert_eq!(fill("").unwrap(), "");
+        assert_eq!(fill("--x={{params.repo}}!").unwrap(), "--x=a b; $(rm)!");
+        // A value that looks like a place is none.
+        assert_eq!(fill("{{ steps.t.url }}").unwrap(), "{{ params.repo }}");
+        assert_eq!(fill(r#"{{ "{{" }} .Name }}"#).unwrap(), "{{ .Name }}");
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (text, told) in [
+            ("{{ repo }}", "names no value"),
+            ("{{ run.name }}", "run.id"),
+            ("{{ steps.a }}", "steps.STEP.NAME"),
+            ("{{ params.repo", "does not close"),
+        ] {
+            let wrong = fill(text).unwrap_err();
+            assert!(wrong.contains(told), "{text}: {wrong}");
+        }
+        assert_eq!(fill("{{ env.X }}").unwrap_err(), "env.X has no value");
+    }
+
+    #[test]
+    fn what_is_not_known_is_shown_as_written() {
+        let template = Template::parse("{{ params.repo }} {{ steps.a.b }}").unwrap();
+        assert_eq!(template.show(&values()), "a b; $(rm) {{ steps.a.b }}");
+    }
+
+    proptest! {
+        #[test]
+        fn stored_and_read_back_it_is_the_same(text in "[a-z{} \".]{0,40}|\\{\\{ params\\.a \\}\\}[a-z]{0,9}") {
+            if let Ok(template) = Template::parse(&text) {
+                let json = serde_json::to_string(&template).unwrap();
+                prop_assert_eq!(serde_json::from_str::<Template>(&json).unwrap(), template);
+            }
+        }
+    }
+}

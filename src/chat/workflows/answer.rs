@@ -1,0 +1,237 @@
+//! What people say to a run: that a step may go on, that it may not, and what becomes of it after a crash.
+//!
+//! An answer and its line of the audit trail are one transaction; the first one counts.
+
+use super::rows;
+use super::status::sees;
+use crate::access::{Asked as Wanted, Grant};
+use crate::base::error::{Error, Result};
+use crate::base::ids::JobId;
+use crate::base::role::Role;
+use crate::base::text::shorten;
+use crate::base::time::Millis;
+use crate::base::workflow::{Answer, RunArgs, Said, Step, StepRow, StepState, Work};
+use crate::chat::commands::jobs;
+use crate::chat::request::Request;
+use crate::store;
+use crate::store::jobs::Job;
+use crate::workflows::{Asked, look, plan};
+
+/// The most that is kept of a reason, in UTF-16 units.
+const REASON: usize = 300;
+
+/// What somebody says.
+pub struct Word {
+    /// Yes, no, or go on without.
+    pub said: Said,
+    /// Why, if they said so.
+    pub reason: Option<String>,
+}
+
+/// Takes an answer to a try of a step; what came of it in words.
+///
+/// # Errors
+/// The refusal in words, or a failure of ours.
+pub async fn answer(
+    request: &Request,
+    id: JobId,
+    (seq, attempt): (usize, u32),
+    word: Word,
+) -> Result<String> {
+    let (job, args) = run(request, id).await?;
+    let step = plan::step(&args.flow, seq).ok_or_else(no_longer)?;
+    let before = rows(request, id).await?;
+    let row = before.get(seq).ok_or_else(no_longer)?;
+    let asked = Asked::of(row, step);
+    if asked.is_none() || row.attempt != attempt {
+        return late(request, step, row, attempt, &word);
+    }
+    let grant = permit(request, &job, step, asked, &word).await?;
+    let said = Answer {
+        said: word.said,
+        by: request.actor.name.clone(),
+        by_id: request.actor.id.0,
+        at: Millis::now(),
+        reason: word.reason.clone(),
+    };
+    let store = &request.services.store;
+    let mut tx = store.begin_led().await?;
+    if !store::workflows::answer(&mut tx, id, seq, attempt, &said).await? {
+        drop(tx);
+        let now = rows(request, id).await?;
+        let row = now.get(seq).ok_or_else(no_longer)?;
+        return late(request, step, row, attempt, &word);
+    }
+    grant.record(&mut tx).await?;
+    let committed = store.commit(tx).await;
+    grant.settle(&committed);
+    committed?;
+    request.services.flows.wake(id);
+    Ok(done(id, step, word.said))
+}
+
+/// Approves or refuses by its number; `rest` may begin with the step, where several wait, and goes on with the reason.
+///
+/// # Errors
+/// The refusal in words, or a failure of ours.
+pub async fn typed(request: &Request, id: JobId, said: Said, rest: &str) -> Result<String> {
+    let (_, args) = run(request, id).await?;
+    let all = rows(request, id).await?;
+    let waits = |seq: &usize| {
+        let step = plan::step(&args.flow, *seq);
+        step.and_then(|step| Asked::of(&all[*seq], step)) == Some(Asked::Approval)
+    };
+    let open: Vec<usize> = (0..all.len()).filter(waits).collect();
+    let name = |seq: usize| plan::step(&args.flow, seq).map_or("", |step| step.name.as_str());
+    let (first, more) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+    let named = open
+        .iter()
+        .copied()
+        .find(|seq| name(*seq).eq_ignore_ascii_case(first));
+    let (seq, reason) = match (named, open.as_slice()) {
+        (Some(seq), _) => (seq, more.trim()),
+        (None, [only]) => (*only, rest),
+        (None, []) => {
+            return Err(Error::refused(format!(
+                "#{id} waits for nobody's approval. /workflow status {id} shows how it stands."
+            )));
+        }
+        (None, several) => {
+            let names: Vec<_> = several.iter().map(|seq| name(*seq)).collect();
+            return Err(Error::refused(format!(
+                "Several steps of #{id} wait: {}. Write which, after the number.",
+                names.join(", ")
+            )));
+        }
+    };
+    let reason = Some(shorten(reason, REASON).into_owned()).filter(|why| !why.is_empty());
+    answer(request, id, (seq, all[seq].attempt), Word { said, reason }).await
+}
+
+/// The run, if the caller may see it; looking at it is no deed of its own.
+async fn run(request: &Request, id: JobId) -> Result<(Job, RunArgs)> {
+    let job = {
+        let mut db = request.services.store.read().await?;
+        store::jobs::find(&mut db, id).await?
+    };
+    let found = job.and_then(|job| Some((look::args(&job)?, job)));
+    match found {
+        Some((args, job)) if sees(request, &job) => Ok((job, args)),
+        Some(_) => {
+            let asked = Wanted::new("workflow.answer", format!("#{id}"), Role::Viewer);
+            let access = request.access();
+            let why = "the run is kept for a higher role";
+            access.note_refusal(&request.actor, &asked, why).await?;
+            Err(unknown(id))
+        }
+        None => Err(jobs::removed(request, id)
+            .await?
+            .unwrap_or_else(|| unknown(id))),
+    }
+}
+
+fn unknown(id: JobId) -> Error {
+    Error::refused(format!(
+        "There is no run #{id} that you may see. /workflow status shows what runs."
+    ))
+}
+
+/// Whether the caller may say so: an approval by the role that the step names and, unless it says so, never by whoever
+/// started the run; the rest like stopping the run.
+async fn permit(
+    request: &Request,
+    job: &Job,
+    step: &Step,
+    asked: Option<Asked>,
+    word: &Word,
+) -> Result<Grant> {
+    let own = job.new.asker == request.actor.id;
+    let action = match (asked, word.said) {
+        (Some(Asked::Approval), Said::Yes) => "workflow.approve",
+        (Some(Asked::Approval), _) => "workflow.refuse",
+        _ => "workflow.answer",
+    };
+    let wanted = |need: Role| Wanted {
+        action,
+        target: format!("#{} {}", job.id, step.name),
+        arguments: word
+            .reason
+            .clone()
+            .unwrap_or_else(|| word.said.as_str().to_owned()),
+        need,
+    };
+    let access = request.access();
+    match &step.work {
+        Work::Approve { role, by_asker, .. } => {
+            if own && !by_asker && word.said == Said::Yes {
+                let why = "started it";
+                access
+                    .note_refusal(&request.actor, &wanted(*role), why)
+                    .await?;
+                return Err(Error::refused(
+                    "You started this run, so somebody else has to approve it.",
+                ));
+            }
+            access.allow(&request.actor, wanted(*role)).await
+        }
+        _ if own => {
+            let title = &job.new.title;
+            access
+                .allow_script(&request.actor, wanted(Role::Operator), title)
+                .await
+        }
+        _ => access.allow(&request.actor, wanted(Role::Admin)).await,
+    }
+}
+
+/// What is said to an answer that changes nothing; the same answer by the same person is the one that counted.
+fn late(
+    request: &Request,
+    step: &Step,
+    row: &StepRow,
+    attempt: u32,
+    word: &Word,
+) -> Result<String> {
+    let given = row.answer.as_ref().filter(|_| row.attempt == attempt);
+    match given {
+        Some(given) if given.by_id == request.actor.id.0 && given.said == word.said => {
+            Ok(format!("You said so already, about {}.", step.name))
+        }
+        Some(given) => Err(Error::refused(format!(
+            "{} was first: {}.",
+            given.by,
+            label(step, given.said)
+        ))),
+        None if row.state == StepState::Asked => Err(Error::refused("The time for this is over.")),
+        None => Err(no_longer()),
+    }
+}
+
+fn no_longer() -> Error {
+    Error::refused("Nobody needs to answer this any more.")
+}
+
+fn label(step: &Step, said: Said) -> &'static str {
+    match (&step.work, said) {
+        (Work::Approve { .. }, Said::Yes) => "approved",
+        (Work::Approve { .. }, _) => "refused",
+        (_, Said::Yes) if step.confirm_within.is_some() => "it is kept",
+        (_, Said::No) if step.confirm_within.is_some() => "it is taken back",
+        (_, Said::Yes) => "it runs again",
+        (_, Said::No) => "it counts as failed",
+        (_, Said::Skip) => "the run goes on without it",
+    }
+}
+
+fn done(id: JobId, step: &Step, said: Said) -> String {
+    let words = match label(step, said) {
+        "approved" => "Approved",
+        "refused" => "Refused",
+        "it is kept" => "It is kept",
+        "it is taken back" => "It is being taken back",
+        "it runs again" => "It runs again",
+        "it counts as failed" => "It counts as failed",
+        other => return format!("{} · #{id}: {other}.", step.name),
+    };
+    format!("{words}: {} of #{id}.", step.name)
+}

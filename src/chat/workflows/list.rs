@@ -1,0 +1,167 @@
+//! The workflows that the caller may run: how each went last, when it starts next, and how often it went well.
+
+use super::mine;
+use super::press::FlowPress;
+use crate::access::Asked;
+use crate::base::error::Result;
+use crate::base::role::Role;
+use crate::base::text::{escape, shorten};
+use crate::base::time::{Millis, human};
+use crate::chat::commands::jobs::clock;
+use crate::chat::keyboards::{PAGE, Press};
+use crate::chat::reply::Reply;
+use crate::chat::request::Request;
+use crate::config::Script;
+use crate::schedules::Entry;
+use crate::store::jobs::Job;
+use crate::store::workflows::{Tally, tally};
+use crate::workflows::look;
+
+/// The most that is shown of a description, of how it is called, and of how a run went, each in UTF-16 units.
+const WORDS: usize = 150;
+
+/// A page of them.
+///
+/// # Errors
+/// The refusal, for strangers and unlisted groups.
+pub async fn page(request: &Request, page: usize) -> Result<Reply> {
+    let asked = Asked::new("workflow.list", "", Role::Viewer);
+    request.allow(asked).await?;
+    let config = request.services.live.current();
+    let mine: Vec<&Script> = mine(request, &config).collect();
+    if mine.is_empty() {
+        let none = config.scripts.values().all(|script| script.steps.is_none());
+        return Ok(Reply::plain(match none {
+            true => {
+                "No workflows are configured yet. Add some under workflows: in the configuration."
+            }
+            false => {
+                "No workflow is open to your role here; you may look at /jobs. An owner can change that."
+            }
+        }));
+    }
+    let now = Millis::now();
+    let schedules = request.services.schedules.list(now).await?;
+    let pages = mine.len().div_ceil(PAGE);
+    let page = page.min(pages - 1);
+    let mut lines = Vec::new();
+    let mut buttons = Vec::new();
+    for script in &mine[page * PAGE..mine.len().min((page + 1) * PAGE)] {
+        let name = script.name.as_str();
+        let (tally, last) = how(request, name, now).await?;
+        lines.push(about(script, &tally, last.as_deref(), &schedules, now));
+        let mark = if script.confirm { " …" } else { "" };
+        buttons.push(vec![
+            Press::Run(name.to_owned()).button(format!("Run {name}{mark}")),
+            FlowPress::Status(name.to_owned()).press().button("Status"),
+        ]);
+    }
+    let turn = |page, label: &str| FlowPress::List(page).press().button(label);
+    let mut turns = Vec::new();
+    if page > 0 {
+        turns.push(turn(page - 1, "‹ Back"));
+    }
+    if page + 1 < pages {
+        turns.push(turn(page + 1, "More ›"));
+    }
+    if !turns.is_empty() {
+        buttons.push(turns);
+    }
+    Ok(Reply::html(lines.join("\n\n")).buttons(buttons))
+}
+
+/// How its runs went, and the last of them in words.
+async fn how(request: &Request, name: &str, now: Millis) -> Result<(Tally, Option<String>)> {
+    let mut db = request.services.store.read().await?;
+    let tally = tally(&mut db, name).await?;
+    let last = match &tally.last {
+        Some(job) => {
+            let rows = crate::store::workflows::steps(&mut db, job.id).await?;
+            Some(outcome(job, &rows, now))
+        }
+        None => None,
+    };
+    Ok((tally, last))
+}
+
+/// How a run ended: `✅ succeeded · 3 m · 21:04 · #12`.
+fn outcome(job: &Job, rows: &[crate::base::workflow::StepRow], now: Millis) -> String {
+    let board = look::args(job).map(|args| look::board(job, &args, rows, now));
+    let (mark, words) = board.and_then(|board| board.outcome).unwrap_or_else(|| {
+        (
+            "❌",
+            format!("failed · {}", human(job.took().unwrap_or_default())),
+        )
+    });
+    let at = clock(job.finished_at.unwrap_or(job.new.created_at), now);
+    format!("{mark} {words} · {at} · #{}", job.id)
+}
+
+fn about(
+    script: &Script,
+    tally: &Tally,
+    last: Option<&str>,
+    schedules: &[Entry],
+    now: Millis,
+) -> String {
+    let mut html = format!("<b>{}</b>", escape(&shorten(&script.usage(), WORDS)));
+    if let Some(words) = &script.description {
+        html.push_str(&format!(" — {}", escape(&shorten(words, WORDS))));
+    }
+    if !tally.open.is_empty() {
+        let runs: Vec<_> = tally.open.iter().map(|id| format!("#{id}")).collect();
+        html.push_str(&format!(
+            "\n▶️ runs now, {}",
+            shorten(&runs.join(", "), WORDS)
+        ));
+    }
+    if let Some(last) = last {
+        html.push_str(&format!("\n{last}"));
+    }
+    html.push_str(&counts(tally));
+    let own = schedules
+        .iter()
+        .filter(|entry| entry.schedule.script == script.name);
+    let next = own.filter_map(|entry| Some((entry.next?, entry.schedule.zone)));
+    if let Some((next, zone)) = next.min_by_key(|(next, _)| *next) {
+        html.push_str(&format!("\nnext {}", zone.clock(next, now)));
+    }
+    html
+}
+
+/// How often, over all runs that are kept.
+fn counts(tally: &Tally) -> String {
+    let part = |count: u64, word: &str| (count > 0).then(|| format!("{count} {word}"));
+    let parts = [
+        part(tally.ok, "ok"),
+        part(tally.failed, "failed"),
+        part(tally.stopped, "stopped"),
+    ];
+    let parts: Vec<_> = parts.into_iter().flatten().collect();
+    match parts.is_empty() {
+        true => "\nnot run yet".to_owned(),
+        false => format!("\n{}", parts.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_never_happened_is_not_counted() {
+        let tally = |ok, failed, stopped| Tally {
+            ok,
+            failed,
+            stopped,
+            ..Tally::default()
+        };
+        for (tally, words) in [
+            (tally(0, 0, 0), "\nnot run yet"),
+            (tally(7, 0, 0), "\n7 ok"),
+            (tally(7, 1, 2), "\n7 ok, 1 failed, 2 stopped"),
+        ] {
+            assert_eq!(counts(&tally), words);
+        }
+    }
+}

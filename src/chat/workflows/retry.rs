@@ -1,0 +1,110 @@
+//! A run that goes on where an earlier one failed.
+
+use super::{known, refuse_twice, rows, run_of};
+use crate::base::error::{Error, Result};
+use crate::base::ids::JobId;
+use crate::base::job::JobState;
+use crate::base::text::{escape, shorten};
+use crate::base::workflow::{RunArgs, StepState};
+use crate::chat::commands::run;
+use crate::chat::reply::Reply;
+use crate::chat::request::Request;
+use crate::jobs::{Beside, NewJob, Origin};
+use crate::store;
+use crate::workflows::{look, undo};
+
+/// Of the names of steps, the most that is shown, in UTF-16 units.
+const NAMES: usize = 300;
+
+/// Starts the workflow anew; what was done in that run counts as done.
+///
+/// # Errors
+/// The refusal in words, or a failure of ours.
+pub async fn retry(request: &Request, id: JobId) -> Result<Reply> {
+    let (job, args) = run_of(request, id, "workflow.retry").await?;
+    let name = args.flow.name.as_str();
+    if job.new.source.starts_with(undo::SOURCE) {
+        return Err(Error::refused(format!(
+            "#{id} took another run back. That is done once."
+        )));
+    }
+    if !job.state.is_final() {
+        return Err(Error::refused(format!(
+            "#{id} has not ended yet. /workflow status {id} shows how it stands."
+        )));
+    }
+    if job.state == JobState::Succeeded {
+        return Err(Error::refused(format!(
+            "#{id} did not fail. /workflow run {name} starts it anew."
+        )));
+    }
+    refuse_twice(request, id).await?;
+    let config = request.services.live.current();
+    let script = known(request, &config, name)?;
+    let now = script.steps.as_deref();
+    if !now.is_some_and(|now| look::names(now).eq(look::names(&args.flow))) {
+        return Err(Error::refused(format!(
+            "The steps of {name} are not those of #{id} any more. /workflow run {name} starts it anew."
+        )));
+    }
+    let carried = look::carried(&args.flow, &rows(request, id).await?);
+    let done: Vec<_> = look::names(&args.flow)
+        .zip(&carried)
+        .filter(|(_, row)| row.state != StepState::Waiting)
+        .map(|(name, _)| name)
+        .collect();
+    let wanted = run::Wanted {
+        given: args.given,
+        retry_of: Some(id),
+        from: Some(id),
+        ..run::Wanted::new(script.name.to_string())
+    };
+    let origin = Origin {
+        reply_to: request.message,
+        ..request.origin()
+    };
+    let reply = run::launch(request, wanted, origin).await?;
+    let note = match done.is_empty() {
+        true => format!("Nothing of #{id} was done, so it begins at the beginning."),
+        false => format!(
+            "Done in #{id} and not done again: {}. Its folder and its services are not there any more.",
+            shorten(&done.join(", "), NAMES)
+        ),
+    };
+    Ok(match reply.html.is_empty() {
+        true => Reply {
+            html: escape(&note),
+            ..reply
+        },
+        // It asks first.
+        false => Reply {
+            html: format!("{}\n{}", reply.html, escape(&note)),
+            ..reply
+        },
+    })
+}
+
+/// What is written together with such a run: the steps that count as done.
+///
+/// # Errors
+/// A failure of ours.
+pub async fn beside(request: &Request, job: &NewJob, earlier: JobId) -> Result<Beside> {
+    let args: RunArgs = serde_json::from_str(&job.payload).map_err(anyhow::Error::new)?;
+    let begun = look::carried(&args.flow, &rows(request, earlier).await?);
+    Ok(begin_with(begun))
+}
+
+/// Writes the steps as a run begins with them, unless it has some: the same start came twice then.
+pub fn begin_with(begun: Vec<crate::base::workflow::StepRow>) -> Beside {
+    Box::new(move |tx, id| {
+        Box::pin(async move {
+            if !store::workflows::steps(tx, id).await?.is_empty() {
+                return Ok(());
+            }
+            for (seq, row) in begun.iter().enumerate() {
+                store::workflows::put(tx, id, seq, row).await?;
+            }
+            Ok(())
+        })
+    })
+}

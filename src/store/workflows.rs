@@ -1,0 +1,191 @@
+//! The steps of workflow runs.
+
+use super::jobs::{COLUMNS as JOB, Job, read as read_job};
+use super::{Connection, Error, Result};
+use crate::base::ids::JobId;
+use crate::base::job::JobState;
+use crate::base::time::Millis;
+use crate::base::workflow::{Answer, RUN, StepRow, StepState};
+use sqlx::Row as _;
+use sqlx::any::AnyRow;
+
+const COLUMNS: &str = "seq, state, attempt, started_at, ended_at, until_at, ending, found, answer";
+
+/// The steps of a run, in their order; empty before its first start.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn steps(db: &mut Connection, job: JobId) -> Result<Vec<StepRow>> {
+    let text = format!("SELECT {COLUMNS} FROM workflow_steps WHERE job = $1 ORDER BY seq");
+    let rows = sqlx::query(sqlx::AssertSqlSafe(text))
+        .bind(job.0)
+        .fetch_all(db)
+        .await?;
+    rows.iter().map(read).collect()
+}
+
+/// Writes a step as it stands.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn put(db: &mut Connection, job: JobId, seq: usize, row: &StepRow) -> Result<()> {
+    let json = |error: serde_json::Error| Error::Corrupt(error.to_string());
+    let ending = row.ending.as_ref().map(serde_json::to_string);
+    sqlx::query(
+        "INSERT INTO workflow_steps (job, seq, state, attempt, started_at, ended_at, until_at, ending, found)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+         ON CONFLICT (job, seq) DO UPDATE SET state = $3, attempt = $4, started_at = $5, ended_at = $6, until_at = $7,
+             ending = $8, found = $9",
+    )
+    .bind(job.0)
+    .bind(number(seq))
+    .bind(row.state.as_str())
+    .bind(i64::from(row.attempt))
+    .bind(row.started_at.map(|at| at.0))
+    .bind(row.ended_at.map(|at| at.0))
+    .bind(row.until.map(|at| at.0))
+    .bind(ending.transpose().map_err(json)?)
+    .bind(serde_json::to_string(&row.found).map_err(json)?)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Writes what a person said about a try of a step that waits for it. `false` when somebody else was first, or the step
+/// waits no longer.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn answer(
+    db: &mut Connection,
+    job: JobId,
+    seq: usize,
+    attempt: u32,
+    answer: &Answer,
+) -> Result<bool> {
+    let text = serde_json::to_string(answer).map_err(|error| Error::Corrupt(error.to_string()))?;
+    let written = sqlx::query(
+        "UPDATE workflow_steps SET answer = $4 WHERE job = $1 AND seq = $2 AND attempt = $3
+            AND state IN ('asked', 'confirming') AND answer IS NULL AND (until_at IS NULL OR until_at > $5)",
+    )
+    .bind(job.0)
+    .bind(number(seq))
+    .bind(i64::from(attempt))
+    .bind(text)
+    .bind(answer.at.0)
+    .execute(db)
+    .await?;
+    Ok(written.rows_affected() == 1)
+}
+
+/// Forgets what was said, before something else is asked of the same step.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn ask_anew(db: &mut Connection, job: JobId, seq: usize) -> Result<()> {
+    sqlx::query("UPDATE workflow_steps SET answer = NULL WHERE job = $1 AND seq = $2")
+        .bind(job.0)
+        .bind(number(seq))
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// How the runs of a workflow went, over all that are kept; those that took others back are left out.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    /// Ended well.
+    pub ok: u64,
+    /// Failed, took too long, or were lost.
+    pub failed: u64,
+    /// Stopped by somebody.
+    pub stopped: u64,
+    /// The newest that is over.
+    pub last: Option<Job>,
+    /// Those that wait or run, oldest first.
+    pub open: Vec<JobId>,
+}
+
+/// How the runs of this workflow went.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn tally(db: &mut Connection, title: &str) -> Result<Tally> {
+    let mut tally = Tally::default();
+    let counts = sqlx::query(
+        "SELECT state, COUNT(*) FROM jobs WHERE title = $1 AND kind = $2 AND source NOT LIKE 'undo:%' GROUP BY state",
+    )
+    .bind(title)
+    .bind(RUN)
+    .fetch_all(&mut *db)
+    .await?;
+    for row in &counts {
+        let count = row.get::<i64, _>(1).unsigned_abs();
+        match JobState::parse(row.get(0)) {
+            Some(JobState::Succeeded) => tally.ok += count,
+            Some(JobState::Failed | JobState::TimedOut | JobState::Lost) => tally.failed += count,
+            Some(JobState::Cancelled) => tally.stopped += count,
+            Some(JobState::Queued | JobState::Running) | None => {}
+        }
+    }
+    let open = sqlx::query(
+        "SELECT id FROM jobs WHERE title = $1 AND kind = $2 AND state IN ('queued', 'running') ORDER BY id",
+    )
+    .bind(title)
+    .bind(RUN)
+    .fetch_all(&mut *db)
+    .await?;
+    tally.open = open.iter().map(|row| JobId(row.get(0))).collect();
+    let text = format!(
+        "SELECT {JOB} FROM jobs WHERE title = $1 AND kind = $2 AND state NOT IN ('queued', 'running')
+            AND source NOT LIKE 'undo:%' ORDER BY id DESC LIMIT 1"
+    );
+    let last = sqlx::query(sqlx::AssertSqlSafe(text))
+        .bind(title)
+        .bind(RUN)
+        .fetch_optional(db)
+        .await?;
+    tally.last = last.as_ref().map(read_job).transpose()?;
+    Ok(tally)
+}
+
+/// The runs that wait or run, oldest first.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn open(db: &mut Connection) -> Result<Vec<Job>> {
+    let text = format!(
+        "SELECT {JOB} FROM jobs WHERE kind = $1 AND state IN ('queued', 'running') ORDER BY id"
+    );
+    let rows = sqlx::query(sqlx::AssertSqlSafe(text))
+        .bind(RUN)
+        .fetch_all(db)
+        .await?;
+    rows.iter().map(read_job).collect()
+}
+
+fn number(seq: usize) -> i64 {
+    i64::try_from(seq).unwrap_or(i64::MAX)
+}
+
+fn read(row: &AnyRow) -> Result<StepRow> {
+    let corrupt = |what: &str| Error::Corrupt(format!("a step with the {what}"));
+    let word: String = row.try_get("state")?;
+    let json = |name: &str| -> Result<Option<String>> { Ok(row.try_get(name)?) };
+    let time = |name: &str| -> Result<Option<Millis>> {
+        Ok(row.try_get::<Option<i64>, _>(name)?.map(Millis))
+    };
+    let ending = json("ending")?.map(|text| serde_json::from_str(&text));
+    let answer = json("answer")?.map(|text| serde_json::from_str(&text));
+    let found: String = row.try_get("found")?;
+    Ok(StepRow {
+        state: StepState::parse(&word).ok_or_else(|| corrupt(&format!("state {word}")))?,
+        attempt: u32::try_from(row.try_get::<i64, _>("attempt")?).unwrap_or(u32::MAX),
+        started_at: time("started_at")?,
+        ended_at: time("ended_at")?,
+        until: time("until_at")?,
+        ending: ending.transpose().map_err(|_| corrupt("ending"))?,
+        found: serde_json::from_str(&found).map_err(|_| corrupt("values"))?,
+        answer: answer.transpose().map_err(|_| corrupt("answer"))?,
+    })
+}

@@ -1,0 +1,211 @@
+//! What a run asks in messages of their own, and what became of that. Pure: values in, messages out.
+
+use super::board::words;
+use crate::base::ids::JobId;
+use crate::base::text::escape;
+use crate::base::time::human;
+use crate::base::workflow::{Said, Step, StepRow, StepState, Values, Work};
+use crate::delivery::{Button, Outgoing};
+use crate::store::jobs::Job;
+
+/// Why somebody is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// The workflow wants it approved.
+    Approval,
+    /// The bot died while the step ran.
+    Crash,
+    /// It succeeded, and is taken back unless it is confirmed.
+    Confirmation,
+}
+
+impl Asked {
+    /// What is asked about a step; `None` when nothing is.
+    #[must_use]
+    pub fn of(row: &StepRow, step: &Step) -> Option<Self> {
+        match (row.state, &step.work) {
+            (StepState::Asked, Work::Approve { .. }) => Some(Asked::Approval),
+            (StepState::Asked, _) => Some(Asked::Crash),
+            (StepState::Confirming, _) => Some(Asked::Confirmation),
+            _ => None,
+        }
+    }
+
+    fn buttons(self) -> &'static [(&'static str, Said)] {
+        match self {
+            Asked::Approval => &[("Approve", Said::Yes), ("Refuse", Said::No)],
+            Asked::Crash => &[
+                ("Run again", Said::Yes),
+                ("Go on without", Said::Skip),
+                ("Count as failed", Said::No),
+            ],
+            Asked::Confirmation => &[("It works, keep it", Said::Yes), ("Take it back", Said::No)],
+        }
+    }
+}
+
+/// The name of the message that asks about a step.
+fn slot(run: JobId, seq: usize) -> String {
+    format!("ask:{run}:{seq}")
+}
+
+/// The message that asks.
+pub(super) fn message(
+    job: &Job,
+    step: &Step,
+    seq: usize,
+    row: &StepRow,
+    values: &Values,
+) -> Outgoing {
+    let Some(asked) = Asked::of(row, step) else {
+        return withdrawn(job, step, seq);
+    };
+    let button = |(label, said): &(&str, Said)| {
+        let data = format!("step:{}:{}:{seq}:{}", said.as_str(), job.id, row.attempt);
+        vec![Button::new(*label, data)]
+    };
+    let html = match asked {
+        Asked::Approval => format!("✋ {}\n{}", head(job, step), question(step, row, values)),
+        Asked::Crash => format!(
+            "💥 {}\nThe bot was stopped while this step ran. How far it came is not known. What now?",
+            head(job, step)
+        ),
+        Asked::Confirmation => {
+            let within = step.confirm_within.map(human).unwrap_or_default();
+            format!(
+                "✋ {}\nIt succeeded. Unless somebody confirms within {within} that all is well, it is taken back.",
+                head(job, step)
+            )
+        }
+    };
+    let buttons = asked.buttons().iter().map(button).collect();
+    place(job, seq, html, buttons)
+}
+
+fn question(step: &Step, row: &StepRow, values: &Values) -> String {
+    let Work::Approve {
+        question,
+        role,
+        by_asker,
+    } = &step.work
+    else {
+        return String::new();
+    };
+    let text = question.as_ref().map(|text| text.show(values));
+    let text = text.unwrap_or_else(|| "May it go on?".to_owned());
+    let whose = match by_asker {
+        true => "",
+        false => ", and not whoever started it",
+    };
+    let time = row
+        .until
+        .map(|_| format!(" within {}", human(step.timeout)));
+    format!(
+        "{}\nFor {role} and above{whose}{}.",
+        escape(&text),
+        time.unwrap_or_default()
+    )
+}
+
+/// The message that asked, after it was answered or its time was up. `before` is the step as it was then.
+pub(super) fn settled(
+    job: &Job,
+    step: &Step,
+    seq: usize,
+    before: &StepRow,
+    row: &StepRow,
+    values: &Values,
+) -> Outgoing {
+    let asked = Asked::of(before, step);
+    let html = match (&before.answer, asked) {
+        (Some(answer), Some(asked)) => {
+            let label = asked
+                .buttons()
+                .iter()
+                .find(|(_, said)| *said == answer.said);
+            let label = label.map_or("", |(label, _)| label);
+            let reason = answer
+                .reason
+                .as_deref()
+                .map(|why| format!(": {}", escape(why)));
+            let mark = if answer.said == Said::Yes {
+                "✅"
+            } else {
+                "🚫"
+            };
+            let what = match asked {
+                Asked::Approval => format!("\n{}", question(step, before, values)),
+                Asked::Crash | Asked::Confirmation => String::new(),
+            };
+            format!(
+                "{mark} {}{what}\n{} — {}{}",
+                head(job, step),
+                escape(label),
+                escape(&answer.by),
+                reason.unwrap_or_default()
+            )
+        }
+        _ => {
+            let how = row.ending.as_ref().map(words).unwrap_or_default();
+            format!("⏱ {}\n{}", head(job, step), escape(&how))
+        }
+    };
+    place(job, seq, html, Vec::new())
+}
+
+/// The message that asked, when nobody needs to answer any more.
+pub(super) fn withdrawn(job: &Job, step: &Step, seq: usize) -> Outgoing {
+    let html = format!("🚫 {}\nThe run was stopped.", head(job, step));
+    place(job, seq, html, Vec::new())
+}
+
+/// A message that the workflow itself writes, once.
+pub(super) fn notice(job: &Job, seq: usize, text: &str) -> Outgoing {
+    Outgoing::text(job.new.place, escape(text), Vec::new())
+        .source(format!("flow:{}:{seq}", job.id))
+        .of_job(job.id)
+}
+
+/// The message that a run begins.
+pub(super) fn begun(job: &Job) -> Outgoing {
+    let html = format!("▶️ <b>{}</b> · #{} begins", escape(&job.new.title), job.id);
+    told(job, "begun", html).silent(true)
+}
+
+/// The message that a step is over; `line` is that of the card.
+pub(super) fn step_over(job: &Job, seq: usize, line: &str) -> Outgoing {
+    let html = format!("{line}\n<b>{}</b> · #{}", escape(&job.new.title), job.id);
+    told(job, &format!("over:{seq}"), html).silent(true)
+}
+
+/// The message that a run is over.
+pub(super) fn over(job: &Job, mark: &str, words: &str) -> Outgoing {
+    let html = format!(
+        "{mark} <b>{}</b> · #{} · {words}",
+        escape(&job.new.title),
+        job.id
+    );
+    told(job, "over", html)
+}
+
+/// A message that is made once.
+fn told(job: &Job, what: &str, html: String) -> Outgoing {
+    Outgoing::text(job.new.place, html, Vec::new())
+        .source(format!("flow:{}:{what}", job.id))
+        .of_job(job.id)
+}
+
+fn place(job: &Job, seq: usize, html: String, buttons: Vec<Vec<Button>>) -> Outgoing {
+    Outgoing::text(job.new.place, html, buttons)
+        .slot(slot(job.id, seq))
+        .of_job(job.id)
+}
+
+fn head(job: &Job, step: &Step) -> String {
+    format!(
+        "<b>{}</b> · #{} · {}",
+        escape(&job.new.title),
+        job.id,
+        escape(&step.name)
+    )
+}

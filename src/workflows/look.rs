@@ -1,0 +1,225 @@
+//! Runs as others look at them: what a job says of its run, its card as it stands, and what another run takes over. Pure.
+
+use super::board;
+use super::plan::{self, Verdict};
+use crate::base::job::Ending;
+use crate::base::time::Millis;
+use crate::base::workflow::{
+    RUN, RunArgs, Source, Step, StepRow, StepState, Values, Work, Workflow,
+};
+use crate::delivery::card::Board;
+use crate::store::jobs::Job;
+
+/// What a run was started with; `None` of a job that is no run.
+#[must_use]
+pub fn args(job: &Job) -> Option<RunArgs> {
+    match job.new.kind == RUN {
+        true => serde_json::from_str(&job.new.payload).ok(),
+        false => None,
+    }
+}
+
+/// The values that are known before anything ran.
+#[must_use]
+pub fn given(args: &RunArgs) -> Values {
+    let mut values = Values::default();
+    for (name, value) in &args.params {
+        values.set(Source::Param(name.clone()), value);
+    }
+    values
+}
+
+/// The card of a run as its rows say it; of one that never began, `rows` is empty.
+#[must_use]
+pub fn board(job: &Job, args: &RunArgs, rows: &[StepRow], now: Millis) -> Board {
+    let flow = &args.flow;
+    let unbegun;
+    let rows = match rows.len() == flow.steps.len() + flow.always.len() {
+        true => rows,
+        false => {
+            unbegun = vec![StepRow::new(); flow.steps.len() + flow.always.len()];
+            &unbegun[..]
+        }
+    };
+    let end = job.finished_at.unwrap_or(now);
+    match verdict(job, rows) {
+        Some(verdict) => {
+            let took = plan::took(rows, end);
+            let by = job.ended_by.as_deref();
+            board::last(flow, rows, job.id, verdict, by, took, end)
+        }
+        None => board::live(flow, rows, job.id, end),
+    }
+}
+
+/// What a run came to; `None` while it is open, and when it failed before its first step.
+#[must_use]
+pub fn verdict(job: &Job, rows: &[StepRow]) -> Option<Verdict> {
+    let first = |state: StepState| rows.iter().position(|row| row.state == state);
+    match job.ending()? {
+        Ending::Exited(0) if first(StepState::Ignored).is_some() => Some(Verdict::Warnings),
+        Ending::Exited(0) => Some(Verdict::Succeeded),
+        Ending::Cancelled(_) => Some(Verdict::Stopped),
+        Ending::TimedOut(_) => Some(Verdict::Late),
+        Ending::Exited(_)
+        | Ending::Signaled(_)
+        | Ending::Broken(_)
+        | Ending::Stopped
+        | Ending::Lost => first(StepState::Failed).map(Verdict::Failed),
+    }
+}
+
+/// The step that is meant: its name, whatever its letter case, or its place from 1 on.
+#[must_use]
+pub fn find_step(flow: &Workflow, typed: &str) -> Option<usize> {
+    let mut names = names(flow);
+    let exact = names.clone().position(|name| name == typed);
+    let close = || names.position(|name| name.eq_ignore_ascii_case(typed));
+    let place = || {
+        let place: usize = typed.parse().ok()?;
+        let count = flow.steps.len() + flow.always.len();
+        (1..=count).contains(&place).then(|| place - 1)
+    };
+    exact.or_else(close).or_else(place)
+}
+
+/// The names of all steps, in their order.
+pub fn names(flow: &Workflow) -> impl Iterator<Item = &str> + Clone {
+    let all = flow.steps.iter().chain(&flow.always);
+    all.map(|step| step.name.as_str())
+}
+
+/// The steps of a run that goes on where an earlier one of the same steps failed: what let others on there is done here. What
+/// went with that run is done again, as is what found a secret, which is nowhere written; and whoever agreed to that run did
+/// not agree to this one.
+#[must_use]
+pub fn carried(flow: &Workflow, earlier: &[StepRow]) -> Vec<StepRow> {
+    let again = |step: &Step| {
+        let secret = step.capture.values().any(|capture| capture.secret);
+        secret || matches!(step.work, Work::Service { .. } | Work::Approve { .. })
+    };
+    let done = |state: StepState| {
+        matches!(
+            state,
+            StepState::Done | StepState::Ignored | StepState::Skipped
+        )
+    };
+    let main = flow.steps.iter().zip(earlier);
+    let mut rows: Vec<StepRow> = main
+        .map(|(step, row)| match done(row.state) && !again(step) {
+            true => StepRow {
+                state: row.state,
+                ending: row.ending.clone(),
+                found: row.found.clone(),
+                ..StepRow::new()
+            },
+            false => StepRow::new(),
+        })
+        .collect();
+    rows.resize_with(flow.steps.len() + flow.always.len(), StepRow::new);
+    rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::role::Role;
+    use crate::base::workflow::{Concurrency, Notify, OnCrash, OnFailure};
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
+    fn step(name: &str, work: Work, needs: Vec<usize>) -> Step {
+        Step {
+            name: name.to_owned(),
+            work,
+            needs,
+            part_of: None,
+            when: None,
+            skip_if: None,
+            timeout: Duration::from_secs(60),
+            retry: None,
+            on_failure: OnFailure::Abort,
+            on_crash: OnCrash::Ask,
+            undo: None,
+            confirm_within: None,
+            lock: None,
+            cwd: None,
+            env: BTreeMap::new(),
+            capture: BTreeMap::new(),
+        }
+    }
+
+    fn runs() -> Work {
+        Work::Run { argv: Vec::new() }
+    }
+
+    fn flow(steps: Vec<Step>, always: Vec<Step>) -> Workflow {
+        Workflow {
+            name: "w".to_owned(),
+            params: Vec::new(),
+            concurrency: Concurrency::Single,
+            parallel: 2,
+            max_duration: None,
+            notify: Notify::default(),
+            steps,
+            always,
+            undo_for: Duration::ZERO,
+            env: BTreeMap::new(),
+            env_pass: Vec::new(),
+            secrets: Vec::new(),
+        }
+    }
+
+    fn row(state: StepState) -> StepRow {
+        StepRow {
+            state,
+            attempt: 1,
+            ..StepRow::new()
+        }
+    }
+
+    #[test]
+    fn what_was_done_is_carried_over_and_no_consent() {
+        let approve = Work::Approve {
+            question: None,
+            role: Role::Admin,
+            by_asker: false,
+        };
+        let serve = Work::Service { argv: Vec::new() };
+        let steps = vec![
+            step("a", runs(), vec![]),
+            step("b", approve, vec![0]),
+            step("c", serve, vec![1]),
+            step("d", runs(), vec![2]),
+            step("e", runs(), vec![3]),
+        ];
+        let flow = flow(steps, vec![step("clean", runs(), vec![])]);
+        use StepState::{Done, Failed, Ignored, Waiting};
+        let earlier = [Done, Done, Done, Ignored, Failed, Done].map(row);
+        let states: Vec<_> = carried(&flow, &earlier)
+            .iter()
+            .map(|row| row.state)
+            .collect();
+        assert_eq!(states, [Done, Waiting, Waiting, Ignored, Waiting, Waiting]);
+        assert_eq!(carried(&flow, &[]).len(), 6);
+    }
+
+    #[test]
+    fn a_step_is_found_by_name_or_place() {
+        let flow = flow(
+            vec![step("Build", runs(), vec![]), step("1", runs(), vec![0])],
+            vec![step("clean", runs(), vec![])],
+        );
+        let table = [
+            ("build", Some(0)),
+            ("1", Some(1)),
+            ("3", Some(2)),
+            ("4", None),
+            ("0", None),
+            ("", None),
+        ];
+        for (typed, found) in table {
+            assert_eq!(find_step(&flow, typed), found, "{typed}");
+        }
+    }
+}

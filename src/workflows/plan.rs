@@ -1,0 +1,374 @@
+//! What a run does next: functions of its definition, its steps as they stand, and the time.
+//!
+//! Steps are numbered: first those of the workflow, then those that always run. A step needs only such with smaller
+//! numbers. The shell around this is `run.rs`.
+
+use crate::base::job::Ending;
+use crate::base::time::Millis;
+use crate::base::workflow::{OnCrash, OnFailure, Said, Step, StepRow, StepState, Work, Workflow};
+use std::time::Duration;
+
+/// Why nothing more of the workflow itself begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Halt {
+    /// Somebody stopped the run.
+    Stop,
+    /// It has taken as long as it may.
+    Late,
+}
+
+/// What a run comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// All went well.
+    Succeeded,
+    /// A step failed that may.
+    Warnings,
+    /// This step failed.
+    Failed(usize),
+    /// Somebody stopped it.
+    Stopped,
+    /// Its time was up.
+    Late,
+}
+
+/// What is to be done now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// These begin.
+    pub start: Vec<usize>,
+    /// These never run.
+    pub block: Vec<usize>,
+    /// These need not run: what they are a part of did not.
+    pub skip: Vec<usize>,
+    /// These are told to end: they run, and the run is halted; or they are services, and the rest is over.
+    pub end: Vec<usize>,
+    /// Nobody needs to answer these any more.
+    pub withdraw: Vec<usize>,
+    /// The next moment at which something is to be done, if nothing happens before.
+    pub wake: Option<Millis>,
+    /// All is over.
+    pub over: Option<Verdict>,
+}
+
+/// The step of this number.
+#[must_use]
+pub fn step(flow: &Workflow, seq: usize) -> Option<&Step> {
+    let main = flow.steps.len();
+    match seq < main {
+        true => flow.steps.get(seq),
+        false => flow.always.get(seq - main),
+    }
+}
+
+/// What is to be done now. `rows` has all steps.
+#[must_use]
+pub fn next(flow: &Workflow, rows: &[StepRow], halt: Option<Halt>, now: Millis) -> Plan {
+    let mut plan = Plan::default();
+    let count = flow.steps.len();
+    let (main, always) = rows.split_at(count.min(rows.len()));
+    let failed = |(step, row): (&Step, &StepRow)| {
+        row.state == StepState::Failed && step.on_failure == OnFailure::Abort
+    };
+    let halted = halt.is_some() || flow.steps.iter().zip(main).any(failed);
+    let mut states: Vec<StepState> = main.iter().map(|row| row.state).collect();
+    let busy = |state: &StepState| matches!(state, StepState::Running | StepState::Reverting);
+    let mut running = states.iter().filter(|state| busy(state)).count();
+    for (seq, (step, row)) in flow.steps.iter().zip(main).enumerate() {
+        match row.state {
+            StepState::Waiting => {
+                let mut needs = step.needs.iter().map(|need| states[*need]);
+                let never = |state: StepState| state.is_over() && !state.lets_on();
+                if step
+                    .part_of
+                    .is_some_and(|call| states[call] == StepState::Skipped)
+                {
+                    plan.skip.push(seq);
+                    states[seq] = StepState::Skipped;
+                } else if halted || needs.clone().any(never) {
+                    plan.block.push(seq);
+                    states[seq] = StepState::Blocked;
+                } else if needs.all(StepState::lets_on) {
+                    let later = row.until.filter(|until| *until > now);
+                    match later {
+                        Some(until) => plan.wake_by(until),
+                        None if running < flow.parallel.max(1) => {
+                            running += 1;
+                            plan.start.push(seq);
+                        }
+                        None => {}
+                    }
+                }
+            }
+            StepState::Running if halt.is_some() => plan.end.push(seq),
+            StepState::Asked | StepState::Confirming if halt.is_some() => {
+                plan.withdraw.push(seq);
+            }
+            StepState::Asked | StepState::Confirming => {
+                if let Some(until) = row.until {
+                    plan.wake_by(until);
+                }
+            }
+            StepState::Running
+            | StepState::Reverting
+            | StepState::Up
+            | StepState::Done
+            | StepState::Ignored
+            | StepState::Failed
+            | StepState::Skipped
+            | StepState::Blocked
+            | StepState::Stopped => {}
+        }
+    }
+    let is_up = |state: &StepState| *state == StepState::Up;
+    let open = |state: &StepState| !state.is_over() && !is_up(state);
+    // What never runs is judged before what comes of all.
+    if !plan.block.is_empty() || !plan.skip.is_empty() || states.iter().any(open) {
+        return plan;
+    }
+    if states.iter().any(is_up) {
+        let up = |seq: &usize| is_up(&states[*seq]);
+        plan.end.extend((0..states.len()).filter(up));
+        return plan;
+    }
+    let open = always.iter().position(|row| !row.state.is_over());
+    let unused = |at: usize| {
+        let call = flow.always.get(at).and_then(|step| step.part_of);
+        call.is_some_and(|call| states[call] == StepState::Skipped || !states[call].lets_on())
+    };
+    match open {
+        Some(at) if always[at].state == StepState::Waiting && unused(at) => {
+            plan.skip.push(count + at);
+        }
+        Some(at) if always[at].state == StepState::Waiting => match always[at].until {
+            Some(until) if until > now => plan.wake_by(until),
+            Some(_) | None => plan.start.push(count + at),
+        },
+        Some(_) => {}
+        None => plan.over = Some(verdict(rows, halt)),
+    }
+    plan
+}
+
+impl Plan {
+    fn wake_by(&mut self, at: Millis) {
+        self.wake = Some(self.wake.map_or(at, |wake| wake.min(at)));
+    }
+}
+
+fn verdict(rows: &[StepRow], halt: Option<Halt>) -> Verdict {
+    let first = |state: StepState| rows.iter().position(|row| row.state == state);
+    match (halt, first(StepState::Failed), first(StepState::Ignored)) {
+        (Some(Halt::Stop), _, _) => Verdict::Stopped,
+        (Some(Halt::Late), _, _) => Verdict::Late,
+        (None, Some(seq), _) => Verdict::Failed(seq),
+        (None, None, Some(_)) => Verdict::Warnings,
+        (None, None, None) => Verdict::Succeeded,
+    }
+}
+
+/// A step whose try begins.
+pub fn begin(step: &Step, row: &mut StepRow, now: Millis) {
+    row.state = StepState::Running;
+    row.attempt += 1;
+    row.started_at.get_or_insert(now);
+    row.until = match step.work {
+        Work::Hold { length } => Some(now.plus(length)),
+        Work::WaitFor { .. } => Some(now.plus(step.timeout)),
+        Work::Run { .. }
+        | Work::Script { .. }
+        | Work::Git { .. }
+        | Work::Http { .. }
+        | Work::Service { .. }
+        | Work::Approve { .. }
+        | Work::Call { .. }
+        | Work::Notify { .. }
+        | Work::Github { .. } => None,
+    };
+}
+
+/// A step that waits for somebody to agree.
+pub fn ask(step: &Step, row: &mut StepRow, now: Millis) {
+    row.state = StepState::Asked;
+    row.until = Some(now.plus(step.timeout));
+    row.answer = None;
+}
+
+/// A step that succeeded.
+pub fn succeed(step: &Step, row: &mut StepRow, now: Millis) {
+    row.ending = Some(Ending::Exited(0));
+    match step.confirm_within {
+        Some(within) => {
+            row.state = StepState::Confirming;
+            row.until = Some(now.plus(within));
+            row.answer = None;
+        }
+        None => close(row, StepState::Done, now),
+    }
+}
+
+/// A step whose try failed: it waits for the next one, or it is over. `seed` decides the jitter of the pause.
+pub fn fail(step: &Step, row: &mut StepRow, ending: Ending, seed: &str, now: Millis) {
+    let retry = step.retry.as_ref();
+    let pause = retry.and_then(|retry| retry.pause(row.attempt, &ending, seed));
+    row.ending = Some(ending);
+    match pause {
+        Some(pause) => {
+            row.state = StepState::Waiting;
+            row.until = Some(now.plus(pause));
+        }
+        None => fail_for_good(step, row, now),
+    }
+}
+
+/// A step that is over and did not succeed.
+pub fn close(row: &mut StepRow, state: StepState, now: Millis) {
+    row.state = state;
+    row.ended_at = Some(now);
+    row.until = None;
+}
+
+/// A step that never runs, or whose next try never comes.
+pub fn block(step: &Step, row: &mut StepRow, now: Millis) {
+    match row.attempt {
+        0 => row.state = StepState::Blocked,
+        _ => fail_for_good(step, row, now),
+    }
+}
+
+fn fail_for_good(step: &Step, row: &mut StepRow, now: Millis) {
+    let state = match step.on_failure {
+        OnFailure::Continue => StepState::Ignored,
+        OnFailure::Abort | OnFailure::SkipRest => StepState::Failed,
+    };
+    close(row, state, now);
+}
+
+/// What becomes of an open step after the bot died, or was stopped, while it ran. `true` when somebody is to be asked.
+#[must_use]
+pub fn interrupted(step: &Step, row: &mut StepRow, now: Millis) -> bool {
+    match row.state {
+        StepState::Running | StepState::Up => {}
+        StepState::Waiting
+        | StepState::Asked
+        | StepState::Confirming
+        | StepState::Reverting
+        | StepState::Done
+        | StepState::Ignored
+        | StepState::Failed
+        | StepState::Skipped
+        | StepState::Blocked
+        | StepState::Stopped => return false,
+    }
+    let again = |row: &mut StepRow| {
+        row.state = StepState::Waiting;
+        row.until = None;
+        false
+    };
+    match &step.work {
+        // Timers, and what is followed elsewhere: they go on as if nothing had been.
+        Work::Hold { .. } | Work::WaitFor { .. } => false,
+        Work::Github { .. } if !row.found.is_empty() => false,
+        // What can be done again without harm.
+        Work::Service { .. } | Work::Approve { .. } | Work::Call { .. } | Work::Notify { .. } => {
+            again(row)
+        }
+        Work::Run { .. }
+        | Work::Script { .. }
+        | Work::Git { .. }
+        | Work::Http { .. }
+        | Work::Github { .. } => match step.on_crash {
+            OnCrash::Retry => again(row),
+            OnCrash::Fail => {
+                row.ending = Some(Ending::Lost);
+                fail_for_good(step, row, now);
+                false
+            }
+            OnCrash::Ask => {
+                row.state = StepState::Asked;
+                row.until = None;
+                row.ending = Some(Ending::Lost);
+                row.answer = None;
+                true
+            }
+        },
+    }
+}
+
+/// What follows from an answer, or from its last moment. `true` when something changed.
+#[must_use]
+pub fn answered(step: &Step, row: &mut StepRow, now: Millis) -> bool {
+    let late = row.until.is_some_and(|until| until <= now);
+    let said = row.answer.as_ref().map(|answer| answer.said);
+    let crashed = row.ending == Some(Ending::Lost);
+    match (row.state, said) {
+        (StepState::Asked, Some(Said::Yes)) if crashed => {
+            row.state = StepState::Waiting;
+            row.until = None;
+        }
+        (StepState::Asked, Some(Said::Skip)) => close(row, StepState::Skipped, now),
+        (StepState::Asked, Some(Said::No)) if crashed => fail_for_good(step, row, now),
+        (StepState::Asked, Some(Said::Yes)) => succeed(step, row, now),
+        (StepState::Asked, Some(Said::No)) => {
+            let by = row.answer.as_ref().map_or("", |answer| answer.by.as_str());
+            row.ending = Some(Ending::Broken(format!("refused by {by}")));
+            fail_for_good(step, row, now);
+        }
+        (StepState::Asked, None) if late => {
+            row.ending = Some(Ending::Broken("nobody approved it in time".to_owned()));
+            fail_for_good(step, row, now);
+        }
+        (StepState::Confirming, Some(Said::Yes)) => close(row, StepState::Done, now),
+        (StepState::Confirming, Some(Said::No | Said::Skip)) => revert(row, "taken back by hand"),
+        (StepState::Confirming, None) if late => {
+            revert(row, "nobody confirmed it in time, so it was taken back");
+        }
+        _ => return false,
+    }
+    true
+}
+
+/// A step whose deed is to be taken back, and why.
+pub fn revert(row: &mut StepRow, why: &str) {
+    row.state = StepState::Reverting;
+    row.until = None;
+    row.ending = Some(Ending::Broken(why.to_owned()));
+}
+
+/// A step that was taken back, or could not be.
+pub fn reverted(step: &Step, row: &mut StepRow, went: &Ending, now: Millis) {
+    if *went != Ending::Exited(0)
+        && let Some(Ending::Broken(why)) = &row.ending
+    {
+        let why = format!("{why}; taking it back failed as well, look after it yourself");
+        row.ending = Some(Ending::Broken(why));
+    }
+    fail_for_good(step, row, now);
+}
+
+/// When a run is late, if it may be.
+#[must_use]
+pub fn deadline(flow: &Workflow, rows: &[StepRow]) -> Option<Millis> {
+    let began = rows.iter().filter_map(|row| row.started_at).min()?;
+    Some(began.plus(flow.max_duration?))
+}
+
+/// How long a run has taken so far, over all of its starts.
+#[must_use]
+pub fn took(rows: &[StepRow], now: Millis) -> Duration {
+    let began = rows.iter().filter_map(|row| row.started_at).min();
+    began.map_or(Duration::ZERO, |began| now.since(began))
+}
+
+/// The sum of all holds: a run lasts at least that long.
+#[must_use]
+pub fn least(flow: &Workflow) -> Duration {
+    let hold = |step: &Step| match step.work {
+        Work::Hold { length } => length,
+        _ => Duration::ZERO,
+    };
+    flow.steps.iter().map(hold).sum()
+}
+
+#[cfg(test)]
+mod tests;

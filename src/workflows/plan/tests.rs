@@ -1,0 +1,411 @@
+use super::*;
+use crate::base::schedule::Retries;
+use crate::base::workflow::{Answer, Concurrency, Notify, StepRow, Template};
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+pub(super) fn step(name: &str, work: Work, needs: Vec<usize>) -> Step {
+    Step {
+        name: name.to_owned(),
+        work,
+        needs,
+        part_of: None,
+        when: None,
+        skip_if: None,
+        timeout: Duration::from_secs(60),
+        retry: None,
+        on_failure: OnFailure::Abort,
+        on_crash: OnCrash::Ask,
+        undo: None,
+        confirm_within: None,
+        lock: None,
+        cwd: None,
+        env: BTreeMap::new(),
+        capture: BTreeMap::new(),
+    }
+}
+
+fn runs() -> Work {
+    Work::Run {
+        argv: vec![Template::literal("/bin/true")],
+    }
+}
+
+fn flow(steps: Vec<Step>, always: Vec<Step>) -> Workflow {
+    Workflow {
+        name: "w".to_owned(),
+        params: Vec::new(),
+        concurrency: Concurrency::Single,
+        parallel: 2,
+        max_duration: None,
+        notify: Notify::default(),
+        steps,
+        always,
+        undo_for: Duration::ZERO,
+        env: BTreeMap::new(),
+        env_pass: Vec::new(),
+        secrets: Vec::new(),
+    }
+}
+
+fn rows(states: &[StepState]) -> Vec<StepRow> {
+    let row = |state: &StepState| StepRow {
+        state: *state,
+        attempt: u32::from(*state != StepState::Waiting),
+        ..StepRow::new()
+    };
+    states.iter().map(row).collect()
+}
+
+#[test]
+fn what_follows_is_exactly_this_table() {
+    use StepState::{Blocked, Done, Failed, Ignored, Running, Skipped, Up, Waiting};
+    let chain = || {
+        let mut steps: Vec<Step> = (0..3).map(|n| step("s", runs(), vec![n])).collect();
+        for (n, step) in steps.iter_mut().enumerate() {
+            step.needs = n.checked_sub(1).into_iter().collect();
+        }
+        flow(steps, vec![step("clean", runs(), Vec::new())])
+    };
+    type Row<'a> = (
+        [StepState; 4],
+        Option<Halt>,
+        &'a [usize],
+        &'a [usize],
+        &'a [usize],
+        Option<Verdict>,
+    );
+    let table: [Row<'_>; 12] = [
+        (
+            [Waiting, Waiting, Waiting, Waiting],
+            None,
+            &[0],
+            &[],
+            &[],
+            None,
+        ),
+        (
+            [Running, Waiting, Waiting, Waiting],
+            None,
+            &[],
+            &[],
+            &[],
+            None,
+        ),
+        (
+            [Done, Waiting, Waiting, Waiting],
+            None,
+            &[1],
+            &[],
+            &[],
+            None,
+        ),
+        (
+            [Skipped, Waiting, Waiting, Waiting],
+            None,
+            &[1],
+            &[],
+            &[],
+            None,
+        ),
+        ([Ignored, Up, Waiting, Waiting], None, &[2], &[], &[], None),
+        // A failure ends the rest, and what always runs begins.
+        (
+            [Failed, Waiting, Waiting, Waiting],
+            None,
+            &[],
+            &[1, 2],
+            &[],
+            None,
+        ),
+        (
+            [Failed, Blocked, Blocked, Waiting],
+            None,
+            &[3],
+            &[],
+            &[],
+            None,
+        ),
+        // A service ends before what always runs.
+        ([Done, Up, Done, Waiting], None, &[], &[], &[1], None),
+        (
+            [Done, Running, Waiting, Waiting],
+            Some(Halt::Stop),
+            &[],
+            &[2],
+            &[1],
+            None,
+        ),
+        (
+            [Done, Done, Done, Done],
+            None,
+            &[],
+            &[],
+            &[],
+            Some(Verdict::Succeeded),
+        ),
+        (
+            [Done, Ignored, Done, Done],
+            None,
+            &[],
+            &[],
+            &[],
+            Some(Verdict::Warnings),
+        ),
+        (
+            [Done, Failed, Blocked, Failed],
+            None,
+            &[],
+            &[],
+            &[],
+            Some(Verdict::Failed(1)),
+        ),
+    ];
+    for (states, halt, start, block, end, over) in table {
+        let plan = next(&chain(), &rows(&states), halt, Millis(0));
+        let found = (&plan.start[..], &plan.block[..], &plan.end[..], plan.over);
+        assert_eq!(found, (start, block, end, over), "{states:?} {halt:?}");
+    }
+}
+
+#[test]
+fn a_crash_is_judged_by_kind_and_rule() {
+    let judge = |work: Work, rule: OnCrash, state: StepState| {
+        let mut step = step("s", work, Vec::new());
+        step.on_crash = rule;
+        let mut row = rows(&[state]).remove(0);
+        let asks = interrupted(&step, &mut row, Millis(5));
+        (row.state, asks)
+    };
+    let hold = Work::Hold {
+        length: Duration::from_secs(9),
+    };
+    let serve = Work::Service { argv: Vec::new() };
+    use StepState::{Asked, Done, Failed, Running, Up, Waiting};
+    for (work, rule, state, wanted) in [
+        (runs(), OnCrash::Ask, Running, (Asked, true)),
+        (runs(), OnCrash::Retry, Running, (Waiting, false)),
+        (runs(), OnCrash::Fail, Running, (Failed, false)),
+        (runs(), OnCrash::Ask, Done, (Done, false)),
+        (runs(), OnCrash::Ask, Waiting, (Waiting, false)),
+        (hold, OnCrash::Ask, Running, (Running, false)),
+        (serve, OnCrash::Ask, Up, (Waiting, false)),
+    ] {
+        assert_eq!(
+            judge(work.clone(), rule, state),
+            wanted,
+            "{work:?} {rule:?} {state:?}"
+        );
+    }
+}
+
+#[test]
+fn what_nobody_confirms_is_taken_back() {
+    let mut step = step("s", runs(), Vec::new());
+    step.confirm_within = Some(Duration::from_secs(300));
+    let said = |said| Answer {
+        said,
+        by: "ann".into(),
+        by_id: 1,
+        at: Millis(1),
+        reason: None,
+    };
+    for (answer, at, wanted) in [
+        (None, 299_999, StepState::Confirming),
+        (None, 300_000, StepState::Reverting),
+        (Some(said(Said::Yes)), 10, StepState::Done),
+        (Some(said(Said::No)), 10, StepState::Reverting),
+    ] {
+        let mut row = rows(&[StepState::Running]).remove(0);
+        succeed(&step, &mut row, Millis(0));
+        row.answer = answer;
+        let _ = answered(&step, &mut row, Millis(at));
+        assert_eq!(row.state, wanted);
+        if wanted == StepState::Reverting {
+            reverted(&step, &mut row, &Ending::Exited(0), Millis(at));
+            assert_eq!(row.state, StepState::Failed);
+        }
+    }
+}
+
+/// A run in a world of its own: every step ends as `fates` says, and the bot dies when `deaths` says.
+struct World {
+    flow: Workflow,
+    rows: Vec<StepRow>,
+    begun: Vec<Vec<StepState>>,
+    now: i64,
+}
+
+impl World {
+    /// What the shell does of a plan.
+    fn apply(&mut self, plan: &Plan) {
+        let now = Millis(self.now);
+        for seq in &plan.block {
+            block(
+                super::step(&self.flow, *seq).unwrap(),
+                &mut self.rows[*seq],
+                now,
+            );
+        }
+        for seq in &plan.skip {
+            close(&mut self.rows[*seq], StepState::Skipped, now);
+        }
+        for seq in &plan.end {
+            let row = &mut self.rows[*seq];
+            let to = if row.state == StepState::Up {
+                StepState::Done
+            } else {
+                StepState::Stopped
+            };
+            close(row, to, now);
+        }
+        for seq in &plan.withdraw {
+            let row = &mut self.rows[*seq];
+            match row.state {
+                StepState::Confirming => revert(row, "stopped"),
+                _ => close(row, StepState::Stopped, now),
+            }
+        }
+        for seq in &plan.start {
+            let step = super::step(&self.flow, *seq).unwrap();
+            for need in &step.needs {
+                assert!(
+                    self.rows[*need].state.lets_on(),
+                    "{seq} began before {need}"
+                );
+            }
+            self.begun[*seq].push(self.rows[*seq].state);
+            begin(step, &mut self.rows[*seq], now);
+            match step.work {
+                Work::Approve { .. } => ask(step, &mut self.rows[*seq], now),
+                Work::Service { .. } => self.rows[*seq].state = StepState::Up,
+                _ => {}
+            }
+        }
+        let main = &self.rows[..self.flow.steps.len()];
+        let busy = main.iter().filter(|row| row.state == StepState::Running);
+        assert!(busy.count() <= self.flow.parallel);
+    }
+}
+
+fn a_step() -> impl Strategy<Value = (u8, u8, u8, u8, Vec<bool>, bool)> {
+    (
+        0..4u8,
+        0..3u8,
+        0..3u8,
+        0..3u8,
+        prop::collection::vec(any::<bool>(), 8),
+        any::<bool>(),
+    )
+}
+
+fn made(parts: &[(u8, u8, u8, u8, Vec<bool>, bool)], always: usize) -> Workflow {
+    let steps =
+        parts
+            .iter()
+            .enumerate()
+            .map(|(at, (kind, failure, crash, tries, needs, confirm))| {
+                let work = match kind {
+                    0 | 1 => runs(),
+                    2 => Work::Service { argv: Vec::new() },
+                    _ => Work::Approve {
+                        question: None,
+                        role: crate::base::role::Role::Admin,
+                        by_asker: false,
+                    },
+                };
+                let mut step = step("s", work, (0..at).filter(|need| needs[*need]).collect());
+                step.on_failure = [OnFailure::Abort, OnFailure::Continue, OnFailure::SkipRest]
+                    [usize::from(*failure)];
+                step.on_crash = [OnCrash::Ask, OnCrash::Retry, OnCrash::Fail][usize::from(*crash)];
+                step.confirm_within = (*confirm && *kind < 2).then_some(Duration::from_millis(5));
+                step.retry = (*tries > 0).then(|| Retries {
+                    attempts: u32::from(*tries) + 1,
+                    backoff: Duration::from_millis(3),
+                    factor: 1.0,
+                    max: Duration::from_millis(3),
+                    jitter: Duration::ZERO,
+                    not_on: Vec::new(),
+                });
+                step
+            });
+    let clean = (0..always).map(|_| step("clean", runs(), Vec::new()));
+    flow(steps.collect(), clean.collect())
+}
+
+proptest! {
+    /// Over any graph, any ends of steps, any answers and any deaths of the bot: the run comes to its end, nothing that
+    /// is over begins again, what always runs ran, and the verdict is what happened.
+    #[test]
+    fn every_run_ends_as_it_went(
+        parts in prop::collection::vec(a_step(), 1..8),
+        always in 0..3usize,
+        fates in prop::collection::vec((0..10u8, any::<prop::sample::Index>()), 400),
+        halt_at in prop::option::of(0..30usize),
+    ) {
+        let flow = made(&parts, always);
+        let count = flow.steps.len() + flow.always.len();
+        let mut world = World { rows: vec![StepRow::new(); count], begun: vec![Vec::new(); count], flow, now: 0 };
+        let mut over = None;
+        for (round, (fate, pick)) in fates.iter().enumerate() {
+            let halt = halt_at.filter(|at| round >= *at).map(|_| Halt::Stop);
+            let plan = next(&world.flow, &world.rows, halt, Millis(world.now));
+            world.apply(&plan);
+            if plan.over.is_some() {
+                over = plan.over;
+                break;
+            }
+            world.now += 1;
+            let now = Millis(world.now);
+            if *fate == 0 {
+                for seq in 0..count {
+                    let step = super::step(&world.flow, seq).unwrap();
+                    let _ = interrupted(step, &mut world.rows[seq], now);
+                }
+                continue;
+            }
+            let open: Vec<usize> = (0..count).filter(|seq| !matches!(world.rows[*seq].state, StepState::Waiting | StepState::Up) && !world.rows[*seq].state.is_over()).collect();
+            if open.is_empty() {
+                continue;
+            }
+            let seq = open[pick.index(open.len())];
+            let step = super::step(&world.flow, seq).unwrap();
+            let row = &mut world.rows[seq];
+            match row.state {
+                StepState::Running if *fate < 7 => succeed(step, row, now),
+                StepState::Running => fail(step, row, Ending::Exited(3), "", now),
+                StepState::Reverting => reverted(step, row, &Ending::Exited(i32::from(*fate > 7)), now),
+                StepState::Asked | StepState::Confirming => {
+                    let said = match fate % 3 { 0 => Said::Yes, 1 => Said::No, _ => Said::Yes };
+                    row.answer = Some(Answer { said, by: "ann".into(), by_id: 1, at: now, reason: None });
+                    prop_assert!(answered(step, row, now));
+                }
+                _ => {}
+            }
+        }
+        // Steps, tries and answers are few: 400 rounds are enough, unless the bot does little but die.
+        prop_assume!(over.is_some());
+        let (main, last) = world.rows.split_at(world.flow.steps.len());
+        for row in &world.rows {
+            prop_assert!(row.state.is_over());
+        }
+        for row in last {
+            prop_assert!(row.attempt > 0, "what always runs did not: {row:?}");
+        }
+        for begun in &world.begun {
+            prop_assert!(begun.iter().all(|state| *state == StepState::Waiting));
+        }
+        let bad = world.rows.iter().position(|row| row.state == StepState::Failed);
+        let halted = halt_at.is_some() && matches!(over, Some(Verdict::Stopped));
+        match over.unwrap() {
+            Verdict::Stopped => prop_assert!(halt_at.is_some()),
+            Verdict::Failed(seq) => prop_assert_eq!(Some(seq), bad),
+            Verdict::Warnings => prop_assert!(bad.is_none() && world.rows.iter().any(|row| row.state == StepState::Ignored)),
+            Verdict::Succeeded => prop_assert!(world.rows.iter().all(|row| row.state.lets_on())),
+            Verdict::Late => prop_assert!(false),
+        }
+        if !halted && bad.is_none() {
+            prop_assert!(main.iter().all(|row| row.state.lets_on()));
+        }
+    }
+}

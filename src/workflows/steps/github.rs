@@ -1,0 +1,300 @@
+//! Starts a workflow of a GitHub repository, and follows its run or keeps one going.
+//!
+//! What was sent is written before it is sent, so that a crash starts no second run.
+
+use super::output::Printer;
+use super::{End, Event, Hand, Inner, broken};
+use crate::base::job::Ending;
+use crate::base::secret::SecretString;
+use crate::base::time::{Millis, human};
+use crate::base::workflow::{Template, Work};
+use crate::drivers::github::{
+    Begun, Dispatched, GitHub, Known, Own, Run, Step, Target, VISIBLE_AFTER, backoff, monitor_step,
+};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+use tokio::sync::oneshot;
+use url::Url;
+
+/// The pause between two looks at a run.
+const LOOK: Duration = Duration::from_secs(10);
+/// The names of what is remembered over a crash.
+const KNOWN: &str = "known";
+const SENT: &str = "sent";
+const RUN: &str = "run";
+
+struct Job<'a> {
+    inner: &'a Inner,
+    hand: &'a Hand,
+    hub: GitHub,
+    target: Target,
+    branch: String,
+    inputs: BTreeMap<String, String>,
+    printer: Printer,
+}
+
+/// Why the step goes no further.
+enum Halt {
+    /// It was told to end.
+    Stopped,
+    /// This went wrong.
+    Failed(String),
+}
+
+pub(super) async fn start(inner: &Inner, hand: &Hand) -> End {
+    let Work::Github { wait, keep, .. } = &hand.step.work else {
+        return broken("no repository is named");
+    };
+    let mut job = match Job::new(inner, hand) {
+        Ok(job) => job,
+        Err(why) => return broken(why.trim_end_matches('.')),
+    };
+    let ended = match keep {
+        true => job.keep().await,
+        false => job.once(*wait).await,
+    };
+    job.printer.finish();
+    match ended {
+        Ok(found) => End::Over(Ending::Exited(0), found),
+        Err(Halt::Stopped) => End::Stopped,
+        Err(Halt::Failed(why)) => broken(why.trim_end_matches('.')),
+    }
+}
+
+impl<'a> Job<'a> {
+    fn new(inner: &'a Inner, hand: &'a Hand) -> Result<Self, String> {
+        let Work::Github {
+            repo,
+            workflow,
+            branch,
+            inputs,
+            token,
+            api,
+            ..
+        } = &hand.step.work
+        else {
+            return Err("no repository is named".to_owned());
+        };
+        let fill = |template: &Template| template.fill(&hand.values);
+        let value = inner.env.get(token);
+        let value = value.ok_or_else(|| format!("{token} is not in the bot's environment"))?;
+        let api = Url::parse(api).map_err(|error| format!("`{api}` is no address: {error}"))?;
+        let inputs = inputs
+            .iter()
+            .map(|(name, value)| Ok((name.clone(), fill(value)?)));
+        let mut secrets = hand.secrets.clone();
+        secrets.push(value.to_owned());
+        Ok(Self {
+            inner,
+            hand,
+            hub: GitHub::new(inner.web.clone(), api, SecretString::from(value.to_owned())),
+            target: Target::new(&fill(repo)?, &fill(workflow)?)?,
+            branch: fill(branch)?,
+            inputs: inputs.collect::<Result<_, String>>()?,
+            printer: Printer::new(hand, &secrets)?,
+        })
+    }
+
+    /// Starts a run, or finds the one that an earlier life started.
+    async fn once(&mut self, wait: bool) -> Result<BTreeMap<String, String>, Halt> {
+        let number = |name: &str| self.hand.found.get(name)?.parse::<i64>().ok();
+        let id = match (number(RUN), number(SENT)) {
+            (Some(id), _) => id.unsigned_abs(),
+            (None, Some(sent)) => self.find(Millis(sent), &BTreeSet::new()).await?.id,
+            (None, None) => self.dispatch().await?,
+        };
+        self.note(RUN, &id.to_string()).await?;
+        let mut found = BTreeMap::from([(RUN.to_owned(), id.to_string())]);
+        let mut failures = 0;
+        loop {
+            match self.hub.run(&self.target, id).await {
+                Ok(Some(run)) => {
+                    failures = 0;
+                    if let Some(link) = &run.link
+                        && found.insert("link".to_owned(), link.clone()).is_none()
+                    {
+                        self.printer.say(&format!("run {id}: {link}"));
+                    }
+                    if run.is_over() {
+                        return self.over(&run).map(|()| found);
+                    }
+                    if !wait {
+                        return Ok(found);
+                    }
+                    self.sleep(LOOK).await?;
+                }
+                Ok(None) => return Err(Halt::Failed(format!("the run {id} is gone"))),
+                Err(unknown) => {
+                    failures += 1;
+                    self.later(&unknown.why, unknown.until, failures).await?;
+                }
+            }
+        }
+    }
+
+    fn over(&mut self, run: &Run) -> Result<(), Halt> {
+        let how = run.conclusion.as_deref().unwrap_or("unknown");
+        self.printer.say(&format!("run {} ended: {how}", run.id));
+        match run.is_good() {
+            true => Ok(()),
+            false => Err(Halt::Failed(format!("the run {} ended as {how}", run.id))),
+        }
+    }
+
+    /// Sends the dispatch, and returns the id of its run.
+    async fn dispatch(&mut self) -> Result<u64, Halt> {
+        let mut failures = 0;
+        let before = loop {
+            match self.hub.dispatched(&self.target, &self.branch).await {
+                Ok(before) => break before,
+                Err(unknown) => {
+                    failures += 1;
+                    self.later(&unknown.why, unknown.until, failures).await?;
+                }
+            }
+        };
+        let sent = self.inner.now();
+        self.note(SENT, &sent.0.to_string()).await?;
+        match self
+            .hub
+            .dispatch(&self.target, &self.branch, &self.inputs)
+            .await
+        {
+            Dispatched::Taken(Some(id)) => Ok(id),
+            Dispatched::Taken(None) => Ok(self.find(sent, &before).await?.id),
+            Dispatched::Refused(unknown) => Err(Halt::Failed(unknown.why)),
+            Dispatched::Unsure(unknown) => {
+                self.printer.say(&unknown.why);
+                Ok(self.find(sent, &before).await?.id)
+            }
+        }
+    }
+
+    /// Looks for the run that was begun then.
+    async fn find(&mut self, sent: Millis, before: &BTreeSet<u64>) -> Result<Run, Halt> {
+        let mut failures = 0;
+        loop {
+            let begun = self
+                .hub
+                .begun(&self.target, &self.branch, sent, before, None)
+                .await;
+            match begun {
+                Ok(Begun::Run(run)) => return Ok(run),
+                Ok(Begun::OneOf(mut runs)) => {
+                    self.printer
+                        .say("somebody else started a run at the same time; the oldest is taken");
+                    runs.sort_by_key(|run| run.created);
+                    return Ok(runs.remove(0));
+                }
+                Ok(Begun::NotYet) if self.inner.now() > sent.plus(VISIBLE_AFTER) => {
+                    return Err(Halt::Failed(
+                        "it is not known whether a run began: GitHub shows none".to_owned(),
+                    ));
+                }
+                Ok(Begun::NotYet) => self.sleep(LOOK / 5).await?,
+                Err(unknown) => {
+                    failures += 1;
+                    self.later(&unknown.why, unknown.until, failures).await?;
+                }
+            }
+        }
+    }
+
+    /// Keeps one run going until it is told to end. What is not known starts nothing.
+    async fn keep(&mut self) -> Result<BTreeMap<String, String>, Halt> {
+        let stored = self.hand.found.get(KNOWN);
+        let mut known: Known = stored
+            .and_then(|text| serde_json::from_str(text).ok())
+            .unwrap_or_default();
+        loop {
+            let active = self.hub.active(&self.target).await;
+            let now = self.inner.now();
+            if let Err(unknown) = &active {
+                known.fails(now);
+                self.printer.say(&unknown.why);
+            }
+            if let Own::Runs(id) = known.own
+                && let Ok(run) = self.hub.run(&self.target, id).await
+                && run.is_none_or(|run| run.is_over())
+            {
+                self.printer.say(&format!("run {id} is over"));
+                known.own = Own::None;
+                self.remember(&known).await?;
+            }
+            let pause = match monitor_step(&known, &active, now) {
+                Step::Nothing => {
+                    known.failed = None;
+                    LOOK
+                }
+                Step::Wait(until) => until.since(now),
+                Step::Dispatch => {
+                    known.own = Own::Sent(now);
+                    self.remember(&known).await?;
+                    match self
+                        .hub
+                        .dispatch(&self.target, &self.branch, &self.inputs)
+                        .await
+                    {
+                        Dispatched::Taken(id) => {
+                            known.failed = None;
+                            if let Some(id) = id {
+                                known.own = Own::Runs(id);
+                            }
+                            self.printer.say("none was running, so one was started");
+                        }
+                        Dispatched::Refused(unknown) => {
+                            known.own = Own::None;
+                            known.fails(now);
+                            self.printer.say(&unknown.why);
+                        }
+                        Dispatched::Unsure(unknown) => {
+                            known.fails(now);
+                            self.printer.say(&unknown.why);
+                        }
+                    }
+                    self.remember(&known).await?;
+                    LOOK
+                }
+            };
+            self.sleep(pause).await?;
+        }
+    }
+
+    async fn remember(&self, known: &Known) -> Result<(), Halt> {
+        let text = serde_json::to_string(known).map_err(|error| Halt::Failed(error.to_string()))?;
+        self.note(KNOWN, &text).await
+    }
+
+    /// Writes something down before what follows from it is done.
+    async fn note(&self, name: &str, value: &str) -> Result<(), Halt> {
+        let (written, told) = oneshot::channel();
+        let note = Event::Noted {
+            seq: self.hand.seq,
+            note: (name.to_owned(), value.to_owned()),
+            written,
+        };
+        if self.hand.events.send(note).is_err() {
+            return Err(Halt::Stopped);
+        }
+        tokio::select! {
+            told = told => told.map_err(|_| Halt::Stopped),
+            () = self.hand.stop.cancelled() => Err(Halt::Stopped),
+        }
+    }
+
+    /// Says what went wrong, and waits before the next try.
+    async fn later(&mut self, why: &str, until: Option<Millis>, failures: u32) -> Result<(), Halt> {
+        let asked = until.map_or(Duration::ZERO, |until| until.since(self.inner.now()));
+        let pause = asked.max(backoff(failures));
+        self.printer
+            .say(&format!("{why} Again in {}.", human(pause)));
+        self.sleep(pause).await
+    }
+
+    async fn sleep(&self, pause: Duration) -> Result<(), Halt> {
+        tokio::select! {
+            () = self.hand.stop.cancelled() => Err(Halt::Stopped),
+            () = tokio::time::sleep(pause.max(Duration::from_millis(100))) => Ok(()),
+        }
+    }
+}

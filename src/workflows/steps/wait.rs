@@ -1,0 +1,78 @@
+//! Steps that wait: for a time, or until something is so. Both last over a restart, since their end is written.
+
+use super::{End, Hand, Inner, broken, good, program};
+use crate::base::job::Ending;
+use crate::base::time::Millis;
+use crate::base::workflow::{Template, Until};
+use crate::drivers::looks;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// The longest sleep: the clock may be set meanwhile.
+const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+/// How long one look may take.
+const LOOK: Duration = Duration::from_secs(10);
+
+/// Waits until the time has come.
+pub(super) async fn hold(inner: &Inner, hand: &Hand) -> End {
+    match sleep_until(inner, hand, hand.until.unwrap_or_default()).await {
+        true => good(),
+        false => End::Stopped,
+    }
+}
+
+/// Looks again and again.
+pub(super) async fn wait_for(inner: &Inner, hand: &Hand, until: &Until, every: Duration) -> End {
+    let last = hand.until.unwrap_or_default();
+    loop {
+        match look(inner, hand, until).await {
+            Err(why) => return broken(why),
+            Ok(true) => return good(),
+            Ok(false) => {}
+        }
+        let now = inner.now();
+        if now >= last {
+            return End::Over(Ending::TimedOut(hand.step.timeout), BTreeMap::new());
+        }
+        if !sleep_until(inner, hand, now.plus(every).min(last)).await {
+            return End::Stopped;
+        }
+    }
+}
+
+/// `false` when it was told to end before.
+async fn sleep_until(inner: &Inner, hand: &Hand, end: Millis) -> bool {
+    loop {
+        let left = end.since(inner.now());
+        if left.is_zero() {
+            return true;
+        }
+        tokio::select! {
+            () = hand.stop.cancelled() => return false,
+            () = tokio::time::sleep(left.min(LONGEST_SLEEP)) => {}
+        }
+    }
+}
+
+/// Whether it is so now.
+async fn look(inner: &Inner, hand: &Hand, until: &Until) -> Result<bool, String> {
+    let fill = |template: &Template| template.fill(&hand.values);
+    Ok(match until {
+        Until::Tcp(address) => {
+            let address = fill(address)?;
+            looks::host_and_port(&address)?;
+            looks::tcp(&address, LOOK).await.is_ok()
+        }
+        Until::File(path) => {
+            let path = hand.folder.join(fill(path)?);
+            tokio::fs::try_exists(path).await.unwrap_or(false)
+        }
+        Until::Command(argv) => program::succeeds(inner, hand, argv).await,
+        Until::Url(address, status) => {
+            let address = fill(address)?;
+            let url = url::Url::parse(&address)
+                .map_err(|error| format!("`{address}` is no address: {error}"))?;
+            looks::url(&inner.web, &url, *status, LOOK).await.is_ok()
+        }
+    })
+}

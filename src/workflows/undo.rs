@@ -1,0 +1,139 @@
+//! Taking back what a run did: a run of its own, whose steps are the undo programs in reverse. Pure.
+
+use crate::base::time::Millis;
+use crate::base::workflow::{
+    Concurrency, Notify, OnFailure, RunArgs, Source, Step, StepRow, StepState, Template, Values,
+    Work, Workflow,
+};
+use crate::store::jobs::Job;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// How the source of a job begins that takes a run back; its number follows.
+pub const SOURCE: &str = "undo:";
+
+/// Whether a run did something that can be taken back.
+#[must_use]
+pub fn is_there(flow: &Workflow, rows: &[StepRow]) -> bool {
+    done(flow, rows).next().is_some()
+}
+
+/// Until when a run that ended well may be taken back.
+#[must_use]
+pub fn until(job: &Job, flow: &Workflow) -> Option<Millis> {
+    Some(job.finished_at?.plus(flow.undo_for))
+}
+
+/// What takes a run back: the arguments of the run that does it and its steps as they begin, or `None` when there is nothing
+/// to be taken back. The first of them has found what the old run found, and what it was.
+#[must_use]
+pub fn of(job: &Job, args: &RunArgs, rows: &[StepRow]) -> Option<(RunArgs, Vec<StepRow>)> {
+    let flow = &args.flow;
+    let undone: Vec<&Step> = done(flow, rows).collect();
+    let holder = undone.last()?.name.clone();
+    let moved = |source: &Source| match source {
+        Source::Step(..) | Source::Run(_) => Some(Source::Step(holder.clone(), source.to_string())),
+        Source::Param(_) | Source::Env(_) => None,
+    };
+    let moved = |template: &Template| {
+        let mut template = template.clone();
+        template.replace(moved);
+        template
+    };
+    let step = |(at, old): (usize, &&Step)| Step {
+        name: old.name.clone(),
+        work: Work::Run {
+            argv: old.undo.iter().flatten().map(moved).collect(),
+        },
+        needs: at.checked_sub(1).into_iter().collect(),
+        part_of: None,
+        when: None,
+        skip_if: None,
+        timeout: old.timeout,
+        retry: None,
+        on_failure: OnFailure::Continue,
+        on_crash: old.on_crash,
+        undo: None,
+        confirm_within: None,
+        lock: old.lock.clone(),
+        // What was below the old run's folder went with it.
+        cwd: (old.cwd.as_ref())
+            .filter(|cwd| cwd.beginning().starts_with('/'))
+            .map(moved),
+        env: set(&old.env, moved),
+        capture: BTreeMap::new(),
+    };
+    let steps: Vec<Step> = undone.iter().rev().enumerate().map(step).collect();
+    let mut begun = vec![StepRow::new(); steps.len()];
+    if let Some(first) = begun.first_mut() {
+        first.found = known(job, flow, rows);
+    }
+    let flow = Workflow {
+        name: flow.name.clone(),
+        params: Vec::new(),
+        concurrency: Concurrency::Queue,
+        parallel: 1,
+        max_duration: None,
+        notify: Notify::default(),
+        steps,
+        always: Vec::new(),
+        undo_for: std::time::Duration::ZERO,
+        env: set(&flow.env, moved),
+        env_pass: flow.env_pass.clone(),
+        secrets: flow.secrets.clone(),
+    };
+    let args = RunArgs {
+        given: args.given.clone(),
+        params: args.params.clone(),
+        flow: Arc::new(flow),
+    };
+    Some((args, begun))
+}
+
+/// What will run, a line each, in that order; what must not be seen stays as it was written.
+#[must_use]
+pub fn words(args: &RunArgs, rows: &[StepRow], values: &Values) -> Vec<String> {
+    let line = |step: &Step| {
+        let argv: Vec<String> = step.undo.iter().flatten().map(|t| t.show(values)).collect();
+        format!("{}: {}", step.name, argv.join(" "))
+    };
+    let mut lines: Vec<_> = done(&args.flow, rows).map(line).collect();
+    lines.reverse();
+    lines
+}
+
+/// The steps that are done and can be taken back, in their order.
+fn done<'a>(flow: &'a Workflow, rows: &'a [StepRow]) -> impl Iterator<Item = &'a Step> {
+    let both = flow.steps.iter().zip(rows);
+    let takes_back =
+        |(step, row): &(&Step, &StepRow)| row.state == StepState::Done && step.undo.is_some();
+    both.filter(takes_back).map(|(step, _)| step)
+}
+
+fn set(
+    env: &BTreeMap<String, Template>,
+    moved: impl Fn(&Template) -> Template,
+) -> BTreeMap<String, Template> {
+    let pairs = env.iter();
+    pairs
+        .map(|(name, value)| (name.clone(), moved(value)))
+        .collect()
+}
+
+/// What was known in a run, by how its templates name it.
+fn known(job: &Job, flow: &Workflow, rows: &[StepRow]) -> BTreeMap<String, String> {
+    let mut known = BTreeMap::new();
+    for (step, row) in flow.steps.iter().zip(rows) {
+        for (name, value) in &row.found {
+            let source = Source::Step(step.name.clone(), name.clone());
+            known.insert(source.to_string(), value.clone());
+        }
+    }
+    for (name, value) in [
+        ("id", job.id.to_string()),
+        ("by", job.new.asker_name.clone()),
+    ] {
+        known.insert(Source::Run(name.to_owned()).to_string(), value);
+    }
+    known
+}
