@@ -288,7 +288,10 @@ impl World {
     }
 }
 
-fn a_step() -> impl Strategy<Value = (u8, u8, u8, u8, Vec<bool>, bool)> {
+/// Kind, rule of failure, rule of crash, tries, needs, and whether it is to be confirmed.
+type Part = (u8, u8, u8, u8, Vec<bool>, bool);
+
+fn a_step() -> impl Strategy<Value = Part> {
     (
         0..4u8,
         0..3u8,
@@ -299,7 +302,7 @@ fn a_step() -> impl Strategy<Value = (u8, u8, u8, u8, Vec<bool>, bool)> {
     )
 }
 
-fn made(parts: &[(u8, u8, u8, u8, Vec<bool>, bool)], always: usize) -> Workflow {
+fn made(parts: &[Part], always: usize) -> Workflow {
     let steps =
         parts
             .iter()
