@@ -134,6 +134,9 @@ pub struct Telling {
     pub attempt: u32,
     /// How it is tried again.
     pub retries: Option<Retries>,
+    /// Of a workflow whose next run begins when this one ends: how many runs before it failed at once.
+    #[serde(default)]
+    pub anew: Option<u32>,
 }
 
 impl Telling {
