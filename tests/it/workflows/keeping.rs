@@ -2,7 +2,7 @@
 //! by the test, so that a hold of five hours passes at once; everything else goes by the machine's.
 
 use super::program;
-use crate::harness::{ANN, BEN, Database, World};
+use crate::harness::{ANN, BEN, Database, PATIENCE, World};
 use crate::on_both;
 use opsgram::app::{App, Options};
 use opsgram::base::ids::JobId;
@@ -13,7 +13,7 @@ use opsgram::workflows::Clock;
 use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const HOLD: Duration = Duration::from_secs(5 * 3600);
 
@@ -67,6 +67,17 @@ async fn passes(world: &World, time: Duration) {
     }
     store.commit(tx).await.unwrap();
     world.services().schedules.wake();
+}
+
+/// Waits until so many runs are over, and none is under way.
+async fn ended(world: &World, runs: usize) {
+    let begun = Instant::now();
+    while world.jobs().await < runs {
+        assert!(begun.elapsed() < PATIENCE, "never came: {runs} runs");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    world.quiet().await;
+    assert_eq!(world.jobs().await, runs);
 }
 
 async fn last_job(world: &World) -> Option<JobId> {
@@ -185,11 +196,7 @@ on_both! {
             let list = world.asks(ANN, ANN, "/schedules").await;
             assert!(list.text.contains("\nnext ") && !list.text.contains("when #"), "{}", list.text);
             passes(&world, Duration::from_secs(pause)).await;
-            crate::harness::tools::until_async("the next run", async || {
-                world.quiet().await;
-                world.jobs().await == run
-            })
-            .await;
+            ended(&world, run).await;
         }
         assert_eq!(world.count(ANN, "failed at work"), 1);
         fs::write(world.path().join("mended"), "").unwrap();
