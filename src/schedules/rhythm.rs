@@ -5,12 +5,11 @@
 //! time. Whoever stops a run means it: then nothing begins before somebody says so.
 
 use crate::base::ids::JobId;
+use crate::base::schedule::AT_ONCE;
 use crate::base::time::Millis;
 use crate::store::workflows::Past;
 use std::time::Duration;
 
-/// A run that fails within this time failed at once.
-const AT_ONCE: Duration = Duration::from_secs(60);
 /// The pause after one that did, twice as long after each further one.
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
 /// The longest such pause.

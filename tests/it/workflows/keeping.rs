@@ -2,12 +2,11 @@
 //! by the test, so that a hold of five hours passes at once; everything else goes by the machine's.
 
 use super::program;
-use crate::harness::{ANN, BEN, Database, PATIENCE, World};
+use crate::harness::tools::until;
+use crate::harness::{ANN, BEN, Database, OPS, Outside, PATIENCE, World};
 use crate::on_both;
-use opsgram::app::{App, Options};
 use opsgram::base::ids::JobId;
 use opsgram::base::time::Millis;
-use opsgram::config::{self, Env};
 use opsgram::store;
 use opsgram::workflows::Clock;
 use std::fs;
@@ -198,7 +197,8 @@ on_both! {
             passes(&world, Duration::from_secs(pause)).await;
             ended(&world, run).await;
         }
-        assert_eq!(world.count(ANN, "failed at work"), 1);
+        // The report, and the message that it ended.
+        assert_eq!(world.count(ANN, "failed at work"), 2);
         fs::write(world.path().join("mended"), "").unwrap();
         passes(&world, Duration::from_secs(20)).await;
         let told = world.sees(ANN, "✅ succeeded").await;
@@ -208,32 +208,58 @@ on_both! {
     }
 }
 
-/// Two bots on one database step at the same moment: one run, and none beside it.
+/// Waits until so many runs were made, and every update is dealt with.
+async fn settled(world: &World, store: &store::Store, runs: i64) {
+    let begun = Instant::now();
+    loop {
+        let updates = world.sandbox.pending_updates();
+        let mut db = store.read().await.unwrap();
+        let open = store::inbox::unhandled(&mut db).await.unwrap();
+        let made: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM jobs")
+            .fetch_one(&mut *db)
+            .await
+            .unwrap();
+        drop(db);
+        if updates == 0 && open.is_empty() && made >= runs {
+            return assert_eq!(made, runs);
+        }
+        assert!(begun.elapsed() < PATIENCE, "never came: {runs} runs");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Two bots on one database: starts at the same instant, by hand and by itself, make one run; it outlives the one that led.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_instances_at_the_same_instant_make_one_run() {
+async fn two_instances_keep_one_run() {
     let mut world = World::new(Database::postgres().await).await;
     world.set(VPS);
-    let env: Env = world.environment().into_iter().collect();
-    let build = async || {
-        let loaded = config::load(&world.config_file(), &env).unwrap();
-        App::build(loaded.config, env.clone(), Options::default())
-            .await
-            .unwrap()
-    };
-    let (one, other) = (build().await, build().await);
-    for round in 0..8 {
-        let now = Millis::now();
-        // The one that does not lead is refused by the database; either may.
-        let (a, b) = tokio::join!(
-            one.services().schedules.step(now),
-            other.services().schedules.step(now)
-        );
-        assert!(a.is_ok() || b.is_ok(), "{round}: {a:?} {b:?}");
+    world.sandbox.open_private(ANN);
+    let first = Outside::start(&world).await;
+    let second = Outside::spawn(&world);
+    until("the second to work beside the first", || {
+        second.logged().contains("another instance leads")
+    })
+    .await;
+    let store = world.database().await;
+    world.sees(ANN, "⏳ hold").await;
+    for run in 1..=3 {
+        settled(&world, &store, run).await;
+        world.say(ANN, &format!("/workflow stop {run}"));
+        world
+            .sees(ANN, &format!("stopped #{run}, so no new run begins"))
+            .await;
+        world.say(ANN, "/resume vps");
+        world.say(BEN, "/workflow run vps");
+        world.sandbox.say(ANN, OPS, "/workflow run vps");
+        settled(&world, &store, run + 1).await;
     }
-    let mut db = one.services().store.read().await.unwrap();
-    let tally = store::workflows::tally(&mut db, "vps").await.unwrap();
-    assert_eq!(tally.open.len(), 1, "{tally:?}");
-    drop(db);
-    drop((one, other));
+    let before = world.sandbox.seq();
+    first.kill().await;
+    world.polled_since(before).await;
+    let told = world.asks(ANN, ANN, "/schedules").await;
+    assert!(told.text.contains("next when #4 ends"), "{}", told.text);
+    settled(&world, &store, 4).await;
+    assert_eq!(second.terminate().await.0, Some(0));
+    store.close().await;
     world.finish().await;
 }

@@ -43,8 +43,9 @@ on_both! {
         world.sandbox.say(BEN, OPS, "/workflow run slow");
         world.sees(OPS, "⏳ hold").await;
         world.sandbox.say(BEN, OPS, "/workflow run slow");
-        let told = world.sees(OPS, "🚫 slow · #1").await;
-        assert!(told.text.contains("(replaced by #2)") && told.text.contains("✅ clean"), "{}", told.text);
+        world.sees(OPS, "(replaced by #2)").await;
+        let told = world.sees(OPS, "🚫 hold").await;
+        assert!(told.text.starts_with("🚫 slow · #1") && told.text.contains("✅ clean"), "{}", told.text);
         world.sees(OPS, "▶️ slow · #2").await;
         let store = world.services().store.clone();
         let (one, two) = (world.job(&store, 1).await, world.job(&store, 2).await);
