@@ -117,6 +117,9 @@ impl Retries {
     }
 }
 
+/// A run of what begins anew when it ends failed at once, if it failed within this time.
+pub const AT_ONCE: Duration = Duration::from_secs(60);
+
 /// A run of a schedule, as its job carries it: what is told of it, and where.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Telling {
@@ -134,9 +137,18 @@ pub struct Telling {
     pub attempt: u32,
     /// How it is tried again.
     pub retries: Option<Retries>,
+    /// Of a workflow whose next run begins when this one ends: how many runs before it failed at once.
+    #[serde(default)]
+    pub anew: Option<u32>,
 }
 
 impl Telling {
+    /// Whether the run, which began then, may yet be one more that fails at once, which is not told.
+    #[must_use]
+    pub fn is_doubtful(&self, began: Millis, now: Millis) -> bool {
+        self.anew.is_some_and(|failed| failed > 0) && now.since(began) < AT_ONCE
+    }
+
     /// Whether its card is shown while it runs.
     #[must_use]
     pub fn is_live(&self) -> bool {

@@ -22,6 +22,16 @@ impl Herald for ScheduleNotices {
                 let look = SchedulePress::Show(schedule.clone());
                 (html, vec![vec![Press::Schedule(look).button("Look")]])
             }
+            Notice::Stopped { schedule, by, job } => {
+                let html = format!(
+                    "⏸ <b>{}</b> is paused: {} stopped #{job}, so no new run begins by itself before it goes on again: /resume {}",
+                    escape(schedule),
+                    escape(by),
+                    escape(schedule)
+                );
+                let on = SchedulePress::Resume(schedule.clone());
+                (html, vec![vec![Press::Schedule(on).button("Resume")]])
+            }
             Notice::NotStarted {
                 schedule,
                 time,

@@ -34,7 +34,7 @@ pub struct Schedule {
     pub script: Name,
     /// When it runs.
     pub when: When,
-    /// Of a workflow: the next run begins when one ends, whatever `when` says.
+    /// Of a workflow: the next run begins when one ends; `when` is how often that is looked for.
     pub after_end: bool,
     /// By which clock.
     pub zone: Zone,
@@ -74,6 +74,15 @@ impl Schedule {
             retries: None,
             to: Vec::new(),
             enabled: true,
+        }
+    }
+
+    /// When it runs, in words.
+    #[must_use]
+    pub fn rhythm(&self) -> String {
+        match self.after_end {
+            true => "whenever a run has ended".to_owned(),
+            false => self.when.to_string(),
         }
     }
 
@@ -124,6 +133,7 @@ pub(super) fn every(
         .ok()?;
     let mut schedule = Schedule::new(script.name.to_string(), script, when);
     schedule.after_end = after_end;
+    schedule.rule = Rule::Always;
     check_arguments(&schedule, node, path, script, report).then_some(schedule)
 }
 

@@ -1,7 +1,7 @@
 //! What is told of a run of a schedule: one title with its time, what it printed, one line for its end. Pure: values in,
 //! messages out. And the words for what no card says: that everything is frozen, and that a job takes longer than usual.
 
-use super::card::{self, Printed, Subject};
+use super::card::{self, Board, Printed, Subject};
 use super::message::{Buttons, Outgoing};
 use crate::base::job::{Ending, OutputMode};
 use crate::base::schedule::Telling;
@@ -27,6 +27,8 @@ pub enum Tried {
     Last(u32),
     /// It was this try, and the next one follows after this time.
     Again(u32, Duration),
+    /// It failed at once, and the next run begins after this time.
+    Anew(Duration),
 }
 
 /// A run of a schedule.
@@ -72,9 +74,21 @@ fn in_place(
     printed: &Printed<'_>,
 ) -> Vec<Outgoing> {
     let title = title(run.telling, subject);
-    let end = end(run);
-    let buttons = card::ended_buttons(subject.id, printed.bytes > 0);
+    let end = end(run, printed.board);
+    let mut buttons = card::ended_buttons(subject.id, printed.bytes > 0);
     let say = |html: String, buttons: Buttons| Outgoing::text(subject.place, html, buttons);
+    if let Some(board) = printed.board {
+        buttons.extend(board.buttons.clone());
+        let (last, _) = text::tail_lines(printed.tail, LAST_UNITS);
+        let last = match board.tail && !text::is_blank(last) {
+            true => format!("{}\n", text::pre(last.trim_end_matches('\n'))),
+            false => String::new(),
+        };
+        return vec![say(
+            format!("{title}\n{}\n{last}{end}", board.html),
+            buttons,
+        )];
+    }
     let blank = printed.bytes == 0 || (printed.whole && text::is_blank(printed.tail));
     if blank {
         let nothing = match run.took {
@@ -131,8 +145,9 @@ fn title(telling: &Telling, subject: &Subject<'_>) -> String {
     )
 }
 
-fn end(run: &Run<'_>) -> String {
-    let (mark, words) = card::outcome(run.ending, run.took);
+fn end(run: &Run<'_>, board: Option<&Board>) -> String {
+    let own = board.and_then(|board| board.outcome.clone());
+    let (mark, words) = own.unwrap_or_else(|| card::outcome(run.ending, run.took));
     let many = run.telling.attempts();
     let tried = match run.tried {
         Tried::Once => String::new(),
@@ -147,6 +162,10 @@ fn end(run: &Run<'_>) -> String {
                 human(pause)
             )
         }
+        Tried::Anew(pause) => format!(
+            "\nThe next run begins in {}. Should that fail at once as well, I wait longer each time, and say no more until one lasts or goes well.",
+            human(pause)
+        ),
     };
     format!("{mark} {words}{tried}")
 }
@@ -205,6 +224,7 @@ mod tests {
                 jitter: Duration::ZERO,
                 not_on: Vec::new(),
             }),
+            anew: None,
         }
     }
 

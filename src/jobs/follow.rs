@@ -11,6 +11,8 @@ use tokio::sync::MutexGuard;
 
 /// A job that ends within this time makes exactly one message.
 const FIRST_CARD: Duration = Duration::from_millis(300);
+/// Where the runs before failed at once, and this one may as well without being told: longer than that takes.
+const DOUBTFUL_CARD: Duration = Duration::from_secs(65);
 /// The card is composed at most this often, and less often the longer the job runs.
 const REFRESH: Duration = Duration::from_secs(1);
 /// A card whose job prints nothing still shows that time passes.
@@ -22,7 +24,12 @@ const SLOWEST: Duration = Duration::from_secs(30);
 pub(super) async fn follow(jobs: Jobs, active: Arc<Active>) {
     let mut phase = active.phase.subscribe();
     let ended = phase.wait_for(|phase| *phase == Phase::Ended);
-    let early = tokio::time::timeout(FIRST_CARD, ended).await.is_ok();
+    let failing = active.new.telling.as_ref().and_then(|telling| telling.anew);
+    let patience = match failing.unwrap_or(0) {
+        0 => FIRST_CARD,
+        _ => DOUBTFUL_CARD,
+    };
+    let early = tokio::time::timeout(patience, ended).await.is_ok();
     let quiet = match &active.new.telling {
         Some(telling) => !telling.is_live(),
         None => active.new.output == OutputMode::Silent,

@@ -1,5 +1,6 @@
 //! What follows from the end of a run: whether it is told, and whether it is tried again.
 
+use super::rhythm::{self, RUNS};
 use crate::base::job::Ending;
 use crate::base::schedule::Rule;
 use crate::delivery::report::Tried;
@@ -44,6 +45,17 @@ async fn decide(tx: &mut Tx, over: Over<'_>) -> store::Result<Verdict> {
             });
         }
     }
+    if telling.anew.is_some() && is_on(tx, &telling.schedule).await? {
+        let past = store::workflows::past(tx, &over.job.new.title, RUNS).await?;
+        let failing = rhythm::failing(&past);
+        let before = past.iter().skip(1).zip(1..failing);
+        let told = before.into_iter().any(|(run, _)| run.by_itself);
+        match failing {
+            0 => {}
+            _ if told => return Ok(Verdict::Quiet),
+            _ => return Ok(Verdict::Told(Tried::Anew(rhythm::pause(failing)))),
+        }
+    }
     let good = *ending == Ending::Exited(0);
     let changed = match (telling.rule, over.hash) {
         (Rule::OnChange, Some(hash)) if good => {
@@ -60,6 +72,12 @@ async fn decide(tx: &mut Tx, over: Over<'_>) -> store::Result<Verdict> {
         true => Verdict::Told(tried),
         false => Verdict::Quiet,
     })
+}
+
+/// Whether another run follows.
+async fn is_on(tx: &mut Tx, schedule: &str) -> store::Result<bool> {
+    let row = store::schedules::find(tx, schedule).await?;
+    Ok(row.is_some_and(|row| row.paused.is_none()))
 }
 
 /// Which try it was, and how long to wait before the next one.

@@ -20,16 +20,20 @@ use std::time::Duration;
 const AT_ONCE: usize = 16;
 /// Pause before what the database refused is tried again.
 const PAUSE: Duration = Duration::from_secs(2);
+/// Pause before what begins anew when it ends is started again, after it could not be.
+const NOT_STARTED: Duration = Duration::from_secs(60);
 /// A day, by which the audit trail gets a line of what the clock does.
 const DAY: i64 = 24 * 3600 * 1000;
 
 /// A run that is due.
-struct Due<'a> {
-    schedule: &'a Schedule,
-    row: &'a Row,
-    at: Millis,
-    attempt: u32,
-    retry_of: Option<JobId>,
+pub(super) struct Due<'a> {
+    pub schedule: &'a Schedule,
+    pub row: &'a Row,
+    pub at: Millis,
+    pub attempt: u32,
+    pub retry_of: Option<JobId>,
+    /// Of one that begins anew when it ends: how many runs before it failed at once.
+    pub anew: Option<u32>,
 }
 
 impl Schedules {
@@ -106,6 +110,9 @@ impl Schedules {
             if row.paused.is_some() {
                 return Ok(None);
             }
+            if schedule.after_end {
+                return self.keep(config, &schedule, (&row, frozen), now).await;
+            }
             let retry = row.retry.filter(|_| !is_open(&row));
             let mut wait = None;
             if let Some(retry) = retry.filter(|_| !frozen) {
@@ -116,6 +123,7 @@ impl Schedules {
                         at: row.last_due.unwrap_or(row.settled),
                         attempt: retry.number,
                         retry_of: Some(retry.of),
+                        anew: None,
                     };
                     self.fire(config, due, now).await?;
                     row = match self.again(&row.name).await? {
@@ -136,6 +144,7 @@ impl Schedules {
                         at,
                         attempt: 1,
                         retry_of: None,
+                        anew: None,
                     };
                     self.fire(config, due, now).await?;
                 }
@@ -168,7 +177,7 @@ impl Schedules {
     }
 
     /// Runs what is due, or notes why it cannot be run.
-    async fn fire(&self, config: &Config, due: Due<'_>, now: Millis) -> Result<()> {
+    pub(super) async fn fire(&self, config: &Config, due: Due<'_>, now: Millis) -> Result<()> {
         let Some(script) = config.scripts.get(&due.schedule.script) else {
             let why = format!(
                 "The script {} is no longer in the configuration.",
@@ -293,8 +302,20 @@ impl Schedules {
     async fn not_started(&self, due: &Due<'_>, why: &str, now: Millis) -> Result<()> {
         let (name, row) = (&due.schedule.name, due.row);
         let mut tx = self.inner.store.begin_led().await?;
+        let title = due.schedule.script.as_str();
+        if due.anew.is_some()
+            && store::workflows::newest_open(&mut tx, title, None)
+                .await?
+                .is_some()
+        {
+            // Somebody started it in this very moment: the next one follows that.
+            return Ok(());
+        }
         store::schedules::give_up(&mut tx, name).await?;
-        let until = due.at.max(row.settled);
+        let until = match due.anew {
+            Some(_) => now.plus(NOT_STARTED),
+            None => due.at.max(row.settled),
+        };
         store::schedules::settle(&mut tx, name, until, Some(why)).await?;
         let told = match row.skip_why.as_deref() == Some(why) {
             true => Vec::new(),
@@ -311,7 +332,12 @@ impl Schedules {
         Ok(())
     }
 
-    async fn tell(&self, tx: &mut store::Tx, to: &[Place], notice: &Notice) -> Result<()> {
+    pub(super) async fn tell(
+        &self,
+        tx: &mut store::Tx,
+        to: &[Place],
+        notice: &Notice,
+    ) -> Result<()> {
         let (html, buttons) = self.inner.herald.words(notice);
         for place in to {
             let message = Outgoing::text(*place, html.clone(), buttons.clone());
@@ -346,14 +372,22 @@ fn telling(due: &Due<'_>, also: &[Place], now: Millis) -> Telling {
         also: also.to_vec(),
         attempt: due.attempt,
         retries: schedule.retries.clone(),
+        anew: due.anew,
     }
 }
 
 /// Notes the run in the transaction of its job.
 fn noted(due: &Due<'_>, now: Millis) -> Beside {
     let (name, at) = (due.schedule.name.clone(), due.at);
+    let alone = due.anew.map(|_| due.schedule.script.clone());
     Box::new(move |tx, id| {
         async move {
+            if let Some(title) = alone
+                && let Some(other) =
+                    store::workflows::newest_open(tx, title.as_str(), Some(id)).await?
+            {
+                return Err(Error::refused(format!("#{other} runs already.")));
+            }
             match store::schedules::fired(tx, &name, at, id, now).await? {
                 true => Ok(()),
                 false => Err(Error::refused("It was paused in this very moment.")),

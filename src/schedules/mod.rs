@@ -7,7 +7,9 @@ mod change;
 mod ends;
 mod fire;
 mod freeze;
+mod keep;
 pub mod plan;
+pub mod rhythm;
 
 pub use change::New;
 pub use ends::Ends;
@@ -26,6 +28,7 @@ use crate::jobs::{Jobs, NewJob};
 use crate::store::schedules::Schedule as Row;
 use crate::store::{self, Store};
 use futures::future::BoxFuture;
+use rhythm::Then;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,6 +56,15 @@ pub enum Notice {
         schedule: String,
         /// Why, as a sentence.
         why: String,
+    },
+    /// It was paused, because a run was stopped after whose end the next one would have begun.
+    Stopped {
+        /// The schedule.
+        schedule: String,
+        /// By whom.
+        by: String,
+        /// The run.
+        job: JobId,
     },
     /// A run did not start.
     NotStarted {
@@ -115,8 +127,10 @@ pub struct Entry {
     pub schedule: Schedule,
     /// Where it stands.
     pub row: Row,
-    /// When its next run begins; `None` when it is paused, switched off, or waits for its last one.
+    /// When its next run begins; `None` when it is paused, switched off, or that is not known.
     pub next: Option<Millis>,
+    /// The run after whose end its next one begins.
+    pub after: Option<JobId>,
 }
 
 /// What is kept of a schedule that was made in the chat.
@@ -189,12 +203,16 @@ impl Schedules {
             .filter_map(|entry| {
                 let next = entry.next.filter(|next| *next <= until)?;
                 let span = (next.max(now), until);
-                let more = plan::count(
-                    &entry.schedule,
-                    standing(&entry.row, frozen),
-                    span,
-                    Upcoming::MOST - 1,
-                );
+                let more = match entry.schedule.after_end {
+                    // When it ends, and the one after it begins, nobody knows.
+                    true => 0,
+                    false => plan::count(
+                        &entry.schedule,
+                        standing(&entry.row, frozen),
+                        span,
+                        Upcoming::MOST - 1,
+                    ),
+                };
                 Some(Upcoming {
                     need: config.scripts.get(&entry.schedule.script)?.role,
                     schedule: entry.schedule.name,
@@ -211,22 +229,45 @@ impl Schedules {
     async fn entries(&self, now: Millis) -> store::Result<(Vec<Entry>, bool)> {
         let (rows, frozen) = self.rows().await?;
         let config = self.inner.live.current();
-        let entry = |row: Row| {
-            let schedule = schedule_of(&config, &row)?;
-            let standing = standing(&row, frozen);
-            let next = match plan::plan(&schedule, standing, now) {
-                plan::Plan::Wait(next) => next,
-                plan::Plan::Hold => None,
-                plan::Plan::Fire(_) | plan::Plan::Skip(..) | plan::Plan::Anew => Some(now),
+        let mut entries = Vec::new();
+        for row in rows {
+            let Some(schedule) = schedule_of(&config, &row) else {
+                continue;
             };
-            let runs = row.paused.is_none() && schedule.enabled;
-            Some(Entry {
-                next: next.filter(|_| runs),
+            let (next, after) = match row.paused.is_none() && schedule.enabled {
+                true => self.soon(&schedule, (&row, frozen), now).await?,
+                false => (None, None),
+            };
+            entries.push(Entry {
                 schedule,
                 row,
-            })
-        };
-        Ok((rows.into_iter().filter_map(entry).collect(), frozen))
+                next,
+                after,
+            });
+        }
+        Ok((entries, frozen))
+    }
+
+    /// When the next run begins, or after the end of which one.
+    async fn soon(
+        &self,
+        schedule: &Schedule,
+        (row, frozen): (&Row, bool),
+        now: Millis,
+    ) -> store::Result<(Option<Millis>, Option<JobId>)> {
+        if schedule.after_end {
+            return Ok(match self.then(schedule, (row, frozen), now).await? {
+                Then::Hold(open) => (None, Some(open)),
+                Then::Wait(at) => (Some(at), None),
+                Then::Fire(_) | Then::Anew => (Some(now), None),
+                Then::Rest | Then::Pause(..) => (None, None),
+            });
+        }
+        Ok(match plan::plan(schedule, standing(row, frozen), now) {
+            plan::Plan::Wait(next) => (next, None),
+            plan::Plan::Hold => (None, row.last_job.filter(|_| is_open(row))),
+            plan::Plan::Fire(_) | plan::Plan::Skip(..) | plan::Plan::Anew => (Some(now), None),
+        })
     }
 
     /// The schedule of this name.

@@ -149,6 +149,76 @@ pub async fn tally(db: &mut Connection, title: &str) -> Result<Tally> {
     Ok(tally)
 }
 
+/// A run that is over, as far as the next one depends on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Past {
+    /// Its number.
+    pub id: JobId,
+    /// When it was asked for.
+    pub began: Millis,
+    /// When it ended.
+    pub at: Millis,
+    /// Whether it ended well.
+    pub good: bool,
+    /// Who stopped it.
+    pub by: Option<String>,
+    /// Whether a schedule started it.
+    pub by_itself: bool,
+}
+
+/// The newest runs of this workflow that are over, newest first, up to so many. Those that took others back are left out, and
+/// what somebody else asked for and took out of the queue before it began.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn past(db: &mut Connection, title: &str, most: u32) -> Result<Vec<Past>> {
+    let rows = sqlx::query(
+        "SELECT id, state, created_at, finished_at, ended_by, telling
+         FROM jobs WHERE title = $1 AND kind = $2 AND state NOT IN ('queued', 'running')
+            AND source NOT LIKE 'undo:%' AND (starts > 0 OR telling IS NOT NULL) ORDER BY id DESC LIMIT $3",
+    )
+    .bind(title)
+    .bind(RUN)
+    .bind(i64::from(most))
+    .fetch_all(db)
+    .await?;
+    let past = |row: &AnyRow| {
+        let began = Millis(row.get("created_at"));
+        Past {
+            id: JobId(row.get("id")),
+            began,
+            at: row
+                .get::<Option<i64>, _>("finished_at")
+                .map_or(began, Millis),
+            good: row.get::<&str, _>("state") == JobState::Succeeded.as_str(),
+            by: row.get("ended_by"),
+            by_itself: row.get::<Option<&str>, _>("telling").is_some(),
+        }
+    };
+    Ok(rows.iter().map(past).collect())
+}
+
+/// The newest run of this workflow that waits or runs, another one than `but`.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn newest_open(
+    db: &mut Connection,
+    title: &str,
+    but: Option<JobId>,
+) -> Result<Option<JobId>> {
+    let row = sqlx::query(
+        "SELECT id FROM jobs WHERE title = $1 AND kind = $2 AND state IN ('queued', 'running') AND id <> $3
+         ORDER BY id DESC LIMIT 1",
+    )
+    .bind(title)
+    .bind(RUN)
+    .bind(but.map_or(0, |id| id.0))
+    .fetch_optional(db)
+    .await?;
+    Ok(row.map(|row| JobId(row.get(0))))
+}
+
 /// The runs that wait or run, oldest first.
 ///
 /// # Errors

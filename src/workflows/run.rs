@@ -92,7 +92,8 @@ pub(super) async fn run(
         run.launch();
         run.show();
         if let Some(verdict) = plan.over {
-            if run.args.flow.notify.end {
+            let good = matches!(verdict, Verdict::Succeeded | Verdict::Warnings);
+            if run.args.flow.notify.end && (good || !run.is_doubtful()) {
                 run.messages.push(run.end_told(verdict));
                 run.write().await?;
             }
@@ -125,7 +126,7 @@ impl Run {
         if self.rows.len() != count {
             self.rows = vec![StepRow::new(); count];
             self.dirty = (0..count).collect();
-            if self.args.flow.notify.start {
+            if self.args.flow.notify.start && !self.is_doubtful() {
                 self.messages.push(ask::begun(&self.cx.job));
             }
         }
@@ -177,6 +178,14 @@ impl Run {
             }
         }
         Ok(())
+    }
+
+    /// Whether nothing is told yet, since the runs before failed at once.
+    fn is_doubtful(&self) -> bool {
+        let new = &self.cx.job.new;
+        let now = self.inner.now();
+        let telling = new.telling.as_ref();
+        telling.is_some_and(|telling| telling.is_doubtful(new.created_at, now))
     }
 
     /// Takes what a step found into the values.
@@ -528,7 +537,7 @@ impl Run {
         if self.dirty.is_empty() && self.messages.is_empty() {
             return Ok(());
         }
-        if self.args.flow.notify.steps {
+        if self.args.flow.notify.steps && !self.is_doubtful() {
             let now = self.inner.now();
             for seq in &self.dirty {
                 let line = board::line_over(&self.args.flow, *seq, &self.rows[*seq], now);

@@ -10,6 +10,7 @@ use crate::base::role::Role;
 use crate::chat::dialog;
 use crate::chat::reply::Reply;
 use crate::chat::request::{From, Request};
+use crate::chat::workflows;
 use crate::jobs::Cancelled;
 use crate::store;
 use crate::store::history::{Cursor, Filter, Standing};
@@ -108,7 +109,11 @@ pub async fn cancel(request: &Request, id: JobId) -> Result<Reply> {
         }
     };
     let by = &request.actor.name;
-    let words = match request.services.jobs.cancel(&grant, id, by).await? {
+    // Looked up before: the end may pause it in this very moment.
+    let follows = workflows::follows_stop(request, &job).await?;
+    let cancelled = request.services.jobs.cancel(&grant, id, by).await?;
+    let stops = matches!(cancelled, Cancelled::Stopping | Cancelled::Already);
+    let words = match cancelled {
         Cancelled::Dequeued => format!("#{id} is taken out of the queue."),
         Cancelled::Stopping => format!("Stopping #{id} …"),
         Cancelled::Already => format!(
@@ -122,9 +127,11 @@ pub async fn cancel(request: &Request, id: JobId) -> Result<Reply> {
         Cancelled::Passing => format!("#{id} is starting or ending just now. Try again."),
         Cancelled::Unknown => return Err(Error::refused(format!("There is no job #{id}."))),
     };
-    Ok(match request.from {
-        From::Message => Reply::plain(&words),
+    Ok(match (&request.from, follows.filter(|_| stops)) {
+        (From::Message, None) => Reply::plain(&words),
+        (From::Message, Some(follows)) => Reply::plain(&format!("{words} {follows}")),
         // The card under which the button stood tells how it ends.
-        From::Press { .. } => Reply::nothing(),
+        (From::Press { .. }, None) => Reply::nothing(),
+        (From::Press { .. }, Some(follows)) => Reply::toast(follows),
     })
 }

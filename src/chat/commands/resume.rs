@@ -31,8 +31,8 @@ pub async fn handle(request: &Request, rest: &str) -> Result<Reply> {
     let (name, done) = resume(request, name).await?;
     let now = Millis::now();
     let entry = schedules::find(request, &name, now).await?;
-    let next = match entry.next {
-        Some(next) => format!(" Next: {}", entry.schedule.zone.clock(next, now)),
+    let next = match schedules::soon(&entry, now) {
+        Some(next) => format!(" Next: {next}"),
         None => String::new(),
     };
     Ok(Reply::plain(&match done {

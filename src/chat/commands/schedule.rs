@@ -138,6 +138,7 @@ pub async fn confirmed(request: &Request, offer: ScheduleOffer, intent: &str) ->
         zone: Zone::parse(&offer.zone).map_err(Error::refused)?,
         given: offer.given,
         rule: match script.output {
+            _ if script.steps.is_some() => Rule::Always,
             OutputMode::Silent => Rule::OnFailure,
             OutputMode::Card | OutputMode::Stream | OutputMode::File => Rule::default(),
         },

@@ -146,11 +146,7 @@ async fn show(request: &Request, name: &str) -> Result<Reply> {
 
 /// A schedule in a few lines: what it is, when it runs next, how it went last.
 async fn line(request: &Request, entry: &Entry, now: Millis) -> Result<String> {
-    let Entry {
-        schedule,
-        row,
-        next,
-    } = entry;
+    let Entry { schedule, row, .. } = entry;
     let clock = |at| schedule.zone.clock(at, now);
     let zone = match schedule.zone {
         crate::base::when::Zone::Machine => String::new(),
@@ -159,9 +155,9 @@ async fn line(request: &Request, entry: &Entry, now: Millis) -> Result<String> {
     let mut html = format!(
         "🗓 <b>{}</b> · {}{zone}",
         escape(&schedule.name),
-        escape(&schedule.when.to_string())
+        escape(&schedule.rhythm())
     );
-    html.push_str(&match (&row.paused, next) {
+    html.push_str(&match (&row.paused, soon(entry, now)) {
         (Some(paused), _) => {
             let why = paused.why.as_deref().unwrap_or_default();
             format!(
@@ -173,7 +169,8 @@ async fn line(request: &Request, entry: &Entry, now: Millis) -> Result<String> {
             )
         }
         (None, _) if !schedule.enabled => "\nswitched off".to_owned(),
-        (None, Some(next)) => format!("\nnext {}", clock(*next)),
+        (None, Some(next)) => format!("\nnext {next}"),
+        (None, None) if schedule.after_end => "\nnothing begins now".to_owned(),
         (None, None) => "\nnext when the run before is over".to_owned(),
     });
     if let Some(job) = last(request, entry).await? {
@@ -198,6 +195,13 @@ async fn line(request: &Request, entry: &Entry, now: Millis) -> Result<String> {
         ));
     }
     Ok(html)
+}
+
+/// When its next run begins, as far as that is known: a time, or `when #12 ends`.
+#[must_use]
+pub(in crate::chat) fn soon(entry: &Entry, now: Millis) -> Option<String> {
+    let time = entry.next.map(|next| entry.schedule.zone.clock(next, now));
+    time.or_else(|| Some(format!("when #{} ends", entry.after?)))
 }
 
 async fn last(request: &Request, entry: &Entry) -> Result<Option<Job>> {

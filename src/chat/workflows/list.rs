@@ -8,6 +8,7 @@ use crate::base::role::Role;
 use crate::base::text::{escape, shorten};
 use crate::base::time::{Millis, human};
 use crate::chat::commands::jobs::clock;
+use crate::chat::commands::schedules::soon;
 use crate::chat::keyboards::{PAGE, Press};
 use crate::chat::reply::Reply;
 use crate::chat::request::Request;
@@ -119,14 +120,25 @@ fn about(
         html.push_str(&format!("\n{last}"));
     }
     html.push_str(&counts(tally));
-    let own = schedules
-        .iter()
-        .filter(|entry| entry.schedule.script == script.name);
-    let next = own.filter_map(|entry| Some((entry.next?, entry.schedule.zone)));
-    if let Some((next, zone)) = next.min_by_key(|(next, _)| *next) {
-        html.push_str(&format!("\nnext {}", zone.clock(next, now)));
-    }
+    html.push_str(&next(script, schedules, now));
     html
+}
+
+/// When it runs next by itself, by whichever of its schedules is first; of one that is paused, how it goes on.
+fn next(script: &Script, schedules: &[Entry], now: Millis) -> String {
+    let mut own: Vec<&Entry> = schedules
+        .iter()
+        .filter(|entry| entry.schedule.script == script.name && entry.schedule.enabled)
+        .collect();
+    own.sort_by_key(|entry| (entry.next.is_none(), entry.next));
+    if let Some(next) = own.iter().find_map(|entry| soon(entry, now)) {
+        return format!("\nnext {next}");
+    }
+    let paused = own.iter().find(|entry| entry.row.paused.is_some());
+    paused.map_or_else(String::new, |entry| {
+        let name = escape(&entry.schedule.name);
+        format!("\n⏸ paused; /resume {name} lets it go on")
+    })
 }
 
 /// How often, over all runs that are kept.

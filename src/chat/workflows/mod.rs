@@ -19,8 +19,10 @@ use crate::base::ids::JobId;
 use crate::base::role::Role;
 use crate::base::suggest;
 use crate::base::text::head_units;
-use crate::base::workflow::{RunArgs, StepRow};
+use crate::base::time::Millis;
+use crate::base::workflow::{RUN, RunArgs, StepRow};
 use crate::config::{Config, Script};
+use crate::schedules::Entry;
 use crate::store::jobs::Job;
 use crate::store::workflows;
 use crate::workflows::look;
@@ -78,6 +80,26 @@ fn mine<'a>(request: &Request, config: &'a Config) -> impl Iterator<Item = &'a S
         script.steps.is_some() && request.may_run(script.name.as_str(), script.role)
     };
     config.scripts.values().filter(may)
+}
+
+/// What follows from stopping this run, if it is one after whose end the next would begin by itself.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn follows_stop(request: &Request, job: &Job) -> Result<Option<String>> {
+    if job.new.kind != RUN {
+        return Ok(None);
+    }
+    let all = request.services.schedules.list(Millis::now()).await?;
+    let on = |entry: &&Entry| {
+        let schedule = &entry.schedule;
+        let runs = schedule.enabled && entry.row.paused.is_none();
+        schedule.after_end && runs && schedule.script.as_str() == job.new.title
+    };
+    Ok(all.iter().find(on).map(|entry| {
+        let name = &entry.schedule.name;
+        format!("{name} is paused with it: no new run begins by itself before /resume {name}.")
+    }))
 }
 
 /// The workflow of this name, if the caller may run it: of others, not even the name is told.

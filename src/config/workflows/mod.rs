@@ -301,7 +301,13 @@ fn when(
         schedule::every(node, &map.name("every"), script, report)
     } else {
         schedule.and_then(|node| {
-            schedule::read(node, &map.name("schedule"), script, around.access, report)
+            let path = map.name("schedule");
+            let mut read = schedule::read(node, &path, script, around.access, report)?;
+            // Its steps are what there is to see, whether or not a program prints something.
+            if !says_output(node) {
+                read.rule = crate::base::schedule::Rule::Always;
+            }
+            Some(read)
         })
     };
     let interval = read
@@ -312,6 +318,13 @@ fn when(
             (!read.after_end).then(|| (gap, node.at.clone()))
         });
     (read, interval)
+}
+
+fn says_output(node: &Node) -> bool {
+    match &node.value {
+        Value::Map(entries) => entries.iter().any(|entry| entry.key == "output"),
+        Value::Scalar { .. } | Value::Null | Value::Seq(_) => false,
+    }
 }
 
 /// The shortest time from one run to the next.

@@ -15,6 +15,7 @@ use opsgram::config::{self, Env};
 use opsgram::monitors::incidents::Rules;
 use opsgram::sandbox::{self, Message, Rates, Sandbox};
 use opsgram::services::Services;
+use opsgram::workflows::Clock;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -238,6 +239,16 @@ impl World {
             no_rates: true,
             rules,
             clock: false,
+            ..Options::default()
+        })
+        .await;
+    }
+
+    /// The same, with a clock for workflows.
+    pub async fn start_at(&mut self, now: Clock) {
+        self.start_with(Options {
+            no_rates: true,
+            now,
             ..Options::default()
         })
         .await;

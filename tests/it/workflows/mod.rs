@@ -2,6 +2,8 @@
 
 mod after;
 mod answers;
+mod keeping;
+mod lanes;
 mod looking;
 
 use crate::harness::World;
