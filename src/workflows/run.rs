@@ -32,6 +32,9 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 /// The pause after the database refused.
 const REFUSED: Duration = Duration::from_secs(1);
 
+/// The card of a run that took so long may be far up by now, and its last form makes no sound.
+const OUT_OF_SIGHT: Duration = Duration::from_secs(60);
+
 struct Run {
     inner: Arc<Inner>,
     cx: ActionCx,
@@ -93,7 +96,8 @@ pub(super) async fn run(
         run.show();
         if let Some(verdict) = plan.over {
             let good = matches!(verdict, Verdict::Succeeded | Verdict::Warnings);
-            if run.args.flow.notify.end && (good || !run.is_doubtful()) {
+            let long = plan::took(&run.rows, now) >= OUT_OF_SIGHT;
+            if run.args.flow.notify.end && long && (good || !run.is_doubtful()) {
                 run.messages.push(run.end_told(verdict));
                 run.write().await?;
             }
