@@ -2,6 +2,7 @@
 
 mod after;
 mod answers;
+mod locks;
 mod looking;
 
 use crate::harness::World;
