@@ -30,6 +30,8 @@ pub struct ActionCx {
     pub output: Arc<Output>,
     /// Fires when the work must stop.
     pub stop: CancellationToken,
+    /// Fires when the work must end where it is, since the bot stops; of a kind that goes on after the next start.
+    pub leave: CancellationToken,
     /// Marks every process of this job, so that none outlives it unseen.
     pub marker: String,
     /// Where logs are.

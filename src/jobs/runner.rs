@@ -121,6 +121,7 @@ impl Jobs {
             files: files.clone(),
             output: Arc::clone(&output),
             stop: active.stop.clone(),
+            leave: active.leave.clone(),
             marker: self.marker(&job),
             log_dir: log_dir.clone(),
             max_log: self.limits().max_log,

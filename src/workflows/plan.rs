@@ -414,4 +414,4 @@ pub fn least(flow: &Workflow) -> Duration {
 }
 
 #[cfg(test)]
-pub(in crate::workflows) mod tests;
+mod tests;

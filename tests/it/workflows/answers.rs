@@ -30,7 +30,7 @@ on_both! {
         let told = world.presses(ANN, &asked, "Approve").await.unwrap();
         assert_eq!(told, "Approved: gate of #1.");
         world.sees(OPS, "✅ gate · #1 · succeeded").await;
-        world.sees(OPS, "Approve — ").await;
+        world.sees(OPS, "Approved by ").await;
         world.quiet().await;
         let told = world.forges(ANN, OPS, "step:no:1:1:1").await.unwrap();
         assert!(told.contains("was first: approved"), "{told}");
