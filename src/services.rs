@@ -2,6 +2,7 @@
 
 use crate::access::Access;
 use crate::actions::script::Scripts;
+use crate::actions::undo::Undoing;
 use crate::config::{Live, Reloads};
 use crate::delivery::Outbox;
 use crate::jobs::Jobs;
@@ -38,6 +39,8 @@ pub struct Services {
     pub incidents: Incidents,
     /// The configured scripts.
     pub scripts: Scripts,
+    /// What takes back what nobody confirmed.
+    pub undoing: Undoing,
     /// What runs workflows.
     pub flows: Flows,
     /// What runs by itself.

@@ -4,3 +4,4 @@ pub mod choices;
 pub mod incoming;
 mod looks;
 pub mod script;
+pub mod undo;

@@ -38,6 +38,9 @@ pub struct Run {
     /// The files that it was given.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<Given>,
+    /// What takes it back, if anything does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub undo: Vec<String>,
 }
 
 impl Run {
@@ -109,6 +112,7 @@ impl Scripts {
             given: given.to_vec(),
             argv: resolved.argv,
             files,
+            undo: resolved.undo,
         };
         let payload = serde_json::to_string(&run).map_err(anyhow::Error::new)?;
         Ok(NewJob {
@@ -123,6 +127,9 @@ impl Scripts {
             output: output.unwrap_or(script.output),
             retry_of,
             telling: None,
+            lock: script.lock.clone(),
+            undo: script.undo_rule.clone(),
+            promised: false,
         })
     }
 
@@ -300,6 +307,9 @@ fn flow_job(
         output: OutputMode::Card,
         retry_of,
         telling: None,
+        lock: None,
+        undo: None,
+        promised: false,
     })
 }
 

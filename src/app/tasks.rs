@@ -42,6 +42,8 @@ const EXPIRE: Duration = Duration::from_secs(10);
 const KEEP_AUDIT: Duration = Duration::from_secs(365 * 24 * 3600);
 /// Incidents that are over, and what was told of them, are kept for a year.
 const KEEP_INCIDENTS: Duration = Duration::from_secs(365 * 24 * 3600);
+/// How often it is looked what nobody confirmed in time.
+const UNDO: Duration = Duration::from_secs(1);
 /// How often it is looked what of incidents is due.
 const INCIDENTS: Duration = Duration::from_secs(1);
 /// How often the address that wants to hear from us is asked.
@@ -273,6 +275,16 @@ pub(super) async fn schedules(services: Services, stop: CancellationToken) {
             () = tokio::time::sleep(wait) => {}
             () = schedules.woken() => {}
             () = stop.cancelled() => {}
+        }
+    }
+}
+
+/// Takes back what nobody confirmed in time.
+pub(super) async fn undo(services: Services, stop: CancellationToken) {
+    while pause(UNDO, &stop).await {
+        if let Err(error) = services.undoing.step(Millis::now()).await {
+            tracing::error!(?error, "what nobody confirmed could not be taken back yet");
+            pause(PAUSE, &stop).await;
         }
     }
 }

@@ -4,6 +4,7 @@ use super::fixer::Fixes;
 use super::{App, clients, lock, membership};
 use crate::access::{Access, Listed};
 use crate::actions::script::Scripts;
+use crate::actions::undo::Undoing;
 use crate::base::error::Result as Answer;
 use crate::base::ids::{ChatId, JobId, Place};
 use crate::base::name::Name;
@@ -165,6 +166,12 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
     let rehearsals = Rehearsals::new(store.clone());
     Ok(App {
         services: Services {
+            undoing: Undoing {
+                store: store.clone(),
+                access: access.clone(),
+                jobs: jobs.clone(),
+                outbox: outbox.clone(),
+            },
             live,
             reloads,
             board,

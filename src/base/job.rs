@@ -208,6 +208,18 @@ impl Ending {
     }
 }
 
+/// How the source of a job begins that takes another one back; its number follows.
+pub const UNDO_SOURCE: &str = "undo:";
+
+/// How a job that succeeded may be taken back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Undo {
+    /// For how long after its end that is offered.
+    pub within: Duration,
+    /// Unless somebody confirms within this time that all is well, it is taken back by itself.
+    pub confirm: Option<Duration>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::JobState::{self, *};

@@ -23,6 +23,12 @@ pub enum Press {
     Cancel(JobId),
     /// Run this job once more.
     Again(JobId),
+    /// Ask whether to take this job back.
+    Undo(JobId),
+    /// Take it back.
+    TakeBack(JobId),
+    /// What it did holds.
+    Keep(JobId),
     /// Send this job's log.
     Log(JobId),
     /// Show this job.
@@ -146,6 +152,9 @@ impl Press {
         match self {
             Press::Cancel(id) => format!("cancel:{id}"),
             Press::Again(id) => format!("again:{id}"),
+            Press::Undo(id) => format!("undo:{id}"),
+            Press::TakeBack(id) => format!("undone:{id}"),
+            Press::Keep(id) => format!("keep:{id}"),
             Press::Log(id) => format!("log:{id}"),
             Press::Job(id) => format!("job:{id}"),
             Press::Jobs(filter, at) => format!("jobs:{filter}:{}", cursor_data(*at)),
@@ -203,6 +212,9 @@ impl Press {
         Some(match word {
             "cancel" => Press::Cancel(id()?),
             "again" => Press::Again(id()?),
+            "undo" => Press::Undo(id()?),
+            "undone" => Press::TakeBack(id()?),
+            "keep" => Press::Keep(id()?),
             "log" => Press::Log(id()?),
             "job" => Press::Job(id()?),
             "jobs" => {
@@ -352,6 +364,9 @@ mod tests {
         let all = [
             Press::Cancel(JobId(i64::MAX)),
             Press::Again(JobId(1)),
+            Press::Undo(JobId(i64::MAX)),
+            Press::TakeBack(JobId(1)),
+            Press::Keep(JobId(1)),
             Press::Log(JobId(1)),
             Press::Job(JobId(1)),
             Press::Jobs("running".into(), Cursor::Newest),

@@ -24,6 +24,7 @@ mod search;
 mod seen;
 mod talk;
 mod term;
+mod undo;
 mod watched;
 mod workflows;
 

@@ -14,6 +14,7 @@ use super::offers::{self, LATE_WITHIN, Offer};
 use super::reply::Reply;
 use super::request::{From, Request};
 use super::search;
+use super::undo;
 use super::workflows;
 use crate::access::{Asked, Change};
 use crate::base::error::{Error, Result};
@@ -30,6 +31,7 @@ pub fn acts(press: &Press) -> bool {
     match press {
         Press::Cancel(_)
         | Press::Again(_)
+        | Press::TakeBack(_)
         | Press::Run(_)
         | Press::Stream(_)
         | Press::GiveFile(..)
@@ -53,6 +55,8 @@ pub fn acts(press: &Press) -> bool {
         Press::Alert(press) => press.acts(),
         Press::Flow(press) => press.acts(),
         Press::Log(_)
+        | Press::Undo(_)
+        | Press::Keep(_)
         | Press::Job(_)
         | Press::Jobs(..)
         | Press::KeptJobs(..)
@@ -97,6 +101,9 @@ pub async fn handle(request: &Request, press: Press) -> Result<Reply> {
     match press {
         Press::Cancel(id) => cancel::cancel(request, id).await,
         Press::Again(id) => retry::again(request, id).await,
+        Press::Undo(id) => undo::ask(request, id).await,
+        Press::TakeBack(id) => undo::take_back(request, id).await,
+        Press::Keep(id) => undo::keep(request, id).await,
         Press::Log(id) => output::file(request, id).await,
         Press::Job(id) => job::show(request, id).await,
         Press::Jobs(filter, at) => Ok(jobs::page(request, &filter, at).await?.in_place()),

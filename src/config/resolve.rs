@@ -4,6 +4,7 @@ use super::args::Arg;
 use super::kind::Kind;
 use super::read::one_of;
 use super::scripts::Script;
+use super::template::ArgTemplate;
 use crate::base::error::{Error, Refusal};
 use crate::base::name::Name;
 use crate::base::suggest::closest;
@@ -19,6 +20,8 @@ const NAMED: usize = 12;
 pub struct ResolvedArgs {
     /// The program and its arguments, exactly as they are passed; never empty.
     pub argv: Vec<String>,
+    /// The program that takes it back and its arguments; empty when there is none.
+    pub undo: Vec<String>,
     /// The declared arguments that have a value, in their order.
     pub values: Vec<(Name, String)>,
 }
@@ -263,18 +266,18 @@ impl Script {
         file: impl Fn(&Name) -> Option<String>,
     ) -> Result<ResolvedArgs, ArgError> {
         let values = self.assign(given, file)?;
-        let argv = self
-            .run
-            .iter()
-            .filter_map(|element| element.fill(&values))
-            .collect();
+        let fill = |argv: &[ArgTemplate]| {
+            let filled = argv.iter().filter_map(|element| element.fill(&values));
+            filled.collect()
+        };
+        let (argv, undo) = (fill(&self.run), fill(&self.undo));
         let values = self
             .args
             .iter()
             .zip(values)
             .filter_map(|(arg, value)| Some((arg.name.clone(), value?)))
             .collect();
-        Ok(ResolvedArgs { argv, values })
+        Ok(ResolvedArgs { argv, undo, values })
     }
 
     /// The value of each declared argument, defaults included.

@@ -327,6 +327,17 @@ pub struct Script {
     /// Its working directory; null: base_dir.
     #[schemars(extend("default" = null))]
     pub cwd: Option<String>,
+    /// The named lock that it has while it runs, shared with other scripts and with steps of workflows.
+    #[schemars(extend("default" = null))]
+    pub lock: Option<Name>,
+    /// The program that takes back what it did, with the same placeholders.
+    pub undo: Option<Run>,
+    /// For how long after its success it may be taken back.
+    #[schemars(extend("default" = "10m"))]
+    pub undo_for: Option<Time>,
+    /// After its success somebody has to confirm it within this time, else it is taken back by itself; null: nobody has to.
+    #[schemars(extend("default" = null))]
+    pub confirm_within: Option<Time>,
     /// When it runs by itself; null: only when somebody starts it.
     #[schemars(extend("default" = null))]
     pub schedule: Option<Schedule>,

@@ -18,13 +18,16 @@ use super::template::ArgTemplate;
 use super::tree::{Node, Value};
 use super::{Env, Paths, YEAR, token};
 use crate::base::ids::UserId;
-use crate::base::job::{AfterCrash, OnBusy, OutputMode};
+use crate::base::job::{AfterCrash, OnBusy, OutputMode, Undo};
 use crate::base::name::Name;
 use crate::base::role::Role;
 use crate::base::workflow::Workflow;
 
 /// Of the bot's environment, what every program gets.
 pub const PASSED: [&str; 4] = ["PATH", "HOME", "LANG", "TZ"];
+
+/// For how long a finished run may be taken back, unless it says.
+pub(super) const UNDO_FOR: Duration = Duration::from_secs(10 * 60);
 
 /// A script that may be run from the chat.
 #[derive(Clone, Debug)]
@@ -65,6 +68,12 @@ pub struct Script {
     pub secrets: Vec<String>,
     /// Its working directory, absolute; `None`: the base directory.
     pub cwd: Option<PathBuf>,
+    /// The named lock that it has while it runs, shared with whatever names it.
+    pub lock: Option<String>,
+    /// The argv that takes it back, with the same placeholders; empty when nothing does.
+    pub undo: Vec<ArgTemplate>,
+    /// For how long it may be taken back, and whether that happens by itself.
+    pub undo_rule: Option<Undo>,
     /// Of a workflow: its steps, which take the place of `run`.
     pub steps: Option<Arc<Workflow>>,
 }
@@ -128,6 +137,9 @@ impl Script {
             env_pass: Vec::new(),
             secrets: Vec::new(),
             cwd: None,
+            lock: None,
+            undo: Vec::new(),
+            undo_rule: None,
             steps: None,
         }
     }
@@ -220,6 +232,8 @@ fn script(
         None => map.missing("run", report),
     }
     read_rules(&mut script, &mut map, report);
+    script.lock = lock(&mut map, report);
+    read_undo(&mut script, &mut map, paths, report);
     script.allow = access::persons(&mut map, "allow", &access.users, report);
     read_process(&mut script, &mut map, paths, report);
     let schedule = map.optional("schedule").and_then(|node| {
@@ -254,6 +268,40 @@ fn read_rules(script: &mut Script, map: &mut Map<'_>, report: &mut Report) {
     ];
     script.output = map.word("output", &output, report).unwrap_or_default();
     script.tty = map.flag("tty", report).unwrap_or_default();
+}
+
+/// The name of a lock.
+pub(super) fn lock(map: &mut Map<'_>, report: &mut Report) -> Option<String> {
+    let node = map.optional("lock")?;
+    let name = text(node, &map.name("lock"), report)?;
+    if let Err(wrong) = Name::new(name) {
+        report.fault(&node.at, wrong.to_string());
+    }
+    Some(name.to_owned())
+}
+
+/// What takes it back, for how long, and whether somebody has to confirm it.
+fn read_undo(script: &mut Script, map: &mut Map<'_>, paths: &Paths<'_>, report: &mut Report) {
+    let undo = map.optional("undo");
+    if let Some(node) = undo {
+        script.undo = argv(node, &map.name("undo"), &script.args, paths, report);
+    }
+    let within = optional_duration(map, "undo_for", YEAR, report);
+    let confirm = optional_duration(map, "confirm_within", YEAR, report);
+    if undo.is_some() {
+        let within = within.unwrap_or(UNDO_FOR);
+        script.undo_rule = Some(Undo { within, confirm });
+        return;
+    }
+    for key in ["undo_for", "confirm_within"] {
+        if let Some(node) = map.optional(key) {
+            let wrong = format!(
+                "`{}` has nothing to undo; add `undo: [program]`",
+                map.name(key)
+            );
+            report.fault(&node.at, wrong);
+        }
+    }
 }
 
 fn optional_duration(
@@ -372,8 +420,26 @@ pub(super) fn variable_name(name: &str, at: &At, report: &mut Report) -> bool {
     shape
 }
 
-/// The argv: a path followed by all arguments, or a list with placeholders.
+/// The argv of the script itself, which uses all that is declared.
 fn run(
+    node: &Node,
+    name: &str,
+    args: &[Arg],
+    paths: &Paths<'_>,
+    report: &mut Report,
+) -> Vec<ArgTemplate> {
+    let argv = argv(node, name, args, paths, report);
+    let used: Vec<usize> = argv.iter().flat_map(ArgTemplate::arguments).collect();
+    for (index, arg) in args.iter().enumerate() {
+        if !argv.is_empty() && !used.contains(&index) {
+            report.fault(&node.at, format!("the argument `{0}` is declared but not used in `run`; add \"{{{0}}}\" to the list", arg.name));
+        }
+    }
+    argv
+}
+
+/// An argv: a path followed by all arguments, or a list with placeholders.
+fn argv(
     node: &Node,
     name: &str,
     args: &[Arg],
@@ -413,12 +479,6 @@ fn run(
         match ArgTemplate::parse(element, &names) {
             Ok(template) => argv.push(template),
             Err(wrong) => report.fault(at, wrong),
-        }
-    }
-    let used: Vec<usize> = argv.iter().flat_map(ArgTemplate::arguments).collect();
-    for (index, arg) in args.iter().enumerate() {
-        if !used.contains(&index) {
-            report.fault(&node.at, format!("the argument `{0}` is declared but not used in `run`; add \"{{{0}}}\" to the list", arg.name));
         }
     }
     argv

@@ -21,6 +21,8 @@ pub enum Phase<'a> {
     Queued {
         /// Jobs before it.
         ahead: u64,
+        /// The lock that it waits for, and who has it.
+        lock: Option<(&'a str, &'a str)>,
     },
     /// It runs since this long.
     Running {
@@ -105,8 +107,16 @@ pub fn slot(id: JobId) -> String {
 pub fn header(title: &str, id: JobId, phase: &Phase<'_>) -> String {
     let name = format!("<b>{}</b> · #{id}", text::escape(title));
     match phase {
-        Phase::Queued { ahead: 0 } => format!("⏳ {name} · queued"),
-        Phase::Queued { ahead } => format!("⏳ {name} · queued ({ahead} ahead)"),
+        Phase::Queued { ahead, lock } => {
+            let ahead = match ahead {
+                0 => String::new(),
+                ahead => format!(" ({ahead} ahead)"),
+            };
+            let lock = lock.map_or_else(String::new, |(lock, by)| {
+                format!(" · {}", text::escape(&waits_for(lock, by)))
+            });
+            format!("⏳ {name} · queued{ahead}{lock}")
+        }
         Phase::Running {
             since,
             stopping,
@@ -122,6 +132,12 @@ pub fn header(title: &str, id: JobId, phase: &Phase<'_>) -> String {
             format!("{mark} {name} · {words}")
         }
     }
+}
+
+/// That something waits for a lock which another has.
+#[must_use]
+pub fn waits_for(lock: &str, by: &str) -> String {
+    format!("waits for the lock {lock}, held by {by}")
 }
 
 /// How a job ended: its mark, and in words how and after how long; a reason follows in a line of its own.
@@ -211,6 +227,45 @@ pub fn ended_buttons(id: JobId, has_log: bool) -> Buttons {
         row.push(Button::new("Full log", format!("log:{id}")));
     }
     vec![row]
+}
+
+/// Adds to what tells the end of a job that it can be taken back for so long.
+pub fn offer_undo(messages: &mut [Outgoing], id: JobId, within: Duration) {
+    let label = format!("Undo ({})", human(within));
+    for message in messages {
+        let (Body::Text { buttons, .. } | Body::Document { buttons, .. }) = &mut message.body;
+        if !buttons.is_empty() {
+            buttons.push(vec![Button::new(label, format!("undo:{id}"))]);
+            return;
+        }
+    }
+}
+
+/// The message that asks whether what a job did holds.
+#[must_use]
+pub fn confirm(id: JobId, title: &str, place: Place, within: Duration) -> Outgoing {
+    let words = format!(
+        "It worked. Unless somebody confirms within {}, it is taken back.",
+        human(within)
+    );
+    let mut message = confirmed(id, title, place, "✋", &words);
+    if let Body::Text { buttons, .. } = &mut message.body {
+        let keep = Button::new("It works, keep it", format!("keep:{id}"));
+        let back = Button::new("Take it back", format!("undone:{id}"));
+        *buttons = vec![vec![keep], vec![back]];
+    }
+    message
+}
+
+/// The same message when nobody needs to confirm it any more, and why.
+#[must_use]
+pub fn confirmed(id: JobId, title: &str, place: Place, mark: &str, why: &str) -> Outgoing {
+    let html = format!(
+        "{mark} <b>{}</b> · #{id}\n{}",
+        text::escape(title),
+        text::escape(why)
+    );
+    Outgoing::text(place, html, Vec::new()).slot(format!("confirm:{id}"))
 }
 
 /// The file of a job's whole output.
@@ -460,7 +515,13 @@ mod tests {
             let html = header("deploy", JobId(12), &phase);
             assert_eq!(text::plain_of_html(&html), line);
         }
-        let queued = header("deploy", JobId(12), &Phase::Queued { ahead: 2 });
+        let queued = |ahead, lock| header("deploy", JobId(12), &Phase::Queued { ahead, lock });
+        let locked = queued(0, Some(("db", "#9 (a<b)")));
+        assert_eq!(
+            text::plain_of_html(&locked),
+            "⏳ deploy · #12 · queued · waits for the lock db, held by #9 (a<b)"
+        );
+        let queued = queued(2, None);
         assert_eq!(
             text::plain_of_html(&queued),
             "⏳ deploy · #12 · queued (2 ahead)"

@@ -1,5 +1,6 @@
 //! What a kind of work is to the engine: a name, its arguments, and how to run.
 
+use super::Jobs;
 use super::files::Folder;
 use super::live::{Active, Output, StopReason};
 use crate::base::job::Ending;
@@ -11,6 +12,7 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// The work was told to stop, and did; the engine knows by whom.
@@ -37,9 +39,17 @@ pub struct ActionCx {
     /// Bytes of a log that are kept.
     pub max_log: u64,
     pub(super) active: Arc<Active>,
+    pub(super) jobs: Jobs,
+    /// Changes whenever something ended here that others may have waited for.
+    pub freed: watch::Receiver<()>,
 }
 
 impl ActionCx {
+    /// Lets those begin who waited for something that the work gave back before its end.
+    pub async fn give_way(&self) {
+        self.jobs.wake_waiting().await;
+    }
+
     /// Why the work must stop, once [`ActionCx::stop`] fired.
     #[must_use]
     pub fn stop_reason(&self) -> Option<StopReason> {

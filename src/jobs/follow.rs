@@ -133,7 +133,10 @@ async fn compose(jobs: &Jobs, active: &Active) -> store::Result<Outgoing> {
             stopping: active.stop.is_cancelled(),
             doing: doing.as_deref(),
         },
-        Phase::Queued | Phase::Ended => card::Phase::Queued { ahead: 0 },
+        Phase::Queued | Phase::Ended => card::Phase::Queued {
+            ahead: 0,
+            lock: None,
+        },
     };
     if let card::Phase::Running { .. } = phase {
         let tail = match (active.output(), active.new.output) {
@@ -145,12 +148,15 @@ async fn compose(jobs: &Jobs, active: &Active) -> store::Result<Outgoing> {
     }
     let mut db = jobs.inner.store.read().await?;
     let ahead = store::jobs::ahead(&mut db, active.id, &active.new.lane).await?;
-    Ok(card::open(
-        &subject,
-        &card::Phase::Queued { ahead },
-        "",
-        None,
-    ))
+    let lock = match &active.new.lock {
+        Some(name) => store::locks::holder(&mut db, name)
+            .await?
+            .map(|by| (name.as_str(), by)),
+        None => None,
+    };
+    let lock = lock.as_ref().map(|(name, by)| (*name, by.as_str()));
+    let phase = card::Phase::Queued { ahead, lock };
+    Ok(card::open(&subject, &phase, "", None))
 }
 
 /// A running card counts whole seconds: tenths would be stale before they are read.

@@ -28,7 +28,7 @@ pub use attachments::Files;
 use crate::access::Grant;
 use crate::base::error::{Error, Result};
 use crate::base::ids::{JobId, MessageId, UpdateId};
-use crate::base::job::{AfterCrash, Ending, JobState, OnBusy, OutputMode};
+use crate::base::job::{AfterCrash, Ending, JobState, OnBusy, OutputMode, Undo};
 use crate::base::role::Role;
 use crate::base::schedule::Telling;
 use crate::base::time::Millis;
@@ -44,6 +44,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use transport::Transport;
@@ -110,6 +111,12 @@ pub struct NewJob {
     pub retry_of: Option<JobId>,
     /// What is told of it, if it is a run of a schedule.
     pub telling: Option<Telling>,
+    /// The named lock that it has while it runs.
+    pub lock: Option<String>,
+    /// How it may be taken back once it succeeded.
+    pub undo: Option<Undo>,
+    /// Whether it was promised before: it is taken also while everything is frozen, and however many wait.
+    pub promised: bool,
 }
 
 /// What is written together with a job, in its transaction: `Err` takes the job back.
@@ -175,6 +182,8 @@ struct Inner {
     pushed: Mutex<HashMap<JobId, Instant>>,
     closing: CancellationToken,
     followers: TaskTracker,
+    /// Told when something ended that others may have waited for.
+    freed: watch::Sender<()>,
     /// Runs that take no worker.
     beside: TaskTracker,
 }
@@ -204,6 +213,7 @@ impl Jobs {
                 pushed: Mutex::default(),
                 closing: CancellationToken::new(),
                 followers: TaskTracker::new(),
+                freed: watch::Sender::new(()),
                 beside: TaskTracker::new(),
             }),
         }
@@ -492,10 +502,15 @@ impl Jobs {
             output: job.output,
             created_at: Millis::now(),
             telling: job.telling.clone(),
+            lock: job.lock.clone(),
+            undo: job.undo.clone(),
         }
     }
 
     async fn check_room(&self, tx: &mut Tx, job: &NewJob) -> Result<()> {
+        if job.promised {
+            return Ok(());
+        }
         if let Some(freeze) = store::freeze::current(tx).await? {
             return Err(Error::refused(report::frozen(&freeze)));
         }
@@ -570,6 +585,9 @@ impl Jobs {
                 report::messages(&subject, &run, job.new.output, &printed)
             }
         };
+        if let (Ending::Exited(0), Some(undo)) = (ending, &job.new.undo) {
+            card::offer_undo(&mut words, job.id, undo.within);
+        }
         words.extend(results.iter().cloned());
         for message in words {
             self.inner

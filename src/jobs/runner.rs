@@ -12,8 +12,8 @@ use crate::base::time::Millis;
 use crate::delivery::Outgoing;
 use crate::delivery::card;
 use crate::delivery::render::Size;
-use crate::store;
 use crate::store::jobs::{Claim, Job};
+use crate::store::{self, Tx};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use std::panic::AssertUnwindSafe;
@@ -126,6 +126,8 @@ impl Jobs {
             log_dir: log_dir.clone(),
             max_log: self.limits().max_log,
             active: Arc::clone(&active),
+            jobs: self.clone(),
+            freed: self.inner.freed.subscribe(),
         };
         tracing::info!(title = job.new.title, start = job.starts, "started");
         let run = AssertUnwindSafe(self.inner.registry.run(cx)).catch_unwind();
@@ -278,12 +280,29 @@ impl Jobs {
                 seen,
             };
             self.tell_end(&mut tx, job, last, results).await?;
+            if ending == Ending::Exited(0) {
+                self.ask_to_confirm(&mut tx, job, at).await?;
+            }
         }
         self.inner.store.commit(tx).await
     }
 
+    /// Of a job that is taken back unless somebody confirms it: asks for that.
+    async fn ask_to_confirm(&self, tx: &mut Tx, job: &Job, at: Millis) -> store::Result<()> {
+        let within = job.new.undo.as_ref().and_then(|undo| undo.confirm);
+        let Some(within) = within else {
+            return Ok(());
+        };
+        store::undo::open(tx, job.id, at.plus(within)).await?;
+        let message = card::confirm(job.id, &job.new.title, job.new.place, within);
+        let message = message.of_job(job.id);
+        self.inner.outbox.promise(tx, &message).await?;
+        Ok(())
+    }
+
     /// Pushes the jobs that the queue delivered before it was their turn, if it is now.
     pub(super) async fn wake_waiting(&self) {
+        self.inner.freed.send_replace(());
         if locked(&self.inner.parked).is_empty() {
             return;
         }

@@ -99,7 +99,7 @@ pub async fn remove(db: &mut Connection, host: &str, name: &str) -> Result<()> {
 /// When the database refuses.
 pub async fn last_success(db: &mut Connection, title: &str) -> Result<Option<Millis>> {
     let row =
-        sqlx::query("SELECT MAX(finished_at) FROM jobs WHERE title = $1 AND state = 'succeeded'")
+        sqlx::query("SELECT MAX(finished_at) FROM jobs WHERE title = $1 AND state = 'succeeded' AND source NOT LIKE 'undo:%'")
             .bind(title)
             .fetch_one(db)
             .await?;

@@ -2,7 +2,7 @@
 
 use super::{Connection, Error, Result};
 use crate::base::ids::{ChatId, JobId, MessageId, Place, ThreadId, UserId};
-use crate::base::job::{AfterCrash, Ending, JobState, OutputMode};
+use crate::base::job::{AfterCrash, Ending, JobState, OutputMode, Undo};
 use crate::base::role::Role;
 use crate::base::schedule::Telling;
 use crate::base::time::Millis;
@@ -50,6 +50,10 @@ pub struct NewRow {
     pub created_at: Millis,
     /// What is told of it, if it is a run of a schedule.
     pub telling: Option<Telling>,
+    /// The named lock that it has while it runs.
+    pub lock: Option<String>,
+    /// How it may be taken back once it succeeded.
+    pub undo: Option<Undo>,
 }
 
 /// A job as it stands in the database.
@@ -136,7 +140,7 @@ pub enum Claim {
 
 pub(super) const COLUMNS: &str = "id, kind, payload, title, state, role, asker_id, asker_name, chat_id, thread_id, reply_to, \
      source, retry_of, request_id, lane, lane_limit, user_limit, after_crash, output, created_at, started_at, \
-     finished_at, starts, exit_code, signal, reason, ended_by, log_bytes, claimed_by, cancel_by, telling";
+     finished_at, starts, exit_code, signal, reason, ended_by, log_bytes, claimed_by, cancel_by, telling, lock_name, undo";
 
 /// Adds a job as queued, once per source.
 ///
@@ -145,10 +149,12 @@ pub(super) const COLUMNS: &str = "id, kind, payload, title, state, role, asker_i
 pub async fn add(db: &mut Connection, job: &NewRow) -> Result<Added> {
     let telling = job.telling.as_ref().map(serde_json::to_string).transpose();
     let telling = telling.map_err(|error| Error::Corrupt(error.to_string()))?;
+    let undo = job.undo.as_ref().map(serde_json::to_string).transpose();
+    let undo = undo.map_err(|error| Error::Corrupt(error.to_string()))?;
     let row = sqlx::query(
         "INSERT INTO jobs (kind, payload, title, state, role, asker_id, asker_name, chat_id, thread_id, reply_to,
-            source, retry_of, request_id, lane, lane_limit, user_limit, after_crash, output, created_at, telling)
-         VALUES ($1, $2, $3, 'queued', $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+            source, retry_of, request_id, lane, lane_limit, user_limit, after_crash, output, created_at, telling, lock_name, undo)
+         VALUES ($1, $2, $3, 'queued', $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
          ON CONFLICT (source) DO NOTHING RETURNING id",
     )
     .bind(&job.kind)
@@ -170,6 +176,8 @@ pub async fn add(db: &mut Connection, job: &NewRow) -> Result<Added> {
     .bind(job.output.as_str())
     .bind(job.created_at.0)
     .bind(telling)
+    .bind(job.lock.as_deref())
+    .bind(undo)
     .fetch_optional(&mut *db)
     .await?;
     if let Some(row) = row {
@@ -216,19 +224,21 @@ pub async fn claim(db: &mut Connection, id: JobId, by: Option<&str>, at: Millis)
     })
 }
 
-/// The queued jobs whose turn it is: their lane and their asker have room, and in their lane nobody waits before them who
-/// has room as well. One that has none itself is passed by, so that nobody waits for another person's limit.
+/// The queued jobs whose turn it is: their lane and their asker have room, their lock is free, and in their lane or for
+/// their lock nobody waits before them who could begin as well. One that has none itself is passed by, so that nobody waits for another person's limit.
 ///
 /// # Errors
 /// When the database refuses.
 pub async fn ready(db: &mut Connection) -> Result<Vec<JobId>> {
     // Running ones first: they have their room already.
     let rows = sqlx::query(
-        "SELECT id, state, lane, lane_limit, asker_id, user_limit FROM jobs
+        "SELECT id, state, lane, lane_limit, asker_id, user_limit, lock_name FROM jobs
          WHERE state IN ('queued', 'running') ORDER BY CASE WHEN state = 'running' THEN 0 ELSE 1 END, id",
     )
-    .fetch_all(db)
+    .fetch_all(&mut *db)
     .await?;
+    let of_steps = super::locks::of_steps(db).await?;
+    let mut held = of_steps.held;
     let mut in_lane: HashMap<&str, i64> = HashMap::new();
     let mut of_asker: HashMap<i64, i64> = HashMap::new();
     let mut ready = Vec::new();
@@ -237,9 +247,15 @@ pub async fn ready(db: &mut Connection) -> Result<Vec<JobId>> {
         let asker = of_asker.entry(row.get("asker_id")).or_default();
         let queued = row.get::<&str, _>("state") == JobState::Queued.as_str();
         let has_room = *lane < row.get("lane_limit") && *asker < row.get("user_limit");
-        if queued && !has_room {
+        let lock: Option<&str> = row.get("lock_name");
+        let is_free = lock.is_none_or(|lock| {
+            let before = of_steps.wanted.get(lock).map(|run| run.0);
+            !held.contains(lock) && before.is_none_or(|run| run > row.get("id"))
+        });
+        if queued && !(has_room && is_free) {
             continue;
         }
+        held.extend(lock.map(str::to_owned));
         *lane += 1;
         // What has no limit itself takes nobody's share, such as a workflow that holds for hours.
         *asker += i64::from(row.get::<i64, _>("user_limit") < i64::from(u32::MAX));
@@ -554,6 +570,12 @@ pub(super) fn read(row: &AnyRow) -> Result<Job> {
                 .map(|telling| serde_json::from_str(&telling))
                 .transpose()
                 .map_err(|error| Error::Corrupt(format!("what is to be told of a job: {error}")))?,
+            lock: row.try_get("lock_name")?,
+            undo: row
+                .try_get::<Option<String>, _>("undo")?
+                .map(|undo| serde_json::from_str(&undo))
+                .transpose()
+                .map_err(|error| Error::Corrupt(format!("how a job is taken back: {error}")))?,
         },
     })
 }

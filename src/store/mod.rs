@@ -19,6 +19,7 @@ pub mod intents;
 pub mod invites;
 pub mod jobs;
 pub mod live;
+pub mod locks;
 pub mod members;
 pub mod outbox;
 pub mod people;
@@ -28,6 +29,7 @@ pub mod samples;
 pub mod schedules;
 pub mod silences;
 pub mod subscriptions;
+pub mod undo;
 pub mod waiting;
 pub mod workflows;
 

@@ -5,11 +5,11 @@ use super::{Connection, Error, Result};
 use crate::base::ids::JobId;
 use crate::base::job::JobState;
 use crate::base::time::Millis;
-use crate::base::workflow::{Answer, RUN, StepRow, StepState};
+use crate::base::workflow::{Answer, Lock, RUN, StepRow, StepState};
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
-const COLUMNS: &str = "seq, state, attempt, started_at, ended_at, until_at, ending, found, answer";
+const COLUMNS: &str = "seq, state, attempt, started_at, ended_at, until_at, ending, found, answer, lock_name, lock_by";
 
 /// The steps of a run, in their order; empty before its first start.
 ///
@@ -32,10 +32,11 @@ pub async fn put(db: &mut Connection, job: JobId, seq: usize, row: &StepRow) -> 
     let json = |error: serde_json::Error| Error::Corrupt(error.to_string());
     let ending = row.ending.as_ref().map(serde_json::to_string);
     sqlx::query(
-        "INSERT INTO workflow_steps (job, seq, state, attempt, started_at, ended_at, until_at, ending, found)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+        "INSERT INTO workflow_steps (job, seq, state, attempt, started_at, ended_at, until_at, ending, found,
+             lock_name, lock_by)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
          ON CONFLICT (job, seq) DO UPDATE SET state = $3, attempt = $4, started_at = $5, ended_at = $6, until_at = $7,
-             ending = $8, found = $9",
+             ending = $8, found = $9, lock_name = $10, lock_by = $11",
     )
     .bind(job.0)
     .bind(number(seq))
@@ -46,6 +47,8 @@ pub async fn put(db: &mut Connection, job: JobId, seq: usize, row: &StepRow) -> 
     .bind(row.until.map(|at| at.0))
     .bind(ending.transpose().map_err(json)?)
     .bind(serde_json::to_string(&row.found).map_err(json)?)
+    .bind(row.lock.as_ref().map(|lock| lock.name.as_str()))
+    .bind(row.lock.as_ref().and_then(|lock| lock.by.as_deref()))
     .execute(db)
     .await?;
     Ok(())
@@ -257,5 +260,13 @@ fn read(row: &AnyRow) -> Result<StepRow> {
         ending: ending.transpose().map_err(|_| corrupt("ending"))?,
         found: serde_json::from_str(&found).map_err(|_| corrupt("values"))?,
         answer: answer.transpose().map_err(|_| corrupt("answer"))?,
+        lock: json("lock_name")?
+            .map(|name| {
+                Ok::<_, Error>(Lock {
+                    name,
+                    by: json("lock_by")?,
+                })
+            })
+            .transpose()?,
     })
 }

@@ -6,9 +6,9 @@ use crate::base::ids::JobId;
 use crate::base::job::Ending;
 use crate::base::text::escape;
 use crate::base::time::{Millis, human};
-use crate::base::workflow::{StepRow, StepState, Work, Workflow};
+use crate::base::workflow::{Lock, StepRow, StepState, Work, Workflow};
 use crate::delivery::Button;
-use crate::delivery::card::Board;
+use crate::delivery::card::{Board, waits_for};
 use std::time::Duration;
 
 /// Of a run with more steps than a phone shows, so many are named.
@@ -170,6 +170,9 @@ fn state(flow: &Workflow, seq: usize, row: &StepRow, now: Millis) -> (&'static s
         0 | 1 => String::new(),
         number => format!("try {number}"),
     };
+    if let Some(Lock { name, by: Some(by) }) = &row.lock {
+        return ("🔒", waits_for(name, by));
+    }
     match row.state {
         StepState::Waiting => match (row.attempt, left()) {
             (0, _) => ("▫️", String::new()),

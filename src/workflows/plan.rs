@@ -5,7 +5,9 @@
 
 use crate::base::job::Ending;
 use crate::base::time::Millis;
-use crate::base::workflow::{OnCrash, OnFailure, Said, Step, StepRow, StepState, Work, Workflow};
+use crate::base::workflow::{
+    Lock, OnCrash, OnFailure, Said, Step, StepRow, StepState, Work, Workflow,
+};
 use std::time::Duration;
 
 /// Why nothing more of the workflow itself begins.
@@ -72,6 +74,8 @@ pub fn next(flow: &Workflow, rows: &[StepRow], halt: Option<Halt>, now: Millis) 
     };
     let halted = halt.is_some() || flow.steps.iter().zip(main).any(failed);
     let mut states: Vec<StepState> = main.iter().map(|row| row.state).collect();
+    // They try once more with the room that the others leave.
+    let mut wanting = Vec::new();
     let busy = |state: &StepState| matches!(state, StepState::Running | StepState::Reverting);
     let mut running = states.iter().filter(|state| busy(state)).count();
     for (seq, (step, row)) in flow.steps.iter().zip(main).enumerate() {
@@ -92,6 +96,7 @@ pub fn next(flow: &Workflow, rows: &[StepRow], halt: Option<Halt>, now: Millis) 
                     let later = row.until.filter(|until| *until > now);
                     match later {
                         Some(until) => plan.wake_by(until),
+                        None if row.wants_lock() => wanting.push(seq),
                         None if running < flow.parallel.max(1) => {
                             running += 1;
                             plan.start.push(seq);
@@ -120,6 +125,8 @@ pub fn next(flow: &Workflow, rows: &[StepRow], halt: Option<Halt>, now: Millis) 
             | StepState::Stopped => {}
         }
     }
+    let room = flow.parallel.max(1).saturating_sub(running);
+    plan.start.extend(wanting.into_iter().take(room));
     let is_up = |state: &StepState| *state == StepState::Up;
     let open = |state: &StepState| !state.is_over() && !is_up(state);
     // What never runs is judged before what comes of all.
@@ -185,6 +192,42 @@ pub fn begin(step: &Step, row: &mut StepRow, now: Millis) {
         | Work::Notify { .. }
         | Work::Github { .. } => None,
     };
+}
+
+/// A step that is to be at work and needs this lock: it has it, or, where another has it, its try did not begin.
+pub fn lock(row: &mut StepRow, name: &str, by: Option<String>) {
+    if by.is_some() && row.state == StepState::Running {
+        row.state = StepState::Waiting;
+        row.attempt = row.attempt.saturating_sub(1);
+        row.until = None;
+        if row.attempt == 0 {
+            row.started_at = None;
+        }
+    }
+    row.lock = Some(Lock {
+        name: name.to_owned(),
+        by,
+    });
+}
+
+/// Takes from a step what its state does not go with: the lock that it has, or that it waits for one.
+pub fn unlock(row: &mut StepRow) {
+    let goes_with = match row.state {
+        StepState::Running | StepState::Reverting => true,
+        StepState::Up => row.is_holder(),
+        StepState::Waiting => row.wants_lock(),
+        StepState::Asked
+        | StepState::Confirming
+        | StepState::Done
+        | StepState::Ignored
+        | StepState::Failed
+        | StepState::Skipped
+        | StepState::Blocked
+        | StepState::Stopped => false,
+    };
+    if !goes_with {
+        row.lock = None;
+    }
 }
 
 /// A step that waits for somebody to agree.

@@ -52,6 +52,8 @@ struct Run {
     secrets: Vec<String>,
     speaker: steps::Speaker,
     events: (mpsc::UnboundedSender<Event>, mpsc::UnboundedReceiver<Event>),
+    /// Whether a step has just begun to wait for its lock: others may begin in its stead.
+    gave_way: bool,
     /// To be told when what they noted is written.
     written: Vec<oneshot::Sender<()>>,
 }
@@ -79,6 +81,7 @@ pub(super) async fn run(
         secrets: inner.secrets(&args.flow),
         speaker: steps::Speaker::default(),
         events: mpsc::unbounded_channel(),
+        gave_way: false,
         written: Vec::new(),
         inner,
         args,
@@ -90,8 +93,10 @@ pub(super) async fn run(
         let now = run.inner.now();
         run.look_late(now);
         let plan = plan::next(&run.args.flow, &run.rows, run.halt, now);
-        let again = run.apply(&plan, now);
+        run.want_locks();
+        let mut again = run.apply(&plan, now);
         run.write().await?;
+        again |= std::mem::take(&mut run.gave_way);
         run.launch();
         run.show();
         if let Some(verdict) = plan.over {
@@ -173,14 +178,7 @@ impl Run {
         // Those of an earlier life are worth nothing any more.
         confide::take_back(&self.inner, &self.cx.job, &self.args.flow);
         // Timers, and what is taken back: they go on.
-        for seq in 0..count {
-            if matches!(
-                self.rows[seq].state,
-                StepState::Running | StepState::Reverting
-            ) {
-                self.begin(seq);
-            }
-        }
+        self.launch();
         Ok(())
     }
 
@@ -338,7 +336,7 @@ impl Run {
                 self.rows[seq].state,
                 StepState::Running | StepState::Reverting
             );
-            if works && !self.stops.contains_key(&seq) {
+            if works && !self.lacks_lock(seq) && !self.stops.contains_key(&seq) {
                 self.begin(seq);
             }
         }
@@ -388,7 +386,8 @@ impl Run {
             .iter()
             .any(|row| matches!(row.state, StepState::Asked | StepState::Confirming));
         let mut pause = due.map_or(LONGEST_SLEEP, |due| due.since(now));
-        if asked && self.inner.store.presence().is_shared() {
+        let wants = self.rows.iter().any(StepRow::wants_lock);
+        if (asked || wants) && self.inner.store.presence().is_shared() {
             pause = pause.min(LOOK);
         }
         let (stop, leave) = (self.cx.stop.clone(), self.cx.leave.clone());
@@ -404,12 +403,43 @@ impl Run {
                 }
             }
             () = woken.notified() => {}
+            Ok(()) = self.cx.freed.changed(), if wants => {}
             () = tokio::time::sleep(pause.min(LONGEST_SLEEP)) => {}
         }
         if asked {
             self.take_answers().await?;
         }
         Ok(())
+    }
+
+    /// The lock of a step, if it names one.
+    fn lock(&self, seq: usize) -> Option<&str> {
+        step(&self.args.flow, seq)?.lock.as_deref()
+    }
+
+    /// Whether a step is at work, or would be, had it its lock.
+    fn lacks_lock(&self, seq: usize) -> bool {
+        let row = &self.rows[seq];
+        let works = matches!(row.state, StepState::Running | StepState::Reverting);
+        works && !row.is_holder() && self.lock(seq).is_some()
+    }
+
+    /// What could not be taken back yet for want of its lock tries again.
+    fn want_locks(&mut self) {
+        let lacking = (0..self.rows.len()).filter(|seq| self.lacks_lock(*seq));
+        self.dirty.extend(lacking.collect::<Vec<_>>());
+    }
+
+    /// Whoever is not at work has no lock, and whoever does not want to be waits for none; `true` when one was given back.
+    fn give_back_locks(&mut self) -> bool {
+        let mut freed = false;
+        for seq in &self.dirty {
+            let row = &mut self.rows[*seq];
+            let had = row.is_holder();
+            plan::unlock(row);
+            freed |= had && !row.is_holder();
+        }
+        freed
     }
 
     /// The bot stops: what runs is ended, and judged after the next start.
@@ -549,11 +579,16 @@ impl Run {
                 self.messages.extend(told);
             }
         }
-        loop {
+        let freed = self.give_back_locks();
+        let taken = loop {
             match self.try_write().await {
-                Ok(()) => break,
+                Ok(taken) => break taken,
                 Err(error) => self.refused(&error).await?,
             }
+        };
+        for (seq, row) in taken {
+            self.gave_way |= row.wants_lock() && !self.rows[seq].wants_lock();
+            self.rows[seq] = row;
         }
         self.dirty.clear();
         for written in self.written.drain(..) {
@@ -564,14 +599,30 @@ impl Run {
         for message in messages {
             self.inner.outbox.kick(message.place.chat);
         }
+        if freed {
+            self.cx.give_way().await;
+        }
         Ok(())
     }
 
-    async fn try_write(&mut self) -> store::Result<()> {
+    /// The rows that took their lock, or wait for it, as they were written.
+    async fn try_write(&mut self) -> store::Result<Vec<(usize, StepRow)>> {
         let id = self.cx.job.id;
+        let mut taken = Vec::new();
         let mut tx = self.inner.store.begin().await?;
+        if self.dirty.iter().any(|seq| self.lacks_lock(*seq)) {
+            self.inner.store.lock_claims(&mut tx).await?;
+        }
         for seq in &self.dirty {
-            let row = &self.rows[*seq];
+            let mut row = self.rows[*seq].clone();
+            if self.lacks_lock(*seq)
+                && let Some(name) = self.lock(*seq)
+            {
+                let by = store::locks::holder(&mut tx, name).await?;
+                plan::lock(&mut row, name, by);
+                taken.push((*seq, row.clone()));
+            }
+            let row = &row;
             store::workflows::put(&mut tx, id, *seq, row).await?;
             let open = matches!(row.state, StepState::Asked | StepState::Confirming);
             if open && row.answer.is_none() {
@@ -581,7 +632,8 @@ impl Run {
         for message in &self.messages {
             self.inner.outbox.promise(&mut tx, message).await?;
         }
-        self.inner.store.commit(tx).await
+        self.inner.store.commit(tx).await?;
+        Ok(taken)
     }
 
     /// Waits before what the database refused is tried again.

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// How the source of a job begins that takes a run back; its number follows.
-pub const SOURCE: &str = "undo:";
+pub use crate::base::job::UNDO_SOURCE as SOURCE;
 
 /// Whether a run did something that can be taken back.
 #[must_use]

@@ -43,5 +43,6 @@ mod source;
 mod spine;
 mod store;
 mod trouble;
+mod undoing;
 mod watching;
 mod workflows;

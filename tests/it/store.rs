@@ -34,6 +34,8 @@ fn row(source: &str) -> NewRow {
         output: OutputMode::Card,
         created_at: Millis(1),
         telling: None,
+        lock: None,
+        undo: None,
     }
 }
 

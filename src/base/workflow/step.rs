@@ -172,6 +172,17 @@ pub struct StepRow {
     pub found: BTreeMap<String, String>,
     /// What a person said.
     pub answer: Option<Answer>,
+    /// The lock that it has, or waits for.
+    pub lock: Option<Lock>,
+}
+
+/// A named lock, as a step has to do with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lock {
+    /// Its name.
+    pub name: String,
+    /// Who has it instead, as people are told; `None` when the step has it.
+    pub by: Option<String>,
 }
 
 impl StepRow {
@@ -187,7 +198,20 @@ impl StepRow {
             ending: None,
             found: BTreeMap::new(),
             answer: None,
+            lock: None,
         }
+    }
+
+    /// Whether it has its lock.
+    #[must_use]
+    pub fn is_holder(&self) -> bool {
+        self.lock.as_ref().is_some_and(|lock| lock.by.is_none())
+    }
+
+    /// Whether it waits for its lock.
+    #[must_use]
+    pub fn wants_lock(&self) -> bool {
+        self.lock.as_ref().is_some_and(|lock| lock.by.is_some())
     }
 
     /// How long it took, or has taken so far.

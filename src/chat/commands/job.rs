@@ -2,6 +2,7 @@
 
 use super::{About, job_id, jobs, outbox};
 use crate::access::{Asked, Grant};
+use crate::actions::undo;
 use crate::base::error::{Error, Result};
 use crate::base::ids::JobId;
 use crate::base::job::JobState;
@@ -94,6 +95,10 @@ pub async fn show(request: &Request, id: JobId) -> Result<Reply> {
             vec![row]
         }
     };
+    let mut buttons = buttons;
+    if undo::is_offered(&job, now) {
+        buttons.push(vec![Press::Undo(id).button("Undo")]);
+    }
     Ok(Reply::html(html).buttons(buttons))
 }
 

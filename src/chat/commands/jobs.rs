@@ -203,7 +203,10 @@ pub fn line(job: &Job) -> String {
                 doing: None,
             }
         }
-        (None, _) => card::Phase::Queued { ahead: 0 },
+        (None, _) => card::Phase::Queued {
+            ahead: 0,
+            lock: None,
+        },
     };
     let header = card::header(&job.new.title, job.id, &phase);
     let first = header.lines().next().unwrap_or_default();

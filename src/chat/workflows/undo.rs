@@ -60,6 +60,9 @@ pub async fn undo(request: &Request, id: JobId) -> Result<Reply> {
         output: OutputMode::Card,
         retry_of: None,
         telling: None,
+        lock: None,
+        undo: None,
+        promised: false,
     };
     let origin = Origin {
         source: format!("{}{id}", undo::SOURCE),

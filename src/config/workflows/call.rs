@@ -29,7 +29,11 @@ pub(super) fn check(
     scripts: &BTreeMap<Name, Script>,
     report: &mut Report,
 ) {
-    for target in flow.drafts().filter_map(|draft| draft.target.as_ref()) {
+    for draft in flow.drafts() {
+        let Some(target) = &draft.target else {
+            continue;
+        };
+        let own = draft.step.as_ref().and_then(|step| step.lock.as_ref());
         let named = Name::new(target.name.as_str()).ok();
         let flow = named.as_ref().and_then(|name| flows.get(name));
         let script = named.as_ref().and_then(|name| scripts.get(name));
@@ -39,6 +43,15 @@ pub(super) fn check(
         };
         match script {
             Some(script) => {
+                if let (Some(own), Some(its)) = (own, &script.lock)
+                    && own != its
+                {
+                    let wrong = format!(
+                        "`{}` has the lock {its} and its step the lock {own}, and a step has one; remove `lock` from the step",
+                        target.name
+                    );
+                    report.fault(&target.at, wrong);
+                }
                 assign(target, &script.args, report);
             }
             None => {
@@ -336,9 +349,26 @@ fn one(
     if !flow.undo_for && workflow.steps.iter().all(|step| step.undo.is_none()) {
         workflow.undo_for = Duration::ZERO;
     }
+    if let Some((service, other)) = blocked_by_service(&workflow) {
+        let wrong = format!(
+            "the service {service} has its lock until the run ends, so {other}, which names it as well, would wait for ever; give them different locks"
+        );
+        report.fault(&flow.at, wrong);
+    }
     let made = Arc::new(workflow);
     whole.insert(name.clone(), Arc::clone(&made));
     Some(made)
+}
+
+/// A service, and another step that could never have its lock.
+fn blocked_by_service(workflow: &Workflow) -> Option<(&str, &str)> {
+    let services = workflow.steps.iter().filter(|step| step.is_service());
+    let mut locked = services.filter(|service| service.lock.is_some());
+    locked.find_map(|service| {
+        let same = |step: &&Step| step.lock == service.lock && step.name != service.name;
+        let other = workflow.steps.iter().find(same)?;
+        Some((service.name.as_str(), other.name.as_str()))
+    })
 }
 
 /// A workflow that is being put together.
@@ -372,6 +402,8 @@ impl Making<'_> {
         let values = assign(target, args, &mut Report::default());
         match &mut step.work {
             Work::Script { given, .. } => {
+                let own = scripts.get(&named).and_then(|script| script.lock.clone());
+                step.lock = step.lock.or(own);
                 let named =
                     |(name, value): (String, &Template)| value.prefixed(&format!("{name}="));
                 *given = values.into_iter().map(named).collect();

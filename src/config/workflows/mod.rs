@@ -38,8 +38,6 @@ pub use params::check_params;
 
 /// How many steps run at once when the workflow does not say.
 const PARALLEL: usize = 4;
-/// How long a finished run offers to undo its steps when the workflow does not say.
-const UNDO_FOR: Duration = Duration::from_secs(10 * 60);
 
 /// A workflow as far as it can be read without the others.
 struct Flow {
@@ -165,7 +163,7 @@ fn flow(
         notify: notify(&mut map, report),
         steps: Vec::new(),
         always: Vec::new(),
-        undo_for: map.duration_or("undo_for", UNDO_FOR, YEAR, report),
+        undo_for: map.duration_or("undo_for", super::scripts::UNDO_FOR, YEAR, report),
         env: BTreeMap::new(),
         env_pass: script.env_pass.clone(),
         secrets: script.secrets.clone(),

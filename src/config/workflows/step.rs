@@ -9,6 +9,7 @@ use super::super::YEAR;
 use super::super::fault::{At, Report};
 use super::super::map::Map;
 use super::super::read::{duration, flag, integer, text, texts};
+use super::super::scripts::lock;
 use super::super::tree::{Node, Value};
 use super::reader::{Absent, Reach, Reader, Use};
 use super::work::{self, Kind, Target};
@@ -214,12 +215,7 @@ impl Rest {
                 ),
             );
         }
-        let lock = map.text("lock", r.report).map(str::to_owned);
-        if let (Some(lock), Some(node)) = (&lock, map.get("lock"))
-            && let Err(wrong) = Name::new(lock.as_str())
-        {
-            r.report.fault(&node.at, wrong.to_string());
-        }
+        let lock = lock(map, r.report);
         let programs = matches!(kind, None | Some(Kind::Run | Kind::Service | Kind::WaitFor))
             || map.get("skip_if").is_some()
             || map.get("undo").is_some();

@@ -169,6 +169,46 @@ fn what_follows_is_exactly_this_table() {
 }
 
 #[test]
+fn a_lock_is_held_only_at_work_and_waiting_leaves_room() {
+    use StepState::{Confirming, Done, Reverting, Running, Up, Waiting};
+    let by = || Some("#9 (other)".to_owned());
+    for (state, by, after) in [
+        (Running, None, (Running, 1, Some(true))),
+        (Running, by(), (Waiting, 0, Some(false))),
+        (Reverting, None, (Reverting, 1, Some(true))),
+        (Reverting, by(), (Reverting, 1, Some(false))),
+    ] {
+        let mut row = rows(&[state]).remove(0);
+        row.started_at = Some(Millis(3));
+        lock(&mut row, "db", by);
+        unlock(&mut row);
+        let holds = row.lock.as_ref().map(|_| row.is_holder());
+        assert_eq!((row.state, row.attempt, holds), after, "{state:?}");
+        assert_eq!(row.started_at.is_some(), row.attempt > 0);
+    }
+    for (state, kept) in [
+        (Up, true),
+        (Confirming, false),
+        (Done, false),
+        (Waiting, false),
+    ] {
+        let mut row = rows(&[Running]).remove(0);
+        lock(&mut row, "db", None);
+        row.state = state;
+        unlock(&mut row);
+        assert_eq!(row.lock.is_some(), kept, "{state:?}");
+    }
+    let steps = (0..3).map(|_| step("s", runs(), Vec::new())).collect();
+    let mut both = flow(steps, Vec::new());
+    for (parallel, start) in [(1, vec![1]), (2, vec![1, 2]), (3, vec![1, 2, 0])] {
+        both.parallel = parallel;
+        let mut rows = rows(&[Waiting, Waiting, Waiting]);
+        lock(&mut rows[0], "db", by());
+        assert_eq!(next(&both, &rows, None, Millis(9)).start, start);
+    }
+}
+
+#[test]
 fn a_crash_is_judged_by_kind_and_rule() {
     let judge = |work: Work, rule: OnCrash, state: StepState| {
         let mut step = step("s", work, Vec::new());

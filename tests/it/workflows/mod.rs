@@ -4,6 +4,7 @@ mod after;
 mod answers;
 mod keeping;
 mod lanes;
+mod locks;
 mod looking;
 
 use crate::harness::World;

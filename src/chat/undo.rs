@@ -1,0 +1,126 @@
+//! Taking back what a script did, and confirming that it holds.
+
+use super::commands::job::visible;
+use super::keyboards::Press;
+use super::reply::Reply;
+use super::request::Request;
+use crate::access::{Asked, Grant};
+use crate::actions::script;
+use crate::actions::undo;
+use crate::base::error::{Error, Result};
+use crate::base::ids::JobId;
+use crate::base::job::UNDO_SOURCE;
+use crate::base::role::Role;
+use crate::base::text::{escape, pre, shorten};
+use crate::base::time::Millis;
+use crate::config::Script;
+use crate::delivery::card;
+use crate::jobs::{Origin, Submitted};
+use crate::store;
+use crate::store::jobs::Job;
+
+/// Of what will run, the most that is shown, in UTF-16 units.
+const SHOWN: usize = 3000;
+
+/// Shows what would run, and asks.
+///
+/// # Errors
+/// The refusal in words, or a failure of ours.
+pub async fn ask(request: &Request, id: JobId) -> Result<Reply> {
+    let (job, script, _) = offered(request, id, "script.undo.ask").await?;
+    let argv = undo::run(&job).map(|run| run.undo).unwrap_or_default();
+    let masked = request.services.scripts.mask(&script, &argv.join("\n"));
+    Ok(Reply::html(format!(
+        "Take back <b>{}</b> · #{id}? This runs, an argument a line:\n{}",
+        escape(&job.new.title),
+        pre(&shorten(&masked, SHOWN))
+    ))
+    .buttons(vec![vec![Press::TakeBack(id).button("Take it back")]]))
+}
+
+/// Takes it back.
+///
+/// # Errors
+/// The refusal in words, or a failure of ours.
+pub async fn take_back(request: &Request, id: JobId) -> Result<Reply> {
+    let (job, _, grant) = offered(request, id, "script.undo").await?;
+    let services = &request.services;
+    let origin = Origin {
+        source: format!("{UNDO_SOURCE}{id}"),
+        reply_to: None,
+        ..request.origin()
+    };
+    let why = format!("Take it back — {}", request.actor.name);
+    let beside = undo::beside(&services.outbox, &job, &why, None);
+    let new = undo::job(&job, false)?;
+    let submitted = services
+        .jobs
+        .submit_with(&grant, new, origin, beside)
+        .await?;
+    services.outbox.kick(job.new.place.chat);
+    match submitted {
+        Submitted::New(undoing) => Ok(Reply::follow(undoing)),
+        Submitted::Before(undoing) => Err(Error::refused(format!(
+            "#{id} was taken back already, by #{undoing}."
+        ))),
+    }
+}
+
+/// Notes that it holds, so that it is not taken back by itself.
+///
+/// # Errors
+/// The refusal in words, or a failure of ours.
+pub async fn keep(request: &Request, id: JobId) -> Result<Reply> {
+    let (job, _, grant) = known(request, id, "script.keep").await?;
+    let services = &request.services;
+    let mut tx = services.store.begin_led().await?;
+    if !store::undo::close(&mut tx, id, false, Millis::now()).await? {
+        return Err(Error::refused(format!(
+            "Nobody needs to confirm #{id} any more."
+        )));
+    }
+    grant.record(&mut tx).await?;
+    let words = format!("It works, keep it — {}", request.actor.name);
+    let settled = card::confirmed(id, &job.new.title, job.new.place, "✅", &words);
+    services
+        .outbox
+        .promise(&mut tx, &settled.of_job(id))
+        .await?;
+    let committed = services.store.commit(tx).await;
+    grant.settle(&committed);
+    committed?;
+    services.outbox.kick(job.new.place.chat);
+    Ok(Reply::toast(format!("#{id} is kept.")))
+}
+
+/// The job, if it can be taken back yet and the caller may run its script.
+async fn offered(
+    request: &Request,
+    id: JobId,
+    action: &'static str,
+) -> Result<(Job, Script, Grant)> {
+    let found = known(request, id, action).await?;
+    if !undo::is_offered(&found.0, Millis::now()) {
+        return Err(Error::refused(format!(
+            "The time to take back #{id} is over. What it did stays."
+        )));
+    }
+    Ok(found)
+}
+
+/// The job, if it has something that takes it back and the caller may run its script.
+async fn known(request: &Request, id: JobId, action: &'static str) -> Result<(Job, Script, Grant)> {
+    let (job, _) = visible(request, id, "job.show", Role::Viewer).await?;
+    let nothing = || Error::refused(format!("There is nothing of #{id} to take back."));
+    let run = undo::run(&job).ok_or_else(nothing)?;
+    let config = request.services.live.current();
+    let script = script::find(&config, &run.script).ok_or_else(|| {
+        Error::refused(format!(
+            "{} is no longer in the configuration, so #{id} cannot be taken back from here.",
+            run.script
+        ))
+    })?;
+    let asked = Asked::new(action, format!("#{id}"), script.role);
+    let grant = request.allow_script(asked, script.name.as_str()).await?;
+    Ok((job, script.clone(), grant))
+}

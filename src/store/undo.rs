@@ -1,0 +1,50 @@
+//! Jobs that succeeded and are taken back unless somebody confirms them.
+
+use super::jobs::{COLUMNS, Job, read};
+use super::{Connection, Result};
+use crate::base::ids::JobId;
+use crate::base::time::Millis;
+
+/// From here on until this moment, somebody has to confirm the job.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn open(db: &mut Connection, id: JobId, until: Millis) -> Result<()> {
+    sqlx::query("UPDATE jobs SET confirm_until = $2 WHERE id = $1")
+        .bind(id.0)
+        .bind(until.0)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// Nobody needs to confirm the job any more. `false` when nobody had to, or its last moment is not past this one, if it is
+/// to be `late`, or is, if not.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn close(db: &mut Connection, id: JobId, late: bool, at: Millis) -> Result<bool> {
+    let closed = sqlx::query(match late {
+        true => "UPDATE jobs SET confirm_until = NULL WHERE id = $1 AND confirm_until <= $2",
+        false => "UPDATE jobs SET confirm_until = NULL WHERE id = $1 AND confirm_until > $2",
+    })
+    .bind(id.0)
+    .bind(at.0)
+    .execute(db)
+    .await?;
+    Ok(closed.rows_affected() == 1)
+}
+
+/// The jobs that nobody confirmed in time, oldest first.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn late(db: &mut Connection, now: Millis) -> Result<Vec<Job>> {
+    let text =
+        format!("SELECT {COLUMNS} FROM jobs WHERE confirm_until <= $1 ORDER BY id LIMIT 100");
+    let rows = sqlx::query(sqlx::AssertSqlSafe(text))
+        .bind(now.0)
+        .fetch_all(db)
+        .await?;
+    rows.iter().map(read).collect()
+}

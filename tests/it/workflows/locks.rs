@@ -1,0 +1,90 @@
+//! Named locks: one holder at a time, whoever asks, and whatever is killed.
+
+use super::program;
+use crate::harness::tools::{Gate, lines, until};
+use crate::harness::{BEN, OPS, Outside, World};
+use crate::on_both;
+
+/// Two scripts and a workflow that say when they begin and end, and wait for `gate` in between; all have the lock `db`.
+fn three(world: &mut World, gate: &Gate) {
+    let done = world.path().join("done").display().to_string();
+    let body = |name: &str| {
+        format!(
+            "echo {name} begins >> {done}; {}; echo {name} ends >> {done}",
+            gate.wait()
+        )
+    };
+    for name in ["one", "two"] {
+        world.script(name, &body(name), &["lock: db"]);
+    }
+    let step = program(world, "step.sh", &body("step"));
+    world.set(&format!(
+        "workflows: {{flow: {{steps: [{{name: work, run: [sh, {step}], lock: db}}, {{name: beside, run: [echo, beside], needs: []}}]}}}}"
+    ));
+}
+
+/// Each that began ended before another did.
+fn one_at_a_time(lines: &[String]) -> bool {
+    lines.chunks(2).all(|two| match two {
+        [first, second] => first.strip_suffix(" begins") == second.strip_suffix(" ends"),
+        [first] => first.ends_with(" begins"),
+        _ => false,
+    })
+}
+
+on_both! {
+    /// A script, another one and a step: each waits for the one before, says for whom, and nothing else waits with it.
+    async fn scripts_and_steps_share_a_lock(world) {
+        let mut gate = Gate::new(&world, "gate");
+        three(&mut world, &gate);
+        let done = world.path().join("done");
+        world.start().await;
+        world.say(BEN, "/run one");
+        until("the first", || lines(&done) == ["one begins"]).await;
+        world.sandbox.say(BEN, OPS, "/workflow run flow");
+        let card = world.sees(OPS, "work · waits for the lock db, held by #1 (one)").await;
+        assert!(card.text.contains("🔒"), "{}", card.text);
+        world.sees(OPS, "✅ beside").await;
+        world.say(BEN, "/run two");
+        world.sees(BEN, "queued · waits for the lock db, held by #1 (one)").await;
+        let told = world.asks(BEN, BEN, "/workflow status 2").await;
+        assert!(told.text.contains("held by #1 (one)"), "{}", told.text);
+        gate.open(1);
+        until("the step", || lines(&done).last().is_some_and(|line| line == "step begins")).await;
+        gate.open(1);
+        until("the last", || lines(&done).last().is_some_and(|line| line == "two begins")).await;
+        gate.open(1);
+        world.sees(OPS, "✅ flow · #2 · succeeded").await;
+        world.sees(BEN, "✅ two · #3 · exit 0").await;
+        world.quiet().await;
+        let all = lines(&done);
+        assert!(all.len() == 6 && one_at_a_time(&all), "{all:?}");
+    }
+}
+
+on_both! {
+    /// Whoever had the lock was killed: a script gives it back with its row, a step when somebody says what becomes of it.
+    async fn what_was_killed_has_no_lock(world) {
+        let mut gate = Gate::new(&world, "gate");
+        three(&mut world, &gate);
+        let done = world.path().join("done");
+        let bot = Outside::start(&world).await;
+        world.say(BEN, "/run one");
+        until("the script", || lines(&done) == ["one begins"]).await;
+        world.say(BEN, "/workflow run flow");
+        world.sees(BEN, "held by #1 (one)").await;
+        bot.kill().await;
+        let bot = Outside::start(&world).await;
+        world.sees(BEN, "💥 one · #1").await;
+        until("the step", || lines(&done) == ["one begins", "step begins"]).await;
+        world.say(BEN, "/run two");
+        world.sees(BEN, "held by #2 (flow)").await;
+        bot.kill().await;
+        let bot = Outside::start(&world).await;
+        world.sees(BEN, "The bot was stopped while this step ran").await;
+        until("the other script", || lines(&done).last().is_some_and(|line| line == "two begins")).await;
+        gate.open(1);
+        world.sees(BEN, "✅ two · #3 · exit 0").await;
+        bot.terminate().await;
+    }
+}
