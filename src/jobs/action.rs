@@ -28,6 +28,8 @@ pub struct ActionCx {
     pub output: Arc<Output>,
     /// Fires when the work must stop.
     pub stop: CancellationToken,
+    /// Fires when the bot stops, also after somebody stopped the job: what has to end well until then goes no further.
+    pub leave: CancellationToken,
     /// Marks every process of this job, so that none outlives it unseen.
     pub marker: String,
     /// Where logs are.

@@ -60,6 +60,8 @@ pub struct Active {
     pub new: NewRow,
     /// Fires when it must stop.
     pub stop: CancellationToken,
+    /// Fires when the bot stops, also after somebody stopped the job.
+    pub leave: CancellationToken,
     /// Where it stands.
     pub phase: watch::Sender<Phase>,
     /// What the chat has seen; held while something is shown, so that nothing live follows the ending.
@@ -76,6 +78,7 @@ impl Active {
             id,
             new,
             stop: CancellationToken::new(),
+            leave: CancellationToken::new(),
             phase: watch::Sender::new(Phase::Queued),
             shown: AsyncMutex::default(),
             output: OnceLock::new(),
@@ -85,6 +88,9 @@ impl Active {
 
     /// Tells the job to stop; the first reason holds.
     pub fn stop(&self, reason: StopReason) {
+        if reason == StopReason::Shutdown {
+            self.leave.cancel();
+        }
         locked(&self.reason).get_or_insert(reason);
         self.stop.cancel();
     }
