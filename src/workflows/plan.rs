@@ -252,9 +252,11 @@ pub fn close(row: &mut StepRow, state: StepState, now: Millis) {
 
 /// A step that never runs, or whose next try never comes.
 pub fn block(step: &Step, row: &mut StepRow, now: Millis) {
-    match row.attempt {
-        0 => row.state = StepState::Blocked,
-        _ => fail_for_good(step, row, now),
+    match (row.attempt, &row.ending) {
+        (0, _) => row.state = StepState::Blocked,
+        // It did not fail: the bot died while it ran.
+        (_, None | Some(Ending::Lost)) => close(row, StepState::Stopped, now),
+        (_, Some(_)) => fail_for_good(step, row, now),
     }
 }
 
