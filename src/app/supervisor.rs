@@ -17,8 +17,9 @@ use tokio_util::sync::CancellationToken;
 
 /// How often the bot is looked at.
 const EVERY: Duration = Duration::from_secs(10);
-/// A database that answers at all does so within this time: longer than it waits for a lock or a free connection.
-const PATIENCE: Duration = Duration::from_secs(15);
+/// A database that answers at all does so within this time: longer than it waits for a free connection to read, one to
+/// write, and a lock.
+const PATIENCE: Duration = Duration::from_secs(40);
 /// systemd is told that the bot runs when it polls or found Telegram away, but no later than this.
 const READY_AT_LATEST: Duration = Duration::from_secs(15);
 

@@ -28,7 +28,7 @@ pub struct ActionCx {
     pub output: Arc<Output>,
     /// Fires when the work must stop.
     pub stop: CancellationToken,
-    /// Fires when the bot stops, also after somebody stopped the job: what has to end well until then goes no further.
+    /// Fires when the work must end where it is, since the bot stops; of a kind that goes on after the next start.
     pub leave: CancellationToken,
     /// Marks every process of this job, so that none outlives it unseen.
     pub marker: String,

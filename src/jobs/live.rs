@@ -60,7 +60,7 @@ pub struct Active {
     pub new: NewRow,
     /// Fires when it must stop.
     pub stop: CancellationToken,
-    /// Fires when the bot stops, also after somebody stopped the job.
+    /// Fires when the bot stops and has waited long enough, also for one that was told to stop before.
     pub leave: CancellationToken,
     /// Where it stands.
     pub phase: watch::Sender<Phase>,

@@ -483,8 +483,8 @@ impl Jobs {
             request_id: actor.request_id.clone(),
             lane: job.lane.clone(),
             lane_limit: job.lane_limit,
-            user_limit: match actor.is_bot() {
-                // It is nobody's share: schedules of the configuration are bounded by the workers alone.
+            // Nobody's share: schedules of the configuration, and what takes no worker and mostly waits.
+            user_limit: match actor.is_bot() || !self.inner.registry.takes_worker(job.kind) {
                 true => u32::MAX,
                 false => self.limits().per_user,
             },

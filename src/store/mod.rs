@@ -348,6 +348,8 @@ async fn open_sqlite(path: &Path) -> Result<(AnyPool, AnyPool)> {
                     "PRAGMA journal_mode = WAL",
                     "PRAGMA synchronous = FULL",
                     "PRAGMA foreign_keys = ON",
+                    // In KiB: what is read again soon is in the system's own cache.
+                    "PRAGMA cache_size = -1024",
                 ] {
                     sqlx::query(pragma).execute(&mut *connection).await?;
                 }

@@ -44,6 +44,21 @@ impl Asked {
     }
 }
 
+impl Asked {
+    /// What was done with an answer, before `by` and whose it was.
+    fn done(self, said: Said) -> &'static str {
+        match (self, said) {
+            (Asked::Approval, Said::Yes) => "Approved",
+            (Asked::Approval, Said::No | Said::Skip) => "Refused",
+            (Asked::Crash, Said::Yes) => "Run again",
+            (Asked::Crash, Said::Skip) => "Left out",
+            (Asked::Crash, Said::No) => "Counted as failed",
+            (Asked::Confirmation, Said::Yes) => "Kept",
+            (Asked::Confirmation, Said::No | Said::Skip) => "Taken back",
+        }
+    }
+}
+
 /// The name of the message that asks about a step.
 fn slot(run: JobId, seq: usize) -> String {
     format!("ask:{run}:{seq}")
@@ -95,13 +110,13 @@ fn question(step: &Step, row: &StepRow, values: &Values) -> String {
     let text = text.unwrap_or_else(|| "May it go on?".to_owned());
     let whose = match by_asker {
         true => "",
-        false => ", and not whoever started it",
+        false => ", but not whoever started it",
     };
     let time = row
         .until
-        .map(|_| format!(" within {}", human(step.timeout)));
+        .map(|_| format!(" · within {}", human(step.timeout)));
     format!(
-        "{}\nFor {role} and above{whose}{}.",
+        "{}\nTo be approved by {role} or above{whose}{}",
         escape(&text),
         time.unwrap_or_default()
     )
@@ -119,11 +134,7 @@ pub(super) fn settled(
     let asked = Asked::of(before, step);
     let html = match (&before.answer, asked) {
         (Some(answer), Some(asked)) => {
-            let label = asked
-                .buttons()
-                .iter()
-                .find(|(_, said)| *said == answer.said);
-            let label = label.map_or("", |(label, _)| label);
+            let label = asked.done(answer.said);
             let reason = answer
                 .reason
                 .as_deref()
@@ -138,9 +149,8 @@ pub(super) fn settled(
                 Asked::Crash | Asked::Confirmation => String::new(),
             };
             format!(
-                "{mark} {}{what}\n{} — {}{}",
+                "{mark} {}{what}\n{label} by {}{}",
                 head(job, step),
-                escape(label),
                 escape(&answer.by),
                 reason.unwrap_or_default()
             )

@@ -4,7 +4,9 @@ use super::board;
 use super::plan::{self, Verdict};
 use crate::base::job::Ending;
 use crate::base::time::Millis;
-use crate::base::workflow::{RUN, RunArgs, Source, StepRow, StepState, Values, Work, Workflow};
+use crate::base::workflow::{
+    RUN, RunArgs, Source, Step, StepRow, StepState, Values, Work, Workflow,
+};
 use crate::delivery::card::Board;
 use crate::store::jobs::Job;
 
@@ -88,10 +90,14 @@ pub fn names(flow: &Workflow) -> impl Iterator<Item = &str> + Clone {
 }
 
 /// The steps of a run that goes on where an earlier one of the same steps failed: what let others on there is done here. What
-/// went with that run is done again, and whoever agreed to that run did not agree to this one.
+/// went with that run is done again, as is what found a secret, which is nowhere written; and whoever agreed to that run did
+/// not agree to this one.
 #[must_use]
 pub fn carried(flow: &Workflow, earlier: &[StepRow]) -> Vec<StepRow> {
-    let again = |work: &Work| matches!(work, Work::Service { .. } | Work::Approve { .. });
+    let again = |step: &Step| {
+        let secret = step.capture.values().any(|capture| capture.secret);
+        secret || matches!(step.work, Work::Service { .. } | Work::Approve { .. })
+    };
     let done = |state: StepState| {
         matches!(
             state,
@@ -100,7 +106,7 @@ pub fn carried(flow: &Workflow, earlier: &[StepRow]) -> Vec<StepRow> {
     };
     let main = flow.steps.iter().zip(earlier);
     let mut rows: Vec<StepRow> = main
-        .map(|(step, row)| match done(row.state) && !again(&step.work) {
+        .map(|(step, row)| match done(row.state) && !again(step) {
             true => StepRow {
                 state: row.state,
                 ending: row.ending.clone(),
@@ -116,9 +122,61 @@ pub fn carried(flow: &Workflow, earlier: &[StepRow]) -> Vec<StepRow> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::plan::tests::{flow, rows, runs, step};
     use super::*;
     use crate::base::role::Role;
+    use crate::base::workflow::{Concurrency, Notify, OnCrash, OnFailure};
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
+    fn step(name: &str, work: Work, needs: Vec<usize>) -> Step {
+        Step {
+            name: name.to_owned(),
+            work,
+            needs,
+            part_of: None,
+            when: None,
+            skip_if: None,
+            timeout: Duration::from_secs(60),
+            retry: None,
+            on_failure: OnFailure::Abort,
+            on_crash: OnCrash::Ask,
+            undo: None,
+            confirm_within: None,
+            lock: None,
+            cwd: None,
+            env: BTreeMap::new(),
+            capture: BTreeMap::new(),
+        }
+    }
+
+    fn runs() -> Work {
+        Work::Run { argv: Vec::new() }
+    }
+
+    fn flow(steps: Vec<Step>, always: Vec<Step>) -> Workflow {
+        Workflow {
+            name: "w".to_owned(),
+            params: Vec::new(),
+            concurrency: Concurrency::Single,
+            parallel: 2,
+            max_duration: None,
+            notify: Notify::default(),
+            steps,
+            always,
+            undo_for: Duration::ZERO,
+            env: BTreeMap::new(),
+            env_pass: Vec::new(),
+            secrets: Vec::new(),
+        }
+    }
+
+    fn row(state: StepState) -> StepRow {
+        StepRow {
+            state,
+            attempt: 1,
+            ..StepRow::new()
+        }
+    }
 
     #[test]
     fn what_was_done_is_carried_over_and_no_consent() {
@@ -137,7 +195,7 @@ mod tests {
         ];
         let flow = flow(steps, vec![step("clean", runs(), vec![])]);
         use StepState::{Done, Failed, Ignored, Waiting};
-        let earlier = rows(&[Done, Done, Done, Ignored, Failed, Done]);
+        let earlier = [Done, Done, Done, Ignored, Failed, Done].map(row);
         let states: Vec<_> = carried(&flow, &earlier)
             .iter()
             .map(|row| row.state)

@@ -411,4 +411,4 @@ pub fn least(flow: &Workflow) -> Duration {
 }
 
 #[cfg(test)]
-pub(in crate::workflows) mod tests;
+mod tests;

@@ -400,17 +400,18 @@ impl Run {
         if asked && self.inner.store.presence().is_shared() {
             pause = pause.min(LOOK);
         }
-        let stop = self.cx.stop.clone();
+        let (stop, leave) = (self.cx.stop.clone(), self.cx.leave.clone());
         tokio::select! {
+            biased;
             Some((seq, end)) = self.hands.next() => self.ended(seq, end),
             Some(event) = self.events.1.recv() => self.happened(event),
+            () = leave.cancelled() => return Err(self.leave().await),
             () = stop.cancelled(), if self.halt != Some(Halt::Stop) => {
-                match self.cx.stop_reason() {
-                    Some(StopReason::Cancelled(_)) => self.halt = Some(Halt::Stop),
-                    Some(StopReason::Shutdown) | None => return Err(self.leave().await),
+                // Why, shows in the same moment.
+                if let Some(StopReason::Cancelled(_)) = self.cx.stop_reason() {
+                    self.halt = Some(Halt::Stop);
                 }
             }
-            () = self.cx.leave.cancelled() => return Err(self.leave().await),
             () = woken.notified() => {}
             () = tokio::time::sleep(pause.min(LONGEST_SLEEP)) => {}
         }
@@ -623,17 +624,10 @@ impl Run {
     /// Waits before what the database refused is tried again.
     async fn refused(&mut self, error: &store::Error) -> Result<(), Stopped> {
         tracing::error!(%error, "a run cannot be written; trying again");
+        let leave = self.cx.leave.clone();
         tokio::select! {
             () = tokio::time::sleep(REFUSED) => Ok(()),
-            () = self.cx.stop.cancelled() => match self.cx.stop_reason() {
-                Some(StopReason::Cancelled(_)) if !self.cx.leave.is_cancelled() => {
-                    tokio::time::sleep(REFUSED).await;
-                    Ok(())
-                }
-                Some(StopReason::Cancelled(_) | StopReason::Shutdown) | None => {
-                    Err(self.leave().await)
-                }
-            },
+            () = leave.cancelled() => Err(self.leave().await),
         }
     }
 

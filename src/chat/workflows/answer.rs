@@ -55,17 +55,14 @@ pub async fn answer(
         reason: word.reason.clone(),
     };
     let store = &request.services.store;
-    let mut tx = store.begin_led().await?;
+    let mut tx = grant.begin(store).await?;
     if !store::workflows::answer(&mut tx, id, seq, attempt, &said).await? {
         drop(tx);
         let now = rows(request, id).await?;
         let row = now.get(seq).ok_or_else(no_longer)?;
         return late(request, step, row, attempt, &word);
     }
-    grant.record(&mut tx).await?;
-    let committed = store.commit(tx).await;
-    grant.settle(&committed);
-    committed?;
+    tx.commit().await?;
     request.services.flows.wake(id);
     Ok(done(id, step, word.said))
 }

@@ -34,7 +34,7 @@ pub async fn handle(request: &Request, press: FlowPress) -> Result<Reply> {
     match press {
         FlowPress::List(page) => Ok(list::page(request, page).await?.in_place()),
         FlowPress::Status(name) => status::of_name(request, &name).await,
-        FlowPress::Show(run) => status::show(request, run).await,
+        FlowPress::Show(run) => Ok(status::show(request, run).await?.in_place()),
         FlowPress::Log(run, seq) => log::file(request, run, seq).await,
         FlowPress::Answer {
             said,

@@ -85,7 +85,7 @@ fn the_five_steps_load_as_they_are_written() {
     let script = &loaded.config.scripts[&Name::new("vps").unwrap()];
     assert!(script.run.is_empty());
     assert_eq!((script.concurrency, script.on_busy), (1, OnBusy::Refuse));
-    assert_eq!(script.usage(), "vps [repo=https://example.com/x.git]");
+    assert_eq!(script.usage(), "vps [repo, else https://example.com/x.git]");
     let [schedule] = loaded.config.schedules.as_slice() else {
         panic!("{:?}", loaded.config.schedules);
     };

@@ -42,7 +42,10 @@ impl Hub {
             return self.take(asked);
         }
         if let Some(id) = asked.path().split("/actions/runs/").nth(1) {
-            let run = self.runs.iter().find(|run| run["id"].to_string() == id);
+            let run = self
+                .runs
+                .iter()
+                .find(|run| run["id"].as_u64() == id.parse().ok());
             return run.map_or(Told::text(404, "{}"), |run| {
                 Told::text(200, &run.to_string())
             });

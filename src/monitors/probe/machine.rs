@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::time::Duration;
 
-/// So long a new start is news.
-const NEWS: Duration = Duration::from_secs(600);
+/// So long a new start is news. It also hides what begins with it; what is wrong after that is wrong in itself.
+const NEWS: Duration = Duration::from_secs(180);
 
 /// Which start of the machine was seen last, and when.
 #[derive(Serialize, Deserialize)]

@@ -4,7 +4,7 @@ use crate::base::workflow::{Answer, Concurrency, Notify, StepRow, Template};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
-pub(in crate::workflows) fn step(name: &str, work: Work, needs: Vec<usize>) -> Step {
+pub(super) fn step(name: &str, work: Work, needs: Vec<usize>) -> Step {
     Step {
         name: name.to_owned(),
         work,
@@ -25,13 +25,13 @@ pub(in crate::workflows) fn step(name: &str, work: Work, needs: Vec<usize>) -> S
     }
 }
 
-pub(in crate::workflows) fn runs() -> Work {
+fn runs() -> Work {
     Work::Run {
         argv: vec![Template::literal("/bin/true")],
     }
 }
 
-pub(in crate::workflows) fn flow(steps: Vec<Step>, always: Vec<Step>) -> Workflow {
+fn flow(steps: Vec<Step>, always: Vec<Step>) -> Workflow {
     Workflow {
         name: "w".to_owned(),
         params: Vec::new(),
@@ -48,7 +48,7 @@ pub(in crate::workflows) fn flow(steps: Vec<Step>, always: Vec<Step>) -> Workflo
     }
 }
 
-pub(in crate::workflows) fn rows(states: &[StepState]) -> Vec<StepRow> {
+fn rows(states: &[StepState]) -> Vec<StepRow> {
     let row = |state: &StepState| StepRow {
         state: *state,
         attempt: u32::from(*state != StepState::Waiting),
@@ -288,7 +288,10 @@ impl World {
     }
 }
 
-fn a_step() -> impl Strategy<Value = (u8, u8, u8, u8, Vec<bool>, bool)> {
+/// Kind, rule of failure, rule of crash, tries, needs, and whether it is to be confirmed.
+type Part = (u8, u8, u8, u8, Vec<bool>, bool);
+
+fn a_step() -> impl Strategy<Value = Part> {
     (
         0..4u8,
         0..3u8,
@@ -299,7 +302,7 @@ fn a_step() -> impl Strategy<Value = (u8, u8, u8, u8, Vec<bool>, bool)> {
     )
 }
 
-fn made(parts: &[(u8, u8, u8, u8, Vec<bool>, bool)], always: usize) -> Workflow {
+fn made(parts: &[Part], always: usize) -> Workflow {
     let steps =
         parts
             .iter()

@@ -60,8 +60,8 @@ on_both! {
         world.sees(BEN, "#2 took back #1. That is done once.").await;
         let list = world.asks(BEN, BEN, "/workflow").await;
         assert!(list.text.contains("1 ok") && list.text.contains("#1"), "{}", list.text);
-        world.forges(BEN, BEN, "flow:undo:2").await;
-        world.sees(BEN, "There is nothing of #2 to take back").await;
+        let told = world.forges(BEN, BEN, "flow:undo:2").await.unwrap();
+        assert_eq!(told, "There is nothing of #2 to take back.");
         assert_eq!(world.jobs().await, 2);
     }
 }

@@ -68,7 +68,7 @@ async fn hub(world: &mut World, more: &str) -> (Web, Arc<Mutex<Hub>>) {
     let web = Web::start(move |method, place| told.lock().unwrap().tell(method, place)).await;
     world.variable("GITHUB_TOKEN", "hunter22");
     world.set(&format!(
-        "workflows: {{hub: {{steps: [{{name: build, github: {{repo: ann/site, workflow: keep.yml, api_url: '{}'}}{more}}}, {{name: tell, notify: 'ran {{{{ steps.build.run }}}}'}}]}}}}",
+        "workflows: {{hub: {{notify: [], steps: [{{name: build, github: {{repo: ann/site, workflow: keep.yml, api_url: '{}'}}{more}}}, {{name: tell, notify: 'ran {{{{ steps.build.run }}}}'}}]}}}}",
         web.url
     ));
     (web, hub)

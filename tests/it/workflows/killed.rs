@@ -25,7 +25,7 @@ async fn rows(store: &Store, run: i64) -> Vec<StepRow> {
 
 /// A workflow of some steps, each of which may need earlier ones; every third may fail.
 fn graph(name: &str, work: &str, random: &mut StdRng) -> String {
-    let mut yaml = format!("  {name}:\n    parallel: 3\n    steps:\n");
+    let mut yaml = format!("  {name}:\n    parallel: 3\n    notify: []\n    steps:\n");
     for seq in 0..random.random_range(3..7) {
         let needs: Vec<String> = (0..seq)
             .filter(|_| random.random_bool(0.4))
@@ -129,6 +129,7 @@ on_both! {
             "workflows:
   keep:
     parallel: 2
+    notify: []
     steps:
       - {{name: serve, needs: [], service: [sh, {serve}], capture: {{word: 'ready'}}}}
       - {{name: hold, needs: [serve], hold: 1h}}
@@ -185,7 +186,7 @@ on_both! {
         let clean = program(&world, "clean", &format!("echo clean >> {}; echo cleaning; {}", done.display(), gate.wait()));
         world.set("jobs: {grace: 1s}");
         world.set(&format!(
-            "workflows: {{w: {{steps: [{{name: hold, hold: 1h}}], always: [{{name: clean, run: [sh, {clean}], on_crash: retry}}, {{name: last, run: [sh, -c, 'echo last >> {}']}}]}}}}",
+            "workflows: {{w: {{notify: [], steps: [{{name: hold, hold: 1h}}], always: [{{name: clean, run: [sh, {clean}], on_crash: retry}}, {{name: last, run: [sh, -c, 'echo last >> {}']}}]}}}}",
             done.display()
         ));
         let bot = Outside::start(&world).await;
@@ -214,7 +215,7 @@ on_both! {
         let mut gate = Gate::new(&world, "gate");
         let clean = program(&world, "clean", &format!("echo cleaning; {}", gate.wait()));
         world.set(&format!(
-            "workflows: {{w: {{max_duration: 1s, steps: [{{name: wait, wait_for: {{file: /nowhere}}, timeout: 1h}}, {{name: more, run: [echo, more]}}], always: [{{name: clean, run: [sh, {clean}], on_crash: retry}}]}}}}"
+            "workflows: {{w: {{max_duration: 1s, notify: [], steps: [{{name: wait, wait_for: {{file: /nowhere}}, timeout: 1h}}, {{name: more, run: [echo, more]}}], always: [{{name: clean, run: [sh, {clean}], on_crash: retry}}]}}}}"
         ));
         let bot = Outside::start(&world).await;
         world.say(BEN, "/workflow run w");
@@ -235,7 +236,7 @@ on_both! {
         let done = world.path().join("done");
         let work = program(&world, "work", &format!("echo $1 >> {}; {}", done.display(), gate.wait()));
         world.set(&format!(
-            "workflows: {{w: {{steps: [{{name: again, needs: [], run: [sh, {work}, again], on_crash: retry}}, {{name: fail, needs: [], run: [sh, {work}, fail], on_crash: fail}}], always: [{{name: last, run: [sh, -c, 'echo last >> {}']}}]}}}}",
+            "workflows: {{w: {{notify: [], steps: [{{name: again, needs: [], run: [sh, {work}, again], on_crash: retry}}, {{name: fail, needs: [], run: [sh, {work}, fail], on_crash: fail}}], always: [{{name: last, run: [sh, -c, 'echo last >> {}']}}]}}}}",
             done.display()
         ));
         let bot = Outside::start(&world).await;

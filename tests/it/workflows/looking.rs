@@ -24,7 +24,7 @@ on_both! {
         assert!(wrong.text.contains("tag"), "{}", wrong.text);
         assert_eq!(world.jobs().await, 0);
         world.presses(BEN, &list, "Run deploy").await;
-        world.sees(BEN, "tag").await;
+        world.sees(BEN, "tag?").await;
         world.say(BEN, "v7");
         let card = world.sees(BEN, "succeeded").await;
         assert!(card.text.starts_with("✅ deploy · #1"), "{}", card.text);

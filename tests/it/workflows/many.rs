@@ -9,7 +9,7 @@ use std::fmt::Write;
 on_both! {
     /// A thousand steps come to their end, and their card fits.
     async fn a_thousand_steps(world) {
-        let mut yaml = "workflows:\n  long:\n    steps:\n".to_owned();
+        let mut yaml = "workflows:\n  long:\n    notify: []\n    steps:\n".to_owned();
         for number in 0..1000 {
             writeln!(yaml, "      - {{name: step-{number}, run: [echo, x], when: 'a == b'}}").unwrap();
         }
@@ -26,7 +26,7 @@ on_both! {
     /// A hundred runs at once all end well.
     async fn a_hundred_runs_at_once(world) {
         world.set("jobs: {per_user: 200}
-workflows: {short: {concurrency: parallel, steps: [{name: one, run: [echo, one]}, {name: pause, hold: 1s}], always: [{name: last, run: [echo, last]}]}}");
+workflows: {short: {concurrency: parallel, notify: [], steps: [{name: one, run: [echo, one]}, {name: pause, hold: 1s}], always: [{name: last, run: [echo, last]}]}}");
         world.start().await;
         for _ in 0..100 {
             world.say(BEN, "/workflow run short");
@@ -44,7 +44,7 @@ on_both! {
     /// Steps that fail with much to say: the card stays within Telegram's length.
     async fn a_card_of_long_failures_fits(world) {
         let path = "very-long-&-winding/".repeat(60);
-        let mut yaml = "workflows:\n  sad:\n    parallel: 8\n    steps:\n".to_owned();
+        let mut yaml = "workflows:\n  sad:\n    parallel: 8\n    notify: []\n    steps:\n".to_owned();
         for number in 0..40 {
             writeln!(yaml, "      - {{name: step-{number}, needs: [], on_failure: continue, run: ['{{{{ run.dir }}}}/{path}none']}}").unwrap();
         }

@@ -79,6 +79,7 @@ on_both! {
         world.set(&format!(
             "workflows:
   bring:
+    notify: []
     steps:
       - {{name: clone, git: {{url: 'git://127.0.0.1:{0}/site', depth: 1, dir: repo}}}}
       - {{name: show, run: [cat, hello], cwd: repo}}
@@ -108,6 +109,7 @@ on_both! {
         world.set(&format!(
             "workflows:
   share:
+    notify: []
     steps:
       - {{name: terminal, service: [python3, {fake}], capture: {{url: '(https://\\S+/s/\\S+)', within: 20s, secret: true}}}}
       - {{name: check, run: [sh, {check}], env: {{URL: '{{{{ steps.terminal.url }}}}'}}, on_failure: continue}}
@@ -157,6 +159,7 @@ on_both! {
         let later = program(&world, "later", &format!("setsid sleep 1000 & echo $! > {}; echo at 7; {}; exit 3", pid.display(), gate.wait()));
         let flow = |name: &str, serve: &str| format!(
             "  {name}:
+    notify: []
     steps:
       - {{name: serve, service: [sh, {serve}], capture: {{port: 'at (\\d+)', within: 2s}}}}
       - {{name: hold, hold: 1h}}
@@ -184,7 +187,7 @@ on_both! {
 on_both! {
     /// Input is at its end at once; who waits all the same is told what it may be.
     async fn nobody_types(world) {
-        world.set("workflows: {ask: {steps: [{name: ask, run: [sh, -c, 'read -r x || echo none; sleep 1000'], timeout: 1s}]}}");
+        world.set("workflows: {ask: {notify: [], steps: [{name: ask, run: [sh, -c, 'read -r x || echo none; sleep 1000'], timeout: 1s}]}}");
         world.start().await;
         world.say(BEN, "/workflow run ask");
         let card = world.sees(BEN, "timed out after 1 s; it gets no input, should it have asked for some").await;
@@ -213,6 +216,7 @@ on_both! {
         world.set(&format!(
             "workflows:
   ask:
+    notify: []
     steps:
       - {{name: slow, http: {{url: '{url}/slow'}}, timeout: 1s, on_failure: continue}}
       - {{name: wrong, http: {{url: '{url}/wrong'}}, on_failure: continue}}

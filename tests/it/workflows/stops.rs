@@ -15,6 +15,7 @@ on_both! {
         world.set(&format!(
             "workflows:
   group:
+    notify: []
     steps:
       - {{name: hold, needs: [], hold: 1h}}
       - {{name: work, needs: [], run: [sh, {work}], skip_if: ['false']}}
@@ -50,7 +51,7 @@ on_both! {
         let mut gate = Gate::new(&world, "gate");
         let clean = program(&world, "clean", &format!("echo cleaning; {}; echo cleaned", gate.wait()));
         world.set(&format!(
-            "workflows: {{w: {{steps: [{{name: ask, approve: 'Really?', skip_if: ['true']}}], always: [{{name: clean, run: [sh, {clean}]}}]}}}}"
+            "workflows: {{w: {{notify: [], steps: [{{name: ask, approve: 'Really?', skip_if: ['true']}}], always: [{{name: clean, run: [sh, {clean}]}}]}}}}"
         ));
         world.start().await;
         world.say(BEN, "/workflow run w");
@@ -70,7 +71,7 @@ on_both! {
         let mut gate = Gate::new(&world, "gate");
         let wait = program(&world, "wait", &format!("echo waiting; {}", gate.wait()));
         world.set(&format!(
-            "workflows: {{w: {{steps: [{{name: wait, run: [sh, {wait}]}}, {{name: more, run: [echo, more]}}], always: [{{name: clean, run: [echo, clean]}}]}}}}"
+            "workflows: {{w: {{notify: [], steps: [{{name: wait, run: [sh, {wait}]}}, {{name: more, run: [echo, more]}}], always: [{{name: clean, run: [echo, clean]}}]}}}}"
         ));
         world.start().await;
         world.say(BEN, "/workflow run w");
@@ -89,7 +90,7 @@ on_both! {
 on_both! {
     /// Where no folder can be made, the run fails and says which.
     async fn without_room_for_its_folder_it_says_so(world) {
-        world.set("workflows: {w: {steps: [{name: one, run: [echo, one]}]}}");
+        world.set("workflows: {w: {notify: [], steps: [{name: one, run: [echo, one]}]}}");
         world.start().await;
         world.say(BEN, "/workflow run w");
         world.sees(BEN, "w · #1 · succeeded").await;

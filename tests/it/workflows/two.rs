@@ -2,7 +2,7 @@
 
 use super::program;
 use crate::harness::tools::{Gate, lines, until};
-use crate::harness::{ANN, BEN, Database, OPS, Outside, World};
+use crate::harness::{ANN, BEN, Database, Outside, World};
 
 async fn beside(world: &World) -> Outside {
     let second = Outside::spawn(world);
@@ -38,7 +38,7 @@ async fn the_other_goes_on_with_it() {
         &format!("echo work >> {}; {}", done.display(), gate.wait()),
     );
     world.set(&format!(
-        "workflows: {{w: {{steps: [{{name: first, run: [sh, -c, 'echo first >> {0}']}}, {{name: work, run: [sh, {work}], on_crash: retry}}], always: [{{name: last, run: [sh, -c, 'echo last >> {0}']}}]}}}}",
+        "workflows: {{w: {{notify: [], steps: [{{name: first, run: [sh, -c, 'echo first >> {0}']}}, {{name: work, run: [sh, {work}], on_crash: retry}}], always: [{{name: last, run: [sh, -c, 'echo last >> {0}']}}]}}}}",
         done.display()
     ));
     let bots = [Outside::start(&world).await, beside(&world).await];
@@ -57,17 +57,16 @@ async fn the_other_goes_on_with_it() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_answer_at_one_wakes_the_run_at_the_other() {
     let mut world = World::new(Database::postgres().await).await;
-    world.set("workflows: {w: {concurrency: parallel, steps: [{name: gate, approve: {question: 'Really?', role: operator}}]}}");
+    world.set("workflows: {w: {concurrency: parallel, notify: [], steps: [{name: gate, approve: {question: 'Really?', role: operator}}]}}");
     let bots = [Outside::start(&world).await, beside(&world).await];
-    world.say(BEN, "/whoami");
     // Enough that each instance has some.
     for _ in 0..6 {
-        world.sandbox.say(BEN, OPS, "/workflow run w");
+        world.say(BEN, "/workflow run w");
     }
     for run in 1..=6 {
-        let asked = world.sees(OPS, &format!("w · #{run} · gate")).await;
-        world.presses(ANN, &asked, "Approve").await;
-        world.sees(OPS, &format!("✅ w · #{run} · succeeded")).await;
+        world.sees(BEN, &format!("✋ w · #{run} · gate")).await;
+        world.say(ANN, &format!("/workflow approve {run}"));
+        world.sees(BEN, &format!("✅ w · #{run} · succeeded")).await;
     }
     for bot in bots {
         bot.terminate().await;

@@ -116,6 +116,27 @@ const DEEDS: &[(&str, &str, &str, &str)] = &[
     ("status.show", "looked", "look", "at the status {}"),
     ("status.top", "looked", "look", "at the processes by {}"),
     ("unfreeze", "ended", "end", "the freeze"),
+    (
+        "workflow.answer",
+        "answered",
+        "answer",
+        "the question of {} +",
+    ),
+    ("workflow.approve", "approved", "approve", "{} +"),
+    ("workflow.list", "looked", "look", "at the workflows"),
+    ("workflow.log", "looked", "look", "at the log of {} +"),
+    ("workflow.plan", "looked", "look", "at the plan of {} +"),
+    ("workflow.refuse", "refused", "refuse", "{} +"),
+    ("workflow.retry", "retried", "retry", "{}"),
+    ("workflow.status", "looked", "look", "at the run {}"),
+    ("workflow.stop", "stopped", "stop", "{}"),
+    ("workflow.undo", "took", "take", "{} back"),
+    (
+        "workflow.undo.ask",
+        "prepared",
+        "prepare",
+        "to take {} back",
+    ),
 ];
 
 /// What actions are about, each once: the words before their dots.
