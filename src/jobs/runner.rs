@@ -134,16 +134,21 @@ impl Jobs {
         // Dropping the run kills all that it started at once: others may take it for ended soon.
         let result = cut.run_until_cancelled(run).await;
         output.finish();
+        // One that resumes is not over before it says so itself, not even when somebody stopped it.
+        let stopped_by = match job.new.after_crash {
+            AfterCrash::Resume => None,
+            AfterCrash::Report | AfterCrash::Retry => active.stop_reason(),
+        };
         let ending = match result {
             None => {
                 tracing::error!("killed, because this instance was cut off from the database");
-                match active.stop_reason() {
+                match stopped_by {
                     Some(StopReason::Cancelled(by)) => Ending::Cancelled(by),
                     Some(StopReason::Shutdown) | None => Ending::Lost,
                 }
             }
             Some(Ok(Ok(ending))) => ending,
-            Some(Ok(Err(_))) => match active.stop_reason() {
+            Some(Ok(Err(_))) => match stopped_by {
                 Some(StopReason::Cancelled(by)) => Ending::Cancelled(by),
                 Some(StopReason::Shutdown) | None => Ending::Stopped,
             },

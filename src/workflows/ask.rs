@@ -73,7 +73,7 @@ pub(super) fn message(
     values: &Values,
 ) -> Outgoing {
     let Some(asked) = Asked::of(row, step) else {
-        return withdrawn(job, step, seq);
+        return withdrawn(job, step, seq, "Nobody needs to answer any more.");
     };
     let button = |(label, said): &(&str, Said)| {
         let data = format!("step:{}:{}:{seq}:{}", said.as_str(), job.id, row.attempt);
@@ -163,9 +163,9 @@ pub(super) fn settled(
     place(job, seq, html, Vec::new())
 }
 
-/// The message that asked, when nobody needs to answer any more.
-pub(super) fn withdrawn(job: &Job, step: &Step, seq: usize) -> Outgoing {
-    let html = format!("🚫 {}\nThe run was stopped.", head(job, step));
+/// The message that asked, when nobody needs to answer any more, and why.
+pub(super) fn withdrawn(job: &Job, step: &Step, seq: usize, why: &str) -> Outgoing {
+    let html = format!("🚫 {}\n{why}", head(job, step));
     place(job, seq, html, Vec::new())
 }
 

@@ -4,7 +4,7 @@ use super::plan::{Verdict, step};
 use super::undo;
 use crate::base::ids::JobId;
 use crate::base::job::Ending;
-use crate::base::text::escape;
+use crate::base::text::{escape, shorten, visible_len};
 use crate::base::time::{Millis, human};
 use crate::base::workflow::{Lock, StepRow, StepState, Work, Workflow};
 use crate::delivery::Button;
@@ -13,6 +13,10 @@ use std::time::Duration;
 
 /// Of a run with more steps than a phone shows, so many are named.
 const SHOWN: usize = 12;
+/// Of why a step failed, so many UTF-16 units stand in its line, or fewer where the lines would not fit.
+const WHY: [usize; 3] = [240, 80, 20];
+/// The lines of the steps take no more than so many UTF-16 units, so that the rest of the card has room.
+const LINES: usize = 2400;
 /// Buttons in a row.
 const IN_A_ROW: usize = 3;
 /// Buttons for logs at the most.
@@ -48,7 +52,7 @@ pub(super) fn last(
                 .as_ref()
                 .map(self::words)
                 .unwrap_or_default();
-            let at = escape(name(seq));
+            let (at, how) = (escape(name(seq)), shorten(&how, WHY[0]));
             ("❌", format!("failed at <b>{at}</b>: {}", escape(&how)))
         }
         Verdict::Stopped => (
@@ -108,10 +112,10 @@ pub(super) fn words(ending: &Ending) -> String {
 /// The line of a step that is over and had its turn.
 pub(super) fn line_over(flow: &Workflow, seq: usize, row: &StepRow, now: Millis) -> Option<String> {
     let shown = row.state.is_over() && row.state != StepState::Blocked;
-    shown.then(|| line_of(flow, seq, row, now))
+    shown.then(|| line_of(flow, seq, row, WHY[0], now))
 }
 
-fn line_of(flow: &Workflow, seq: usize, row: &StepRow, now: Millis) -> String {
+fn line_of(flow: &Workflow, seq: usize, row: &StepRow, why: usize, now: Millis) -> String {
     let name = step(flow, seq).map_or("", |step| step.name.as_str());
     let (mark, note) = state(flow, seq, row, now);
     let took = match row.state {
@@ -121,13 +125,29 @@ fn line_of(flow: &Workflow, seq: usize, row: &StepRow, now: Millis) -> String {
     let took = took.map_or_else(String::new, |took| format!(" {}", human(whole(took, row))));
     let note = match note.is_empty() {
         true => String::new(),
-        false => format!(" · {}", escape(&note)),
+        false => format!(" · {}", escape(&shorten(&note, why))),
     };
     format!("{mark} {}{took}{note}", escape(name))
 }
 
 fn lines(flow: &Workflow, rows: &[StepRow], now: Millis) -> Vec<String> {
-    let line = |seq: usize| line_of(flow, seq, &rows[seq], now);
+    let fits = |lines: &Vec<String>| {
+        lines
+            .iter()
+            .map(|line| visible_len(line) + 1)
+            .sum::<usize>()
+            <= LINES
+    };
+    let all = WHY.map(|why| lines_with(flow, rows, why, now));
+    let [.., shortest] = &all;
+    all.iter()
+        .find(|lines| fits(lines))
+        .unwrap_or(shortest)
+        .clone()
+}
+
+fn lines_with(flow: &Workflow, rows: &[StepRow], why: usize, now: Millis) -> Vec<String> {
+    let line = |seq: usize| line_of(flow, seq, &rows[seq], why, now);
     if rows.len() <= SHOWN {
         return (0..rows.len()).map(line).collect();
     }

@@ -43,7 +43,8 @@ pub struct Plan {
     pub block: Vec<usize>,
     /// These need not run: what they are a part of did not.
     pub skip: Vec<usize>,
-    /// These are told to end: they run, and the run is halted; or they are services, and the rest is over.
+    /// These are told to end: they run, and the run is halted; they only wait, and it failed; or they are services, and the
+    /// rest is over.
     pub end: Vec<usize>,
     /// Nobody needs to answer these any more.
     pub withdraw: Vec<usize>,
@@ -72,7 +73,8 @@ pub fn next(flow: &Workflow, rows: &[StepRow], halt: Option<Halt>, now: Millis) 
     let failed = |(step, row): (&Step, &StepRow)| {
         row.state == StepState::Failed && step.on_failure == OnFailure::Abort
     };
-    let halted = halt.is_some() || flow.steps.iter().zip(main).any(failed);
+    let fails = flow.steps.iter().zip(main).any(failed);
+    let halted = halt.is_some() || fails;
     let mut states: Vec<StepState> = main.iter().map(|row| row.state).collect();
     // They try once more with the room that the others leave.
     let mut wanting = Vec::new();
@@ -97,6 +99,8 @@ pub fn next(flow: &Workflow, rows: &[StepRow], halt: Option<Halt>, now: Millis) 
                     match later {
                         Some(until) => plan.wake_by(until),
                         None if row.wants_lock() => wanting.push(seq),
+                        // What was up before took no place then, and takes none now.
+                        None if step.is_service() && row.attempt > 0 => plan.start.push(seq),
                         None if running < flow.parallel.max(1) => {
                             running += 1;
                             plan.start.push(seq);
@@ -105,10 +109,11 @@ pub fn next(flow: &Workflow, rows: &[StepRow], halt: Option<Halt>, now: Millis) 
                     }
                 }
             }
-            StepState::Running if halt.is_some() => plan.end.push(seq),
-            StepState::Asked | StepState::Confirming if halt.is_some() => {
-                plan.withdraw.push(seq);
+            StepState::Running if halt.is_some() || (fails && only_lasts(step)) => {
+                plan.end.push(seq);
             }
+            StepState::Asked if halted => plan.withdraw.push(seq),
+            StepState::Confirming if halt.is_some() => plan.withdraw.push(seq),
             StepState::Asked | StepState::Confirming => {
                 if let Some(until) = row.until {
                     plan.wake_by(until);
@@ -157,6 +162,23 @@ pub fn next(flow: &Workflow, rows: &[StepRow], halt: Option<Halt>, now: Millis) 
     plan
 }
 
+/// Whether a step does nothing that has to be brought to an end: once the run has failed, it is waited for in vain.
+#[must_use]
+pub fn only_lasts(step: &Step) -> bool {
+    match step.work {
+        Work::Hold { .. } | Work::WaitFor { .. } | Work::Github { keep: true, .. } => true,
+        Work::Run { .. }
+        | Work::Script { .. }
+        | Work::Git { .. }
+        | Work::Http { .. }
+        | Work::Service { .. }
+        | Work::Approve { .. }
+        | Work::Call { .. }
+        | Work::Notify { .. }
+        | Work::Github { keep: false, .. } => false,
+    }
+}
+
 impl Plan {
     fn wake_by(&mut self, at: Millis) {
         self.wake = Some(self.wake.map_or(at, |wake| wake.min(at)));
@@ -181,7 +203,7 @@ pub fn begin(step: &Step, row: &mut StepRow, now: Millis) {
     row.started_at.get_or_insert(now);
     row.until = match step.work {
         Work::Hold { length } => Some(now.plus(length)),
-        Work::WaitFor { .. } => Some(now.plus(step.timeout)),
+        Work::WaitFor { .. } | Work::Github { keep: false, .. } => Some(now.plus(step.timeout)),
         Work::Run { .. }
         | Work::Script { .. }
         | Work::Git { .. }
@@ -190,7 +212,7 @@ pub fn begin(step: &Step, row: &mut StepRow, now: Millis) {
         | Work::Approve { .. }
         | Work::Call { .. }
         | Work::Notify { .. }
-        | Work::Github { .. } => None,
+        | Work::Github { keep: true, .. } => None,
     };
 }
 
@@ -273,9 +295,11 @@ pub fn close(row: &mut StepRow, state: StepState, now: Millis) {
 
 /// A step that never runs, or whose next try never comes.
 pub fn block(step: &Step, row: &mut StepRow, now: Millis) {
-    match row.attempt {
-        0 => row.state = StepState::Blocked,
-        _ => fail_for_good(step, row, now),
+    match (row.attempt, &row.ending) {
+        (0, _) => row.state = StepState::Blocked,
+        // It did not fail: the bot died while it ran.
+        (_, None | Some(Ending::Lost)) => close(row, StepState::Stopped, now),
+        (_, Some(_)) => fail_for_good(step, row, now),
     }
 }
 
@@ -394,6 +418,22 @@ pub fn reverted(step: &Step, row: &mut StepRow, went: &Ending, now: Millis) {
 pub fn deadline(flow: &Workflow, rows: &[StepRow]) -> Option<Millis> {
     let began = rows.iter().filter_map(|row| row.started_at).min()?;
     Some(began.plus(flow.max_duration?))
+}
+
+/// Whether a run whose steps are over was ended because it was late: that outlives the bot only in them.
+#[must_use]
+pub fn was_late(flow: &Workflow, rows: &[StepRow]) -> bool {
+    let main = &rows[..flow.steps.len().min(rows.len())];
+    let cut = |row: &StepRow| {
+        matches!(
+            row.state,
+            StepState::Stopped | StepState::Blocked | StepState::Failed
+        )
+    };
+    deadline(flow, rows).is_some_and(|end| {
+        let after = |row: &StepRow| row.ended_at.is_some_and(|at| at >= end);
+        main.iter().any(after) && main.iter().any(cut)
+    })
 }
 
 /// How long a run has taken so far, over all of its starts.

@@ -8,12 +8,13 @@ use super::{Inner, ask, board, confide};
 use crate::base::job::Ending;
 use crate::base::time::{Millis, human};
 use crate::base::workflow::capture::Found;
-use crate::base::workflow::{RunArgs, Source, StepRow, StepState, Values, Work};
+use crate::base::workflow::{RunArgs, Source, Step, StepRow, StepState, Values, Work};
 use crate::config;
 use crate::delivery::Outgoing;
 use crate::delivery::card::Board;
 use crate::jobs::action::{ActionCx, Stopped};
 use crate::jobs::live::StopReason;
+use crate::jobs::redact::Redactor;
 use crate::store;
 use futures::StreamExt;
 use futures::future::{BoxFuture, FutureExt};
@@ -175,6 +176,11 @@ impl Run {
             }
         }
         self.write().await?;
+        if self.halt.is_none() && self.is_closing() && plan::was_late(&self.args.flow, &self.rows) {
+            self.halt = Some(Halt::Late);
+        }
+        // Somebody may have answered a moment before the bot died.
+        self.take_answers().await?;
         // Those of an earlier life are worth nothing any more.
         confide::take_back(&self.inner, &self.cx.job, &self.args.flow);
         // Timers, and what is taken back: they go on.
@@ -250,7 +256,13 @@ impl Run {
                 }
                 _ => plan::close(row, StepState::Stopped, now),
             }
-            self.messages.push(ask::withdrawn(&self.cx.job, step, *seq));
+            let why = match self.halt {
+                Some(Halt::Stop) => "The run was stopped.",
+                Some(Halt::Late) => "The run took as long as it may.",
+                None => "The run has failed meanwhile.",
+            };
+            self.messages
+                .push(ask::withdrawn(&self.cx.job, step, *seq, why));
             self.dirty.insert(*seq);
             again = true;
         }
@@ -286,20 +298,30 @@ impl Run {
             }
             Some(Ok(true)) | None => {}
         }
+        // Looked at first, which takes a program.
+        if step.skip_if.is_some() {
+            return false;
+        }
+        self.write_down(&step, seq, now)
+    }
+
+    /// Does a step that consists of writing alone; `false` for every other.
+    fn write_down(&mut self, step: &Step, seq: usize, now: Millis) -> bool {
+        let row = &mut self.rows[seq];
         match &step.work {
             Work::Approve { .. } => {
-                plan::ask(&step, row, now);
+                plan::ask(step, row, now);
                 self.messages
-                    .push(ask::message(&self.cx.job, &step, seq, row, &self.values));
+                    .push(ask::message(&self.cx.job, step, seq, row, &self.values));
                 true
             }
             Work::Notify { text } => {
                 match text.fill(&self.values) {
                     Ok(text) => {
                         self.messages.push(ask::notice(&self.cx.job, seq, &text));
-                        plan::succeed(&step, row, now);
+                        plan::succeed(step, row, now);
                     }
-                    Err(why) => plan::fail(&step, row, Ending::Broken(why), "", now),
+                    Err(why) => plan::fail(step, row, Ending::Broken(why), "", now),
                 }
                 true
             }
@@ -311,9 +333,9 @@ impl Run {
                 match filled.and_then(|given| config::check_params(params, &given)) {
                     Ok(found) => {
                         row.found = found.into_iter().collect();
-                        plan::succeed(&step, row, now);
+                        plan::succeed(step, row, now);
                     }
-                    Err(why) => plan::fail(&step, row, Ending::Broken(why), "", now),
+                    Err(why) => plan::fail(step, row, Ending::Broken(why), "", now),
                 }
                 self.adopt(seq);
                 true
@@ -442,12 +464,20 @@ impl Run {
         freed
     }
 
-    /// The bot stops: what runs is ended, and judged after the next start.
+    /// The bot stops: what runs is ended, and judged after the next start. What came to its end by itself meanwhile is over.
     async fn leave(&mut self) -> Stopped {
         for stop in self.stops.values() {
             stop.cancel();
         }
-        while self.hands.next().await.is_some() {}
+        while let Some((seq, end)) = self.hands.next().await {
+            match end {
+                End::Over(..) | End::Skip => self.ended(seq, end),
+                End::Stopped => {}
+            }
+        }
+        if let Err(error) = self.try_write().await {
+            tracing::error!(%error, "the last steps of a run cannot be written before the bot stops");
+        }
         Stopped
     }
 
@@ -510,11 +540,20 @@ impl Run {
             return plan::reverted(&step, row, &went, now);
         }
         let was_up = row.state == StepState::Up;
+        let written = matches!(
+            step.work,
+            Work::Approve { .. } | Work::Notify { .. } | Work::Call { .. }
+        );
         match end {
             End::Skip => plan::close(row, StepState::Skipped, now),
             End::Stopped if was_up => plan::close(row, StepState::Done, now),
-            End::Stopped if stopped => plan::close(row, StepState::Stopped, now),
+            End::Stopped if stopped || plan::only_lasts(&step) => {
+                plan::close(row, StepState::Stopped, now);
+            }
             End::Stopped => plan::fail(&step, row, Ending::Stopped, "", now),
+            End::Over(Ending::Exited(0), _) if written => {
+                self.write_down(&step, seq, now);
+            }
             End::Over(Ending::Exited(0), found) => {
                 row.found.extend(found);
                 plan::succeed(&step, row, now);
@@ -524,6 +563,14 @@ impl Run {
                 }
             }
             End::Over(ending, _) => {
+                // What went wrong may be told with a value that must not be seen.
+                let ending = match ending {
+                    Ending::Broken(why) => {
+                        let secrets = self.secrets.iter().map(String::as_str);
+                        Ending::Broken(Redactor::new(secrets).mask(&why))
+                    }
+                    other => other,
+                };
                 let seed = format!("{}:{seq}:{}", self.cx.job.id, row.attempt);
                 plan::fail(&step, row, ending, &seed, now);
             }
@@ -546,9 +593,12 @@ impl Run {
                 self.dirty.insert(seq);
                 self.adopt(seq);
             }
-            Event::Noted { seq, note, written } => {
-                let (name, value) = note;
-                self.rows[seq].found.insert(name, value);
+            Event::Noted {
+                seq,
+                notes,
+                written,
+            } => {
+                self.rows[seq].found.extend(notes);
                 self.dirty.insert(seq);
                 self.written.push(written);
             }

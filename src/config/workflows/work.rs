@@ -159,7 +159,10 @@ pub(super) fn read(map: &mut Map<'_>, r: &mut Reader<'_>) -> Option<Found> {
                 given: BTreeMap::new(),
             })
         }
-        Kind::Git => git(node, &name, r),
+        Kind::Git => {
+            found.finds.push("commit".to_owned());
+            git(node, &name, r)
+        }
         Kind::Http => http(node, &name, &mut found.finds, r),
         Kind::Hold => map
             .duration("hold", YEAR, r.report)
@@ -169,7 +172,10 @@ pub(super) fn read(map: &mut Map<'_>, r: &mut Reader<'_>) -> Option<Found> {
         Kind::Notify => r
             .template(node, &name, Reach::Seen)
             .map(|text| Work::Notify { text }),
-        Kind::Github => github(node, &name, r),
+        Kind::Github => {
+            found.finds.extend(["run", "link"].map(str::to_owned));
+            github(node, &name, r)
+        }
     };
     Some(found)
 }

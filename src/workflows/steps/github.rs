@@ -3,7 +3,7 @@
 //! What was sent is written before it is sent, so that a crash starts no second run.
 
 use super::output::Printer;
-use super::{End, Event, Hand, Inner, broken};
+use super::{End, Event, Hand, Inner, broken, wait};
 use crate::base::job::Ending;
 use crate::base::secret::SecretString;
 use crate::base::time::{Millis, human};
@@ -49,11 +49,20 @@ pub(super) async fn start(inner: &Inner, hand: &Hand) -> End {
         Ok(job) => job,
         Err(why) => return broken(why.trim_end_matches('.')),
     };
-    let ended = match keep {
-        true => job.keep().await,
-        false => job.once(*wait).await,
+    let ended = match (keep, hand.until) {
+        (true, _) => Ok(job.keep().await),
+        (false, None) => Ok(job.once(*wait).await),
+        // What was noted stays: whoever tries again goes on with the run that was started.
+        (false, Some(until)) => tokio::select! {
+            ended = job.once(*wait) => Ok(ended),
+            true = wait::sleep_until(inner, hand, until) => Err(Ending::TimedOut(hand.step.timeout)),
+        },
     };
     job.printer.finish();
+    let ended = match ended {
+        Ok(ended) => ended,
+        Err(late) => return End::Over(late, BTreeMap::new()),
+    };
     match ended {
         Ok(found) => End::Over(Ending::Exited(0), found),
         Err(Halt::Stopped) => End::Stopped,
@@ -98,12 +107,12 @@ impl<'a> Job<'a> {
     /// Starts a run, or finds the one that an earlier life started.
     async fn once(&mut self, wait: bool) -> Result<BTreeMap<String, String>, Halt> {
         let number = |name: &str| self.hand.found.get(name)?.parse::<i64>().ok();
-        let id = match (number(RUN), number(SENT)) {
-            (Some(id), _) => id.unsigned_abs(),
-            (None, Some(sent)) => self.find(Millis(sent), &BTreeSet::new()).await?.id,
-            (None, None) => self.dispatch().await?,
+        let id = match (number(SENT), number(RUN)) {
+            (Some(_), Some(id)) => id.unsigned_abs(),
+            (Some(sent), None) => self.find(Millis(sent), &BTreeSet::new()).await?.id,
+            (None, _) => self.dispatch().await?,
         };
-        self.note(RUN, &id.to_string()).await?;
+        self.note(&[(RUN, &id.to_string())]).await?;
         let mut found = BTreeMap::from([(RUN.to_owned(), id.to_string())]);
         let mut failures = 0;
         loop {
@@ -116,14 +125,17 @@ impl<'a> Job<'a> {
                         self.printer.say(&format!("run {id}: {link}"));
                     }
                     if run.is_over() {
-                        return self.over(&run).map(|()| found);
+                        return self.over(&run).await.map(|()| found);
                     }
                     if !wait {
                         return Ok(found);
                     }
                     self.sleep(LOOK).await?;
                 }
-                Ok(None) => return Err(Halt::Failed(format!("the run {id} is gone"))),
+                Ok(None) => {
+                    self.settled().await?;
+                    return Err(Halt::Failed(format!("the run {id} is gone")));
+                }
                 Err(unknown) => {
                     failures += 1;
                     self.later(&unknown.why, unknown.until, failures).await?;
@@ -132,13 +144,19 @@ impl<'a> Job<'a> {
         }
     }
 
-    fn over(&mut self, run: &Run) -> Result<(), Halt> {
+    async fn over(&mut self, run: &Run) -> Result<(), Halt> {
         let how = run.conclusion.as_deref().unwrap_or("unknown");
         self.printer.say(&format!("run {} ended: {how}", run.id));
-        match run.is_good() {
-            true => Ok(()),
-            false => Err(Halt::Failed(format!("the run {} ended as {how}", run.id))),
+        if run.is_good() {
+            return Ok(());
         }
+        self.settled().await?;
+        Err(Halt::Failed(format!("the run {} ended as {how}", run.id)))
+    }
+
+    /// What was sent is known to be over: another try sends anew.
+    async fn settled(&self) -> Result<(), Halt> {
+        self.note(&[(SENT, "")]).await
     }
 
     /// Sends the dispatch, and returns the id of its run.
@@ -154,7 +172,7 @@ impl<'a> Job<'a> {
             }
         };
         let sent = self.inner.now();
-        self.note(SENT, &sent.0.to_string()).await?;
+        self.note(&[(SENT, &sent.0.to_string()), (RUN, "")]).await?;
         match self
             .hub
             .dispatch(&self.target, &self.branch, &self.inputs)
@@ -162,7 +180,10 @@ impl<'a> Job<'a> {
         {
             Dispatched::Taken(Some(id)) => Ok(id),
             Dispatched::Taken(None) => Ok(self.find(sent, &before).await?.id),
-            Dispatched::Refused(unknown) => Err(Halt::Failed(unknown.why)),
+            Dispatched::Refused(unknown) => {
+                self.settled().await?;
+                Err(Halt::Failed(unknown.why))
+            }
             Dispatched::Unsure(unknown) => {
                 self.printer.say(&unknown.why);
                 Ok(self.find(sent, &before).await?.id)
@@ -262,15 +283,18 @@ impl<'a> Job<'a> {
 
     async fn remember(&self, known: &Known) -> Result<(), Halt> {
         let text = serde_json::to_string(known).map_err(|error| Halt::Failed(error.to_string()))?;
-        self.note(KNOWN, &text).await
+        self.note(&[(KNOWN, &text)]).await
     }
 
     /// Writes something down before what follows from it is done.
-    async fn note(&self, name: &str, value: &str) -> Result<(), Halt> {
+    async fn note(&self, notes: &[(&str, &str)]) -> Result<(), Halt> {
         let (written, told) = oneshot::channel();
+        let notes = notes
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let note = Event::Noted {
             seq: self.hand.seq,
-            note: (name.to_owned(), value.to_owned()),
+            notes: notes.collect(),
             written,
         };
         if self.hand.events.send(note).is_err() {

@@ -46,8 +46,8 @@ pub(super) enum Event {
     Noted {
         /// The step.
         seq: usize,
-        /// Its name and value, among what the step found.
-        note: (String, String),
+        /// Names and values, among what the step found; written together.
+        notes: Vec<(String, String)>,
         /// Told when it is written.
         written: oneshot::Sender<()>,
     },
@@ -95,6 +95,9 @@ pub(super) async fn perform(inner: &Inner, hand: Hand) -> End {
         && program::succeeds(inner, &hand, check).await
     {
         return End::Skip;
+    }
+    if hand.stop.is_cancelled() {
+        return End::Stopped;
     }
     match &hand.step.work {
         Work::Run { argv } => program::run(inner, &hand, argv).await,

@@ -34,7 +34,11 @@ pub(super) async fn run(inner: &Inner, hand: &Hand, argv: &[Template]) -> End {
 /// Runs a program until it is told to end.
 pub(super) async fn serve(inner: &Inner, hand: &Hand, argv: &[Template]) -> End {
     match spec(inner, hand, argv, FOREVER) {
-        Ok(spec) => drive(hand, spec, &hand.secrets, true).await,
+        Ok(mut spec) => {
+            // Into a pipe most programs write what they say by the block: it would come when it is full, or never.
+            spec.tty = !hand.step.capture.is_empty();
+            drive(hand, spec, &hand.secrets, true).await
+        }
         Err(why) => broken(why),
     }
 }

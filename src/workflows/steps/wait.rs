@@ -41,7 +41,7 @@ pub(super) async fn wait_for(inner: &Inner, hand: &Hand, until: &Until, every: D
 }
 
 /// `false` when it was told to end before.
-async fn sleep_until(inner: &Inner, hand: &Hand, end: Millis) -> bool {
+pub(super) async fn sleep_until(inner: &Inner, hand: &Hand, end: Millis) -> bool {
     loop {
         let left = end.since(inner.now());
         if left.is_zero() {

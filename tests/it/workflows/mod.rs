@@ -1,11 +1,19 @@
-//! Workflows in the chat: started, looked at, answered, gone on with and taken back, through the whole bot.
+//! Workflows through the whole bot: started, looked at, answered, gone on with and taken back; stopped and killed; against
+//! servers that err; many at once, and on two instances.
 
 mod after;
 mod answers;
+mod hub;
 mod keeping;
+mod killed;
 mod lanes;
 mod locks;
 mod looking;
+mod many;
+mod parts;
+mod stops;
+mod two;
+mod web;
 
 use crate::harness::World;
 use std::fs;

@@ -1,0 +1,255 @@
+//! `kill -9`, at seeded moments and at chosen ones: what is over is not done again, timers keep their end, what always runs
+//! does, and the result is true.
+
+use super::program;
+use crate::harness::tools::{Gate, children, lines, until};
+use crate::harness::{BEN, Outside, World};
+use crate::on_both;
+use opsgram::base::ids::JobId;
+use opsgram::base::job::JobState;
+use opsgram::base::workflow::{StepRow, StepState};
+use opsgram::store::{self, Store};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use std::time::{Duration, Instant};
+
+/// How many graphs are tried, how often each run is killed at the most, and the time after which no other begins.
+const GRAPHS: usize = 4;
+const KILLS: usize = 4;
+const ENOUGH: Duration = Duration::from_secs(15);
+
+async fn rows(store: &Store, run: i64) -> Vec<StepRow> {
+    let mut db = store.read().await.unwrap();
+    store::workflows::steps(&mut db, JobId(run)).await.unwrap()
+}
+
+/// A workflow of some steps, each of which may need earlier ones; every third may fail.
+fn graph(name: &str, work: &str, random: &mut StdRng) -> String {
+    let mut yaml = format!("  {name}:\n    parallel: 3\n    notify: []\n    steps:\n");
+    for seq in 0..random.random_range(3..7) {
+        let needs: Vec<String> = (0..seq)
+            .filter(|_| random.random_bool(0.4))
+            .map(|need| format!("s{need}"))
+            .collect();
+        let (pause, code) = (
+            random.random_range(0..4),
+            i32::from(random.random_bool(0.2)),
+        );
+        let more = [
+            "on_failure: continue",
+            "on_failure: skip_rest",
+            "on_failure: abort",
+        ];
+        let more = more[random.random_range(0..3)];
+        yaml.push_str(&format!(
+            "      - {{name: s{seq}, needs: [{}], run: [sh, {work}, {name}, s{seq}, '0.{pause}', '{code}'], on_crash: retry, {more}}}\n",
+            needs.join(", ")
+        ));
+    }
+    yaml.push_str(&format!(
+        "    always: [{{name: last, run: [sh, {work}, {name}, last, '0.1', '0'], on_crash: retry}}]\n"
+    ));
+    yaml
+}
+
+on_both! {
+    /// Small random graphs, each run killed several times.
+    async fn whenever_it_is_killed_what_is_over_is_not_done_again(world) {
+        let seed: u64 = match std::env::var("OPSGRAM_TEST_SEED") {
+            Ok(seed) => seed.parse().unwrap(),
+            Err(_) => rand::rng().random(),
+        };
+        println!("OPSGRAM_TEST_SEED={seed}");
+        let mut random = StdRng::seed_from_u64(seed);
+        let done = world.path().join("done");
+        let work = program(&world, "work", &format!("echo $1 $2 >> {}; sleep $3; exit $4", done.display()));
+        let graphs: String = (0..GRAPHS).map(|n| graph(&format!("g{n}"), &work, &mut random)).collect();
+        world.set(&format!("workflows:\n{graphs}"));
+        let mut bot = Outside::start(&world).await;
+        let db = world.database().await;
+        let begun = Instant::now();
+        for number in 0..GRAPHS {
+            if begun.elapsed() > ENOUGH {
+                break;
+            }
+            let (run, name) = (i64::try_from(number).unwrap() + 1, format!("g{number}"));
+            let times = |step: &str| {
+                let line = format!("{name} {step}");
+                lines(&done).iter().filter(|one| **one == line).count()
+            };
+            let step = |seq: usize, count: usize| match seq + 1 == count {
+                true => "last".to_owned(),
+                false => format!("s{seq}"),
+            };
+            world.say(BEN, &format!("/workflow run {name}"));
+            world.sees(BEN, &format!("{name} · #{run}")).await;
+            let mut over: Vec<(String, usize)> = Vec::new();
+            for _ in 0..KILLS {
+                // The moment of death is the point of the test; nothing is waited for.
+                tokio::time::sleep(Duration::from_millis(random.random_range(0..700))).await;
+                bot.kill().await;
+                let now = rows(&db, run).await;
+                let finished = now.iter().enumerate().filter(|(_, row)| row.state.is_over());
+                over.extend(finished.map(|(seq, _)| {
+                    let step = step(seq, now.len());
+                    (step.clone(), times(&step))
+                }));
+                let is_over = world.job(&db, run).await.state.is_final();
+                bot = Outside::start(&world).await;
+                if is_over {
+                    break;
+                }
+            }
+            world.quiet_in(&db).await;
+            for (step, before) in over {
+                assert_eq!(times(&step), before, "seed {seed}: {name} {step} ran again after its end");
+            }
+            assert!(times("last") >= 1, "seed {seed}: {name} was not tidied up");
+            let end = rows(&db, run).await;
+            let failed = end.iter().any(|row| row.state == StepState::Failed);
+            let expected = if failed { JobState::Failed } else { JobState::Succeeded };
+            assert_eq!(world.job(&db, run).await.state, expected, "seed {seed}: {name}");
+            for (seq, row) in end.iter().enumerate() {
+                assert!(row.state.is_over(), "seed {seed}: {name} {seq} is {:?}", row.state);
+                let ran = times(&step(seq, end.len())) > 0;
+                assert_eq!(ran, row.state != StepState::Blocked, "seed {seed}: {name} {seq} is {:?}", row.state);
+            }
+        }
+        assert_eq!(children(&world), [0; 0]);
+        bot.terminate().await;
+    }
+}
+
+on_both! {
+    /// A hold keeps its end, a wait goes on, a service is started again though no place is free, and nothing is left over.
+    async fn what_lasts_goes_on(world) {
+        let here = world.path().display().to_string();
+        let serve = program(&world, "serve", &format!("echo up >> {here}/served; sleep 1000 & echo ready; wait"));
+        world.set(&format!(
+            "workflows:
+  keep:
+    parallel: 2
+    notify: []
+    steps:
+      - {{name: serve, needs: [], service: [sh, {serve}], capture: {{word: 'ready'}}}}
+      - {{name: hold, needs: [serve], hold: 1h}}
+      - {{name: wait, needs: [serve], wait_for: {{file: {here}/there, every: 1s}}, timeout: 1h}}
+      - {{name: after, needs: [wait], run: [sh, -c, 'echo after >> {here}/done']}}"
+        ));
+        let bot = Outside::start(&world).await;
+        let db = world.database().await;
+        world.say(BEN, "/workflow run keep");
+        world.sees(BEN, "⏳ hold").await;
+        world.sees(BEN, "▶️ wait").await;
+        let before = rows(&db, 1).await;
+        bot.kill().await;
+        let bot = Outside::start(&world).await;
+        until("the service to be started again", || lines(&world.path().join("served")).len() == 2).await;
+        until("the old one to be gone", || children(&world).len() == 2).await;
+        let now = rows(&db, 1).await;
+        assert_eq!((now[1].until, now[2].until), (before[1].until, before[2].until));
+        assert!(now[1].until.is_some());
+        std::fs::write(world.path().join("there"), "").unwrap();
+        world.sees(BEN, "✅ after").await;
+        world.say(BEN, "/workflow stop keep");
+        let card = world.sees(BEN, "stopped by ben").await;
+        assert!(card.text.contains("🚫 hold") && card.text.contains("✅ wait"), "{}", card.text);
+        world.quiet_in(&db).await;
+        assert_eq!(children(&world), [0; 0]);
+        let left: Vec<_> = walk(&world).into_iter().filter(|name| name.contains("/work/")).collect();
+        assert!(left.is_empty(), "{left:?}");
+        assert_eq!(lines(&world.path().join("done")), ["after"]);
+        bot.terminate().await;
+    }
+}
+
+/// Every file and folder of the bot.
+fn walk(world: &World) -> Vec<String> {
+    let mut open = vec![world.path().join("data")];
+    let mut found = Vec::new();
+    while let Some(folder) = open.pop() {
+        for entry in std::fs::read_dir(folder).unwrap().flatten() {
+            if entry.file_type().unwrap().is_dir() {
+                open.push(entry.path());
+            }
+            found.push(entry.path().display().to_string());
+        }
+    }
+    found
+}
+
+on_both! {
+    /// Stopped, and then killed or ended before it was over: it is still stopped by whom, and what always runs did.
+    async fn stopped_then_killed_is_stopped(world) {
+        let mut gate = Gate::new(&world, "gate");
+        let done = world.path().join("done");
+        let clean = program(&world, "clean", &format!("echo clean >> {}; echo cleaning; {}", done.display(), gate.wait()));
+        world.set("jobs: {grace: 1s}");
+        world.set(&format!(
+            "workflows: {{w: {{notify: [], steps: [{{name: hold, hold: 1h}}], always: [{{name: clean, run: [sh, {clean}], on_crash: retry}}, {{name: last, run: [sh, -c, 'echo last >> {}']}}]}}}}",
+            done.display()
+        ));
+        let bot = Outside::start(&world).await;
+        world.say(BEN, "/workflow run w");
+        world.sees(BEN, "⏳ hold").await;
+        world.say(BEN, "/workflow stop w");
+        world.sees(BEN, "cleaning").await;
+        bot.kill().await;
+        let bot = Outside::start(&world).await;
+        until("it to go on", || lines(&done).len() == 2).await;
+        let (code, took) = bot.terminate().await;
+        assert!(code == Some(0) && took < Duration::from_secs(20), "{code:?} after {took:?}");
+        let bot = Outside::start(&world).await;
+        until("it to go on", || lines(&done).len() == 3).await;
+        gate.open(1);
+        let card = world.sees(BEN, "stopped by ben").await;
+        assert!(card.text.contains("🚫 hold") && card.text.contains("✅ clean"), "{}", card.text);
+        assert_eq!(lines(&done), ["clean", "clean", "clean", "last"]);
+        bot.terminate().await;
+    }
+}
+
+on_both! {
+    /// A run that was late stays late, also when it was killed afterwards.
+    async fn late_then_killed_is_late(world) {
+        let mut gate = Gate::new(&world, "gate");
+        let clean = program(&world, "clean", &format!("echo cleaning; {}", gate.wait()));
+        world.set(&format!(
+            "workflows: {{w: {{max_duration: 1s, notify: [], steps: [{{name: wait, wait_for: {{file: /nowhere}}, timeout: 1h}}, {{name: more, run: [echo, more]}}], always: [{{name: clean, run: [sh, {clean}], on_crash: retry}}]}}}}"
+        ));
+        let bot = Outside::start(&world).await;
+        world.say(BEN, "/workflow run w");
+        world.sees(BEN, "cleaning").await;
+        bot.kill().await;
+        let bot = Outside::start(&world).await;
+        gate.open(2);
+        let card = world.sees(BEN, "timed out after 1 s").await;
+        assert!(card.text.contains("✅ clean") && card.text.contains("▫️ more"), "{}", card.text);
+        bot.terminate().await;
+    }
+}
+
+on_both! {
+    /// What counts as failed after a crash fails the run, and what may be repeated is, each by its rule.
+    async fn each_step_says_what_becomes_of_it(world) {
+        let mut gate = Gate::new(&world, "gate");
+        let done = world.path().join("done");
+        let work = program(&world, "work", &format!("echo $1 >> {}; {}", done.display(), gate.wait()));
+        world.set(&format!(
+            "workflows: {{w: {{notify: [], steps: [{{name: again, needs: [], run: [sh, {work}, again], on_crash: retry}}, {{name: fail, needs: [], run: [sh, {work}, fail], on_crash: fail}}], always: [{{name: last, run: [sh, -c, 'echo last >> {}']}}]}}}}",
+            done.display()
+        ));
+        let bot = Outside::start(&world).await;
+        world.say(BEN, "/workflow run w");
+        until("both to begin", || lines(&done).len() == 2).await;
+        bot.kill().await;
+        gate.open(1);
+        let bot = Outside::start(&world).await;
+        let card = world.sees(BEN, "failed at fail: the bot was stopped while it ran").await;
+        // The failure ends the run before the other is repeated.
+        assert!(card.text.contains("🚫 again"), "{}", card.text);
+        let all = lines(&done);
+        assert_eq!((all.len(), all[2].as_str()), (3, "last"));
+        bot.terminate().await;
+    }
+}
