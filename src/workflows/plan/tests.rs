@@ -452,3 +452,61 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_failed_run_waits_for_nothing_that_only_lasts() {
+    use StepState::{Asked, Failed, Running};
+    let hold = Work::Hold {
+        length: Duration::from_secs(3600),
+    };
+    let steps = vec![
+        step("bad", runs(), vec![]),
+        step("hold", hold, vec![]),
+        step("work", runs(), vec![]),
+        step("ask", runs(), vec![]),
+    ];
+    let plan = next(
+        &flow(steps, vec![]),
+        &rows(&[Failed, Running, Running, Asked]),
+        None,
+        Millis(5),
+    );
+    assert_eq!((plan.end, plan.withdraw), (vec![1], vec![3]));
+    assert_eq!(plan.over, None);
+}
+
+#[test]
+fn a_service_that_was_up_takes_no_place() {
+    use StepState::{Running, Waiting};
+    let serve = Work::Service { argv: Vec::new() };
+    let mut flow = flow(
+        vec![step("serve", serve, vec![]), step("work", runs(), vec![])],
+        vec![],
+    );
+    flow.parallel = 1;
+    let mut rows = rows(&[Waiting, Running]);
+    rows.swap(0, 1);
+    flow.steps.swap(0, 1);
+    assert!(next(&flow, &rows, None, Millis(5)).start.is_empty());
+    rows[1].attempt = 1;
+    assert_eq!(next(&flow, &rows, None, Millis(5)).start, [1]);
+}
+
+#[test]
+fn that_a_run_was_late_is_seen_in_its_steps() {
+    use StepState::{Blocked, Done, Stopped};
+    let mut flow = flow(
+        vec![step("a", runs(), vec![]), step("b", runs(), vec![0])],
+        vec![],
+    );
+    flow.max_duration = Some(Duration::from_millis(100));
+    let row = |states: [StepState; 2], end: i64| {
+        let mut rows = rows(&states);
+        rows[0].started_at = Some(Millis(1000));
+        rows[0].ended_at = Some(Millis(end));
+        rows
+    };
+    assert!(was_late(&flow, &row([Stopped, Blocked], 1100)));
+    assert!(!was_late(&flow, &row([Stopped, Blocked], 1099)));
+    assert!(!was_late(&flow, &row([Done, Done], 1100)));
+}
