@@ -229,6 +229,19 @@ const SINGLE: &[(&str, &str)] = &[
         "1:20 `no-such-program` is not found in PATH; install it, or write a path such as ./script.sh",
     ),
     (
+        "scripts: {a: {run: ./run.sh, confirm_within: 5m}}",
+        "`scripts.a.confirm_within` has nothing to undo; add `undo: [program]`",
+    ),
+    (
+        "scripts: {a: {run: ./run.sh, undo_for: 5m}}",
+        "`scripts.a.undo_for` has nothing to undo; add `undo: [program]`",
+    ),
+    (
+        "scripts: {a: {run: ./run.sh, undo: [./run.sh, '{x}']}}",
+        "{x}",
+    ),
+    ("scripts: {a: {run: ./run.sh, lock: 'a b'}}", "a b"),
+    (
         "scripts: {a: {run: .//}}",
         "is not a file; name the program itself",
     ),

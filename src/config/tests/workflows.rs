@@ -502,10 +502,28 @@ fn each_wrong_step_is_told_once() {
 }
 
 #[test]
+fn a_step_has_the_lock_of_its_script() {
+    let home = Home::new();
+    let yaml = "scripts: {s: {run: echo, lock: x}}
+workflows: {w: {steps: [{name: a, script: s}, {name: b, script: s, lock: x}, {name: c, hold: 1s}]}}";
+    let flow = home.flow(yaml, "w");
+    let locks: Vec<_> = flow.steps.iter().map(|step| step.lock.as_deref()).collect();
+    assert_eq!(locks, [Some("x"), Some("x"), None]);
+}
+
+#[test]
 fn what_is_wrong_with_a_workflow_is_told() {
     let home = Home::new();
     for (yaml, told) in [
         ("workflows: {w: {}}", "`workflows.w` lacks `steps`"),
+        (
+            "workflows: {w: {steps: [{name: a, service: [sleep, '9'], lock: x}, {name: b, hold: 1s, lock: x}]}}",
+            "b, which names it as well, would wait for ever",
+        ),
+        (
+            "scripts: {s: {run: echo, lock: x}}\nworkflows: {w: {steps: [{name: a, script: s, lock: y}]}}",
+            "remove `lock` from the step",
+        ),
         (
             "workflows: {w: {steps: []}}",
             "`workflows.w.steps` is empty",
