@@ -47,7 +47,10 @@ impl Hub {
             run["conclusion"] = (*end).into();
         }
         if let Some(id) = place.strip_prefix("runs/") {
-            let run = self.runs.iter().find(|run| run["id"].to_string() == id);
+            let run = self
+                .runs
+                .iter()
+                .find(|run| run["id"].as_u64() == id.parse().ok());
             return run.map_or(Reply::new(404, "{}"), |run| {
                 Reply::new(200, run.to_string())
             });
