@@ -253,7 +253,7 @@ impl Folder {
 
     /// Removes what was set apart or came in; what is kept with the job stays.
     pub fn settle(&self) {
-        for part in [self.sending(), self.incoming()] {
+        for part in [self.sending(), self.incoming(), self.work()] {
             tell_failure(&part, remove_tree(&part));
         }
         self.remove_empty();
@@ -286,6 +286,12 @@ impl Folder {
 
     fn sending(&self) -> PathBuf {
         self.root.join("send")
+    }
+
+    /// Removes what it worked in.
+    pub fn remove_work(&self) {
+        let work = self.work();
+        tell_failure(&work, remove_tree(&work));
     }
 
     /// Removes its folders that hold nothing; those that hold something refuse to go.

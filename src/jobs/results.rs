@@ -96,6 +96,17 @@ impl Jobs {
         Ok(())
     }
 
+    /// Removes what a job worked in.
+    pub(super) async fn remove_work(&self, folder: Folder) {
+        let removed = beside(move || {
+            folder.remove_work();
+            Ok(())
+        });
+        if let Err(error) = removed.await {
+            tracing::warn!(%error, "what a job worked in stays behind");
+        }
+    }
+
     /// Removes what a job left empty. Done when its ending is written, since nobody waits for it.
     pub(super) async fn remove_empty_folders(&self, folder: Folder) {
         let removed = beside(move || {

@@ -187,6 +187,9 @@ impl Jobs {
         };
         self.conclude(&job, &active, &fate).await;
         self.wake_waiting().await;
+        if is_over_here {
+            self.remove_work(files.clone()).await;
+        }
         // Where something is sent, the last of it to go takes the folders along.
         if is_over_here && results.is_empty() {
             self.remove_empty_folders(files).await;
