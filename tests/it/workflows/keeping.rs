@@ -197,8 +197,7 @@ on_both! {
             passes(&world, Duration::from_secs(pause)).await;
             ended(&world, run).await;
         }
-        // The report, and the message that it ended.
-        assert_eq!(world.count(ANN, "failed at work"), 2);
+        assert_eq!(world.count(ANN, "failed at work"), 1);
         fs::write(world.path().join("mended"), "").unwrap();
         passes(&world, Duration::from_secs(20)).await;
         let told = world.sees(ANN, "✅ succeeded").await;
