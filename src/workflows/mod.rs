@@ -1,7 +1,7 @@
 //! Workflows: runs of several steps that outlive the bot.
 //!
 //! A run is a job of the kind `workflow.run`, and its number is the run's. Its steps are rows; what follows is decided by
-//! [`plan`] from these rows alone, so a run that was killed goes on where it was. [`run`] is the shell around that.
+//! [`plan`] from these rows alone, so a run that was killed goes on where it was. `run.rs` is the shell around that.
 
 mod ask;
 mod board;
