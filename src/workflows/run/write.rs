@@ -1,0 +1,124 @@
+//! What a run writes, with the locks that its steps take and give back, in one transaction each.
+
+use super::Run;
+use crate::base::workflow::{StepRow, StepState};
+use crate::jobs::action::Stopped;
+use crate::store;
+use crate::workflows::plan::{self, step};
+use crate::workflows::{ask, board};
+use std::time::Duration;
+
+/// The pause after the database refused.
+const REFUSED: Duration = Duration::from_secs(1);
+
+impl Run {
+    /// The lock of a step, if it names one.
+    pub(super) fn lock(&self, seq: usize) -> Option<&str> {
+        step(&self.args.flow, seq)?.lock.as_deref()
+    }
+
+    /// Whether a step is at work, or would be, had it its lock.
+    pub(super) fn lacks_lock(&self, seq: usize) -> bool {
+        let row = &self.rows[seq];
+        let works = matches!(row.state, StepState::Running | StepState::Reverting);
+        works && !row.is_holder() && self.lock(seq).is_some()
+    }
+
+    /// What could not be taken back yet for want of its lock tries again.
+    pub(super) fn want_locks(&mut self) {
+        let lacking = (0..self.rows.len()).filter(|seq| self.lacks_lock(*seq));
+        self.dirty.extend(lacking.collect::<Vec<_>>());
+    }
+
+    /// Whoever is not at work has no lock, and whoever does not want to be waits for none; `true` when one was given back.
+    pub(super) fn give_back_locks(&mut self) -> bool {
+        let mut freed = false;
+        for seq in &self.dirty {
+            let row = &mut self.rows[*seq];
+            let had = row.is_holder();
+            plan::unlock(row);
+            freed |= had && !row.is_holder();
+        }
+        freed
+    }
+
+    /// Writes what changed and promises what tells it, in one transaction; tries until the database takes it.
+    pub(super) async fn write(&mut self) -> Result<(), Stopped> {
+        if self.dirty.is_empty() && self.messages.is_empty() {
+            return Ok(());
+        }
+        if self.args.flow.notify.steps && !self.is_doubtful() {
+            let now = self.inner.now();
+            for seq in &self.dirty {
+                let line = board::line_over(&self.args.flow, *seq, &self.rows[*seq], now);
+                let told = line.map(|line| ask::step_over(&self.cx.job, *seq, &line));
+                self.messages.extend(told);
+            }
+        }
+        let freed = self.give_back_locks();
+        let taken = loop {
+            match self.try_write().await {
+                Ok(taken) => break taken,
+                Err(error) => self.refused(&error).await?,
+            }
+        };
+        for (seq, row) in taken {
+            self.gave_way |= row.wants_lock() && !self.rows[seq].wants_lock();
+            self.rows[seq] = row;
+        }
+        self.dirty.clear();
+        for written in self.written.drain(..) {
+            // Whoever waited may be gone.
+            let _ = written.send(());
+        }
+        let messages = std::mem::take(&mut self.messages);
+        for message in messages {
+            self.inner.outbox.kick(message.place.chat);
+        }
+        if freed {
+            self.cx.give_way().await;
+        }
+        Ok(())
+    }
+
+    /// The rows that took their lock, or wait for it, as they were written.
+    pub(super) async fn try_write(&mut self) -> store::Result<Vec<(usize, StepRow)>> {
+        let id = self.cx.job.id;
+        let mut taken = Vec::new();
+        let mut tx = self.inner.store.begin().await?;
+        if self.dirty.iter().any(|seq| self.lacks_lock(*seq)) {
+            self.inner.store.lock_claims(&mut tx).await?;
+        }
+        for seq in &self.dirty {
+            let mut row = self.rows[*seq].clone();
+            if self.lacks_lock(*seq)
+                && let Some(name) = self.lock(*seq)
+            {
+                let by = store::locks::holder(&mut tx, name).await?;
+                plan::lock(&mut row, name, by);
+                taken.push((*seq, row.clone()));
+            }
+            let row = &row;
+            store::workflows::put(&mut tx, id, *seq, row).await?;
+            let open = matches!(row.state, StepState::Asked | StepState::Confirming);
+            if open && row.answer.is_none() {
+                store::workflows::ask_anew(&mut tx, id, *seq).await?;
+            }
+        }
+        for message in &self.messages {
+            self.inner.outbox.promise(&mut tx, message).await?;
+        }
+        self.inner.store.commit(tx).await?;
+        Ok(taken)
+    }
+
+    /// Waits before what the database refused is tried again.
+    pub(super) async fn refused(&mut self, error: &store::Error) -> Result<(), Stopped> {
+        tracing::error!(%error, "a run cannot be written; trying again");
+        let leave = self.cx.leave.clone();
+        tokio::select! {
+            () = tokio::time::sleep(REFUSED) => Ok(()),
+            () = leave.cancelled() => Err(self.leave().await),
+        }
+    }
+}
