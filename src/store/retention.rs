@@ -130,6 +130,10 @@ pub async fn forget(
     for text in [
         format!("DELETE FROM outbox WHERE job_id IN ({})", numbers(&gone)),
         format!("DELETE FROM slots WHERE slot IN ({slots})"),
+        format!(
+            "DELETE FROM workflow_steps WHERE job IN ({})",
+            numbers(&gone)
+        ),
     ] {
         sqlx::query(sqlx::AssertSqlSafe(text))
             .execute(&mut *db)

@@ -224,3 +224,21 @@ on_both! {
         world.sees(BEN, "exit 0").await;
     }
 }
+
+on_both! {
+    /// The steps of a run and their logs go with it.
+    async fn the_steps_of_a_run_go_with_it(world) {
+        world.set("workflows: {two: {steps: [{name: a, run: [echo, one]}, {name: b, run: [echo, two]}]}}");
+        world.start().await;
+        world.say(ANN, "/workflow run two");
+        world.sees(ANN, "succeeded").await;
+        world.quiet().await;
+        let logs = world.path().join("data/logs/1.steps");
+        assert!(logs.is_dir());
+        forget(&world, Keep { count: 0, ..ALL }).await;
+        let mut db = world.services().store.read().await.unwrap();
+        let steps = sqlx::query_scalar::<_, i64>("SELECT COUNT(*) FROM workflow_steps");
+        assert_eq!(steps.fetch_one(&mut *db).await.unwrap(), 0);
+        assert!(!logs.exists());
+    }
+}
