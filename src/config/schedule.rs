@@ -269,6 +269,17 @@ fn check_arguments(
     false
 }
 
+/// The exit codes that another try would not change, under `not_on`.
+pub(super) fn hopeless(map: &mut Map<'_>, report: &mut Report) -> Vec<i32> {
+    let name = map.name("not_on");
+    let codes = map.list("not_on", report);
+    codes
+        .iter()
+        .filter_map(|code| integer(code, &name, 1..=255, report))
+        .filter_map(|code| i32::try_from(code).ok())
+        .collect()
+}
+
 fn retries(node: &Node, path: String, report: &mut Report) -> Option<Retries> {
     let mut map = Map::open(node, path, report)?;
     let attempts = map.integer("attempts", 2..=20, report);
@@ -276,13 +287,7 @@ fn retries(node: &Node, path: String, report: &mut Report) -> Option<Retries> {
     let factor = map.integer("factor", 1..=10, report).unwrap_or(2);
     let max = map.duration_or("max", Duration::from_secs(3600), MOST_BACKOFF, report);
     let jitter = map.duration("jitter", MOST_JITTER, report);
-    let name = map.name("not_on");
-    let codes = map.list("not_on", report);
-    let not_on = codes
-        .iter()
-        .filter_map(|code| integer(code, &name, 1..=255, report))
-        .filter_map(|code| i32::try_from(code).ok())
-        .collect();
+    let not_on = hopeless(&mut map, report);
     map.finish(report);
     Some(Retries {
         attempts: attempts.and_then(|n| u32::try_from(n).ok()).unwrap_or(3),

@@ -8,7 +8,8 @@ use regex::Regex;
 use super::super::YEAR;
 use super::super::fault::{At, Report};
 use super::super::map::Map;
-use super::super::read::{duration, flag, integer, text, texts};
+use super::super::read::{duration, flag, text, texts};
+use super::super::schedule::hopeless;
 use super::super::scripts::lock;
 use super::super::tree::{Node, Value};
 use super::reader::{Absent, Reach, Reader, Use};
@@ -324,13 +325,7 @@ fn retry(map: &mut Map<'_>, report: &mut Report) -> Option<Retries> {
     let backoff = map.duration_or("backoff", Duration::from_secs(10), MOST_BACKOFF, report);
     let max = map.duration_or("max", Duration::from_secs(3600), MOST_BACKOFF, report);
     let jitter = map.duration("jitter", MOST_BACKOFF, report);
-    let name = map.name("not_on");
-    let codes = map.list("not_on", report);
-    let not_on = codes
-        .iter()
-        .filter_map(|code| integer(code, &name, 1..=255, report))
-        .filter_map(|code| i32::try_from(code).ok())
-        .collect();
+    let not_on = hopeless(&mut map, report);
     map.finish(report);
     Some(Retries {
         attempts: u32::try_from(times?).ok()? + 1,
