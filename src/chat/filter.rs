@@ -294,6 +294,7 @@ mod tests {
             asker: Some(UserId(222)),
             since: Some(Millis(1_790_000_000_000)),
             also: Vec::new(),
+            printed: false,
         };
         assert_eq!(short(&all), "cancelled =deploy @222 +1790000000000");
         for filter in [Filter::default(), all] {

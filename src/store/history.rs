@@ -44,6 +44,8 @@ pub struct Filter {
     pub also: Vec<Name>,
     /// Not asked for before this moment.
     pub since: Option<Millis>,
+    /// Only those that printed something, or may yet.
+    pub printed: bool,
 }
 
 /// Which part of a list.
@@ -179,6 +181,10 @@ fn condition(filter: &Filter, role: Role) -> String {
         Some(_) => "id >= $3 AND created_at >= $4",
         None => "$3 = 0 AND $4 = 0",
     };
+    let printed = match filter.printed {
+        true => "(log_bytes > 0 OR state IN ('queued', 'running'))",
+        false => "1 = 1",
+    };
     let seen = match filter.asker.is_some() && !filter.also.is_empty() {
         true => {
             // A name holds letters, digits and `-_.` only.
@@ -187,7 +193,7 @@ fn condition(filter: &Filter, role: Role) -> String {
         }
         false => seen_by(role).to_owned(),
     };
-    format!("{standing} AND {title} AND {asker} AND {since} AND {seen}")
+    format!("{standing} AND {title} AND {asker} AND {since} AND {printed} AND {seen}")
 }
 
 type Query<'q> = sqlx::query::Query<'q, sqlx::Any, sqlx::any::AnyArguments>;

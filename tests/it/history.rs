@@ -391,6 +391,7 @@ async fn no_list_reads_every_job() {
                             asker: *asker,
                             also: asker.iter().map(|_| Name::new("deploy").unwrap()).collect(),
                             since,
+                            printed: since.is_some(),
                         };
                         for (cursor, role) in [
                             (Cursor::Newest, Role::Owner),

@@ -254,8 +254,8 @@ async fn in_all(
         format!(", back to {}", jobs::clock(at, Millis::now()))
     });
     let searched = match swept.searched {
-        1 => format!("One job was searched{back}."),
-        many => format!("{} jobs were searched{back}.", grouped(many as u64)),
+        1 => format!("One log was searched{back}."),
+        many => format!("{} logs were searched{back}.", grouped(many as u64)),
     };
     if swept.hits.is_empty() {
         let html = match (swept.next, swept.searched) {

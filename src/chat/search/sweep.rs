@@ -51,6 +51,10 @@ pub(super) async fn sweep(
     context: usize,
 ) -> Result<Swept> {
     let until = request.services.searches.until();
+    let filter = Filter {
+        printed: true,
+        ..filter.clone()
+    };
     let mut swept = Swept::default();
     let mut at = from;
     loop {
@@ -60,7 +64,7 @@ pub(super) async fn sweep(
         };
         let batch = {
             let mut db = request.services.store.read().await?;
-            store::history::list(&mut db, filter, role, cursor, BATCH).await?
+            store::history::list(&mut db, &filter, role, cursor, BATCH).await?
         };
         let Some(last) = batch.last().map(|job| job.id.0) else {
             return Ok(swept);
@@ -120,9 +124,6 @@ fn sweep_batch(
         let from = std::mem::take(&mut point);
         swept.oldest = Some(job.new.created_at);
         swept.searched += 1;
-        if job.state.is_final() && job.log_bytes == 0 {
-            continue;
-        }
         let log = match LogReader::open(folder, job.id) {
             Ok(log) => log,
             // It went this moment, or its job never started.
