@@ -300,7 +300,7 @@ fn retries(node: &Node, path: String, report: &mut Report) -> Option<Retries> {
 }
 
 /// Places by id, `-100123/42` for a topic, or by the name of a person or group under `access`.
-fn places(map: &mut Map<'_>, access: &Access, report: &mut Report) -> Vec<Place> {
+pub(super) fn places(map: &mut Map<'_>, access: &Access, report: &mut Report) -> Vec<Place> {
     let Some(node) = map.get("to") else {
         return Vec::new();
     };

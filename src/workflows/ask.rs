@@ -1,12 +1,15 @@
 //! What a run asks in messages of their own, and what became of that. Pure: values in, messages out.
 
 use super::board::words;
-use crate::base::ids::JobId;
-use crate::base::text::escape;
+use crate::base::ids::{JobId, Place};
+use crate::base::text::{escape, shorten};
 use crate::base::time::human;
 use crate::base::workflow::{Said, Step, StepRow, StepState, Values, Work};
 use crate::delivery::{Button, Outgoing};
 use crate::store::jobs::Job;
+
+/// The most that is shown of a question, in UTF-16 units.
+const QUESTION: usize = 1000;
 
 /// Why somebody is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +67,28 @@ fn slot(run: JobId, seq: usize) -> String {
     format!("ask:{run}:{seq}")
 }
 
+/// The message that asks for an approval; `after` says as HTML what it lets happen.
+pub(super) fn approval(
+    job: &Job,
+    step: &Step,
+    seq: usize,
+    row: &StepRow,
+    values: &Values,
+    after: &str,
+) -> Outgoing {
+    let after = match after {
+        "" => String::new(),
+        after => format!("\n\n{after}\n"),
+    };
+    let html = format!(
+        "✋ {}\n{}{after}\n{}",
+        head(job, step),
+        question(step, values),
+        by_whom(step, row)
+    );
+    place(job, seq, html, buttons(Asked::Approval, job, seq, row))
+}
+
 /// The message that asks.
 pub(super) fn message(
     job: &Job,
@@ -75,12 +100,8 @@ pub(super) fn message(
     let Some(asked) = Asked::of(row, step) else {
         return withdrawn(job, step, seq, "Nobody needs to answer any more.");
     };
-    let button = |(label, said): &(&str, Said)| {
-        let data = format!("step:{}:{}:{seq}:{}", said.as_str(), job.id, row.attempt);
-        vec![Button::new(*label, data)]
-    };
     let html = match asked {
-        Asked::Approval => format!("✋ {}\n{}", head(job, step), question(step, row, values)),
+        Asked::Approval => return approval(job, step, seq, row, values, ""),
         Asked::Crash => format!(
             "💥 {}\nThe bot was stopped while this step ran. How far it came is not known. What now?",
             head(job, step)
@@ -93,21 +114,33 @@ pub(super) fn message(
             )
         }
     };
-    let buttons = asked.buttons().iter().map(button).collect();
-    place(job, seq, html, buttons)
+    place(job, seq, html, buttons(asked, job, seq, row))
 }
 
-fn question(step: &Step, row: &StepRow, values: &Values) -> String {
-    let Work::Approve {
-        question,
-        role,
-        by_asker,
-    } = &step.work
-    else {
+fn buttons(asked: Asked, job: &Job, seq: usize, row: &StepRow) -> Vec<Vec<Button>> {
+    let button = |(label, said): &(&str, Said)| {
+        let data = format!("step:{}:{}:{seq}:{}", said.as_str(), job.id, row.attempt);
+        vec![Button::new(*label, data)]
+    };
+    asked.buttons().iter().map(button).collect()
+}
+
+fn question(step: &Step, values: &Values) -> String {
+    let text = match &step.work {
+        Work::Approve {
+            question: Some(text),
+            ..
+        } => text.show(values),
+        _ => "May it go on?".to_owned(),
+    };
+    escape(&shorten(&text, QUESTION))
+}
+
+/// Who may approve, and how long.
+fn by_whom(step: &Step, row: &StepRow) -> String {
+    let Work::Approve { role, by_asker, .. } = &step.work else {
         return String::new();
     };
-    let text = question.as_ref().map(|text| text.show(values));
-    let text = text.unwrap_or_else(|| "May it go on?".to_owned());
     let whose = match by_asker {
         true => "",
         false => ", but not whoever started it",
@@ -116,8 +149,7 @@ fn question(step: &Step, row: &StepRow, values: &Values) -> String {
         .until
         .map(|_| format!(" · within {}", human(step.timeout)));
     format!(
-        "{}\nTo be approved by {role} or above{whose}{}",
-        escape(&text),
+        "To be approved by {role} or above{whose}{}",
         time.unwrap_or_default()
     )
 }
@@ -145,7 +177,7 @@ pub(super) fn settled(
                 "🚫"
             };
             let what = match asked {
-                Asked::Approval => format!("\n{}", question(step, before, values)),
+                Asked::Approval => format!("\n{}", question(step, values)),
                 Asked::Crash | Asked::Confirmation => String::new(),
             };
             format!(
@@ -196,6 +228,21 @@ pub(super) fn over(job: &Job, mark: &str, words: &str) -> Outgoing {
         job.id
     );
     told(job, "over", html)
+}
+
+/// The same message for everybody who is told beside the chat of the run.
+pub(super) fn copies(message: &Outgoing, to: &[Place]) -> Vec<Outgoing> {
+    let elsewhere = to.iter().filter(|place| **place != message.place);
+    let copy = |place: &Place| {
+        let source = message.source.as_deref().unwrap_or_default();
+        let thread = place.thread.map_or(0, |thread| thread.0);
+        let copy = Outgoing {
+            place: *place,
+            ..message.clone()
+        };
+        copy.source(format!("{source}:{}/{thread}", place.chat.0))
+    };
+    elsewhere.map(copy).collect()
 }
 
 /// A message that is made once.

@@ -75,20 +75,23 @@ pub(super) fn last(
     }
 }
 
-/// What can be done about a run that is over: taken back, or gone on with.
+/// What can be done about a run that is over: gone on with, or taken back.
 fn after(flow: &Workflow, rows: &[StepRow], run: JobId, verdict: Verdict) -> Option<Vec<Button>> {
-    match verdict {
-        Verdict::Succeeded | Verdict::Warnings => {
-            let offered = !flow.undo_for.is_zero() && undo::is_there(flow, rows);
-            offered.then(|| vec![Button::new("Undo …", format!("flow:undo:{run}"))])
-        }
+    if undo::takes_back(flow) {
+        return None;
+    }
+    let retry = match verdict {
         Verdict::Failed(seq) => {
             let name = step(flow, seq).map_or("", |step| step.name.as_str());
             let label = format!("Retry from {name}");
-            Some(vec![Button::new(label, format!("flow:retry:{run}"))])
+            Some(Button::new(label, format!("flow:retry:{run}")))
         }
-        Verdict::Stopped | Verdict::Late => None,
-    }
+        Verdict::Succeeded | Verdict::Warnings | Verdict::Stopped | Verdict::Late => None,
+    };
+    let undo = (!flow.undo_for.is_zero() && undo::is_there(flow, rows))
+        .then(|| Button::new("Undo …", format!("flow:undo:{run}")));
+    let buttons: Vec<_> = retry.into_iter().chain(undo).collect();
+    (!buttons.is_empty()).then_some(buttons)
 }
 
 /// How a step ended, in a few words.

@@ -6,6 +6,7 @@
 mod ask;
 mod board;
 mod confide;
+mod consent;
 pub mod look;
 pub mod plan;
 mod run;

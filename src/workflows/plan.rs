@@ -83,7 +83,12 @@ pub fn next(flow: &Workflow, rows: &[StepRow], halt: Option<Halt>, now: Millis) 
     for (seq, (step, row)) in flow.steps.iter().zip(main).enumerate() {
         match row.state {
             StepState::Waiting => {
-                let mut needs = step.needs.iter().map(|need| states[*need]);
+                let mut needs = step.needs.iter().map(|need| match states[*need] {
+                    StepState::Failed if flow.steps[*need].on_failure == OnFailure::FailLater => {
+                        StepState::Ignored
+                    }
+                    state => state,
+                });
                 let never = |state: StepState| state.is_over() && !state.lets_on();
                 if step
                     .part_of
@@ -306,7 +311,7 @@ pub fn block(step: &Step, row: &mut StepRow, now: Millis) {
 fn fail_for_good(step: &Step, row: &mut StepRow, now: Millis) {
     let state = match step.on_failure {
         OnFailure::Continue => StepState::Ignored,
-        OnFailure::Abort | OnFailure::SkipRest => StepState::Failed,
+        OnFailure::Abort | OnFailure::SkipRest | OnFailure::FailLater => StepState::Failed,
     };
     close(row, state, now);
 }

@@ -8,13 +8,15 @@ mod write;
 
 use super::plan::{self, Halt, Plan, Verdict, step};
 use super::steps::{self, End, Event, Hand};
-use super::{Inner, ask, confide};
+use super::{Inner, ask, confide, consent};
 use crate::base::job::Ending;
 use crate::base::time::Millis;
 use crate::base::workflow::{RunArgs, Source, Step, StepRow, StepState, Values, Work};
 use crate::config;
 use crate::delivery::Outgoing;
+use crate::drivers::host;
 use crate::jobs::action::{ActionCx, Stopped};
+use crate::jobs::redact::Redactor;
 use crate::store;
 use futures::future::{BoxFuture, FutureExt};
 use futures::stream::FuturesUnordered;
@@ -95,8 +97,10 @@ pub(super) async fn run(
         if let Some(verdict) = plan.over {
             let good = matches!(verdict, Verdict::Succeeded | Verdict::Warnings);
             let long = plan::took(&run.rows, now) >= OUT_OF_SIGHT;
-            if run.args.flow.notify.end && long && (good || !run.is_doubtful()) {
-                run.messages.push(run.end_told(verdict));
+            if run.args.flow.notify.end && (good || !run.is_doubtful()) {
+                let told = run.end_told(verdict);
+                run.tell_elsewhere(&told);
+                run.messages.extend(long.then_some(told));
                 run.write().await?;
             }
             confide::take_back(&run.inner, &run.cx.job, &run.args.flow);
@@ -129,7 +133,9 @@ impl Run {
             self.rows = vec![StepRow::new(); count];
             self.dirty = (0..count).collect();
             if self.args.flow.notify.start && !self.is_doubtful() {
-                self.messages.push(ask::begun(&self.cx.job));
+                let begun = ask::begun(&self.cx.job);
+                self.tell_elsewhere(&begun);
+                self.messages.push(begun);
             }
         }
         for (name, value) in &self.args.params {
@@ -303,14 +309,22 @@ impl Run {
         match &step.work {
             Work::Approve { .. } => {
                 plan::ask(step, row, now);
+                let redactor = Redactor::new(self.secrets.iter().map(String::as_str));
+                let (flow, host) = (&self.args.flow, host::name());
+                let mask = |text: &str| redactor.mask(text);
+                let after = consent::words(flow, seq, &self.values, &host, mask);
+                let job = &self.cx.job;
                 self.messages
-                    .push(ask::message(&self.cx.job, step, seq, row, &self.values));
+                    .push(ask::approval(job, step, seq, row, &self.values, &after));
                 true
             }
             Work::Notify { text } => {
                 match text.fill(&self.values) {
                     Ok(text) => {
-                        self.messages.push(ask::notice(&self.cx.job, seq, &text));
+                        let notice = ask::notice(&self.cx.job, seq, &text);
+                        let to = &self.args.flow.notify.to;
+                        self.messages.extend(ask::copies(&notice, to));
+                        self.messages.push(notice);
                         plan::succeed(step, row, now);
                     }
                     Err(why) => plan::fail(step, row, Ending::Broken(why), "", now),

@@ -18,7 +18,14 @@ pub fn is_there(flow: &Workflow, rows: &[StepRow]) -> bool {
     done(flow, rows).next().is_some()
 }
 
-/// Until when a run that ended well may be taken back.
+/// Whether this is what takes another run back.
+#[must_use]
+pub fn takes_back(flow: &Workflow) -> bool {
+    let mut steps = flow.steps.iter();
+    steps.any(|step| step.on_failure == OnFailure::FailLater)
+}
+
+/// Until when a run that is over may be taken back, however it ended.
 #[must_use]
 pub fn until(job: &Job, flow: &Workflow) -> Option<Millis> {
     Some(job.finished_at?.plus(flow.undo_for))
@@ -51,7 +58,7 @@ pub fn of(job: &Job, args: &RunArgs, rows: &[StepRow]) -> Option<(RunArgs, Vec<S
         skip_if: None,
         timeout: old.timeout,
         retry: None,
-        on_failure: OnFailure::Continue,
+        on_failure: OnFailure::FailLater,
         on_crash: old.on_crash,
         undo: None,
         confirm_within: None,

@@ -12,6 +12,7 @@ pub use param::{Form, Param};
 pub use step::{Answer, Lock, Said, StepRow, StepState};
 pub use template::{Source, Template, Values};
 
+use super::ids::Place;
 use super::role::Role;
 use super::schedule::Retries;
 use serde::{Deserialize, Serialize};
@@ -79,7 +80,7 @@ pub enum Concurrency {
 }
 
 /// What is told of a run in messages of its own, beside its card.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notify {
     /// That it begins.
     pub start: bool,
@@ -87,6 +88,9 @@ pub struct Notify {
     pub steps: bool,
     /// Its end, with a sound.
     pub end: bool,
+    /// Where it is told beside the chat of the run.
+    #[serde(default)]
+    pub to: Vec<Place>,
 }
 
 /// One step.
@@ -280,6 +284,8 @@ pub enum OnFailure {
     Continue,
     /// What needs it is skipped, and the rest goes on; the run fails.
     SkipRest,
+    /// All the rest goes on as if it had succeeded; the run fails. So an undo tries to take back what it can.
+    FailLater,
 }
 
 /// What becomes of a step that ran when the bot died.

@@ -109,6 +109,9 @@ fn tell(flow: &Workflow, number: usize, step: &Step, values: &Values, last: bool
         OnFailure::Abort => {}
         OnFailure::Continue => notes.push("may fail".to_owned()),
         OnFailure::SkipRest => notes.push("if it fails, what needs it is left out".to_owned()),
+        OnFailure::FailLater => {
+            notes.push("if it fails, the rest goes on and the run fails".to_owned())
+        }
     }
     match step.on_crash {
         OnCrash::Ask => {}

@@ -25,7 +25,7 @@ pub async fn retry(request: &Request, id: JobId) -> Result<Reply> {
     let name = args.flow.name.as_str();
     if job.new.source.starts_with(undo::SOURCE) {
         return Err(Error::refused(format!(
-            "#{id} took another run back. That is done once."
+            "#{id} took another run back, which is done once. What it could not take back is left to you; /workflow log {id} shows why."
         )));
     }
     if !job.state.is_final() {

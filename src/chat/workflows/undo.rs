@@ -6,13 +6,14 @@ use super::{known, rows, run_of};
 use crate::access::{Asked, Grant};
 use crate::base::error::{Error, Result};
 use crate::base::ids::JobId;
-use crate::base::job::{AfterCrash, JobState, OnBusy, OutputMode};
+use crate::base::job::{AfterCrash, OnBusy, OutputMode};
 use crate::base::text::{escape, pre, shorten};
 use crate::base::time::Millis;
 use crate::base::workflow::{RUN, RunArgs, Source, StepRow};
 use crate::chat::reply::Reply;
 use crate::chat::request::Request;
 use crate::jobs::{NewJob, Origin, Submitted};
+use crate::store;
 use crate::store::jobs::Job;
 use crate::workflows::{look, undo};
 
@@ -95,9 +96,15 @@ async fn offered(
     let asked = Asked::new(action, format!("#{id}"), script.role);
     let grant = request.allow_script(asked, script.name.as_str()).await?;
     let rows = rows(request, id).await?;
-    if job.state != JobState::Succeeded || !undo::is_there(&args.flow, &rows) {
+    if !job.state.is_final() {
+        return Err(Error::refused(format!(
+            "#{id} has not ended yet. /workflow stop {id} stops it; after that it can be taken back."
+        )));
+    }
+    if undo::takes_back(&args.flow) || !undo::is_there(&args.flow, &rows) {
         return Err(nothing(id));
     }
+    refuse_continued(request, id).await?;
     let late = undo::until(&job, &args.flow).is_none_or(|until| until < Millis::now());
     if late {
         return Err(Error::refused(format!(
@@ -106,6 +113,18 @@ async fn offered(
         )));
     }
     Ok((job, args, rows, grant))
+}
+
+/// A run that went on where this one failed counts its steps as its own: both taken back would do it twice.
+async fn refuse_continued(request: &Request, id: JobId) -> Result<()> {
+    let mut db = request.services.store.read().await?;
+    match store::jobs::latest_retry(&mut db, id).await? {
+        Some(later) => Err(Error::refused(format!(
+            "#{0} went on with what #{id} did. Take that one back: /workflow undo {0}",
+            later.id
+        ))),
+        None => Ok(()),
+    }
 }
 
 fn nothing(id: JobId) -> Error {

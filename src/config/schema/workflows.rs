@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 
-use super::{Arg, Given, OneOrMore, Scalar, Schedule, Time};
+use super::{Arg, Given, OneOrMore, Places, Scalar, Schedule, Time};
 use crate::base::name::Name;
 use crate::base::role::Role;
 
@@ -25,9 +25,9 @@ pub struct Workflow {
     /// The longest a run may take; null: as long as its steps.
     #[schemars(extend("default" = null))]
     pub max_duration: Option<Time>,
-    /// What is told in messages beside the card.
+    /// What is told in messages beside the card, and to whom else.
     #[schemars(extend("default" = ["end"]))]
-    pub notify: Option<Vec<Moment>>,
+    pub notify: Option<Told>,
     /// A time from one run to the next, or after_end: the next begins when one ends.
     #[schemars(extend("default" = null), regex(pattern = r"^(after_end|([0-9]+(ms|s|m|h|d))+)$"))]
     pub every: Option<String>,
@@ -73,6 +73,27 @@ pub enum Concurrency {
     Replace,
     /// Both run.
     Parallel,
+}
+
+/// What is told of a run.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+pub enum Told {
+    /// These moments, in the chat of the run.
+    Here(Vec<Moment>),
+    /// Elsewhere, too.
+    Elsewhere(ToldTo),
+}
+
+/// What is told of a run, and where.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct ToldTo {
+    /// The moments.
+    #[schemars(extend("default" = ["end"]))]
+    pub at: Option<Vec<Moment>>,
+    /// Where they are told beside the chat of the run: ids of chats, CHAT/TOPIC, or names under access.
+    pub to: Option<Places>,
 }
 
 /// A moment of a run.

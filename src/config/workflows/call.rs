@@ -66,6 +66,22 @@ pub(super) fn check(
     }
 }
 
+/// Gives a lock to each script that steps run, that runs once at a time and names none: its jobs and the steps then wait for
+/// each other as its jobs do. A name with a colon is nobody else's.
+pub(super) fn take_turns(flows: &BTreeMap<Name, Flow>, scripts: &mut BTreeMap<Name, Script>) {
+    let drafts = flows.values().flat_map(Flow::drafts);
+    for target in drafts.filter_map(|draft| draft.target.as_ref()) {
+        let named = Name::new(target.name.as_str()).ok();
+        let script = named.and_then(|name| scripts.get_mut(&name));
+        if let Some(script) = script.filter(|_| !target.workflow)
+            && script.concurrency == 1
+        {
+            let own = || format!("script:{}", script.name);
+            script.lock = script.lock.take().or_else(|| Some(own()));
+        }
+    }
+}
+
 fn unknown(
     target: &Target,
     other: bool,
@@ -402,8 +418,11 @@ impl Making<'_> {
         let values = assign(target, args, &mut Report::default());
         match &mut step.work {
             Work::Script { given, .. } => {
-                let own = scripts.get(&named).and_then(|script| script.lock.clone());
-                step.lock = step.lock.or(own);
+                let script = scripts.get(&named)?;
+                step.lock = step.lock.or_else(|| script.lock.clone());
+                if let Some(own) = script.timeout.filter(|_| !draft.timed) {
+                    step.timeout = own;
+                }
                 let named =
                     |(name, value): (String, &Template)| value.prefixed(&format!("{name}="));
                 *given = values.into_iter().map(named).collect();

@@ -116,6 +116,7 @@ pub(super) fn read(
     if !call::circular(&flows, report) {
         refs::check_times(&flows, &graphs, report);
     }
+    call::take_turns(&flows, &mut catalog.scripts);
     let whole = match report.is_clean() {
         true => call::expand(&flows, &graphs, &catalog.scripts, report),
         // Nothing of it will be used.
@@ -160,7 +161,7 @@ fn flow(
         max_duration: map
             .optional("max_duration")
             .and_then(|_| map.duration("max_duration", YEAR, report)),
-        notify: notify(&mut map, report),
+        notify: notify(&mut map, around.access, report),
         steps: Vec::new(),
         always: Vec::new(),
         undo_for: map.duration_or("undo_for", super::scripts::UNDO_FOR, YEAR, report),
@@ -256,15 +257,35 @@ fn parallel(map: &mut Map<'_>, report: &mut Report) -> usize {
         .unwrap_or(PARALLEL)
 }
 
-/// Which moments are told; its end, when it does not say.
-fn notify(map: &mut Map<'_>, report: &mut Report) -> Notify {
-    let mut told = Notify::default();
-    let Some(node) = map.get("notify") else {
-        told.end = true;
-        return told;
+/// Which moments are told, and where beside the chat of the run; its end, when it does not say.
+fn notify(map: &mut Map<'_>, access: &Access, report: &mut Report) -> Notify {
+    let end = Notify {
+        end: true,
+        ..Notify::default()
     };
     let name = map.name("notify");
-    for (word, at) in texts(node, &name, report) {
+    let Some(node) = map.get("notify") else {
+        return end;
+    };
+    if !matches!(node.value, Value::Map(_)) {
+        return moments(node, &name, report);
+    }
+    let Some(mut inner) = Map::open(node, name, report) else {
+        return end;
+    };
+    let at = inner.name("at");
+    let mut told = match inner.get("at") {
+        Some(node) => moments(node, &at, report),
+        None => end,
+    };
+    told.to = schedule::places(&mut inner, access, report);
+    inner.finish(report);
+    told
+}
+
+fn moments(node: &Node, name: &str, report: &mut Report) -> Notify {
+    let mut told = Notify::default();
+    for (word, at) in texts(node, name, report) {
         match word {
             "start" => told.start = true,
             "steps" => told.steps = true,

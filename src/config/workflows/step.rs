@@ -35,6 +35,8 @@ pub(super) struct Draft {
     pub(super) finds: BTreeMap<String, bool>,
     /// The script or workflow that it names.
     pub(super) target: Option<Target>,
+    /// Whether it says how long it may take.
+    pub(super) timed: bool,
     /// The step, unless there is a fault in what it does; its needs are not known yet.
     pub(super) step: Option<Step>,
 }
@@ -80,7 +82,7 @@ pub(super) fn read(node: &Node, path: &str, part: Part, r: &mut Reader<'_>) -> O
         .iter()
         .map(|(name, capture)| (name.clone(), capture.secret))
         .collect();
-    let mut target = None;
+    let (mut target, timed) = (None, rest.timeout.is_some());
     let step = found.and_then(|found| {
         finds.extend(found.finds.into_iter().map(|name| (name, false)));
         target = found.target;
@@ -93,6 +95,7 @@ pub(super) fn read(node: &Node, path: &str, part: Part, r: &mut Reader<'_>) -> O
         uses,
         finds,
         target,
+        timed,
         step,
     })
 }

@@ -309,8 +309,10 @@ impl World {
         for seq in &plan.start {
             let step = super::step(&self.flow, *seq).unwrap();
             for need in &step.needs {
+                let state = self.rows[*need].state;
+                let later = self.flow.steps[*need].on_failure == OnFailure::FailLater;
                 assert!(
-                    self.rows[*need].state.lets_on(),
+                    state.lets_on() || (later && state == StepState::Failed),
                     "{seq} began before {need}"
                 );
             }
@@ -358,8 +360,12 @@ fn made(parts: &[Part], always: usize) -> Workflow {
                     },
                 };
                 let mut step = step("s", work, (0..at).filter(|need| needs[*need]).collect());
-                step.on_failure = [OnFailure::Abort, OnFailure::Continue, OnFailure::SkipRest]
-                    [usize::from(*failure)];
+                step.on_failure = [
+                    OnFailure::Abort,
+                    OnFailure::Continue,
+                    OnFailure::SkipRest,
+                    OnFailure::FailLater,
+                ][usize::from(*failure)];
                 step.on_crash = [OnCrash::Ask, OnCrash::Retry, OnCrash::Fail][usize::from(*crash)];
                 step.confirm_within = (*confirm && *kind < 2).then_some(Duration::from_millis(5));
                 step.retry = (*tries > 0).then(|| Retries {

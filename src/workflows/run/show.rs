@@ -39,6 +39,12 @@ impl Run {
         ask::over(&self.cx.job, mark, &words)
     }
 
+    /// Tells those beside the chat of the run.
+    pub(super) fn tell_elsewhere(&mut self, message: &Outgoing) {
+        let copies = ask::copies(message, &self.args.flow.notify.to);
+        self.messages.extend(copies);
+    }
+
     pub(super) fn ending(&self, verdict: Verdict) -> Ending {
         let (by, last) = (self.stopped_by(), self.last(verdict));
         self.cx.output.show(Arc::new(move || last.clone()));

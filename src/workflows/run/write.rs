@@ -51,8 +51,12 @@ impl Run {
             let now = self.inner.now();
             for seq in &self.dirty {
                 let line = board::line_over(&self.args.flow, *seq, &self.rows[*seq], now);
-                let told = line.map(|line| ask::step_over(&self.cx.job, *seq, &line));
-                self.messages.extend(told);
+                if let Some(line) = line {
+                    let told = ask::step_over(&self.cx.job, *seq, &line);
+                    let to = &self.args.flow.notify.to;
+                    self.messages.extend(ask::copies(&told, to));
+                    self.messages.push(told);
+                }
             }
         }
         let freed = self.give_back_locks();

@@ -72,7 +72,7 @@ pub(super) async fn script(inner: &Inner, hand: &Hand, name: &str, given: &[Temp
         env,
         tty: script.tty,
         marker: hand.marker.clone(),
-        timeout: script.timeout.unwrap_or(hand.step.timeout),
+        timeout: hand.step.timeout,
         grace: script.grace.unwrap_or(GRACE),
     };
     let mut secrets = hand.secrets.clone();
