@@ -25,6 +25,7 @@ impl Access {
             actor,
             entry: Arc::new(entry),
             written: Arc::default(),
+            refused: Arc::default(),
         }
     }
 }

@@ -32,7 +32,7 @@ use crate::base::time::Millis;
 use crate::store::{self, Store, Tx, audit, members::Member};
 use people::{People, Stored};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use strangers::Strangers;
 
 /// The person who asks, and where.
@@ -101,6 +101,8 @@ pub struct Grant {
     role: Role,
     entry: Arc<audit::Entry>,
     written: Arc<AtomicBool>,
+    /// Why nothing was done by it after all.
+    refused: Arc<OnceLock<String>>,
 }
 
 impl Grant {
@@ -121,10 +123,21 @@ impl Grant {
     /// # Errors
     /// When the database refuses; what was allowed must not happen then.
     pub async fn record(&self, tx: &mut Tx) -> store::Result<()> {
-        if !self.written.swap(true, Ordering::SeqCst) {
-            audit::add(tx, &self.entry).await?;
+        if self.written.swap(true, Ordering::SeqCst) {
+            return Ok(());
         }
-        Ok(())
+        let mut entry = (*self.entry).clone();
+        if let Some(why) = self.refused.get() {
+            entry.refuse(&storable(why));
+        }
+        audit::add(tx, &entry).await
+    }
+
+    /// Notes that what was allowed was refused for another reason, such as a wrong value: unless its line is written, the
+    /// audit trail says so.
+    pub fn refuse(&self, why: &str) {
+        // The first reason is the one that counted.
+        let _ = self.refused.set(why.to_owned());
     }
 
     /// The same without a line of the audit trail: for what goes on and on, and has its line already.
@@ -384,6 +397,7 @@ impl Access {
                     role,
                     entry: Arc::new(entry(actor, &asked, "allowed", None)),
                     written: Arc::default(),
+                    refused: Arc::default(),
                 });
             }
             Standing::Known(role) => self.too_low(actor, asked.need, role),

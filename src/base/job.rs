@@ -1,5 +1,6 @@
 //! The life of a job as a value: its states, and the rules a script may choose.
 
+use super::ids::JobId;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -210,6 +211,13 @@ impl Ending {
 
 /// How the source of a job begins that takes another one back; its number follows.
 pub const UNDO_SOURCE: &str = "undo:";
+
+/// The job that another one takes back, by the source of the other; `None` when it takes none back.
+#[must_use]
+pub fn undone(source: &str) -> Option<JobId> {
+    let number = source.strip_prefix(UNDO_SOURCE)?;
+    number.parse().ok().map(JobId)
+}
 
 /// How a job that succeeded may be taken back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

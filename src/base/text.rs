@@ -269,6 +269,16 @@ pub fn bytes(count: u64) -> String {
     format!("{count} B")
 }
 
+/// A text with a capital letter at its beginning.
+#[must_use]
+pub fn capital(words: &str) -> String {
+    let mut letters = words.chars();
+    match letters.next() {
+        Some(first) => first.to_uppercase().chain(letters).collect(),
+        None => String::new(),
+    }
+}
+
 /// A number with commas between its thousands: `20,000`.
 #[must_use]
 pub fn grouped(number: u64) -> String {

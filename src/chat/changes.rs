@@ -1,5 +1,6 @@
 //! In words: what a newer configuration changes, and what is wrong with one.
 
+use crate::base::name::Name;
 use crate::base::role::Role;
 use crate::base::text::{escape, shorten};
 use crate::config::{Changes, Faults};
@@ -21,10 +22,14 @@ pub fn words(changes: &Changes) -> String {
         ("changed", &changes.changed),
         ("removed", &changes.removed),
     ] {
-        match names.as_slice() {
-            [] => {}
-            [name] => parts.push(format!("script {verb}: {name}")),
-            names => parts.push(format!("{} scripts {verb}: {}", names.len(), list(names))),
+        let flow = |name: &&Name| changes.workflows.contains(*name);
+        let (flows, scripts): (Vec<&Name>, Vec<&Name>) = names.iter().partition(flow);
+        for (noun, names) in [("script", scripts), ("workflow", flows)] {
+            match names.as_slice() {
+                [] => {}
+                [name] => parts.push(format!("{noun} {verb}: {name}")),
+                names => parts.push(format!("{} {noun}s {verb}: {}", names.len(), list(names))),
+            }
         }
     }
     let people: Vec<_> = changes.access.iter().map(now).collect();
@@ -103,12 +108,12 @@ pub fn taken(changes: &Changes) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::name::Name;
 
     #[test]
     fn changes_are_told_in_one_line() {
         let name = |name: &str| Name::new(name).unwrap();
         let changes = Changes {
+            workflows: [name("deploy")].into(),
             changed: vec![name("backup"), name("deploy")],
             removed: vec![name("old")],
             access: vec![
@@ -120,7 +125,7 @@ mod tests {
         };
         assert_eq!(
             words(&changes),
-            "2 scripts changed: backup, deploy; script removed: old; ben is now operator; \
+            "script changed: backup; workflow changed: deploy; script removed: old; ben is now operator; \
              <cleo> is no longer listed; needs a restart: database"
         );
         assert!(taken(&changes).contains("&lt;cleo&gt;"));

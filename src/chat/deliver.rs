@@ -26,6 +26,9 @@ pub async fn guard(request: &Request, handler: impl Future<Output = Result<Reply
     match result {
         Ok(reply) => reply,
         Err(Error::Refused(refusal)) => {
+            for grant in request.grants() {
+                grant.refuse(refusal.words());
+            }
             let words = text::shorten(refusal.words(), text::MESSAGE_UNITS);
             let fits = text::utf16_len(&words) <= text::ANSWER_UNITS;
             let toast = (fits && request.from != From::Message).then(|| words.to_string());

@@ -304,7 +304,7 @@ async fn take_press(request: &Request, pressed: &mut Pressed, data: &str) -> Res
             .await?;
         return Err(Error::refused("This button no longer stands for anything."));
     };
-    let fresh = match press::acts(&press) {
+    let fresh = match press::acts(&press) && !press::is_in_vain(request, &press).await? {
         true => pressed.is_fresh(press::at_once(&press)).await,
         false => true,
     };

@@ -9,7 +9,7 @@ use crate::access::{Asked, By, Change, Origin, OwnRight, Person, may_give};
 use crate::base::error::{Error, Result};
 use crate::base::ids::UserId;
 use crate::base::role::Role;
-use crate::base::text::{escape, head_units, shorten};
+use crate::base::text::{capital, escape, head_units, shorten};
 use crate::base::time::{self, Millis};
 use crate::config::Script;
 use crate::delivery::{Button, Buttons};
@@ -372,12 +372,4 @@ pub fn ago(at: Millis) -> String {
         }
         _ => moment(at),
     }
-}
-
-/// A word with a capital letter, for a button.
-#[must_use]
-pub fn capital(word: &str) -> String {
-    let mut letters = word.chars();
-    let first = letters.next().map(|first| first.to_ascii_uppercase());
-    first.into_iter().chain(letters).collect()
 }

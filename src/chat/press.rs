@@ -93,6 +93,17 @@ pub fn at_once(press: &Press) -> Option<&'static str> {
     matches!(press, Press::Cancel(_)).then_some("Asking it to stop …")
 }
 
+/// Whether a press will be refused whatever it meets, so that nothing is promised before it is.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn is_in_vain(request: &Request, press: &Press) -> Result<bool> {
+    let Press::Cancel(id) = press else {
+        return Ok(false);
+    };
+    Ok(!cancel::may(request, *id).await?)
+}
+
 /// Carries a press out.
 ///
 /// # Errors

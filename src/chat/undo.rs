@@ -4,6 +4,7 @@ use super::commands::job::visible;
 use super::keyboards::Press;
 use super::reply::Reply;
 use super::request::Request;
+use super::workflows::press::FlowPress;
 use crate::access::{Asked, Grant};
 use crate::actions::script;
 use crate::actions::undo;
@@ -35,7 +36,10 @@ pub async fn ask(request: &Request, id: JobId) -> Result<Reply> {
         escape(&job.new.title),
         pre(&shorten(&masked, SHOWN))
     ))
-    .buttons(vec![vec![Press::TakeBack(id).button("Take it back")]]))
+    .buttons(vec![vec![
+        Press::TakeBack(id).button("Take it back"),
+        FlowPress::Leave(id).press().button("Leave it"),
+    ]]))
 }
 
 /// Takes it back.

@@ -11,6 +11,8 @@ use std::fmt::Debug;
 /// What a newer configuration changes. Names only, no values: some are secret.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changes {
+    /// Those of the names below that are workflows; the rest are scripts.
+    pub workflows: BTreeSet<Name>,
     /// Scripts that are new.
     pub added: Vec<Name>,
     /// Scripts that do or ask for something else.
@@ -30,6 +32,7 @@ impl Changes {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         let Self {
+            workflows: _,
             added,
             changed,
             removed,
@@ -51,6 +54,9 @@ impl Config {
     #[must_use]
     pub fn renewed(&self, newer: Config) -> (Config, Changes) {
         let changes = Changes {
+            workflows: (self.workflows().chain(newer.workflows()))
+                .map(|script| script.name.clone())
+                .collect(),
             added: only_in(&newer, self),
             removed: only_in(self, &newer),
             changed: changed(self, &newer),

@@ -62,6 +62,33 @@ impl Report {
         self.faults.is_empty()
     }
 
+    /// Where something else stands, for a message about `here`: its line, and its file where that is another one.
+    pub(super) fn place(&self, at: &At, here: &At) -> String {
+        let file = match at {
+            At::Beside(file, ..) => Some(*file),
+            At::File | At::Line(..) | At::Variable(_) => None,
+        };
+        let same = match here {
+            At::Beside(other, ..) => file == Some(*other),
+            At::File | At::Line(..) | At::Variable(_) => file.is_none(),
+        };
+        let line = match at.line() {
+            0 => String::new(),
+            line => format!("in line {line}"),
+        };
+        if same {
+            return line;
+        }
+        let name = match file.and_then(|file| self.beside.get(file)) {
+            Some((path, _)) => path.display().to_string(),
+            None => "the configuration itself".to_owned(),
+        };
+        match line.is_empty() {
+            true => format!("in {name}"),
+            false => format!("{line} of {name}"),
+        }
+    }
+
     /// Takes a file in that stands beside the configuration; its places are [`At::Beside`] with this number.
     pub(super) fn file(&mut self, path: &Path, content: &str) -> usize {
         self.beside.push((path.to_owned(), content.to_owned()));

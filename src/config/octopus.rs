@@ -92,7 +92,7 @@ impl<'a> Item<'a> {
         let admin_only = self.map.flag("admin_only", report).unwrap_or_default();
         let name = name?;
         let at = self.map.get("name").map_or(self.map.at, |node| &node.at);
-        if !catalog.claim(&name, at, report) {
+        if !catalog.claim(&name, "script", at, report) {
             return None;
         }
         let mut script = Script::new(name, vec![run?]);

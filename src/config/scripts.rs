@@ -149,28 +149,29 @@ impl Script {
 #[derive(Default)]
 pub(super) struct Catalog {
     pub(super) scripts: BTreeMap<Name, Script>,
-    places: BTreeMap<Name, At>,
+    places: BTreeMap<Name, (&'static str, At)>,
 }
 
 impl Catalog {
-    /// Takes a name for a script; `false`, and a fault, when it is taken.
-    pub(super) fn claim(&mut self, name: &Name, at: &At, report: &mut Report) -> bool {
+    /// Takes a name for a script or a workflow, as `noun` says; `false`, and a fault, when it is taken.
+    pub(super) fn claim(
+        &mut self,
+        name: &Name,
+        noun: &'static str,
+        at: &At,
+        report: &mut Report,
+    ) -> bool {
         match self.places.get(name) {
             None => {
-                self.places.insert(name.clone(), at.clone());
+                self.places.insert(name.clone(), (noun, at.clone()));
                 true
             }
-            Some(first) => {
-                let place = match first {
-                    At::Beside(..) => "in a file of `workflows_dir`".to_owned(),
-                    At::Line(..) | At::File | At::Variable(_) => {
-                        format!("in line {}", first.line())
-                    }
-                };
+            Some((noun, first)) => {
+                let place = report.place(first, at);
                 report.fault(
                     at,
                     format!(
-                        "a script named `{name}` already stands {place}; give each its own name"
+                        "a {noun} named `{name}` already stands {place}; give each its own name"
                     ),
                 );
                 false
@@ -199,7 +200,7 @@ pub(super) fn read(
         let Some(name) = parse_name(&entry.key, &entry.at, report) else {
             continue;
         };
-        let free = catalog.claim(&name, &entry.at, report);
+        let free = catalog.claim(&name, "script", &entry.at, report);
         let read = script(name, &entry.node, paths, access, report);
         if let Some((script, schedule)) = read.filter(|_| free) {
             catalog.add(script);

@@ -53,6 +53,8 @@ pub struct Subject<'a> {
     pub place: Place,
     /// The command it answers.
     pub reply_to: Option<MessageId>,
+    /// The job that it takes back, which is done once.
+    pub undoes: Option<JobId>,
 }
 
 /// What a job printed, as far as it matters for the chat.
@@ -79,6 +81,12 @@ pub struct Board {
     pub outcome: Option<(&'static str, String)>,
     /// Whether the end of the output is shown with the end of the work.
     pub tail: bool,
+    /// What is shown in place of the end of the output.
+    pub said: Option<String>,
+    /// How long it has taken, over all starts of the bot.
+    pub took: Option<Duration>,
+    /// Whether it is done once, and never again by a button.
+    pub once: bool,
     /// Buttons of its own.
     pub buttons: Buttons,
 }
@@ -102,10 +110,22 @@ pub fn slot(id: JobId) -> String {
     format!("job:{id}")
 }
 
-/// The one line that says where the job stands.
+/// The one line that says where the job stands; `undoes` is the job that it takes back.
 #[must_use]
-pub fn header(title: &str, id: JobId, phase: &Phase<'_>) -> String {
-    let name = format!("<b>{}</b> · #{id}", text::escape(title));
+pub fn header(title: &str, id: JobId, undoes: Option<JobId>, phase: &Phase<'_>) -> String {
+    let mut name = format!("<b>{}</b> · #{id}", text::escape(title));
+    let good = matches!(
+        phase,
+        Phase::Ended {
+            ending: Ending::Exited(0),
+            ..
+        }
+    );
+    match undoes {
+        Some(undone) if good => name.push_str(&format!(" · took back #{undone}")),
+        Some(undone) => name.push_str(&format!(" · taking back #{undone}")),
+        None => {}
+    }
     match phase {
         Phase::Queued { ahead, lock } => {
             let ahead = match ahead {
@@ -129,6 +149,11 @@ pub fn header(title: &str, id: JobId, phase: &Phase<'_>) -> String {
         }
         Phase::Ended { ending, took } => {
             let (mark, words) = outcome(ending, *took);
+            let mark = if good && undoes.is_some() {
+                "↩️"
+            } else {
+                mark
+            };
             format!("{mark} {name} · {words}")
         }
     }
@@ -167,11 +192,25 @@ pub fn open(
     tail: &str,
     board: Option<&Board>,
 ) -> Outgoing {
-    let mut html = header(subject.title, subject.id, phase);
+    let phase = &match (phase, board.and_then(|board| board.took)) {
+        (
+            Phase::Running {
+                stopping, doing, ..
+            },
+            Some(since),
+        ) => Phase::Running {
+            since,
+            stopping: *stopping,
+            doing: *doing,
+        },
+        (phase, _) => phase.clone(),
+    };
+    let mut html = header(subject.title, subject.id, subject.undoes, phase);
     if let Some(board) = board {
         html.push_str(&format!("\n{}", board.html));
     }
-    let (last, skipped) = text::tail_lines(tail, LIVE_UNITS);
+    let said = board.and_then(|board| board.said.as_deref());
+    let (last, skipped) = text::tail_lines(said.unwrap_or(tail), LIVE_UNITS);
     if !text::is_blank(last) {
         if skipped > 0 {
             html.push_str("\n…");
@@ -222,11 +261,44 @@ pub fn ended(
 /// Buttons under an ended job.
 #[must_use]
 pub fn ended_buttons(id: JobId, has_log: bool) -> Buttons {
-    let mut row = vec![Button::new("Run again", format!("again:{id}"))];
+    let mut row = vec![Button::new("Run again", again(id))];
     if has_log {
         row.push(Button::new("Full log", format!("log:{id}")));
     }
     vec![row]
+}
+
+/// The same for work that says something of itself.
+#[must_use]
+pub fn board_buttons(id: JobId, has_log: bool, board: &Board) -> Buttons {
+    match board.once {
+        true => once_buttons(id, has_log),
+        false => ended_buttons(id, has_log),
+    }
+}
+
+fn buttons_of(subject: &Subject<'_>, printed: &Printed<'_>) -> Buttons {
+    let has_log = printed.bytes > 0;
+    match subject.undoes {
+        Some(_) => once_buttons(subject.id, has_log),
+        None => ended_buttons(subject.id, has_log),
+    }
+}
+
+/// The same for what is done once.
+#[must_use]
+pub fn once_buttons(id: JobId, has_log: bool) -> Buttons {
+    let mut rows = ended_buttons(id, has_log);
+    for row in &mut rows {
+        row.retain(|button| button.data != again(id));
+    }
+    rows.retain(|row| !row.is_empty());
+    rows
+}
+
+/// What the button says that runs a job again.
+fn again(id: JobId) -> String {
+    format!("again:{id}")
 }
 
 /// Adds to what tells the end of a job that it can be taken back for so long.
@@ -245,7 +317,7 @@ pub fn offer_undo(messages: &mut [Outgoing], id: JobId, within: Duration) {
 #[must_use]
 pub fn confirm(id: JobId, title: &str, place: Place, within: Duration) -> Outgoing {
     let words = format!(
-        "It worked. Unless somebody confirms within {}, it is taken back.",
+        "It worked. Unless somebody who may run {title} confirms within {}, it is taken back.",
         human(within)
     );
     let mut message = confirmed(id, title, place, "✋", &words);
@@ -301,21 +373,21 @@ fn with_board(
             let name = format!("<b>{}</b> · #{}", text::escape(subject.title), subject.id);
             format!("{mark} {name} · {words}")
         }
-        _ => header(subject.title, subject.id, phase),
+        _ => header(subject.title, subject.id, subject.undoes, phase),
     };
     html.push_str(&format!("\n{}", board.html));
     let (last, _) = text::tail_lines(printed.tail, LIVE_UNITS);
     if board.tail && !text::is_blank(last) {
         html.push_str(&format!("\n{}", text::pre(last)));
     }
-    let mut buttons = ended_buttons(subject.id, printed.bytes > 0);
+    let mut buttons = board_buttons(subject.id, printed.bytes > 0, board);
     buttons.extend(board.buttons.clone());
     message(subject, html, buttons)
 }
 
 fn card(subject: &Subject<'_>, phase: &Phase<'_>, printed: &Printed<'_>) -> Vec<Outgoing> {
-    let head = header(subject.title, subject.id, phase);
-    let buttons = ended_buttons(subject.id, printed.bytes > 0);
+    let head = header(subject.title, subject.id, subject.undoes, phase);
+    let buttons = buttons_of(subject, printed);
     if printed.bytes == 0 {
         let note = if never_started(phase) {
             ""
@@ -357,8 +429,8 @@ fn stream(
     printed: &Printed<'_>,
     seen: &Seen,
 ) -> Vec<Outgoing> {
-    let head = header(subject.title, subject.id, phase);
-    let buttons = ended_buttons(subject.id, printed.bytes > 0);
+    let head = header(subject.title, subject.id, subject.undoes, phase);
+    let buttons = buttons_of(subject, printed);
     let mut messages: Vec<_> = seen
         .rest
         .iter()
@@ -377,14 +449,14 @@ fn file(
     printed: &Printed<'_>,
     seen: &Seen,
 ) -> Vec<Outgoing> {
-    let head = header(subject.title, subject.id, phase);
+    let head = header(subject.title, subject.id, subject.undoes, phase);
     if printed.bytes == 0 {
         return card(subject, phase, printed);
     }
-    let again = vec![vec![Button::new(
-        "Run again",
-        format!("again:{}", subject.id),
-    )]];
+    let again = match subject.undoes {
+        Some(_) => Vec::new(),
+        None => ended_buttons(subject.id, false),
+    };
     if seen.card {
         return vec![
             message(subject, head, again),
@@ -405,7 +477,7 @@ fn never_started(phase: &Phase<'_>) -> bool {
 
 /// The whole output as a file that answers the command.
 fn attached(subject: &Subject<'_>, phase: &Phase<'_>, printed: &Printed<'_>) -> Outgoing {
-    let head = header(subject.title, subject.id, phase);
+    let head = header(subject.title, subject.id, subject.undoes, phase);
     let first_line = head.lines().next().unwrap_or_default();
     let html = format!(
         "{first_line}\nThe whole output: {}",
@@ -450,6 +522,7 @@ mod tests {
             thread: None,
         },
         reply_to: Some(MessageId(3)),
+        undoes: None,
     };
 
     fn plain(message: &Outgoing) -> String {
@@ -512,10 +585,11 @@ mod tests {
                 ending: &ending,
                 took,
             };
-            let html = header("deploy", JobId(12), &phase);
+            let html = header("deploy", JobId(12), None, &phase);
             assert_eq!(text::plain_of_html(&html), line);
         }
-        let queued = |ahead, lock| header("deploy", JobId(12), &Phase::Queued { ahead, lock });
+        let queued =
+            |ahead, lock| header("deploy", JobId(12), None, &Phase::Queued { ahead, lock });
         let locked = queued(0, Some(("db", "#9 (a<b)")));
         assert_eq!(
             text::plain_of_html(&locked),
@@ -530,6 +604,7 @@ mod tests {
         let running = header(
             "deploy",
             JobId(12),
+            None,
             &Phase::Running {
                 since,
                 stopping: false,
@@ -551,7 +626,7 @@ mod tests {
                 ending: &ending,
                 took: None,
             };
-            assert!(!header("x", JobId(1), &phase).contains('✅'));
+            assert!(!header("x", JobId(1), None, &phase).contains('✅'));
         }
     }
 

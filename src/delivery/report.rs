@@ -75,7 +75,10 @@ fn in_place(
 ) -> Vec<Outgoing> {
     let title = title(run.telling, subject);
     let end = end(run, printed.board);
-    let mut buttons = card::ended_buttons(subject.id, printed.bytes > 0);
+    let mut buttons = match printed.board {
+        Some(board) => card::board_buttons(subject.id, printed.bytes > 0, board),
+        None => card::ended_buttons(subject.id, printed.bytes > 0),
+    };
     let say = |html: String, buttons: Buttons| Outgoing::text(subject.place, html, buttons);
     if let Some(board) = printed.board {
         buttons.extend(board.buttons.clone());
@@ -238,6 +241,7 @@ mod tests {
             title: "backup",
             place: place(7),
             reply_to: None,
+            undoes: None,
         };
         let printed = Printed {
             tail: output,

@@ -334,7 +334,9 @@ impl GitHub {
             return Err(self.unknown("GitHub's answer is too long to be read."));
         }
         let json = serde_json::from_str(&reply.body);
-        json.map_err(|error| self.unknown(&format!("GitHub did not answer with JSON: {error}.")))
+        json.map_err(|_| {
+            self.unknown("GitHub did not answer with JSON; something may stand between.")
+        })
     }
 
     /// What an answer says that is none.

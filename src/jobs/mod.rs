@@ -31,7 +31,7 @@ pub use submit::{Beside, NewJob, Origin, Submitted};
 
 use crate::base::error::Result;
 use crate::base::ids::JobId;
-use crate::base::job::{Ending, JobState};
+use crate::base::job::{Ending, JobState, undone};
 use crate::base::time::Millis;
 use crate::delivery::card::{self, Seen};
 use crate::delivery::{Outbox, Outgoing, report};
@@ -335,6 +335,7 @@ fn subject(id: JobId, new: &NewRow) -> card::Subject<'_> {
         title: &new.title,
         place: new.place,
         reply_to: new.reply_to,
+        undoes: undone(&new.source),
     }
 }
 

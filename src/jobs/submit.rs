@@ -9,6 +9,7 @@ use crate::base::job::{AfterCrash, OnBusy, OutputMode, Undo};
 use crate::base::role::Role;
 use crate::base::schedule::Telling;
 use crate::base::time::Millis;
+use crate::base::workflow::{RUN, StepRow, StepState};
 use crate::delivery::{card, report};
 use crate::store::jobs::{Added, NewRow};
 use crate::store::{self, Tx};
@@ -62,6 +63,25 @@ pub struct Origin {
     pub card: Option<MessageId>,
     /// The update that is handled by submitting it.
     pub update: Option<UpdateId>,
+}
+
+/// That a job has to end before another one of its kind begins, and how it can be ended.
+async fn busy(tx: &mut Tx, job: &NewJob, id: JobId) -> store::Result<String> {
+    let title = &job.title;
+    if job.kind != RUN {
+        return Ok(format!(
+            "{title} is running already as #{id}, and it is set not to wait. Stop it with /cancel {id}, or wait for its end."
+        ));
+    }
+    let steps = store::workflows::steps(tx, id).await?;
+    let asks = |row: &StepRow| matches!(row.state, StepState::Asked | StepState::Confirming);
+    let waits = match steps.iter().any(asks) {
+        true => " and waits for an answer",
+        false => "",
+    };
+    Ok(format!(
+        "{title} is running already as #{id}{waits}; one run goes on at a time. /workflow status {id} shows it, /workflow stop {id} stops it."
+    ))
 }
 
 /// What became of a submission.
@@ -209,10 +229,7 @@ impl Jobs {
         if job.on_busy == OnBusy::Refuse
             && let Some(id) = store::jobs::busy_with(tx, &job.lane, job.lane_limit).await?
         {
-            return Err(Error::refused(format!(
-                "{} is running already as #{id}, and it is set not to wait. Stop it with /cancel {id}, or wait for its end.",
-                job.title
-            )));
+            return Err(Error::refused(busy(tx, job, id).await?));
         }
         Ok(())
     }

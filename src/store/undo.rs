@@ -3,7 +3,25 @@
 use super::jobs::{COLUMNS, Job, read};
 use super::{Connection, Result};
 use crate::base::ids::JobId;
+use crate::base::job::{JobState, UNDO_SOURCE};
 use crate::base::time::Millis;
+use sqlx::Row as _;
+
+/// The job that takes this one back, and where that stands, if somebody asked for it.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn by(db: &mut Connection, id: JobId) -> Result<Option<(JobId, JobState)>> {
+    let row = sqlx::query("SELECT id, state FROM jobs WHERE source = $1")
+        .bind(format!("{UNDO_SOURCE}{id}"))
+        .fetch_optional(db)
+        .await?;
+    let read = |row: &sqlx::any::AnyRow| {
+        let state = JobState::parse(row.get(1))?;
+        Some((JobId(row.get(0)), state))
+    };
+    Ok(row.as_ref().and_then(read))
+}
 
 /// From here on until this moment, somebody has to confirm the job.
 ///

@@ -9,7 +9,7 @@ use crate::base::workflow::{Answer, Lock, RUN, StepRow, StepState};
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
-const COLUMNS: &str = "seq, state, attempt, started_at, ended_at, until_at, ending, found, answer, lock_name, lock_by";
+const COLUMNS: &str = "seq, state, attempt, started_at, ended_at, until_at, ending, found, answer, lock_name, lock_by, asked";
 
 /// The steps of a run, in their order; empty before its first start.
 ///
@@ -31,12 +31,13 @@ pub async fn steps(db: &mut Connection, job: JobId) -> Result<Vec<StepRow>> {
 pub async fn put(db: &mut Connection, job: JobId, seq: usize, row: &StepRow) -> Result<()> {
     let json = |error: serde_json::Error| Error::Corrupt(error.to_string());
     let ending = row.ending.as_ref().map(serde_json::to_string);
+    let asked = (!row.asked.is_empty()).then(|| serde_json::to_string(&row.asked));
     sqlx::query(
         "INSERT INTO workflow_steps (job, seq, state, attempt, started_at, ended_at, until_at, ending, found,
-             lock_name, lock_by)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+             lock_name, lock_by, asked)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
          ON CONFLICT (job, seq) DO UPDATE SET state = $3, attempt = $4, started_at = $5, ended_at = $6, until_at = $7,
-             ending = $8, found = $9, lock_name = $10, lock_by = $11",
+             ending = $8, found = $9, lock_name = $10, lock_by = $11, asked = $12",
     )
     .bind(job.0)
     .bind(number(seq))
@@ -49,6 +50,7 @@ pub async fn put(db: &mut Connection, job: JobId, seq: usize, row: &StepRow) -> 
     .bind(serde_json::to_string(&row.found).map_err(json)?)
     .bind(row.lock.as_ref().map(|lock| lock.name.as_str()))
     .bind(row.lock.as_ref().and_then(|lock| lock.by.as_deref()))
+    .bind(asked.transpose().map_err(json)?)
     .execute(db)
     .await?;
     Ok(())
@@ -250,6 +252,7 @@ fn read(row: &AnyRow) -> Result<StepRow> {
     };
     let ending = json("ending")?.map(|text| serde_json::from_str(&text));
     let answer = json("answer")?.map(|text| serde_json::from_str(&text));
+    let asked = json("asked")?.map(|text| serde_json::from_str(&text));
     let found: String = row.try_get("found")?;
     Ok(StepRow {
         state: StepState::parse(&word).ok_or_else(|| corrupt(&format!("state {word}")))?,
@@ -268,5 +271,9 @@ fn read(row: &AnyRow) -> Result<StepRow> {
                 })
             })
             .transpose()?,
+        asked: asked
+            .transpose()
+            .map_err(|_| corrupt("persons asked"))?
+            .unwrap_or_default(),
     })
 }

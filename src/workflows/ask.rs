@@ -1,12 +1,15 @@
 //! What a run asks in messages of their own, and what became of that. Pure: values in, messages out.
 
 use super::board::words;
-use crate::base::ids::{JobId, Place};
-use crate::base::text::{escape, shorten};
+use super::whom::{self, Whom};
+use crate::base::ids::{JobId, Place, UserId};
+use crate::base::role::Role;
+use crate::base::text::{capital, escape, shorten};
 use crate::base::time::human;
 use crate::base::workflow::{Said, Step, StepRow, StepState, Values, Work};
 use crate::delivery::{Button, Outgoing};
 use crate::store::jobs::Job;
+use std::time::Duration;
 
 /// The most that is shown of a question, in UTF-16 units.
 const QUESTION: usize = 1000;
@@ -34,7 +37,9 @@ impl Asked {
         }
     }
 
-    fn buttons(self) -> &'static [(&'static str, Said)] {
+    /// The answers that there are, with their words.
+    #[must_use]
+    pub fn buttons(self) -> &'static [(&'static str, Said)] {
         match self {
             Asked::Approval => &[("Approve", Said::Yes), ("Refuse", Said::No)],
             Asked::Crash => &[
@@ -67,26 +72,71 @@ fn slot(run: JobId, seq: usize) -> String {
     format!("ask:{run}:{seq}")
 }
 
-/// The message that asks for an approval; `after` says as HTML what it lets happen.
+/// On which terms somebody is asked.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Terms {
+    /// Who is asked.
+    pub whom: Whom,
+    /// How long there is to answer.
+    pub left: Option<Duration>,
+    /// As HTML, what an approval lets happen.
+    pub after: String,
+}
+
+/// The messages that ask for an approval: in the run's chat, and to each who is asked in private.
 pub(super) fn approval(
     job: &Job,
     step: &Step,
     seq: usize,
     row: &StepRow,
     values: &Values,
-    after: &str,
-) -> Outgoing {
-    let after = match after {
+    terms: &Terms,
+) -> Vec<Outgoing> {
+    let after = match terms.after.as_str() {
         "" => String::new(),
         after => format!("\n\n{after}\n"),
     };
-    let html = format!(
-        "✋ {}\n{}{after}\n{}",
-        head(job, step),
-        question(step, values),
-        by_whom(step, row)
-    );
-    place(job, seq, html, buttons(Asked::Approval, job, seq, row))
+    let asks = format!("✋ {}\n{}{after}", head(job, step), question(step, values));
+    let answers = || buttons(Asked::Approval, job, seq, row);
+    let (who, within) = (by_whom(step), within(terms.left));
+    if terms.whom.here {
+        let html = format!("{asks}\n{who}{within}");
+        return vec![place(job, seq, html, answers())];
+    }
+    let told = asked_elsewhere(job, &terms.whom);
+    let html = format!("{asks}\n{who}{within}\n{told}");
+    let by = escape(&job.new.asker_name);
+    let to_them = format!("{asks}\nStarted by {by}{within}");
+    let there = place(job, seq, to_them, answers());
+    let mut all = vec![place(job, seq, html, Vec::new())];
+    all.extend(for_asked(&there, &row.asked));
+    all
+}
+
+/// A message about a step as it goes to those who were asked in private.
+pub(super) fn for_asked(message: &Outgoing, asked: &[UserId]) -> Vec<Outgoing> {
+    let copy = |person: &UserId| {
+        let slot = message.slot.as_deref().unwrap_or_default();
+        let copy = Outgoing {
+            place: whom::private(*person),
+            ..message.clone()
+        };
+        copy.slot(format!("{slot}:{person}"))
+    };
+    asked.iter().map(copy).collect()
+}
+
+/// Whom the asker may turn to.
+fn asked_elsewhere(job: &Job, whom: &Whom) -> String {
+    let command = format!("/workflow approve {}", job.id);
+    let names: Vec<_> = whom.others.iter().map(|one| escape(&one.name)).collect();
+    match names.is_empty() {
+        true => format!("I can ask nobody who may. Who may says {command} in our private chat."),
+        false => format!(
+            "Asked in private: {}. They may also say {command} there.",
+            names.join(", ")
+        ),
+    }
 }
 
 /// The message that asks.
@@ -98,19 +148,30 @@ pub(super) fn message(
     values: &Values,
 ) -> Outgoing {
     let Some(asked) = Asked::of(row, step) else {
-        return withdrawn(job, step, seq, "Nobody needs to answer any more.");
+        return withdrawn(job, step, seq, values, "Nobody needs to answer any more.");
     };
     let html = match asked {
-        Asked::Approval => return approval(job, step, seq, row, values, ""),
+        Asked::Approval => format!(
+            "✋ {}\n{}\n{}",
+            head(job, step),
+            question(step, values),
+            by_whom(step)
+        ),
         Asked::Crash => format!(
             "💥 {}\nThe bot was stopped while this step ran. How far it came is not known. What now?",
             head(job, step)
         ),
         Asked::Confirmation => {
             let within = step.confirm_within.map(human).unwrap_or_default();
+            let who = match job.new.telling {
+                None => format!("{} or an admin", escape(&job.new.asker_name)),
+                Some(_) => "an admin".to_owned(),
+            };
             format!(
-                "✋ {}\nIt succeeded. Unless somebody confirms within {within} that all is well, it is taken back.",
-                head(job, step)
+                "✋ {}\nIt succeeded. Unless {who} confirms within {within} that all is well, it is taken back. \
+                 /workflow approve {} keeps it as well.",
+                head(job, step),
+                job.id
             )
         }
     };
@@ -136,8 +197,8 @@ fn question(step: &Step, values: &Values) -> String {
     escape(&shorten(&text, QUESTION))
 }
 
-/// Who may approve, and how long.
-fn by_whom(step: &Step, row: &StepRow) -> String {
+/// Who may approve.
+fn by_whom(step: &Step) -> String {
     let Work::Approve { role, by_asker, .. } = &step.work else {
         return String::new();
     };
@@ -145,13 +206,21 @@ fn by_whom(step: &Step, row: &StepRow) -> String {
         true => "",
         false => ", but not whoever started it",
     };
-    let time = row
-        .until
-        .map(|_| format!(" · within {}", human(step.timeout)));
-    format!(
-        "To be approved by {role} or above{whose}{}",
-        time.unwrap_or_default()
-    )
+    format!("To be approved by {}{whose}", or_above(*role))
+}
+
+/// A role and those above it.
+pub(super) fn or_above(role: Role) -> String {
+    match role {
+        Role::Owner => "an owner".to_owned(),
+        lower => format!("{lower} or above"),
+    }
+}
+
+fn within(left: Option<Duration>) -> String {
+    left.map_or_else(String::new, |left| {
+        format!(" · within {}", human(Duration::from_secs(left.as_secs())))
+    })
 }
 
 /// The message that asked, after it was answered or its time was up. `before` is the step as it was then.
@@ -176,10 +245,7 @@ pub(super) fn settled(
             } else {
                 "🚫"
             };
-            let what = match asked {
-                Asked::Approval => format!("\n{}", question(step, values)),
-                Asked::Crash | Asked::Confirmation => String::new(),
-            };
+            let what = asked_what(step, values);
             format!(
                 "{mark} {}{what}\n{label} by {}{}",
                 head(job, step),
@@ -188,17 +254,34 @@ pub(super) fn settled(
             )
         }
         _ => {
-            let how = row.ending.as_ref().map(words).unwrap_or_default();
-            format!("⏱ {}\n{}", head(job, step), escape(&how))
+            let how = row.ending.as_ref();
+            let how = how.map(|how| words(how, Some(step))).unwrap_or_default();
+            let (what, how) = (asked_what(step, values), escape(&capital(&how)));
+            format!("⏱ {}{what}\n{how}.", head(job, step))
         }
     };
     place(job, seq, html, Vec::new())
 }
 
 /// The message that asked, when nobody needs to answer any more, and why.
-pub(super) fn withdrawn(job: &Job, step: &Step, seq: usize, why: &str) -> Outgoing {
-    let html = format!("🚫 {}\n{why}", head(job, step));
+pub(super) fn withdrawn(
+    job: &Job,
+    step: &Step,
+    seq: usize,
+    values: &Values,
+    why: &str,
+) -> Outgoing {
+    let what = asked_what(step, values);
+    let html = format!("🚫 {}{what}\n{why}", head(job, step));
     place(job, seq, html, Vec::new())
+}
+
+/// The question of an approval, in a line of its own: what was asked stays to be read.
+fn asked_what(step: &Step, values: &Values) -> String {
+    match step.work {
+        Work::Approve { .. } => format!("\n{}", question(step, values)),
+        _ => String::new(),
+    }
 }
 
 /// A message that the workflow itself writes, once.

@@ -1,110 +1,128 @@
 //! The card of a run: its steps, how each stands, and at the end what came of it. Pure.
 
-use super::plan::{Verdict, step};
-use super::undo;
+mod buttons;
+
+use super::plan::{self, Verdict, step};
+
+use super::ask;
 use crate::base::ids::JobId;
 use crate::base::job::Ending;
 use crate::base::text::{escape, shorten, visible_len};
 use crate::base::time::{Millis, human};
-use crate::base::workflow::{Lock, StepRow, StepState, Work, Workflow};
-use crate::delivery::Button;
+use crate::base::workflow::{Lock, Step, StepRow, StepState, Work, Workflow};
 use crate::delivery::card::{Board, waits_for};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Of a run with more steps than a phone shows, so many are named.
 const SHOWN: usize = 12;
+/// Once it is over, beside what needs a look, so many.
+const SHOWN_AT_LAST: usize = 4;
 /// Of why a step failed, so many UTF-16 units stand in its line, or fewer where the lines would not fit.
 const WHY: [usize; 3] = [240, 80, 20];
 /// The lines of the steps take no more than so many UTF-16 units, so that the rest of the card has room.
 const LINES: usize = 2400;
-/// Buttons in a row.
-const IN_A_ROW: usize = 3;
-/// Buttons for logs at the most.
-const LOGS: usize = 6;
+
+/// A run to be shown.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct View<'a> {
+    /// What it does.
+    pub flow: &'a Workflow,
+    /// How its steps stand.
+    pub rows: &'a [StepRow],
+    /// Its number.
+    pub run: JobId,
+    /// The run that it takes back, if it does that.
+    pub undoes: Option<JobId>,
+    /// The steps that printed something.
+    pub printed: &'a BTreeSet<usize>,
+    /// The moment.
+    pub now: Millis,
+}
 
 /// The card while the run goes on.
-pub(super) fn live(flow: &Workflow, rows: &[StepRow], run: JobId, now: Millis) -> Board {
+pub(super) fn live(view: &View<'_>) -> Board {
     Board {
-        html: lines(flow, rows, now).join("\n"),
+        html: lines(view, None).join("\n"),
         outcome: None,
         tail: true,
-        buttons: logs(flow, rows, run),
+        said: None,
+        took: Some(Duration::from_secs(
+            plan::took(view.rows, view.now).as_secs(),
+        )),
+        once: view.undoes.is_some(),
+        buttons: buttons::logs(view),
     }
 }
 
-/// The card at the end. `took` is over all starts of the bot.
-pub(super) fn last(
-    flow: &Workflow,
-    rows: &[StepRow],
-    run: JobId,
-    verdict: Verdict,
-    by: Option<&str>,
-    took: Duration,
-    now: Millis,
-) -> Board {
-    let name = |seq: usize| step(flow, seq).map_or("", |step| step.name.as_str());
-    let (mark, words) = match verdict {
-        Verdict::Succeeded => ("✅", "succeeded".to_owned()),
-        Verdict::Warnings => ("⚠️", "completed with warnings".to_owned()),
-        Verdict::Failed(seq) => {
-            let how = rows[seq]
-                .ending
-                .as_ref()
-                .map(self::words)
-                .unwrap_or_default();
-            let (at, how) = (escape(name(seq)), shorten(&how, WHY[0]));
-            ("❌", format!("failed at <b>{at}</b>: {}", escape(&how)))
-        }
-        Verdict::Stopped => (
-            "🚫",
-            format!("stopped by {}", escape(by.unwrap_or_default())),
-        ),
-        Verdict::Late => {
-            let limit = human(flow.max_duration.unwrap_or_default());
-            ("⏱", format!("timed out after {limit}"))
-        }
+/// The card at the end: how long it took is over all starts of the bot.
+pub(super) fn last(view: &View<'_>, verdict: Verdict, by: Option<&str>) -> Board {
+    let (mark, words) = outcome(view, verdict, by);
+    let took = plan::took(view.rows, view.now);
+    let named = match verdict {
+        Verdict::Failed(seq) => Some(seq),
+        Verdict::Succeeded | Verdict::Warnings | Verdict::Stopped | Verdict::Late => None,
     };
     Board {
-        html: lines(flow, rows, now).join("\n"),
+        html: lines(view, named).join("\n"),
         outcome: Some((mark, format!("{words} · {}", human(took)))),
         tail: matches!(verdict, Verdict::Failed(_) | Verdict::Late),
-        buttons: logs(flow, rows, run)
+        said: None,
+        took: Some(took),
+        once: view.undoes.is_some(),
+        buttons: buttons::logs(view)
             .into_iter()
-            .chain(after(flow, rows, run, verdict))
+            .chain(buttons::after(view, verdict))
             .collect(),
     }
 }
 
-/// What can be done about a run that is over: gone on with, or taken back.
-fn after(flow: &Workflow, rows: &[StepRow], run: JobId, verdict: Verdict) -> Option<Vec<Button>> {
-    if undo::takes_back(flow) {
-        return None;
-    }
-    let retry = match verdict {
-        Verdict::Failed(seq) => {
-            let name = step(flow, seq).map_or("", |step| step.name.as_str());
-            let label = format!("Retry from {name}");
-            Some(Button::new(label, format!("flow:retry:{run}")))
+/// What came of a run: its mark, and a few words as HTML.
+fn outcome(view: &View<'_>, verdict: Verdict, by: Option<&str>) -> (&'static str, String) {
+    let back = |undone: JobId| format!("taking back #{undone} ");
+    let back = view.undoes.map(back).unwrap_or_default();
+    match verdict {
+        Verdict::Succeeded | Verdict::Warnings if view.undoes.is_some() => {
+            let undone = view.undoes.unwrap_or(view.run);
+            ("↩️", format!("took back #{undone}"))
         }
-        Verdict::Succeeded | Verdict::Warnings | Verdict::Stopped | Verdict::Late => None,
-    };
-    let undo = (!flow.undo_for.is_zero() && undo::is_there(flow, rows))
-        .then(|| Button::new("Undo …", format!("flow:undo:{run}")));
-    let buttons: Vec<_> = retry.into_iter().chain(undo).collect();
-    (!buttons.is_empty()).then_some(buttons)
+        Verdict::Succeeded => ("✅", "succeeded".to_owned()),
+        Verdict::Warnings => ("⚠️", "completed with warnings".to_owned()),
+        Verdict::Failed(seq) => {
+            let name = step(view.flow, seq).map_or("", |step| step.name.as_str());
+            let how = view.rows[seq]
+                .ending
+                .as_ref()
+                .map(|ending| self::words(ending, step(view.flow, seq)))
+                .unwrap_or_default();
+            let (at, how) = (escape(name), escape(&shorten(&how, WHY[0])));
+            ("❌", format!("{back}failed at <b>{at}</b>: {how}"))
+        }
+        Verdict::Stopped => (
+            "🚫",
+            format!("{back}stopped by {}", escape(by.unwrap_or_default())),
+        ),
+        Verdict::Late => {
+            let limit = human(view.flow.max_duration.unwrap_or_default());
+            ("⏱", format!("timed out after {limit}"))
+        }
+    }
 }
 
 /// How a step ended, in a few words.
-pub(super) fn words(ending: &Ending) -> String {
+pub(super) fn words(ending: &Ending, step: Option<&Step>) -> String {
     match ending {
         Ending::Exited(code) => format!("exit {code}"),
         Ending::Signaled(signal) => format!("ended by signal {signal}"),
         Ending::Broken(why) => why.clone(),
         Ending::TimedOut(limit) => {
-            format!(
-                "timed out after {}; it gets no input, should it have asked for some",
-                human(*limit)
-            )
+            let reads = step
+                .is_some_and(|step| matches!(step.work, Work::Run { .. } | Work::Script { .. }));
+            let hint = match reads {
+                true => "; it gets no input, should it have asked for some",
+                false => "",
+            };
+            format!("timed out after {}{hint}", human(*limit))
         }
         Ending::Cancelled(by) => format!("stopped by {by}"),
         Ending::Stopped => "stopped".to_owned(),
@@ -113,27 +131,30 @@ pub(super) fn words(ending: &Ending) -> String {
 }
 
 /// The line of a step that is over and had its turn.
-pub(super) fn line_over(flow: &Workflow, seq: usize, row: &StepRow, now: Millis) -> Option<String> {
+pub(super) fn line_over(view: &View<'_>, seq: usize) -> Option<String> {
+    let row = &view.rows[seq];
     let shown = row.state.is_over() && row.state != StepState::Blocked;
-    shown.then(|| line_of(flow, seq, row, WHY[0], now))
+    shown.then(|| line_of(view, seq, WHY[0]))
 }
 
-fn line_of(flow: &Workflow, seq: usize, row: &StepRow, why: usize, now: Millis) -> String {
-    let name = step(flow, seq).map_or("", |step| step.name.as_str());
-    let (mark, note) = state(flow, seq, row, now);
+fn line_of(view: &View<'_>, seq: usize, why: usize) -> String {
+    let row = &view.rows[seq];
+    let name = step(view.flow, seq).map_or("", |step| step.name.as_str());
+    let (mark, note) = state(view, seq);
     let took = match row.state {
         StepState::Waiting | StepState::Skipped | StepState::Blocked => None,
-        _ => row.took(now),
+        _ => row.took(view.now),
     };
     let took = took.map_or_else(String::new, |took| format!(" {}", human(whole(took, row))));
-    let note = match note.is_empty() {
+    let note = match note.is_empty() || why == 0 {
         true => String::new(),
         false => format!(" · {}", escape(&shorten(&note, why))),
     };
     format!("{mark} {}{took}{note}", escape(name))
 }
 
-fn lines(flow: &Workflow, rows: &[StepRow], now: Millis) -> Vec<String> {
+/// The lines of the steps; why `named` failed stands in the first line of the card already.
+fn lines(view: &View<'_>, named: Option<usize>) -> Vec<String> {
     let fits = |lines: &Vec<String>| {
         lines
             .iter()
@@ -141,7 +162,7 @@ fn lines(flow: &Workflow, rows: &[StepRow], now: Millis) -> Vec<String> {
             .sum::<usize>()
             <= LINES
     };
-    let all = WHY.map(|why| lines_with(flow, rows, why, now));
+    let all = WHY.map(|why| lines_with(view, named, why));
     let [.., shortest] = &all;
     all.iter()
         .find(|lines| fits(lines))
@@ -149,29 +170,75 @@ fn lines(flow: &Workflow, rows: &[StepRow], now: Millis) -> Vec<String> {
         .clone()
 }
 
-fn lines_with(flow: &Workflow, rows: &[StepRow], why: usize, now: Millis) -> Vec<String> {
-    let line = |seq: usize| line_of(flow, seq, &rows[seq], why, now);
-    if rows.len() <= SHOWN {
-        return (0..rows.len()).map(line).collect();
+fn lines_with(view: &View<'_>, named: Option<usize>, why: usize) -> Vec<String> {
+    let line = |seq: usize| {
+        let why = if named == Some(seq) { 0 } else { why };
+        line_of(view, seq, why)
+    };
+    let count = view.rows.len();
+    if count <= SHOWN {
+        return (0..count).map(line).collect();
     }
-    // The first that is open stands in the middle; what failed is always named.
-    let open = rows.iter().position(|row| !row.state.is_over());
-    let middle = open.unwrap_or(rows.len().saturating_sub(1));
-    let from = middle.saturating_sub(SHOWN / 2).min(rows.len() - SHOWN);
-    let window = from..from + SHOWN;
-    let bad = |seq: &usize| matches!(rows[*seq].state, StepState::Failed | StepState::Ignored);
-    let named = (0..from).filter(bad).take(SHOWN / 2);
-    let before = rows[..from]
-        .iter()
-        .filter(|row| row.state.is_over())
-        .count();
-    let mut all = vec![format!("{before} of {} steps before", rows.len())];
-    all.extend(named.map(line));
-    all.extend(window.clone().map(line));
-    if window.end < rows.len() {
-        all.push(format!("{} more follow", rows.len() - window.end));
-    }
+    let mut all = vec![counts(view.rows)];
+    all.extend(worth_naming(view.rows).into_iter().map(line));
     all
+}
+
+/// How many steps stand how: `27 ok · 1 failed · 2 skipped`; while it lasts, of how many.
+fn counts(rows: &[StepRow]) -> String {
+    let of = |states: &[StepState]| {
+        rows.iter()
+            .filter(|row| states.contains(&row.state))
+            .count()
+    };
+    let parts = [
+        (of(&[StepState::Done]), "ok"),
+        (of(&[StepState::Failed]), "failed"),
+        (of(&[StepState::Ignored]), "failed (ignored)"),
+        (of(&[StepState::Skipped]), "skipped"),
+        (of(&[StepState::Stopped]), "stopped"),
+        (of(&[StepState::Blocked]), "not run"),
+    ];
+    let over = rows.iter().filter(|row| row.state.is_over()).count();
+    let parts = parts.iter().filter(|(count, _)| *count > 0);
+    let parts: Vec<_> = parts.map(|(n, word)| format!("{n} {word}")).collect();
+    let parts = parts.join(" · ");
+    match (over == rows.len(), parts.is_empty()) {
+        (true, _) => parts,
+        (false, true) => format!("0 of {} steps", rows.len()),
+        (false, false) => format!("{over} of {} steps: {parts}", rows.len()),
+    }
+}
+
+/// Of many steps those that are named, in their order: what went wrong and what goes on first, then what is next to it.
+fn worth_naming(rows: &[StepRow]) -> BTreeSet<usize> {
+    let worth = |seq: &usize| match rows[*seq].state {
+        StepState::Failed
+        | StepState::Ignored
+        | StepState::Stopped
+        | StepState::Running
+        | StepState::Up
+        | StepState::Asked
+        | StepState::Confirming
+        | StepState::Reverting => true,
+        StepState::Waiting => rows[*seq].attempt > 0 || rows[*seq].wants_lock(),
+        StepState::Done | StepState::Skipped | StepState::Blocked => false,
+    };
+    let mut named: BTreeSet<usize> = (0..rows.len()).filter(worth).take(SHOWN).collect();
+    let open = rows.iter().position(|row| !row.state.is_over());
+    let (middle, room) = match open {
+        Some(open) => (open, SHOWN),
+        None => (rows.len() - 1, named.len() + SHOWN_AT_LAST),
+    };
+    // From the middle outwards, those that follow first.
+    for away in 0..rows.len() {
+        for seq in [middle + away, middle.wrapping_sub(away)] {
+            if seq < rows.len() && named.len() < room.min(SHOWN) {
+                named.insert(seq);
+            }
+        }
+    }
+    named
 }
 
 /// While it lasts, whole seconds: tenths would be stale before they are read.
@@ -182,13 +249,16 @@ fn whole(took: Duration, row: &StepRow) -> Duration {
     }
 }
 
-fn state(flow: &Workflow, seq: usize, row: &StepRow, now: Millis) -> (&'static str, String) {
-    let how = || row.ending.as_ref().map(words).unwrap_or_default();
-    let left = || {
-        row.until
-            .map(|until| human(Duration::from_secs(until.since(now).as_secs())))
+fn state(view: &View<'_>, seq: usize) -> (&'static str, String) {
+    let row = &view.rows[seq];
+    let known = step(view.flow, seq);
+    let how = || {
+        let ending = row.ending.as_ref();
+        ending.map(|how| words(how, known)).unwrap_or_default()
     };
-    let holds = step(flow, seq).is_some_and(|step| matches!(step.work, Work::Hold { .. }));
+    let whole = |left: Duration| human(Duration::from_secs(left.as_secs()));
+    let left = || row.until.map(|until| whole(until.since(view.now)));
+    let holds = known.is_some_and(|step| matches!(step.work, Work::Hold { .. }));
     let try_number = match row.attempt {
         0 | 1 => String::new(),
         number => format!("try {number}"),
@@ -208,7 +278,18 @@ fn state(flow: &Workflow, seq: usize, row: &StepRow, now: Millis) -> (&'static s
         ),
         StepState::Running => ("▶️", try_number),
         StepState::Up => ("🟢", "runs".to_owned()),
-        StepState::Asked => ("✋", "waits for an answer".to_owned()),
+        StepState::Asked => {
+            let who = match known.map(|step| &step.work) {
+                Some(Work::Approve { role, .. }) => {
+                    format!("waits for approval by {}", ask::or_above(*role))
+                }
+                _ => "waits for an answer".to_owned(),
+            };
+            let left = plan::left_to_answer(view.flow, view.rows, row, view.now);
+            let left = left.filter(|_| row.until.is_some()).map(whole);
+            let left = left.map_or_else(String::new, |left| format!(", {left} left"));
+            ("✋", format!("{who}{left}"))
+        }
         StepState::Confirming => (
             "✋",
             left().map_or_else(String::new, |left| {
@@ -225,37 +306,5 @@ fn state(flow: &Workflow, seq: usize, row: &StepRow, now: Millis) -> (&'static s
     }
 }
 
-/// Buttons for the logs that somebody may want now: of what failed, and of the latest.
-fn logs(flow: &Workflow, rows: &[StepRow], run: JobId) -> Vec<Vec<Button>> {
-    let prints = |seq: &usize| {
-        let known = step(flow, *seq).map(|step| &step.work);
-        let prints = matches!(
-            known,
-            Some(
-                Work::Run { .. }
-                    | Work::Script { .. }
-                    | Work::Service { .. }
-                    | Work::Git { .. }
-                    | Work::Http { .. }
-                    | Work::Github { .. }
-            )
-        );
-        prints && rows[*seq].attempt > 0
-    };
-    let bad = |seq: &usize| matches!(rows[*seq].state, StepState::Failed | StepState::Ignored);
-    let all: Vec<usize> = (0..rows.len()).filter(prints).collect();
-    let mut shown: Vec<usize> = all.iter().copied().filter(|seq| bad(seq)).collect();
-    shown.truncate(LOGS);
-    for seq in all.iter().rev() {
-        if shown.len() < LOGS && !shown.contains(seq) {
-            shown.push(*seq);
-        }
-    }
-    shown.sort_unstable();
-    let button = |seq: &usize| {
-        let name = step(flow, *seq).map_or("", |step| step.name.as_str());
-        Button::new(format!("Log: {name}"), format!("steplog:{run}:{seq}"))
-    };
-    let buttons: Vec<Button> = shown.iter().map(button).collect();
-    buttons.chunks(IN_A_ROW).map(<[Button]>::to_vec).collect()
-}
+#[cfg(test)]
+mod tests;

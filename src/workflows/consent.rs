@@ -24,7 +24,7 @@ pub(super) fn words(
     let mut html = format!("If approved, this follows on {}:\n", escape(host));
     let mut room = ROOM;
     for (at, step) in after.iter().enumerate() {
-        let line = format!("{}: {}", step.name, mask(&step.work.words(values)));
+        let line = mask(&step.tell(values));
         let line = escape(&shorten(&line, LINE));
         let Some(left) = room.checked_sub(utf16_len(&line)) else {
             let (rest, name) = (after.len() - at, escape(&flow.name));

@@ -1,14 +1,16 @@
 //! Runs as others look at them: what a job says of its run, its card as it stands, and what another run takes over. Pure.
 
-use super::board;
-use super::plan::{self, Verdict};
-use crate::base::job::Ending;
+use super::board::{self, View};
+use super::plan::Verdict;
+use crate::base::ids::JobId;
+use crate::base::job::{Ending, undone};
 use crate::base::time::Millis;
 use crate::base::workflow::{
     RUN, RunArgs, Source, Step, StepRow, StepState, Values, Work, Workflow,
 };
 use crate::delivery::card::Board;
 use crate::store::jobs::Job;
+use std::collections::BTreeSet;
 
 /// What a run was started with; `None` of a job that is no run.
 #[must_use]
@@ -29,9 +31,22 @@ pub fn given(args: &RunArgs) -> Values {
     values
 }
 
-/// The card of a run as its rows say it; of one that never began, `rows` is empty.
+/// The run that this one takes back, if it does that.
 #[must_use]
-pub fn board(job: &Job, args: &RunArgs, rows: &[StepRow], now: Millis) -> Board {
+pub fn undoes(job: &Job) -> Option<JobId> {
+    undone(&job.new.source)
+}
+
+/// The card of a run as its rows say it; of one that never began, `rows` is empty. `printed`: the steps that printed
+/// something.
+#[must_use]
+pub fn board(
+    job: &Job,
+    args: &RunArgs,
+    rows: &[StepRow],
+    printed: &BTreeSet<usize>,
+    now: Millis,
+) -> Board {
     let flow = &args.flow;
     let unbegun;
     let rows = match rows.len() == flow.steps.len() + flow.always.len() {
@@ -41,14 +56,17 @@ pub fn board(job: &Job, args: &RunArgs, rows: &[StepRow], now: Millis) -> Board 
             &unbegun[..]
         }
     };
-    let end = job.finished_at.unwrap_or(now);
+    let view = View {
+        flow,
+        rows,
+        run: job.id,
+        undoes: undoes(job),
+        printed,
+        now: job.finished_at.unwrap_or(now),
+    };
     match verdict(job, rows) {
-        Some(verdict) => {
-            let took = plan::took(rows, end);
-            let by = job.ended_by.as_deref();
-            board::last(flow, rows, job.id, verdict, by, took, end)
-        }
-        None => board::live(flow, rows, job.id, end),
+        Some(verdict) => board::last(&view, verdict, job.ended_by.as_deref()),
+        None => board::live(&view),
     }
 }
 

@@ -12,6 +12,7 @@ pub mod plan;
 mod run;
 mod steps;
 pub mod undo;
+mod whom;
 
 pub use ask::Asked;
 

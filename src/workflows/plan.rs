@@ -425,6 +425,18 @@ pub fn deadline(flow: &Workflow, rows: &[StepRow]) -> Option<Millis> {
     Some(began.plus(flow.max_duration?))
 }
 
+/// How long there is to answer what a step asks: its own time, or what the run has left.
+#[must_use]
+pub fn left_to_answer(
+    flow: &Workflow,
+    rows: &[StepRow],
+    row: &StepRow,
+    now: Millis,
+) -> Option<Duration> {
+    let ends = [row.until, deadline(flow, rows)];
+    ends.into_iter().flatten().min().map(|end| end.since(now))
+}
+
 /// Whether a run whose steps are over was ended because it was late: that outlives the bot only in them.
 #[must_use]
 pub fn was_late(flow: &Workflow, rows: &[StepRow]) -> bool {
@@ -441,11 +453,14 @@ pub fn was_late(flow: &Workflow, rows: &[StepRow]) -> bool {
     })
 }
 
-/// How long a run has taken so far, over all of its starts.
+/// How long a run has taken so far, over all of its starts; once its steps are over, up to the end of the last one.
 #[must_use]
 pub fn took(rows: &[StepRow], now: Millis) -> Duration {
+    let over = rows.iter().all(|row| row.state.is_over());
+    let ended = rows.iter().filter_map(|row| row.ended_at).max();
+    let end = ended.filter(|_| over).unwrap_or(now);
     let began = rows.iter().filter_map(|row| row.started_at).min();
-    began.map_or(Duration::ZERO, |began| now.since(began))
+    began.map_or(Duration::ZERO, |began| end.since(began))
 }
 
 /// The sum of all holds: a run lasts at least that long.

@@ -8,7 +8,7 @@ mod write;
 
 use super::plan::{self, Halt, Plan, Verdict, step};
 use super::steps::{self, End, Event, Hand};
-use super::{Inner, ask, confide, consent};
+use super::{Inner, ask, confide, consent, whom};
 use crate::base::job::Ending;
 use crate::base::time::Millis;
 use crate::base::workflow::{RunArgs, Source, Step, StepRow, StepState, Values, Work};
@@ -16,13 +16,14 @@ use crate::config;
 use crate::delivery::Outgoing;
 use crate::drivers::host;
 use crate::jobs::action::{ActionCx, Stopped};
+use crate::jobs::output::steps_printed;
 use crate::jobs::redact::Redactor;
 use crate::store;
 use futures::future::{BoxFuture, FutureExt};
 use futures::stream::FuturesUnordered;
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -74,7 +75,10 @@ pub(super) async fn run(
         hands: FuturesUnordered::new(),
         stops: HashMap::new(),
         secrets: inner.secrets(&args.flow),
-        speaker: steps::Speaker::default(),
+        speaker: Arc::new(Mutex::new(steps::Voices::new(steps_printed(
+            &cx.log_dir,
+            cx.job.id,
+        )))),
         events: mpsc::unbounded_channel(),
         gave_way: false,
         written: Vec::new(),
@@ -259,8 +263,9 @@ impl Run {
                 Some(Halt::Late) => "The run took as long as it may.",
                 None => "The run has failed meanwhile.",
             };
-            self.messages
-                .push(ask::withdrawn(&self.cx.job, step, *seq, why));
+            let told = ask::withdrawn(&self.cx.job, step, *seq, &self.values, why);
+            self.messages.extend(ask::for_asked(&told, &row.asked));
+            self.messages.push(told);
             self.dirty.insert(*seq);
             again = true;
         }
@@ -309,13 +314,17 @@ impl Run {
         match &step.work {
             Work::Approve { .. } => {
                 plan::ask(step, row, now);
+                let whom = whom::of(&self.inner, &self.cx.job, step);
+                row.asked = whom.others.iter().map(|person| person.id).collect();
+                let row = &self.rows[seq];
                 let redactor = Redactor::new(self.secrets.iter().map(String::as_str));
                 let (flow, host) = (&self.args.flow, host::name());
                 let mask = |text: &str| redactor.mask(text);
                 let after = consent::words(flow, seq, &self.values, &host, mask);
-                let job = &self.cx.job;
-                self.messages
-                    .push(ask::approval(job, step, seq, row, &self.values, &after));
+                let left = plan::left_to_answer(flow, &self.rows, row, now);
+                let terms = ask::Terms { whom, left, after };
+                let asks = ask::approval(&self.cx.job, step, seq, row, &self.values, &terms);
+                self.messages.extend(asks);
                 true
             }
             Work::Notify { text } => {

@@ -97,8 +97,8 @@ on_both! {
         world.sees(BEN, "✅ hello · #1").await;
         world.quiet().await;
         let told = world.asks(ANN, ANN, "/job 1").await;
-        assert!(told.text.contains("\nMessages: sent\n") || told.text.contains("\nMessages: edited\n")
-            || told.text.contains("\nMessages: sent, edited\n"), "{}", told.text);
+        assert!(told.text.contains("\nIn the chat: sent\n") || told.text.contains("\nIn the chat: brought up to date\n")
+            || told.text.contains("\nIn the chat: sent, brought up to date\n"), "{}", told.text);
         let words = "this person has blocked the bot";
         world.sandbox.fault(Fault::always(FaultKind::Forbidden(opsgram::sandbox::Forbidden::Blocked)).in_chat(BEN));
         let place = Place { chat: ChatId(BEN), thread: None };

@@ -41,15 +41,23 @@ on_both! {
         world.quiet().await;
         assert_eq!(world.jobs().await, 1, "a viewer may not");
         world.presses(BEN, &asked, "Take it back").await;
-        world.sees(BEN, "✅ put · #2 · exit 0").await;
+        let card = world.sees(BEN, "↩️ put · #2 · took back #1").await;
+        assert!(card.button("Run again").is_none());
         world.quiet().await;
+        let jobs = world.asks(BEN, BEN, "/jobs").await;
+        for words in ["↩️ put · #2 · took back #1", "✅ put · #1 · exit 0"] {
+            assert!(jobs.text.contains(words), "{words}: {}", jobs.text);
+        }
+        assert!(jobs.text.contains("↩️ taken back by #2"), "{}", jobs.text);
         world.forges(BEN, BEN, "undone:1").await;
         world.sees(BEN, "#1 was taken back already, by #2").await;
         let told = world.forges(BEN, BEN, "undo:2").await.unwrap();
         assert!(told.contains("There is nothing of #2 to take back"), "{told}");
         world.quiet().await;
         assert_eq!(lines(&done), ["put x", "back x"]);
-        assert_eq!(world.audited("script.undo", "allowed").await.len(), 2, "both presses of Ben");
+        assert_eq!(world.audited("script.undo", "allowed").await.len(), 1);
+        let refused = world.audited("script.undo", "refused").await;
+        assert!(refused.iter().any(|line| line.actor.0 == BEN && line.reason.as_ref().is_some_and(|why| why.contains("taken back already"))));
     }
 }
 
@@ -73,7 +81,7 @@ on_both! {
         let done = put(&mut world, &["confirm_within: 5m"]);
         world.start().await;
         world.say(BEN, "/run put kept");
-        let asked = world.sees(BEN, "Unless somebody confirms within 5 m, it is taken back").await;
+        let asked = world.sees(BEN, "confirms within 5 m, it is taken back").await;
         world.quiet().await;
         assert!(world.forges(CLEO, BEN, "keep:1").await.is_some_and(|told| !told.contains("kept")));
         assert_eq!(world.presses(BEN, &asked, "It works, keep it").await.unwrap(), "#1 is kept.");
@@ -92,7 +100,7 @@ on_both! {
             undoing.step(in_ten_minutes()).await.unwrap();
         }
         world.sees(BEN, "nobody confirmed it in time, so it is taken back").await;
-        world.sees(BEN, "✅ put · #3 · exit 0").await;
+        world.sees(BEN, "put · #3").await;
         world.quiet().await;
         assert_eq!(lines(&done), ["put kept", "put lost", "back lost"]);
         world.forges(BEN, BEN, "undone:2").await;
@@ -106,10 +114,10 @@ on_both! {
         let done = put(&mut world, &["confirm_within: 2s"]);
         let bot = Outside::start(&world).await;
         world.say(BEN, "/run put x");
-        world.sees(BEN, "Unless somebody confirms within 2 s").await;
+        world.sees(BEN, "confirms within 2 s").await;
         bot.kill().await;
         let bot = Outside::start(&world).await;
-        world.sees(BEN, "✅ put · #2 · exit 0").await;
+        world.sees(BEN, "↩️ put · #2 · took back #1").await;
         assert_eq!(lines(&done), ["put x", "back x"]);
         bot.terminate().await;
     }

@@ -1,5 +1,6 @@
 //! A step of a run as it stands: its states, and what may follow which.
 
+use super::super::ids::UserId;
 use super::super::job::Ending;
 use super::super::time::Millis;
 use serde::{Deserialize, Serialize};
@@ -174,6 +175,8 @@ pub struct StepRow {
     pub answer: Option<Answer>,
     /// The lock that it has, or waits for.
     pub lock: Option<Lock>,
+    /// Who was asked about it in their private chats, where nobody in the run's own chat may answer.
+    pub asked: Vec<UserId>,
 }
 
 /// A named lock, as a step has to do with it.
@@ -199,6 +202,7 @@ impl StepRow {
             found: BTreeMap::new(),
             answer: None,
             lock: None,
+            asked: Vec::new(),
         }
     }
 

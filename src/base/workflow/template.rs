@@ -49,6 +49,21 @@ impl Source {
     /// What `run.` may be followed by.
     pub const OF_RUN: [&'static str; 3] = ["id", "dir", "by"];
 
+    /// That it has no value, and what gives it one.
+    fn lacking(&self) -> String {
+        match self {
+            Source::Step(step, _) => {
+                format!(
+                    "{self} has no value, since {step} failed, was left out, or did not find it"
+                )
+            }
+            Source::Env(name) => format!(
+                "{self} has no value: set {name} in the environment of the bot, and name it in env_pass"
+            ),
+            Source::Param(_) | Source::Run(_) => format!("{self} has no value"),
+        }
+    }
+
     fn parse(text: &str) -> Result<Self, String> {
         let mut parts = text.split('.');
         let source = match (parts.next(), parts.next(), parts.next(), parts.next()) {
@@ -213,7 +228,7 @@ impl Template {
                 Piece::Text(plain) => text.push_str(plain),
                 Piece::Value(source) => {
                     let value = values.get(source);
-                    text.push_str(value.ok_or_else(|| format!("{source} has no value"))?);
+                    text.push_str(value.ok_or_else(|| source.lacking())?);
                 }
             }
         }
@@ -271,7 +286,10 @@ mod tests {
             let wrong = fill(text).unwrap_err();
             assert!(wrong.contains(told), "{text}: {wrong}");
         }
-        assert_eq!(fill("{{ env.X }}").unwrap_err(), "env.X has no value");
+        let lacks = fill("{{ env.X }}").unwrap_err();
+        assert!(lacks.starts_with("env.X has no value: set X in"), "{lacks}");
+        let lacks = fill("{{ steps.a.b }}").unwrap_err();
+        assert!(lacks.contains("since a failed"), "{lacks}");
     }
 
     #[test]

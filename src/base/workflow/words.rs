@@ -152,11 +152,23 @@ impl Step {
     }
 }
 
+impl Step {
+    /// Its name and what it does; one that is called `tell` or `ask` needs no second word for it.
+    #[must_use]
+    pub fn tell(&self, values: &Values) -> String {
+        let (does, name) = (self.work.words(values), format!("{}: ", self.name));
+        match does.starts_with(&name) {
+            true => does,
+            false => format!("{name}{does}"),
+        }
+    }
+}
+
 impl Workflow {
     /// What it does, a line for each step; what is not known yet stays as it was written.
     #[must_use]
     pub fn outline(&self, values: &Values) -> Vec<String> {
-        let tell = |step: &Step| format!("{}: {}", step.name, step.work.words(values));
+        let tell = |step: &Step| step.tell(values);
         let last = self
             .always
             .iter()

@@ -94,6 +94,25 @@ async fn all(request: &Request) -> Result<Reply> {
     Ok(Reply::html(html))
 }
 
+/// Whether the caller may stop this job, as [`cancel`] decides it; of one that is not there, what is wrong is told then.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn may(request: &Request, id: JobId) -> Result<bool> {
+    let job = {
+        let mut db = request.services.store.read().await?;
+        store::jobs::find(&mut db, id).await?
+    };
+    let is = |need: Role| request.role().is_some_and(|role| role >= need);
+    Ok(match job {
+        Some(job) if job.new.asker == request.actor.id => {
+            is(Role::Operator) || request.may_run(&job.new.title, job.new.role)
+        }
+        Some(_) => is(Role::Admin),
+        None => true,
+    })
+}
+
 /// Stops this job: the asker's own, or for an admin anybody's.
 ///
 /// # Errors

@@ -5,9 +5,9 @@ use crate::access::{Asked, Change, Group, Origin};
 use crate::base::error::{Error, Result};
 use crate::base::ids::{ChatId, Place};
 use crate::base::role::Role;
-use crate::base::text::{escape, shorten};
+use crate::base::text::{capital, escape, shorten};
 use crate::chat::keyboards::{Press, in_pairs};
-use crate::chat::members::{self, capital, paged};
+use crate::chat::members::{self, paged};
 use crate::chat::reply::Reply;
 use crate::chat::request::Request;
 

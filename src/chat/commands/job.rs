@@ -5,7 +5,7 @@ use crate::access::{Asked, Grant};
 use crate::actions::undo;
 use crate::base::error::{Error, Result};
 use crate::base::ids::JobId;
-use crate::base::job::JobState;
+use crate::base::job::{JobState, UNDO_SOURCE};
 use crate::base::role::Role;
 use crate::base::text::{self, escape};
 use crate::base::time::Millis;
@@ -49,7 +49,7 @@ pub async fn handle(request: &Request, rest: &str) -> Result<Reply> {
 /// The refusal in words, or a failure of ours.
 pub async fn show(request: &Request, id: JobId) -> Result<Reply> {
     let (job, _) = visible(request, id, "job.show", Role::Viewer).await?;
-    let mut html = jobs::line(&job);
+    let mut html = workflows::line(request, &job).await?;
     let now = Millis::now();
     html.push_str(&format!(
         "\nAsked by {} at {}",
@@ -67,7 +67,10 @@ pub async fn show(request: &Request, id: JobId) -> Result<Reply> {
     }
     if let Some(args) = look::args(&job) {
         let rows = workflows::rows(request, id).await?;
-        html.push_str(&format!("\n{}", look::board(&job, &args, &rows, now).html));
+        html.push_str(&format!(
+            "\n{}",
+            look::board(&job, &args, &rows, &workflows::printed(request, id), now).html
+        ));
     }
     if let Some(told) = outbox::told(request, id).await? {
         html.push_str(&format!("\n{told}"));
@@ -85,7 +88,9 @@ pub async fn show(request: &Request, id: JobId) -> Result<Reply> {
         };
         html.push_str(&format!("{note}\n{}", text::pre(tail)));
     }
+    let once = job.new.source.starts_with(UNDO_SOURCE);
     let buttons = match job.state.is_final() {
+        true if once => card::once_buttons(id, end.bytes > 0),
         true => card::ended_buttons(id, end.bytes > 0),
         false => {
             let mut row = vec![Press::Cancel(id).button("Cancel")];

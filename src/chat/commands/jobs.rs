@@ -3,14 +3,16 @@
 use super::About;
 use crate::access::Asked;
 use crate::base::error::{Error, Result};
+use crate::base::job::undone;
 use crate::base::role::Role;
-use crate::base::text::{CALLBACK_BYTES, grouped};
+use crate::base::text::{CALLBACK_BYTES, capital, grouped};
 use crate::base::time::Millis;
 use crate::chat::filter;
 use crate::chat::keyboards::{Press, in_pairs};
 use crate::chat::offers::{self, LATE_WITHIN, Offer};
 use crate::chat::reply::Reply;
 use crate::chat::request::Request;
+use crate::chat::workflows;
 use crate::delivery::card;
 use crate::store;
 use crate::store::history::{Cursor, Filter, Standing};
@@ -100,15 +102,17 @@ async fn list(
     match page.jobs.is_empty() {
         true => html.push_str(empty(request, filter, cursor, role)),
         false => {
-            let lines = page.jobs.iter().map(|job| match elsewhere(request, job) {
-                Some(instance) => format!(
-                    "{} · at {}",
-                    line(job),
-                    crate::base::text::escape(&instance)
-                ),
-                None => line(job),
-            });
-            html.push_str(&lines.collect::<Vec<_>>().join("\n"));
+            let mut lines = Vec::new();
+            for job in &page.jobs {
+                let line = workflows::line(request, job).await?;
+                lines.push(match elsewhere(request, job) {
+                    Some(instance) => {
+                        format!("{line} · at {}", crate::base::text::escape(&instance))
+                    }
+                    None => line,
+                });
+            }
+            html.push_str(&lines.join("\n"));
         }
     }
     let turns = turns(request, filter, &page, kept).await?;
@@ -208,7 +212,7 @@ pub fn line(job: &Job) -> String {
             lock: None,
         },
     };
-    let header = card::header(&job.new.title, job.id, &phase);
+    let header = card::header(&job.new.title, job.id, undone(&job.new.source), &phase);
     let first = header.lines().next().unwrap_or_default();
     format!("{first} · {}", clock(job.new.created_at, now))
 }
@@ -318,14 +322,6 @@ fn buttons(
         rows.push(turns);
     }
     rows
-}
-
-fn capital(word: &str) -> String {
-    let mut letters = word.chars();
-    match letters.next() {
-        Some(first) => first.to_uppercase().chain(letters).collect(),
-        None => String::new(),
-    }
 }
 
 /// What became of a job that is not there, if it was removed.

@@ -12,6 +12,7 @@ use crate::chat::keyboards::Press;
 use crate::chat::reply::Reply;
 use crate::chat::request::{From, Request};
 use crate::chat::search;
+use crate::chat::workflows;
 use crate::delivery::card;
 use crate::jobs::output::{FoundLine, LogReader, Rows};
 use crate::store::history::Standing;
@@ -104,7 +105,7 @@ pub async fn file(request: &Request, id: JobId) -> Result<Reply> {
     let so_far = if job.state.is_final() { "" } else { " so far" };
     let html = format!(
         "{}\nThe output{so_far}: {}",
-        jobs::line(&job),
+        workflows::line(request, &job).await?,
         card::amount(log.len() + log.dropped(), 0)
     );
     let place = request.actor.place;

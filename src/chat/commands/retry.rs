@@ -54,7 +54,10 @@ pub async fn again(request: &Request, id: JobId) -> Result<Reply> {
     if !job.state.is_final() {
         return Err(Error::refused(format!("#{id} has not ended yet.")));
     }
-    refuse_twice(request, id).await?;
+    // Who may not run it is told that, and not what others did.
+    if request.may_run(&job.new.title, job.new.role) {
+        refuse_twice(request, id).await?;
+    }
     let (script, given, files) = what(&job)?;
     let wanted = run::Wanted {
         files,
@@ -99,10 +102,13 @@ pub async fn refuse_twice(request: &Request, id: JobId) -> Result<()> {
         let just_now = Millis::now().since(latest.new.created_at) < DOUBLE_TAP;
         let own = latest.new.source == request.origin().source;
         if (!latest.state.is_final() || just_now) && !own {
-            return Err(Error::refused(format!(
-                "It runs again already, as #{}.",
-                latest.id
-            )));
+            return Err(Error::refused(match latest.state.is_final() {
+                false => format!("It runs again already, as #{}.", latest.id),
+                true => format!(
+                    "It was run again a moment ago, as #{}, which is over. Press once more to run it another time.",
+                    latest.id
+                ),
+            }));
         }
     }
     Ok(())

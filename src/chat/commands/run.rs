@@ -9,7 +9,7 @@ use crate::base::job::OutputMode;
 use crate::base::role::Role;
 use crate::base::text::{self, escape, utf16_len};
 use crate::base::upload::{Attached, Uploads};
-use crate::base::workflow::{RUN, RunArgs};
+use crate::base::workflow::{RUN, RunArgs, Source};
 use crate::base::{suggest, words};
 use crate::chat::dialog;
 use crate::chat::files;
@@ -454,7 +454,9 @@ pub(super) fn shown(request: &Request, script: &Script, job: &NewJob) -> Result<
         return Ok(masked_words(request, script, &deed(job)?));
     }
     let args: RunArgs = serde_json::from_str(&job.payload).map_err(anyhow::Error::new)?;
-    let lines = args.flow.outline(&look::given(&args));
+    let mut values = look::given(&args);
+    values.set(Source::Run("by".to_owned()), &request.actor.name);
+    let lines = args.flow.outline(&values);
     let scripts = &request.services.scripts;
     let lines: Vec<_> = lines
         .iter()

@@ -6,7 +6,7 @@ use crate::base::alert::Severity;
 use crate::base::error::{Error, Result};
 use crate::base::ids::Place;
 use crate::base::role::Role;
-use crate::base::text::{escape, shorten};
+use crate::base::text::{capital, escape, shorten};
 use crate::base::time::Millis;
 use crate::base::when::Zone;
 use crate::chat::alerts::press::AlertPress;
@@ -196,12 +196,6 @@ pub fn here(place: Place) -> &'static str {
         (false, Some(_)) => "this topic",
         (false, None) => "this group",
     }
-}
-
-/// `This chat` for `this chat`.
-#[must_use]
-pub fn capital(words: &str) -> String {
-    crate::chat::members::capital(words)
 }
 
 /// What a subscription is about, in plain text.

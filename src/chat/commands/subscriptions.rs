@@ -5,7 +5,7 @@ use super::subscribe::{describe, here, times};
 use crate::access::Asked;
 use crate::base::error::Result;
 use crate::base::role::Role;
-use crate::base::text::escape;
+use crate::base::text::{capital, escape};
 use crate::chat::alerts::act::told_here;
 use crate::chat::alerts::press::AlertPress;
 use crate::chat::reply::Reply;
@@ -57,7 +57,7 @@ pub async fn show(request: &Request) -> Result<Reply> {
         }
         (true, false) => format!(
             "{} is told of nothing. /subscribe changes that.",
-            super::subscribe::capital(here(place))
+            capital(here(place))
         ),
         (false, _) => {
             let lines: Vec<_> = active

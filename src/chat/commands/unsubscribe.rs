@@ -1,11 +1,11 @@
 //! `/unsubscribe`: a place is told no more.
 
 use super::About;
-use super::subscribe::{allow, capital, describe, here, is_topic};
+use super::subscribe::{allow, describe, here, is_topic};
 use super::subscriptions;
 use crate::base::error::{Error, Result};
 use crate::base::role::Role;
-use crate::base::text::{escape, shorten};
+use crate::base::text::{capital, escape, shorten};
 use crate::base::time::Millis;
 use crate::chat::alerts::act::told_here;
 use crate::chat::reply::Reply;

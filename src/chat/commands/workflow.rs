@@ -10,25 +10,25 @@ use crate::base::words;
 use crate::base::workflow::Said;
 use crate::chat::reply::Reply;
 use crate::chat::request::Request;
-use crate::chat::workflows::{answer, known, list, log, plan, retry, status};
+use crate::chat::workflows::{answer, known, list, log, plan, retry, status, undo};
 
 /// What the help says.
 pub const ABOUT: About = About {
     name: "workflow",
-    form: "[run|plan <name> [arguments]] [status|stop [name or number]] [log <number> [step]] [retry|approve|refuse <number>]",
+    form: "[run|plan <name> [arguments]] [status|stop [name or number]] [log <number> [step]] [retry|undo|approve|refuse <number>]",
     does: "Run and watch workflows",
     example: (
         "/workflow run deploy tag=v1.2",
         "runs the workflow deploy; missing arguments are asked for. Alone it lists the workflows; plan instead of run shows what \
-         would be done; status, stop and log look after a run; retry goes on where one failed; approve and refuse answer it",
+         would be done; status, stop and log look after a run; retry goes on where one failed; undo takes one back; approve and refuse answer it",
     ),
     role: Some(Role::Viewer),
     acts: true,
 };
 
 /// What may follow the command.
-const PARTS: [&str; 9] = [
-    "list", "run", "status", "stop", "log", "plan", "retry", "approve", "refuse",
+const PARTS: [&str; 11] = [
+    "list", "run", "status", "stop", "log", "plan", "retry", "approve", "refuse", "undo", "help",
 ];
 
 /// Does what follows the command; alone it lists the workflows.
@@ -40,6 +40,14 @@ pub async fn handle(request: &Request, rest: &str) -> Result<Reply> {
     match word.to_lowercase().as_str() {
         "" => list::page(request, 0).await,
         "list" if rest.is_empty() => list::page(request, 0).await,
+        "help" => super::help::handle(request, ABOUT.name),
+        "undo" => {
+            let (id, rest) = run_and_rest(rest, "undo")?;
+            match rest {
+                "" => undo::ask(request, id).await,
+                _ => Err(needs_number("undo")),
+            }
+        }
         "run" => start(request, rest).await,
         "plan" => {
             let mut typed = read(rest)?;
@@ -74,7 +82,10 @@ pub async fn handle(request: &Request, rest: &str) -> Result<Reply> {
         }
         "approve" => reply(request, rest, Said::Yes, "approve").await,
         "refuse" => reply(request, rest, Said::No, "refuse").await,
-        other => Err(wrong(request, word, other)),
+        other => match number(word).filter(|_| rest.is_empty()) {
+            Some(id) => status::show(request, id).await,
+            None => Err(wrong(request, word, other)),
+        },
     }
 }
 
@@ -158,7 +169,7 @@ fn wrong(request: &Request, typed: &str, lower: &str) -> Error {
                 format!("“{shown}” is not known here. Did you mean /workflow {near}?")
             }
             (Err(_), None) => format!(
-                "“{shown}” is not known here. Write /workflow alone, or with run, plan, status, stop, log, retry, approve or refuse."
+                "“{shown}” is not known here. Write /workflow alone, or with run, plan, status, stop, log, retry, undo, approve or refuse."
             ),
         },
     )

@@ -2,6 +2,7 @@
 //!
 //! An answer and its line of the audit trail are one transaction; the first one counts.
 
+use super::press::FlowPress;
 use super::rows;
 use super::status::sees;
 use crate::access::{Asked as Wanted, Grant};
@@ -13,6 +14,7 @@ use crate::base::time::Millis;
 use crate::base::workflow::{Answer, RunArgs, Said, Step, StepRow, StepState, Work};
 use crate::chat::commands::jobs;
 use crate::chat::request::Request;
+use crate::delivery::{Button, Buttons};
 use crate::store;
 use crate::store::jobs::Job;
 use crate::workflows::{Asked, look, plan};
@@ -67,7 +69,59 @@ pub async fn answer(
     Ok(done(id, step, word.said))
 }
 
-/// Approves or refuses by its number; `rest` may begin with the step, where several wait, and goes on with the reason.
+/// The buttons for what the caller may answer about a run as it stands, named after the step where several wait.
+#[must_use]
+pub fn buttons(request: &Request, job: &Job, args: &RunArgs, rows: &[StepRow]) -> Buttons {
+    let mut open = Vec::new();
+    for (seq, row) in rows.iter().enumerate() {
+        if let Some(step) = plan::step(&args.flow, seq)
+            && let Some(asked) = Asked::of(row, step)
+            && row.answer.is_none()
+        {
+            open.push((seq, row, step, asked));
+        }
+    }
+    let several = open.len() > 1;
+    let mut buttons = Vec::new();
+    for (seq, row, step, asked) in open {
+        let row: Vec<Button> = asked
+            .buttons()
+            .iter()
+            .filter(|(_, said)| may(request, job, step, *said))
+            .map(|(label, said)| {
+                let label = match several {
+                    true => format!("{label}: {}", step.name),
+                    false => (*label).to_owned(),
+                };
+                let press = FlowPress::Answer {
+                    said: *said,
+                    run: job.id,
+                    seq,
+                    attempt: row.attempt,
+                };
+                press.press().button(label)
+            })
+            .collect();
+        buttons.extend((!row.is_empty()).then_some(row));
+    }
+    buttons
+}
+
+/// Whether the caller would be let answer so, as [`permit`] decides it.
+fn may(request: &Request, job: &Job, step: &Step, said: Said) -> bool {
+    let own = job.new.asker == request.actor.id;
+    let is = |need: Role| request.role().is_some_and(|role| role >= need);
+    match &step.work {
+        Work::Approve { role, by_asker, .. } => {
+            is(*role) && (!own || *by_asker || said != Said::Yes)
+        }
+        _ if own => request.may_run(&job.new.title, Role::Operator),
+        _ => is(Role::Admin),
+    }
+}
+
+/// Approves or refuses by its number, which also keeps or takes back what has to be confirmed; `rest` may begin with the
+/// step, where several wait, and goes on with the reason.
 ///
 /// # Errors
 /// The refusal in words, or a failure of ours.
@@ -76,7 +130,10 @@ pub async fn typed(request: &Request, id: JobId, said: Said, rest: &str) -> Resu
     let all = rows(request, id).await?;
     let waits = |seq: &usize| {
         let step = plan::step(&args.flow, *seq);
-        step.and_then(|step| Asked::of(&all[*seq], step)) == Some(Asked::Approval)
+        match step.and_then(|step| Asked::of(&all[*seq], step)) {
+            Some(Asked::Approval | Asked::Confirmation) => true,
+            Some(Asked::Crash) | None => false,
+        }
     };
     let open: Vec<usize> = (0..all.len()).filter(waits).collect();
     let name = |seq: usize| plan::step(&args.flow, seq).map_or("", |step| step.name.as_str());
@@ -127,7 +184,8 @@ async fn run(request: &Request, id: JobId) -> Result<(Job, RunArgs)> {
     }
 }
 
-fn unknown(id: JobId) -> Error {
+/// The refusal of a run that is not there, or not for the caller to see.
+pub(super) fn unknown(id: JobId) -> Error {
     Error::refused(format!(
         "There is no run #{id} that you may see. /workflow status shows what runs."
     ))
@@ -169,6 +227,7 @@ async fn permit(
                     "You started this run, so somebody else has to approve it.",
                 ));
             }
+            refuse_here(request, job, wanted(*role)).await?;
             access.allow(&request.actor, wanted(*role)).await
         }
         _ if own => {
@@ -179,6 +238,26 @@ async fn permit(
         }
         _ => access.allow(&request.actor, wanted(Role::Admin)).await,
     }
+}
+
+/// Refuses who may approve, but not in this group, and says where they may.
+async fn refuse_here(request: &Request, job: &Job, wanted: Wanted) -> Result<()> {
+    let access = request.access();
+    let (here, need) = (request.role(), wanted.need);
+    let elsewhere = access.own_role(request.actor.id) >= Some(need) && here < Some(need);
+    let Some(here) = here.filter(|_| elsewhere) else {
+        return Ok(());
+    };
+    let why = format!("in this group nobody is more than {here}");
+    access.note_refusal(&request.actor, &wanted, &why).await?;
+    let command = match wanted.action {
+        "workflow.approve" => "approve",
+        _ => "refuse",
+    };
+    Err(Error::refused(format!(
+        "This needs the role {need}, and {why}. Say /workflow {command} {} in our private chat.",
+        job.id
+    )))
 }
 
 /// What is said to an answer that changes nothing; the same answer by the same person is the one that counted.

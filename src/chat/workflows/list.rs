@@ -7,6 +7,7 @@ use crate::base::error::Result;
 use crate::base::role::Role;
 use crate::base::text::{escape, shorten};
 use crate::base::time::{Millis, human};
+use crate::base::workflow::StepRow;
 use crate::chat::commands::jobs::clock;
 use crate::chat::commands::schedules::soon;
 use crate::chat::keyboards::{PAGE, Press};
@@ -17,9 +18,10 @@ use crate::schedules::Entry;
 use crate::store::jobs::Job;
 use crate::store::workflows::{Tally, tally};
 use crate::workflows::look;
+use std::collections::BTreeSet;
 
-/// The most that is shown of a description, of how it is called, and of how a run went, each in UTF-16 units.
-const WORDS: usize = 150;
+/// The most that is shown of a description and of the runs that go on, each in UTF-16 units: a line or two of a phone.
+const WORDS: usize = 60;
 
 /// A page of them.
 ///
@@ -54,7 +56,9 @@ pub async fn page(request: &Request, page: usize) -> Result<Reply> {
         let mark = if script.confirm { " …" } else { "" };
         buttons.push(vec![
             Press::Run(name.to_owned()).button(format!("Run {name}{mark}")),
-            FlowPress::Status(name.to_owned()).press().button("Status"),
+            FlowPress::Status(name.to_owned())
+                .press()
+                .button(format!("{name}: status")),
         ]);
     }
     let turn = |page, label: &str| FlowPress::List(page).press().button(label);
@@ -68,7 +72,7 @@ pub async fn page(request: &Request, page: usize) -> Result<Reply> {
     if !turns.is_empty() {
         buttons.push(turns);
     }
-    Ok(Reply::html(lines.join("\n\n")).buttons(buttons))
+    Ok(Reply::html(lines.join("\n")).buttons(buttons))
 }
 
 /// How its runs went, and the last of them in words.
@@ -85,19 +89,21 @@ async fn how(request: &Request, name: &str, now: Millis) -> Result<(Tally, Optio
     Ok((tally, last))
 }
 
-/// How a run ended: `✅ succeeded · 3 m · 21:04 · #12`.
-fn outcome(job: &Job, rows: &[crate::base::workflow::StepRow], now: Millis) -> String {
-    let board = look::args(job).map(|args| look::board(job, &args, rows, now));
+/// How a run ended: `✅ succeeded · 3 m · 21:04 · #12`, the time being when it was asked for, as wherever jobs are listed.
+fn outcome(job: &Job, rows: &[StepRow], now: Millis) -> String {
+    let none = BTreeSet::new();
+    let board = look::args(job).map(|args| look::board(job, &args, rows, &none, now));
     let (mark, words) = board.and_then(|board| board.outcome).unwrap_or_else(|| {
         (
             "❌",
             format!("failed · {}", human(job.took().unwrap_or_default())),
         )
     });
-    let at = clock(job.finished_at.unwrap_or(job.new.created_at), now);
+    let at = clock(job.new.created_at, now);
     format!("{mark} {words} · {at} · #{}", job.id)
 }
 
+/// Two lines: what it is, and how it stands and went.
 fn about(
     script: &Script,
     tally: &Tally,
@@ -105,39 +111,40 @@ fn about(
     schedules: &[Entry],
     now: Millis,
 ) -> String {
-    let mut html = format!("<b>{}</b>", escape(&shorten(&script.usage(), WORDS)));
+    let mut html = format!("<b>{}</b>", escape(script.name.as_str()));
     if let Some(words) = &script.description {
         html.push_str(&format!(" — {}", escape(&shorten(words, WORDS))));
     }
-    if !tally.open.is_empty() {
+    let open = (!tally.open.is_empty()).then(|| {
         let runs: Vec<_> = tally.open.iter().map(|id| format!("#{id}")).collect();
-        html.push_str(&format!(
-            "\n▶️ runs now, {}",
-            shorten(&runs.join(", "), WORDS)
-        ));
-    }
-    if let Some(last) = last {
-        html.push_str(&format!("\n{last}"));
-    }
-    html.push_str(&counts(tally));
-    html.push_str(&next(script, schedules, now));
+        format!("▶️ runs now, {}", shorten(&runs.join(", "), WORDS))
+    });
+    let last = last.map(str::to_owned).filter(|_| open.is_none());
+    let parts = [
+        open,
+        last,
+        Some(counts(tally)),
+        next(script, schedules, now),
+    ];
+    let parts: Vec<_> = parts.into_iter().flatten().collect();
+    html.push_str(&format!("\n{}", parts.join(" · ")));
     html
 }
 
 /// When it runs next by itself, by whichever of its schedules is first; of one that is paused, how it goes on.
-fn next(script: &Script, schedules: &[Entry], now: Millis) -> String {
+fn next(script: &Script, schedules: &[Entry], now: Millis) -> Option<String> {
     let mut own: Vec<&Entry> = schedules
         .iter()
         .filter(|entry| entry.schedule.script == script.name && entry.schedule.enabled)
         .collect();
     own.sort_by_key(|entry| (entry.next.is_none(), entry.next));
     if let Some(next) = own.iter().find_map(|entry| soon(entry, now)) {
-        return format!("\nnext {next}");
+        return Some(format!("next {next}"));
     }
     let paused = own.iter().find(|entry| entry.row.paused.is_some());
-    paused.map_or_else(String::new, |entry| {
+    paused.map(|entry| {
         let name = escape(&entry.schedule.name);
-        format!("\n⏸ paused; /resume {name} lets it go on")
+        format!("⏸ paused; /resume {name} lets it go on")
     })
 }
 
@@ -151,8 +158,8 @@ fn counts(tally: &Tally) -> String {
     ];
     let parts: Vec<_> = parts.into_iter().flatten().collect();
     match parts.is_empty() {
-        true => "\nnot run yet".to_owned(),
-        false => format!("\n{}", parts.join(", ")),
+        true => "not run yet".to_owned(),
+        false => parts.join(", "),
     }
 }
 
@@ -169,9 +176,9 @@ mod tests {
             ..Tally::default()
         };
         for (tally, words) in [
-            (tally(0, 0, 0), "\nnot run yet"),
-            (tally(7, 0, 0), "\n7 ok"),
-            (tally(7, 1, 2), "\n7 ok, 1 failed, 2 stopped"),
+            (tally(0, 0, 0), "not run yet"),
+            (tally(7, 0, 0), "7 ok"),
+            (tally(7, 1, 2), "7 ok, 1 failed, 2 stopped"),
         ] {
             assert_eq!(counts(&tally), words);
         }

@@ -31,7 +31,20 @@ pub async fn typed(request: &Request, id: JobId, step: &str) -> Result<Reply> {
     }
     let (job, args) = run_of(request, id, "workflow.log").await?;
     let seq = look::find_step(&args.flow, step).ok_or_else(|| no_step(&args, id, step))?;
-    let log = open(request, &job, &args, seq)?;
+    of_step(request, &job, &args, seq).await
+}
+
+/// The same for the button of a step.
+///
+/// # Errors
+/// The refusal in words, or a failure of ours.
+pub async fn pressed(request: &Request, id: JobId, seq: usize) -> Result<Reply> {
+    let (job, args) = run_of(request, id, "workflow.log").await?;
+    of_step(request, &job, &args, seq).await
+}
+
+async fn of_step(request: &Request, job: &Job, args: &RunArgs, seq: usize) -> Result<Reply> {
+    let log = open(request, job, args, seq)?;
     let short = log.len() <= IN_MESSAGE.0 && log.dropped() == 0;
     if short {
         let read = search::blocking(request, move || log.tail(text::MESSAGE_UNITS * 2)).await?;
@@ -39,22 +52,12 @@ pub async fn typed(request: &Request, id: JobId, step: &str) -> Result<Reply> {
         if utf16_len(&shown) <= IN_MESSAGE.1 {
             return Ok(Reply::html(format!(
                 "{}\n{}",
-                head(&job, &args, seq),
+                head(job, args, seq),
                 pre(&shown)
             )));
         }
     }
-    Ok(Reply::file(document(request, &job, &args, seq)))
-}
-
-/// The log of a step as a file.
-///
-/// # Errors
-/// The refusal in words, or a failure of ours.
-pub async fn file(request: &Request, id: JobId, seq: usize) -> Result<Reply> {
-    let (job, args) = run_of(request, id, "workflow.log").await?;
-    open(request, &job, &args, seq)?;
-    Ok(Reply::file(document(request, &job, &args, seq)))
+    Ok(Reply::file(document(request, job, args, seq)))
 }
 
 fn open(request: &Request, job: &Job, args: &RunArgs, seq: usize) -> Result<LogReader> {

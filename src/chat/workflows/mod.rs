@@ -10,23 +10,28 @@ pub mod status;
 pub mod undo;
 
 use super::commands::job::visible;
+use super::commands::jobs::{self, clock};
 use super::commands::retry::refuse_twice;
 use super::reply::Reply;
 use super::request::Request;
 use crate::actions::script;
 use crate::base::error::{Error, Result};
 use crate::base::ids::JobId;
+use crate::base::job::JobState;
 use crate::base::role::Role;
 use crate::base::suggest;
-use crate::base::text::head_units;
+use crate::base::text::{escape, head_units};
 use crate::base::time::Millis;
 use crate::base::workflow::{RUN, RunArgs, StepRow};
-use crate::config::{Config, Script};
+use crate::config::{Config, Schedule, Script};
+use crate::jobs::output::steps_printed;
 use crate::schedules::Entry;
+use crate::store;
 use crate::store::jobs::Job;
 use crate::store::workflows;
 use crate::workflows::look;
 use press::FlowPress;
+use std::collections::BTreeSet;
 
 /// Carries a press out. Rights are asked for at the moment of the press.
 ///
@@ -37,7 +42,7 @@ pub async fn handle(request: &Request, press: FlowPress) -> Result<Reply> {
         FlowPress::List(page) => Ok(list::page(request, page).await?.in_place()),
         FlowPress::Status(name) => status::of_name(request, &name).await,
         FlowPress::Show(run) => Ok(status::show(request, run).await?.in_place()),
-        FlowPress::Log(run, seq) => log::file(request, run, seq).await,
+        FlowPress::Log(run, seq) => log::pressed(request, run, seq).await,
         FlowPress::Answer {
             said,
             run,
@@ -51,7 +56,19 @@ pub async fn handle(request: &Request, press: FlowPress) -> Result<Reply> {
         FlowPress::Retry(run) => retry::retry(request, run).await,
         FlowPress::Undo(run) => undo::ask(request, run).await,
         FlowPress::UndoNow(run) => undo::undo(request, run).await,
+        FlowPress::Leave(job) => leave(request, job).await,
     }
+}
+
+/// Takes away the question whether to take a job back, by whoever might.
+async fn leave(request: &Request, id: JobId) -> Result<Reply> {
+    let (job, _) = visible(request, id, "press.answer", Role::Viewer).await?;
+    if !request.may_run(&job.new.title, job.new.role.max(Role::Operator)) {
+        return Err(Error::refused(format!(
+            "Only who may take #{id} back answers this."
+        )));
+    }
+    Ok(Reply::plain(&format!("#{id} stays as it is. Nothing was run.")).in_place())
 }
 
 /// The steps of a run as they stand.
@@ -63,8 +80,70 @@ pub async fn rows(request: &Request, run: JobId) -> Result<Vec<StepRow>> {
     Ok(workflows::steps(&mut db, run).await?)
 }
 
+/// The steps of a run that printed something.
+#[must_use]
+pub fn printed(request: &Request, run: JobId) -> BTreeSet<usize> {
+    steps_printed(&request.services.log_dir, run)
+}
+
+/// A job in one line, and of a run what came of it: the same words wherever it is told.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn line(request: &Request, job: &Job) -> Result<String> {
+    let (now, name) = (Millis::now(), escape(&job.new.title));
+    let at = clock(job.new.created_at, now);
+    let back = taken_back(request, job).await?;
+    let back = back.map_or_else(String::new, |back| format!(" · {back}"));
+    let mut since_first = job.clone();
+    if let Some(args) = look::args(job) {
+        let rows = rows(request, job.id).await?;
+        let began = rows.iter().filter_map(|row| row.started_at).min();
+        since_first.started_at = began.or(job.started_at);
+        let board = look::board(job, &args, &rows, &BTreeSet::new(), now);
+        if let Some((mark, words)) = board.outcome {
+            return Ok(format!(
+                "{mark} <b>{name}</b> · #{}{back} · {words} · {at}",
+                job.id
+            ));
+        }
+    }
+    Ok(format!("{}{back}", jobs::line(&since_first)))
+}
+
+/// That a job was taken back, or is being so, and by which other one.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn taken_back(request: &Request, job: &Job) -> Result<Option<String>> {
+    if !job.state.is_final() {
+        return Ok(None);
+    }
+    let by = {
+        let mut db = request.services.store.read().await?;
+        store::undo::by(&mut db, job.id).await?
+    };
+    Ok(by.map(|(by, state)| match state {
+        JobState::Succeeded => format!("↩️ taken back by #{by}"),
+        JobState::Queued | JobState::Running => format!("↩️ #{by} takes it back"),
+        JobState::Failed | JobState::Cancelled | JobState::TimedOut | JobState::Lost => {
+            format!("↩️ #{by} could not take all of it back")
+        }
+    }))
+}
+
 /// A run that the caller may see, and what it was started with.
 async fn run_of(request: &Request, id: JobId, action: &'static str) -> Result<(Job, RunArgs)> {
+    let found = {
+        let mut db = request.services.store.read().await?;
+        store::jobs::find(&mut db, id).await?
+    };
+    if found.is_none() {
+        let asked = crate::access::Asked::new(action, format!("#{id}"), Role::Viewer);
+        request.allow(asked).await?;
+        let gone = jobs::removed(request, id).await?;
+        return Err(gone.unwrap_or_else(|| answer::unknown(id)));
+    }
     let (job, _) = visible(request, id, action, Role::Viewer).await?;
     match look::args(&job) {
         Some(args) => Ok((job, args)),
@@ -91,8 +170,17 @@ pub async fn follows_stop(request: &Request, job: &Job) -> Result<Option<String>
         return Ok(None);
     }
     let all = request.services.schedules.list(Millis::now()).await?;
+    // Where schedules are told of, a message of its own says so in a moment.
+    let place = request.actor.place;
+    let told_here = |schedule: &Schedule| match schedule.to.is_empty() {
+        true => place.chat.is_private() && request.role() == Some(Role::Owner),
+        false => schedule.to.contains(&place),
+    };
     let on = |entry: &&Entry| {
         let schedule = &entry.schedule;
+        if told_here(schedule) {
+            return false;
+        }
         let runs = schedule.enabled && entry.row.paused.is_none();
         schedule.after_end && runs && schedule.script.as_str() == job.new.title
     };

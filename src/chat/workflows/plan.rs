@@ -7,11 +7,16 @@ use crate::base::role::Role;
 use crate::base::text::{MESSAGE_UNITS, escape, shorten, utf16_len};
 use crate::base::time::human;
 use crate::base::upload::Uploads;
-use crate::base::workflow::{OnCrash, OnFailure, RunArgs, Step, Template, Values, Work, Workflow};
+use crate::base::workflow::{
+    OnCrash, OnFailure, RunArgs, Source, Step, Template, Values, Work, Workflow,
+};
 use crate::chat::commands::run;
+use crate::chat::dialog;
 use crate::chat::reply::Reply;
 use crate::chat::request::Request;
+use crate::config::Script;
 use crate::workflows::look;
+use std::sync::Arc;
 
 /// Room kept for what is said beside the steps, in UTF-16 units.
 const MARGIN: usize = 200;
@@ -34,14 +39,24 @@ pub async fn plan(request: &Request, name: &str, given: &[String]) -> Result<Rep
         need: script.role,
     };
     request.allow_script(asked, script.name.as_str()).await?;
-    run::check_choices(request, script, given).await?;
     let scripts = &request.services.scripts;
-    let job = scripts.job(script, given, &Uploads::new(), None, None)?;
-    let args: RunArgs = serde_json::from_str(&job.payload).map_err(anyhow::Error::new)?;
-    if args.flow.steps.is_empty() {
+    scripts.refuse_secrets(script, given)?;
+    // What is missing stays as it is written, and what was given is checked.
+    let missing = dialog::is_needed(script, given, &Uploads::new())?;
+    let (flow, mut values) = match (&script.steps, missing) {
+        (Some(flow), true) => (Arc::clone(flow), so_far(script, given)?),
+        _ => {
+            run::check_choices(request, script, given).await?;
+            let job = scripts.job(script, given, &Uploads::new(), None, None)?;
+            let args: RunArgs = serde_json::from_str(&job.payload).map_err(anyhow::Error::new)?;
+            (Arc::clone(&args.flow), look::given(&args))
+        }
+    };
+    if flow.steps.is_empty() {
         return Err(Error::refused(format!("{} has no steps.", script.name)));
     }
-    let lines = words(&args.flow, &look::given(&args));
+    values.set(Source::Run("by".to_owned()), &request.actor.name);
+    let lines = words(&flow, &values);
     let lines: Vec<_> = lines
         .iter()
         .map(|line| scripts.mask(script, line))
@@ -51,6 +66,17 @@ pub async fn plan(request: &Request, name: &str, given: &[String]) -> Result<Rep
         escape(script.name.as_str()),
         fitting(&lines)
     )))
+}
+
+/// The values that are known without those that are missing.
+fn so_far(script: &Script, given: &[String]) -> Result<Values> {
+    let mut values = Values::default();
+    for (arg, value) in script.args.iter().zip(script.given(given)?) {
+        if let Some(value) = value.or_else(|| arg.default.clone()) {
+            values.set(Source::Param(arg.name.to_string()), value);
+        }
+    }
+    Ok(values)
 }
 
 /// As many steps as fit a message, as HTML.
@@ -81,11 +107,7 @@ fn words(flow: &Workflow, values: &Values) -> Vec<String> {
 }
 
 fn tell(flow: &Workflow, number: usize, step: &Step, values: &Values, last: bool) -> String {
-    let mut lines = vec![format!(
-        "{number}. {}: {}",
-        step.name,
-        step.work.words(values)
-    )];
+    let mut lines = vec![format!("{number}. {}", step.tell(values))];
     let mut notes = Vec::new();
     let needs: Vec<&str> = step
         .needs
@@ -113,10 +135,10 @@ fn tell(flow: &Workflow, number: usize, step: &Step, values: &Values, last: bool
             notes.push("if it fails, the rest goes on and the run fails".to_owned())
         }
     }
-    match step.on_crash {
-        OnCrash::Ask => {}
-        OnCrash::Retry => notes.push("run again after a crash".to_owned()),
-        OnCrash::Fail => notes.push("failed after a crash".to_owned()),
+    match (step.on_crash, is_program(&step.work)) {
+        (OnCrash::Ask, _) | (_, false) => {}
+        (OnCrash::Retry, true) => notes.push("run again after a crash".to_owned()),
+        (OnCrash::Fail, true) => notes.push("failed after a crash".to_owned()),
     }
     lines.push(format!("   {}", notes.join(" · ")));
     if let Some(when) = &step.when {
@@ -144,10 +166,27 @@ fn tell(flow: &Workflow, number: usize, step: &Step, values: &Values, last: bool
     lines.join("\n")
 }
 
+/// Whether a step does something that a crash can leave half done.
+fn is_program(work: &Work) -> bool {
+    match work {
+        Work::Run { .. }
+        | Work::Script { .. }
+        | Work::Git { .. }
+        | Work::Http { .. }
+        | Work::Github { .. } => true,
+        Work::Service { .. }
+        | Work::Hold { .. }
+        | Work::WaitFor { .. }
+        | Work::Approve { .. }
+        | Work::Call { .. }
+        | Work::Notify { .. } => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::workflow::{Concurrency, Notify, Source};
+    use crate::base::workflow::{Concurrency, Notify};
     use std::collections::BTreeMap;
     use std::time::Duration;
 

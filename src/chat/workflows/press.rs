@@ -32,6 +32,8 @@ pub enum FlowPress {
     Undo(JobId),
     /// Take it back.
     UndoNow(JobId),
+    /// Leave what this job did.
+    Leave(JobId),
 }
 
 impl FlowPress {
@@ -45,7 +47,8 @@ impl FlowPress {
             | FlowPress::Show(_)
             | FlowPress::Log(..)
             | FlowPress::Answer { .. }
-            | FlowPress::Undo(_) => false,
+            | FlowPress::Undo(_)
+            | FlowPress::Leave(_) => false,
         }
     }
 
@@ -66,6 +69,7 @@ impl FlowPress {
             FlowPress::Retry(run) => format!("flow:retry:{run}"),
             FlowPress::Undo(run) => format!("flow:undo:{run}"),
             FlowPress::UndoNow(run) => format!("flow:undone:{run}"),
+            FlowPress::Leave(job) => format!("flow:leave:{job}"),
         }
     }
 
@@ -81,6 +85,7 @@ impl FlowPress {
             ("flow", "retry", run) => FlowPress::Retry(job(run)?),
             ("flow", "undo", run) => FlowPress::Undo(job(run)?),
             ("flow", "undone", run) => FlowPress::UndoNow(job(run)?),
+            ("flow", "leave", left) => FlowPress::Leave(job(left)?),
             ("steplog", run, seq) => FlowPress::Log(job(run)?, seq.parse().ok()?),
             ("step", said, run) => FlowPress::Answer {
                 said: Said::parse(said)?,
@@ -123,6 +128,7 @@ mod tests {
             FlowPress::Retry(last),
             FlowPress::Undo(last),
             FlowPress::UndoNow(last),
+            FlowPress::Leave(last),
         ];
         for press in all.into_iter().chain(answers) {
             let data = press.data();

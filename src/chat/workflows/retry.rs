@@ -5,16 +5,19 @@ use crate::base::error::{Error, Result};
 use crate::base::ids::JobId;
 use crate::base::job::JobState;
 use crate::base::text::{escape, shorten};
-use crate::base::workflow::{RunArgs, StepState};
+use crate::base::workflow::{RunArgs, StepRow, StepState};
 use crate::chat::commands::run;
 use crate::chat::reply::Reply;
 use crate::chat::request::Request;
 use crate::jobs::{Beside, NewJob, Origin};
 use crate::store;
+use crate::store::jobs::Job;
 use crate::workflows::{look, undo};
 
 /// Of the names of steps, the most that is shown, in UTF-16 units.
 const NAMES: usize = 300;
+/// So many runs that went on with each other are named.
+const CHAIN: usize = 8;
 
 /// Starts the workflow anew; what was done in that run counts as done.
 ///
@@ -48,11 +51,7 @@ pub async fn retry(request: &Request, id: JobId) -> Result<Reply> {
         )));
     }
     let carried = look::carried(&args.flow, &rows(request, id).await?);
-    let done: Vec<_> = look::names(&args.flow)
-        .zip(&carried)
-        .filter(|(_, row)| row.state != StepState::Waiting)
-        .map(|(name, _)| name)
-        .collect();
+    let note = note(request, &job, &args, &carried).await?;
     let wanted = run::Wanted {
         given: args.given,
         retry_of: Some(id),
@@ -64,13 +63,6 @@ pub async fn retry(request: &Request, id: JobId) -> Result<Reply> {
         ..request.origin()
     };
     let reply = run::launch(request, wanted, origin).await?;
-    let note = match done.is_empty() {
-        true => format!("Nothing of #{id} was done, so it begins at the beginning."),
-        false => format!(
-            "Done in #{id} and not done again: {}. Its folder and its services are not there any more.",
-            shorten(&done.join(", "), NAMES)
-        ),
-    };
     Ok(match reply.html.is_empty() {
         true => Reply {
             html: escape(&note),
@@ -84,6 +76,69 @@ pub async fn retry(request: &Request, id: JobId) -> Result<Reply> {
     })
 }
 
+/// What is done already, where that was, and what of it is gone.
+async fn note(request: &Request, job: &Job, args: &RunArgs, carried: &[StepRow]) -> Result<String> {
+    let all = look::names(&args.flow).zip(carried);
+    let done = all.filter(|(_, row)| row.state != StepState::Waiting);
+    let done: Vec<_> = done.map(|(name, _)| name).collect();
+    if done.is_empty() {
+        return Ok(format!(
+            "Nothing of #{} was done, so it begins at the beginning.",
+            job.id
+        ));
+    }
+    let runs = chain(request, job).await?;
+    let runs: Vec<_> = runs.iter().map(|id| format!("#{id}")).collect();
+    let again = args
+        .flow
+        .steps
+        .iter()
+        .filter(|step| step.is_service())
+        .map(|step| step.name.as_str());
+    let again: Vec<_> = again.collect();
+    let again = match again.is_empty() {
+        true => String::new(),
+        false => format!(" Started anew: {}.", shorten(&again.join(", "), NAMES)),
+    };
+    Ok(format!(
+        "Done in {} and not done again: {}.{again}",
+        runs.join(" and "),
+        shorten(&done.join(", "), NAMES)
+    ))
+}
+
+/// The run, and before it those that it went on with, oldest first, as far as any of their steps were done there.
+async fn chain(request: &Request, job: &Job) -> Result<Vec<JobId>> {
+    let mut chain = Vec::new();
+    let mut next = Some(job.clone());
+    while let Some(job) = next.filter(|_| chain.len() < CHAIN) {
+        let rows = rows(request, job.id).await?;
+        // What was carried into a run has no beginning there.
+        let own = rows.iter().any(|row| {
+            row.started_at.is_some()
+                && matches!(
+                    row.state,
+                    StepState::Done | StepState::Ignored | StepState::Skipped
+                )
+        });
+        if own {
+            chain.push(job.id);
+        }
+        let carried = rows
+            .iter()
+            .any(|row| row.started_at.is_none() && row.state == StepState::Done);
+        next = match job.new.retry_of.filter(|_| carried) {
+            Some(before) => {
+                let mut db = request.services.store.read().await?;
+                store::jobs::find(&mut db, before).await?
+            }
+            None => None,
+        };
+    }
+    chain.reverse();
+    Ok(chain)
+}
+
 /// What is written together with such a run: the steps that count as done.
 ///
 /// # Errors
@@ -95,7 +150,7 @@ pub async fn beside(request: &Request, job: &NewJob, earlier: JobId) -> Result<B
 }
 
 /// Writes the steps as a run begins with them, unless it has some: the same start came twice then.
-pub fn begin_with(begun: Vec<crate::base::workflow::StepRow>) -> Beside {
+pub fn begin_with(begun: Vec<StepRow>) -> Beside {
     Box::new(move |tx, id| {
         Box::pin(async move {
             if !store::workflows::steps(tx, id).await?.is_empty() {

@@ -1,14 +1,15 @@
 //! How a run stands: its card as it is now.
 
 use super::press::FlowPress;
-use super::{known, rows, run_of};
+use super::{answer, known, line, rows, run_of, undo};
 use crate::access::Asked;
+use crate::actions::script;
 use crate::base::error::{Error, Result};
 use crate::base::ids::JobId;
 use crate::base::role::Role;
-use crate::base::text::{escape, pre, tail_lines};
+use crate::base::text::{pre, tail_lines};
 use crate::base::time::Millis;
-use crate::chat::commands::{cancel, jobs};
+use crate::chat::commands::cancel;
 use crate::chat::keyboards::{Press, in_pairs};
 use crate::chat::reply::Reply;
 use crate::chat::request::Request;
@@ -41,7 +42,10 @@ pub async fn now(request: &Request) -> Result<Reply> {
         [only] => show(request, only.id).await,
         several => {
             let several = &several[..several.len().min(OFFERED)];
-            let lines: Vec<_> = several.iter().map(jobs::line).collect();
+            let mut lines = Vec::new();
+            for job in several {
+                lines.push(line(request, job).await?);
+            }
             let button = |job: &Job| {
                 let label = format!("{} #{}", job.new.title, job.id);
                 FlowPress::Show(job.id).press().button(label)
@@ -58,7 +62,8 @@ pub fn sees(request: &Request, job: &Job) -> bool {
     own || request.role().is_some_and(|role| role >= job.new.role)
 }
 
-/// The run of this workflow that goes on, or else the last one.
+/// The run of this workflow that goes on, or else the last one. Looking takes the right to see the run, not to start one;
+/// and a run is there though its workflow may be gone from the configuration.
 ///
 /// # Errors
 /// The refusal in words, or a failure of ours.
@@ -66,18 +71,25 @@ pub async fn of_name(request: &Request, name: &str) -> Result<Reply> {
     let asked = Asked::new("workflow.status", name, Role::Viewer);
     request.allow_first(asked).await?;
     let config = request.services.live.current();
-    let name = known(request, &config, name)?.name.as_str();
-    let tally = {
+    let found = script::find(&config, name).filter(|script| script.steps.is_some());
+    let title = found.map_or(name, |script| script.name.as_str());
+    let (open, last) = {
         let mut db = request.services.store.read().await?;
-        workflows::tally(&mut db, name).await?
+        let tally = workflows::tally(&mut db, title).await?;
+        let open = match tally.open.first() {
+            Some(id) => crate::store::jobs::find(&mut db, *id).await?,
+            None => None,
+        };
+        (open, tally.last)
     };
-    match (tally.open.first(), tally.last) {
-        (Some(run), _) => show(request, *run).await,
-        (None, Some(last)) => show(request, last.id).await,
-        (None, None) => Err(Error::refused(format!(
-            "{name} was not run yet. Write /workflow run {name}."
-        ))),
+    let seen = [open, last].into_iter().flatten();
+    if let Some(job) = seen.into_iter().find(|job| sees(request, job)) {
+        return show(request, job.id).await;
     }
+    let name = known(request, &config, name)?.name.as_str();
+    Err(Error::refused(format!(
+        "{name} was not run yet. Write /workflow run {name}."
+    )))
 }
 
 /// A run as it stands.
@@ -88,34 +100,32 @@ pub async fn show(request: &Request, id: JobId) -> Result<Reply> {
     let (job, args) = run_of(request, id, "workflow.status").await?;
     let now = Millis::now();
     let printed = request.services.jobs.printed(id).await;
+    let rows = rows(request, id).await?;
     let live = printed.as_ref().and_then(|end| end.board.clone());
     let board = match live {
         Some(board) => board,
-        None => look::board(&job, &args, &rows(request, id).await?, now),
+        None => look::board(&job, &args, &rows, &super::printed(request, id), now),
     };
-    let mut html = match &board.outcome {
-        Some((mark, words)) => format!(
-            "{mark} <b>{}</b> · #{id} · {words} · {}",
-            escape(&job.new.title),
-            jobs::clock(job.new.created_at, now)
-        ),
-        None => jobs::line(&job),
-    };
-    html.push_str(&format!("\n{}", board.html));
+    let mut html = format!("{}\n{}", line(request, &job).await?, board.html);
     if let Some(end) = &printed {
-        let (tail, _) = tail_lines(&end.text, TAIL);
+        let said = board.said.as_deref().unwrap_or(&end.text);
+        let (tail, _) = tail_lines(said, TAIL);
         if !tail.trim().is_empty() {
             html.push_str(&format!("\n{}", pre(tail)));
         }
     }
-    let mut buttons = match job.state.is_final() {
-        true => card::ended_buttons(id, job.log_bytes > 0),
+    let mut buttons = answer::buttons(request, &job, &args, &rows);
+    buttons.extend(match job.state.is_final() {
+        true => card::board_buttons(id, job.log_bytes > 0, &board),
         false => vec![vec![
             Press::Cancel(id).button("Stop"),
             FlowPress::Show(id).press().button("Refresh"),
         ]],
-    };
+    });
     buttons.extend(board.buttons);
+    if !undo::is_offered(request, &job, &args).await? {
+        undo::without(&mut buttons, id);
+    }
     Ok(Reply::html(html).buttons(buttons))
 }
 
@@ -128,6 +138,9 @@ pub async fn stop(request: &Request, id: JobId) -> Result<Reply> {
         let mut db = request.services.store.read().await?;
         crate::store::jobs::find(&mut db, id).await?
     };
+    if job.is_none() {
+        run_of(request, id, "workflow.stop").await?;
+    }
     if let Some(job) = job.filter(|job| look::args(job).is_none() && sees(request, job)) {
         return Err(Error::refused(format!(
             "#{id} is {}, not a run of a workflow. /cancel {id} stops it.",
@@ -145,10 +158,20 @@ pub async fn stop_named(request: &Request, name: &str) -> Result<Reply> {
     let asked = Asked::new("workflow.stop", name, Role::Viewer);
     request.allow_first(asked).await?;
     let config = request.services.live.current();
-    let name = known(request, &config, name)?.name.as_str();
-    let open = {
+    let found = script::find(&config, name).filter(|script| script.steps.is_some());
+    let title = found.map_or(name, |script| script.name.as_str());
+    let all = {
         let mut db = request.services.store.read().await?;
-        workflows::tally(&mut db, name).await?.open
+        workflows::open(&mut db).await?
+    };
+    let mine = all.iter().filter(|job| job.new.title == title);
+    let open: Vec<_> = mine
+        .filter(|job| sees(request, job))
+        .map(|job| job.id)
+        .collect();
+    let name = match open.is_empty() {
+        true => known(request, &config, name)?.name.as_str(),
+        false => title,
     };
     match open.as_slice() {
         [] => Err(Error::refused(format!("{name} does not run now."))),

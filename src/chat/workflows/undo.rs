@@ -2,16 +2,18 @@
 
 use super::press::FlowPress;
 use super::retry::begin_with;
-use super::{known, rows, run_of};
-use crate::access::{Asked, Grant};
-use crate::base::error::{Error, Result};
+use super::{known, rows, status, taken_back, visible};
+use crate::access::Grant;
+use crate::base::error::{Error, Refusal, Result};
 use crate::base::ids::JobId;
 use crate::base::job::{AfterCrash, OnBusy, OutputMode};
+use crate::base::role::Role;
 use crate::base::text::{escape, pre, shorten};
 use crate::base::time::Millis;
 use crate::base::workflow::{RUN, RunArgs, Source, StepRow};
 use crate::chat::reply::Reply;
 use crate::chat::request::Request;
+use crate::delivery::{Buttons, Outgoing, card};
 use crate::jobs::{NewJob, Origin, Submitted};
 use crate::store;
 use crate::store::jobs::Job;
@@ -25,28 +27,35 @@ const SHOWN: usize = 3000;
 /// # Errors
 /// The refusal in words, or a failure of ours.
 pub async fn ask(request: &Request, id: JobId) -> Result<Reply> {
-    let (job, args, rows, _) = offered(request, id, "workflow.undo.ask").await?;
-    let mut values = look::given(&args);
-    values.set(Source::Run("id".to_owned()), id.to_string());
-    let lines = undo::words(&args, &rows, &values);
-    let masked = request.services.flows.mask(&args.flow, &lines.join("\n"));
+    let found = found(request, id, "workflow.undo.ask").await?;
+    found.check(request).await?;
     Ok(Reply::html(format!(
         "Take back <b>{}</b> · #{id}? This runs, one after the other:\n{}",
-        escape(&job.new.title),
-        pre(&shorten(&masked, SHOWN))
+        escape(&found.job.new.title),
+        pre(&shorten(&found.lines(request), SHOWN))
     ))
     .buttons(vec![vec![
         FlowPress::UndoNow(id).press().button("Take it back"),
+        FlowPress::Leave(id).press().button("Leave it"),
     ]]))
 }
 
-/// Takes it back.
+/// Takes it back. What can no longer be taken back is told in place of the question.
 ///
 /// # Errors
 /// The refusal in words, or a failure of ours.
 pub async fn undo(request: &Request, id: JobId) -> Result<Reply> {
-    let (job, args, rows, grant) = offered(request, id, "workflow.undo").await?;
-    let Some((args, begun)) = undo::of(&job, &args, &rows) else {
+    let found = found(request, id, "workflow.undo").await?;
+    match found.check(request).await {
+        // The question is not the card of what takes the run back: it has nothing left to ask.
+        Err(Error::Refused(why)) if !is_card(request).await? => {
+            found.grant.refuse(why.words());
+            return Ok(Reply::plain(why.words()).in_place());
+        }
+        checked => checked?,
+    }
+    let (job, grant) = (&found.job, &found.grant);
+    let Some((args, begun)) = undo::of(job, &found.args, &found.rows) else {
         return Err(nothing(id));
     };
     let new = NewJob {
@@ -72,47 +81,136 @@ pub async fn undo(request: &Request, id: JobId) -> Result<Reply> {
     };
     let jobs = &request.services.jobs;
     let submitted = jobs
-        .submit_with(&grant, new, origin, begin_with(begun))
+        .submit_with(grant, new, origin, begin_with(begun))
         .await?;
-    Ok(match submitted {
-        Submitted::New(undoing) => Reply::follow(undoing),
-        Submitted::Before(undoing) => {
-            return Err(Error::refused(format!(
-                "#{id} was taken back already, by #{undoing}."
-            )));
+    match submitted {
+        Submitted::New(undoing) => {
+            tell_on_card(request, job).await;
+            Ok(Reply::follow(undoing))
         }
+        Submitted::Before(undoing) => Err(Error::refused(format!(
+            "#{id} was taken back already, by #{undoing}."
+        ))),
+    }
+}
+
+/// Whether the pressed message is the card of a job by now.
+async fn is_card(request: &Request) -> Result<bool> {
+    let Some(pressed) = request.pressed() else {
+        return Ok(true);
+    };
+    let chat = request.actor.place.chat;
+    let mut db = request.services.store.read().await?;
+    let slots = store::outbox::slots_of(&mut db, chat, pressed).await?;
+    Ok(!slots.is_empty())
+}
+
+/// Whether a run may be taken back at this moment.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn is_offered(request: &Request, job: &Job, args: &RunArgs) -> Result<bool> {
+    let late = undo::until(job, &args.flow).is_none_or(|until| until < Millis::now());
+    let back = taken_back(request, job).await?.is_some();
+    Ok(job.state.is_final() && !late && !back)
+}
+
+/// Removes the button that offers to take a run back.
+pub fn without(buttons: &mut Buttons, id: JobId) {
+    let data = FlowPress::Undo(id).data();
+    for row in buttons.iter_mut() {
+        row.retain(|button| button.data != data);
+    }
+    buttons.retain(|row| !row.is_empty());
+}
+
+/// Says on the card of a run that it is taken back. That is no promise: its status says so as well.
+async fn tell_on_card(request: &Request, job: &Job) {
+    let told = async {
+        let slot = card::slot(job.id);
+        let on_card = {
+            let mut db = request.services.store.read().await?;
+            store::outbox::slot(&mut db, &slot, job.new.place.chat).await?
+        };
+        if on_card.is_some() {
+            let shown = status::show(request, job.id).await?;
+            let card = Outgoing::text(job.new.place, shown.html, shown.buttons).slot(slot);
+            request.services.outbox.post(&card.of_job(job.id)).await?;
+        }
+        Ok::<_, Error>(())
+    };
+    if let Err(error) = told.await {
+        tracing::warn!(job = %job.id, ?error, "the card of a run cannot say that it is taken back");
+    }
+}
+
+/// A run, as far as it can be taken back.
+struct Run {
+    job: Job,
+    args: RunArgs,
+    rows: Vec<StepRow>,
+    grant: Grant,
+}
+
+/// The run, if the caller may run its workflow.
+async fn found(request: &Request, id: JobId, action: &'static str) -> Result<Run> {
+    let (job, grant) = visible(request, id, action, Role::Viewer).await?;
+    let args = look::args(&job).ok_or_else(|| nothing(id))?;
+    let config = request.services.live.current();
+    known(request, &config, &args.flow.name)?;
+    let rows = rows(request, id).await?;
+    Ok(Run {
+        job,
+        args,
+        rows,
+        grant,
     })
 }
 
-/// The run, if it can be taken back yet and the caller may run its workflow.
-async fn offered(
-    request: &Request,
-    id: JobId,
-    action: &'static str,
-) -> Result<(Job, RunArgs, Vec<StepRow>, Grant)> {
-    let (job, args) = run_of(request, id, "workflow.status").await?;
-    let config = request.services.live.current();
-    let script = known(request, &config, &args.flow.name)?;
-    let asked = Asked::new(action, format!("#{id}"), script.role);
-    let grant = request.allow_script(asked, script.name.as_str()).await?;
-    let rows = rows(request, id).await?;
-    if !job.state.is_final() {
-        return Err(Error::refused(format!(
-            "#{id} has not ended yet. /workflow stop {id} stops it; after that it can be taken back."
-        )));
+impl Run {
+    /// What takes it back, a line for each step, masked.
+    fn lines(&self, request: &Request) -> String {
+        let mut values = look::given(&self.args);
+        values.set(Source::Run("id".to_owned()), self.job.id.to_string());
+        let by = self.job.new.asker_name.clone();
+        values.set(Source::Run("by".to_owned()), by);
+        let lines = undo::words(&self.args, &self.rows, &values);
+        let flows = &request.services.flows;
+        flows.mask(&self.args.flow, &lines.join("\n"))
     }
-    if undo::takes_back(&args.flow) || !undo::is_there(&args.flow, &rows) {
-        return Err(nothing(id));
+
+    /// Refuses what cannot be taken back, or not any more.
+    async fn check(&self, request: &Request) -> Result<()> {
+        let (id, flow) = (self.job.id, &self.args.flow);
+        if !self.job.state.is_final() {
+            return Err(Error::refused(format!(
+                "#{id} has not ended yet. /workflow stop {id} stops it; after that it can be taken back."
+            )));
+        }
+        if undo::takes_back(flow) || !undo::is_there(flow, &self.rows) {
+            return Err(nothing(id));
+        }
+        let by = {
+            let mut db = request.services.store.read().await?;
+            store::undo::by(&mut db, id).await?
+        };
+        if let Some((by, _)) = by {
+            return Err(Error::refused(format!(
+                "#{id} was taken back already, by #{by}."
+            )));
+        }
+        refuse_continued(request, id).await?;
+        let late = undo::until(&self.job, flow).is_none_or(|until| until < Millis::now());
+        match late {
+            true => Err(Error::Refused(Refusal::with_code(
+                &format!(
+                    "The time to take back #{id} is over, and what it did stays. By hand, this takes it back, one after the other:\n"
+                ),
+                &shorten(&self.lines(request), SHOWN),
+            ))),
+            false => Ok(()),
+        }
     }
-    refuse_continued(request, id).await?;
-    let late = undo::until(&job, &args.flow).is_none_or(|until| until < Millis::now());
-    if late {
-        return Err(Error::refused(format!(
-            "The time to take back #{id} is over. What it did stays; /workflow plan {} shows how each step is taken back by hand.",
-            script.name
-        )));
-    }
-    Ok((job, args, rows, grant))
 }
 
 /// A run that went on where this one failed counts its steps as its own: both taken back would do it twice.

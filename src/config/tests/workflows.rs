@@ -745,7 +745,7 @@ fn a_folder_holds_a_workflow_in_each_file() {
     home.write("flows/two.yaml", "steps: [{name: b, hold: 1s}]\n");
     home.fault(
         "workflows: {two: {steps: [{name: a, hold: 1s}]}}\nworkflows_dir: flows",
-        "a script named `two` already stands in line 1",
+        "a workflow named `two` already stands in line 1 of the configuration itself",
     );
 }
 

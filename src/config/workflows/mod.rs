@@ -90,7 +90,7 @@ pub(super) fn read(
         let Some(name) = parse_name(key, at, report) else {
             return;
         };
-        let free = catalog.claim(&name, at, report);
+        let free = catalog.claim(&name, "workflow", at, report);
         let read = flow(name.clone(), at, node, around, report);
         if let Some((flow, schedule)) = read.filter(|_| free) {
             flows.insert(name, flow);

@@ -301,6 +301,7 @@ pub(super) fn check_times(
             );
             report.fault(&flow.at, wrong);
         }
+        check_answers(flow, report);
         let overlaps = flow.workflow.concurrency == Concurrency::Parallel;
         if let Some((gap, at)) = &flow.interval
             && *gap < least
@@ -312,6 +313,27 @@ pub(super) fn check_times(
                 human(least)
             );
             report.fault(at, wrong);
+        }
+    }
+}
+
+/// Nobody can answer for longer than the run may take.
+fn check_answers(flow: &Flow, report: &mut Report) {
+    let Some(most) = flow.workflow.max_duration else {
+        return;
+    };
+    for draft in flow.steps.iter().filter(|draft| draft.timed) {
+        let step = draft.step.as_ref();
+        let asks = step.filter(|step| matches!(step.work, Work::Approve { .. }));
+        if let Some(step) = asks.filter(|step| step.timeout > most) {
+            let wrong = format!(
+                "`{}` waits up to {} for an answer, but `max_duration` of {} is {}; write less, or a longer `max_duration`",
+                step.name,
+                human(step.timeout),
+                flow.name(),
+                human(most)
+            );
+            report.fault(&draft.at, wrong);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! A question to a web server with everything that belongs to it, and what is read from the reply.
 
 use super::{MAX_BODY, Web, body, date, follow, left};
+use crate::base::text::shorten;
 use crate::base::time::{Millis, human};
 use chrono::DateTime;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
@@ -14,6 +15,8 @@ use url::Url;
 
 /// What a question says by itself.
 const OURS: [&str; 3] = ["content-length", "transfer-encoding", "connection"];
+/// Of an answer that is no JSON, what is shown, in UTF-16 units.
+const BEGINNING: usize = 60;
 
 /// A question to a web server.
 #[derive(Clone, Debug)]
@@ -292,8 +295,12 @@ impl Reply {
                 "{host} answered with more than {most} MiB, which is not read as JSON."
             ));
         }
-        let json: Value = serde_json::from_str(&self.body)
-            .map_err(|error| format!("{host} did not answer with JSON: {error}."))?;
+        let json: Value = serde_json::from_str(&self.body).map_err(|_| {
+            format!(
+                "{host} did not answer with JSON, but with {}.",
+                beginning(&self.body)
+            )
+        })?;
         let read = pointers.iter().map(|(name, pointer)| {
             let value = match json.pointer(pointer) {
                 Some(Value::String(text)) => text.clone(),
@@ -307,6 +314,15 @@ impl Reply {
             Ok((name.clone(), value))
         });
         read.collect()
+    }
+}
+
+/// How a text begins, for people; of one that is empty, that it is.
+fn beginning(body: &str) -> String {
+    let line = body.trim().lines().next().unwrap_or_default();
+    match line.is_empty() {
+        true => "nothing".to_owned(),
+        false => format!("“{}”", shorten(line, BEGINNING)),
     }
 }
 

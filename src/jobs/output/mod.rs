@@ -44,6 +44,20 @@ pub fn steps_folder(dir: &Path, run: JobId) -> PathBuf {
     dir.join(format!("{run}.steps"))
 }
 
+/// The numbers of the steps of a run that printed something.
+#[must_use]
+pub fn steps_printed(dir: &Path, run: JobId) -> std::collections::BTreeSet<usize> {
+    let Ok(entries) = fs::read_dir(steps_folder(dir, run)) else {
+        return Default::default();
+    };
+    let number = |entry: fs::DirEntry| {
+        let name = entry.file_name();
+        let number = name.to_str()?.strip_suffix(".log")?.parse().ok()?;
+        (entry.metadata().ok()?.len() > 0).then_some(number)
+    };
+    entries.flatten().filter_map(number).collect()
+}
+
 fn head_path(dir: &Path, id: JobId) -> PathBuf {
     dir.join(format!("{id}.log"))
 }

@@ -104,14 +104,10 @@ impl Run {
             row.answer = read.answer;
             let before = row.clone();
             if plan::answered(&step, row, now) {
-                self.messages.push(ask::settled(
-                    &self.cx.job,
-                    &step,
-                    seq,
-                    &before,
-                    row,
-                    &self.values,
-                ));
+                let job = &self.cx.job;
+                let told = ask::settled(job, &step, seq, &before, row, &self.values);
+                self.messages.extend(ask::for_asked(&told, &before.asked));
+                self.messages.push(told);
                 self.dirty.insert(seq);
             }
         }

@@ -1,22 +1,45 @@
 //! What a run shows: its card while it lasts, and what came of it.
 
 use super::Run;
+use crate::base::ids::JobId;
 use crate::base::job::Ending;
-use crate::base::time::human;
+use crate::base::time::{Millis, human};
+use crate::base::workflow::{StepRow, StepState, Workflow};
 use crate::delivery::Outgoing;
 use crate::delivery::card::Board;
 use crate::jobs::live::StopReason;
-use crate::workflows::plan::{self, Verdict, step};
-use crate::workflows::{ask, board};
+use crate::workflows::board::View;
+use crate::workflows::plan::{Verdict, step};
+use crate::workflows::steps::Speaker;
+use crate::workflows::{ask, board, locked, look};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 impl Run {
     pub(super) fn show(&self) {
         let (flow, rows) = (Arc::clone(&self.args.flow), self.rows.clone());
         let (id, clock) = (self.cx.job.id, Arc::clone(&self.inner.clock));
-        self.cx
-            .output
-            .show(Arc::new(move || board::live(&flow, &rows, id, clock())));
+        let (undoes, speaker) = (look::undoes(&self.cx.job), Arc::clone(&self.speaker));
+        self.cx.output.show(Arc::new(move || {
+            live((&flow, &rows), (id, undoes), &speaker, clock())
+        }));
+    }
+
+    /// Shows the steps at this moment.
+    pub(super) fn viewed<T>(&self, show: impl FnOnce(&View<'_>) -> T) -> T {
+        let printed = locked(&self.speaker).printed.clone();
+        show(&self.view(&printed))
+    }
+
+    fn view<'a>(&'a self, printed: &'a BTreeSet<usize>) -> View<'a> {
+        View {
+            flow: &self.args.flow,
+            rows: &self.rows,
+            run: self.cx.job.id,
+            undoes: look::undoes(&self.cx.job),
+            printed,
+            now: self.inner.now(),
+        }
     }
 
     /// Who stopped the run, if somebody did.
@@ -28,10 +51,8 @@ impl Run {
     }
 
     pub(super) fn last(&self, verdict: Verdict) -> Board {
-        let now = self.inner.now();
-        let (took, by) = (plan::took(&self.rows, now), self.stopped_by());
-        let (flow, id) = (&self.args.flow, self.cx.job.id);
-        board::last(flow, &self.rows, id, verdict, by.as_deref(), took, now)
+        let by = self.stopped_by();
+        self.viewed(|view| board::last(view, verdict, by.as_deref()))
     }
 
     pub(super) fn end_told(&self, verdict: Verdict) -> Outgoing {
@@ -51,8 +72,10 @@ impl Run {
         match verdict {
             Verdict::Succeeded | Verdict::Warnings => Ending::Exited(0),
             Verdict::Failed(seq) => {
-                let name = step(&self.args.flow, seq).map_or("", |step| step.name.as_str());
-                let how = self.rows[seq].ending.as_ref().map(board::words);
+                let step = step(&self.args.flow, seq);
+                let name = step.map_or("", |step| step.name.as_str());
+                let how = self.rows[seq].ending.as_ref();
+                let how = how.map(|how| board::words(how, step));
                 Ending::Broken(format!("at {name}: {}", how.unwrap_or_default()))
             }
             Verdict::Stopped => Ending::Cancelled(by.unwrap_or_default()),
@@ -62,5 +85,35 @@ impl Run {
                 Ending::TimedOut(limit)
             }
         }
+    }
+}
+
+/// The card while the run lasts; what steps print at the same time stands under their names.
+fn live(
+    (flow, rows): (&Workflow, &[StepRow]),
+    (run, undoes): (JobId, Option<JobId>),
+    speaker: &Speaker,
+    now: Millis,
+) -> Board {
+    let voices = locked(speaker);
+    let at_work = |(seq, row): (usize, &StepRow)| {
+        let works = matches!(
+            row.state,
+            StepState::Running | StepState::Up | StepState::Reverting
+        );
+        works.then(|| Some((seq, step(flow, seq)?.name.as_str())))?
+    };
+    let at_work: Vec<_> = rows.iter().enumerate().filter_map(at_work).collect();
+    let view = View {
+        flow,
+        rows,
+        run,
+        undoes,
+        printed: &voices.printed,
+        now,
+    };
+    Board {
+        said: voices.together(&at_work),
+        ..board::live(&view)
     }
 }

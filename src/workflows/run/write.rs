@@ -48,15 +48,15 @@ impl Run {
             return Ok(());
         }
         if self.args.flow.notify.steps && !self.is_doubtful() {
-            let now = self.inner.now();
-            for seq in &self.dirty {
-                let line = board::line_over(&self.args.flow, *seq, &self.rows[*seq], now);
-                if let Some(line) = line {
-                    let told = ask::step_over(&self.cx.job, *seq, &line);
-                    let to = &self.args.flow.notify.to;
-                    self.messages.extend(ask::copies(&told, to));
-                    self.messages.push(told);
-                }
+            let lines = self.viewed(|view| {
+                let line = |seq: &usize| Some((*seq, board::line_over(view, *seq)?));
+                self.dirty.iter().filter_map(line).collect::<Vec<_>>()
+            });
+            for (seq, line) in lines {
+                let told = ask::step_over(&self.cx.job, seq, &line);
+                let to = &self.args.flow.notify.to;
+                self.messages.extend(ask::copies(&told, to));
+                self.messages.push(told);
             }
         }
         let freed = self.give_back_locks();

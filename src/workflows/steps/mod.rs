@@ -7,7 +7,7 @@ mod output;
 mod program;
 mod wait;
 
-pub(super) use output::Speaker;
+pub(super) use output::{Speaker, Voices};
 
 use super::Inner;
 use crate::base::job::Ending;
@@ -75,7 +75,7 @@ pub(super) struct Hand {
     pub flow: Arc<Workflow>,
     /// What must not be seen.
     pub secrets: Vec<String>,
-    /// Who printed last.
+    /// Who printed what.
     pub speaker: Speaker,
     /// Fires when it must end.
     pub stop: CancellationToken,

@@ -1,11 +1,9 @@
 //! Steps that wait: for a time, or until something is so. Both last over a restart, since their end is written.
 
 use super::{End, Hand, Inner, broken, good, program};
-use crate::base::job::Ending;
-use crate::base::time::Millis;
+use crate::base::time::{Millis, human};
 use crate::base::workflow::{Template, Until};
 use crate::drivers::looks;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The longest sleep: the clock may be set meanwhile.
@@ -32,7 +30,7 @@ pub(super) async fn wait_for(inner: &Inner, hand: &Hand, until: &Until, every: D
         }
         let now = inner.now();
         if now >= last {
-            return End::Over(Ending::TimedOut(hand.step.timeout), BTreeMap::new());
+            return broken(in_vain(hand, until));
         }
         if !sleep_until(inner, hand, now.plus(every).min(last)).await {
             return End::Stopped;
@@ -50,6 +48,24 @@ pub(super) async fn sleep_until(inner: &Inner, hand: &Hand, end: Millis) -> bool
         tokio::select! {
             () = hand.stop.cancelled() => return false,
             () = tokio::time::sleep(left.min(LONGEST_SLEEP)) => {}
+        }
+    }
+}
+
+/// What was waited for in vain, and how long.
+fn in_vain(hand: &Hand, until: &Until) -> String {
+    let show = |template: &Template| template.show(&hand.values);
+    let within = human(hand.step.timeout);
+    match until {
+        Until::Tcp(address) => format!("nothing answered at {} in {within}", show(address)),
+        Until::File(path) => format!("there was no file {} in {within}", show(path)),
+        Until::Command(argv) => {
+            let argv: Vec<_> = argv.iter().map(show).collect();
+            format!("{} did not exit with 0 in {within}", argv.join(" "))
+        }
+        Until::Url(address, None) => format!("{} did not answer well in {within}", show(address)),
+        Until::Url(address, Some(status)) => {
+            format!("{} did not answer with {status} in {within}", show(address))
         }
     }
 }

@@ -21,7 +21,7 @@ on_both! {
         fs::remove_file(&broken).unwrap();
         world.presses(BEN, &card, "Retry from put").await;
         let note = world.sees(BEN, "Done in #1 and not done again: build").await;
-        assert!(note.text.contains("Its folder and its services"), "{}", note.text);
+        assert_eq!(note.text, "Done in #1 and not done again: build.");
         world.sees(BEN, "✅ deploy · #2 · succeeded").await;
         world.quiet().await;
         assert_eq!(lines(&world.path().join("done")), ["build", "put", "put"]);
@@ -46,14 +46,22 @@ on_both! {
         world.quiet().await;
         let refused = world.forges(CLEO, BEN, "flow:undo:1").await.unwrap();
         assert!(refused.contains("no workflow"), "{refused}");
-        world.presses(BEN, &card, "Undo …").await;
+        world.presses(BEN, &card, "Undo … (10 m)").await;
         let asked = world.sees(BEN, "Take back deploy · #1?").await;
         assert!(asked.text.contains("put: sh ") && asked.text.contains("back v3 1"), "{}", asked.text);
         assert_eq!(world.jobs().await, 1);
         world.presses(BEN, &asked, "Take it back").await;
-        world.sees(BEN, "✅ deploy · #2 · succeeded").await;
+        let card = world.sees(BEN, "↩️ deploy · #2 · took back #1").await;
+        assert!(card.button("Run again").is_none());
         world.quiet().await;
         assert_eq!(lines(&world.path().join("done")), ["build", "put", "back v3 1"]);
+        let card = world.sees(BEN, "deploy · #1 · ↩️ #2 takes it back").await;
+        assert!(card.button("Undo … (10 m)").is_none());
+        for text in ["/workflow status 1", "/workflow 1", "/job 1", "/jobs"] {
+            let told = world.asks(BEN, BEN, text).await;
+            assert!(told.text.contains("#1 · ↩️ taken back by #2 · succeeded"), "{text}: {}", told.text);
+            assert!(told.button("Undo … (10 m)").is_none());
+        }
         world.forges(BEN, BEN, "flow:undone:1").await;
         world.sees(BEN, "#1 was taken back already, by #2").await;
         world.forges(BEN, BEN, "again:2").await;
@@ -61,6 +69,8 @@ on_both! {
         let list = world.asks(BEN, BEN, "/workflow").await;
         assert!(list.text.contains("1 ok") && list.text.contains("#1"), "{}", list.text);
         let told = world.forges(BEN, BEN, "flow:undo:2").await.unwrap();
+        let refused = world.audited("workflow.undo.ask", "refused").await;
+        assert!(refused.iter().any(|line| line.actor.0 == CLEO), "a viewer's press is in the trail");
         assert_eq!(told, "There is nothing of #2 to take back.");
         assert_eq!(world.jobs().await, 2);
     }

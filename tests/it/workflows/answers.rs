@@ -92,3 +92,84 @@ on_both! {
         bot.terminate().await;
     }
 }
+
+const HIGH: &str = "workflows:
+  gate:
+    role: operator
+    max_duration: 30m
+    steps:
+      - {name: gate, approve: {question: 'Really?', role: admin}, timeout: 30m}
+      - {name: after, run: [echo, after]}";
+
+on_both! {
+    /// Where nobody in the chat may approve, those who may are asked in private, once, over a restart; answered by one of them,
+    /// it is settled everywhere. The status of the run has the buttons for who may.
+    async fn those_who_may_are_asked_in_private(world) {
+        world.set(HIGH);
+        world.sandbox.open_private(ANN);
+        world.start().await;
+        world.say(BEN, "/workflow run gate");
+        let told = world.sees(BEN, "Asked in private: ann").await;
+        assert!(told.text.contains("/workflow approve 1") && told.button("Approve").is_none(), "{}", told.text);
+        let asked = world.sees(ANN, "Really?").await;
+        assert!(asked.text.contains("Started by ben · within "), "{}", asked.text);
+        world.stop().await;
+        world.start().await;
+        let status = world.asks(BEN, BEN, "/workflow status gate").await;
+        assert!(status.text.contains("waits for approval by admin or above"), "{}", status.text);
+        assert!(status.button("Approve").is_none());
+        let status = world.asks(ANN, ANN, "/workflow 1").await;
+        assert!(status.button("Approve").is_some() && status.button("Refuse").is_some());
+        assert_eq!(world.count(ANN, "Really?"), 1, "asked once");
+        let told = world.presses(ANN, &status, "Approve").await.unwrap();
+        assert_eq!(told, "Approved: gate of #1.");
+        for chat in [ANN, BEN] {
+            world.sees(chat, "✅ gate · #1 · gate\nReally?\nApproved by ann").await;
+        }
+        world.sees(BEN, "✅ gate · #1 · succeeded").await;
+    }
+}
+
+on_both! {
+    /// In a group that is held below the role nobody can approve: it says where one can.
+    async fn a_group_below_the_role_says_where(world) {
+        world.set(HIGH);
+        world.sandbox.open_private(ANN);
+        world.start().await;
+        world.sandbox.say(BEN, OPS, "/workflow run gate");
+        let told = world.sees(OPS, "Asked in private: ann").await;
+        assert!(told.button("Approve").is_none(), "{}", told.text);
+        let refused = world.forges(ANN, OPS, "step:yes:1:0:1").await.unwrap();
+        assert!(refused.ends_with("Say /workflow approve 1 in our private chat."), "{refused}");
+        assert_eq!(world.audited("workflow.approve", "refused").await.len(), 1);
+        let told = world.asks(ANN, ANN, "/workflow approve 1").await;
+        assert_eq!(told.text, "Approved: gate of #1.");
+        world.sees(OPS, "✅ gate · #1 · succeeded").await;
+    }
+}
+
+on_both! {
+    /// The question stays to be read when its time is over.
+    async fn a_question_outlives_its_time(world) {
+        world.set("workflows: {gate: {steps: [{name: gate, approve: {question: 'Really?', role: operator, by_asker: true}, timeout: 1s}]}}");
+        world.start().await;
+        world.say(BEN, "/workflow run gate");
+        world.sees(BEN, "⏱ gate · #1 · gate\nReally?\nNobody approved it in time.").await;
+    }
+}
+
+on_both! {
+    /// What somebody has to confirm says who may, and is kept by its number as well.
+    async fn it_is_kept_by_its_number(world) {
+        world.set("workflows: {careful: {steps: [{name: change, run: [echo, changed], undo: [echo, back], confirm_within: 5m}]}}");
+        world.start().await;
+        world.say(BEN, "/workflow run careful");
+        let asked = world.sees(BEN, "Unless ben or an admin confirms within 5 m").await;
+        assert!(asked.text.contains("/workflow approve 1 keeps it"), "{}", asked.text);
+        let status = world.asks(BEN, BEN, "/workflow status").await;
+        assert!(status.button("It works, keep it").is_some() && status.button("Take it back").is_some());
+        let told = world.asks(BEN, BEN, "/workflow approve 1").await;
+        assert_eq!(told.text, "It is kept: change of #1.");
+        world.sees(BEN, "✅ careful · #1 · succeeded").await;
+    }
+}

@@ -128,7 +128,7 @@ on_both! {
         let refused = world.asks(BEN, BEN, "/workflow run vps").await;
         assert!(refused.text.contains("running already as #3"), "{}", refused.text);
         let answer = world.asks(ANN, ANN, "/workflow stop vps").await;
-        assert!(answer.text.contains("before /resume vps"), "{}", answer.text);
+        assert_eq!(answer.text, "Stopping #3 …", "what follows is told once");
         let told = world.sees(ANN, "🚫 stopped by").await;
         assert!(told.text.contains("✅ clean"), "{}", told.text);
         world.sees(ANN, "stopped #3, so no new run begins").await;

@@ -2,7 +2,7 @@
 
 use super::deploy;
 use crate::harness::tools::Gate;
-use crate::harness::{ANN, BEN, CLEO, STRANGER};
+use crate::harness::{ANN, BEN, CLEO, OPS, STRANGER};
 use crate::on_both;
 
 on_both! {
@@ -20,6 +20,8 @@ on_both! {
         for words in ["1. build: sh ", "build v7", "after build", "undo: sh ", "3. clean: echo cleaned", "Nothing was run"] {
             assert!(plan.text.contains(words), "{words}: {}", plan.text);
         }
+        let plan = world.asks(BEN, BEN, "/workflow plan deploy").await;
+        assert!(plan.text.contains("build {{ params.tag }}"), "{}", plan.text);
         let wrong = world.asks(BEN, BEN, "/workflow plan deploy 7").await;
         assert!(wrong.text.contains("tag"), "{}", wrong.text);
         assert_eq!(world.jobs().await, 0);
@@ -31,8 +33,10 @@ on_both! {
         assert!(card.text.contains("✅ build") && card.text.contains("✅ clean"), "{}", card.text);
         world.quiet().await;
         world.presses(BEN, &card, "Log: build").await;
-        let log = world.sees(BEN, "#1 · build").await.document.unwrap();
-        assert_eq!((log.name.as_str(), &log.bytes[..]), ("deploy-1-build.log", &b"built v7\n"[..]));
+        let pressed = world.sees(BEN, "#1 · build").await;
+        let typed = world.asks(BEN, BEN, "/workflow log 1 build").await;
+        assert_eq!((pressed.text.as_str(), pressed.document.is_none()), (typed.text.as_str(), true));
+        assert!(typed.text.contains("built v7"), "{}", typed.text);
         let log = world.asks(BEN, BEN, "/workflow log 1 put").await;
         assert!(log.text.contains("putting") && log.document.is_none(), "{}", log.text);
         let log = world.asks(BEN, BEN, "/workflow log 1 buld").await;
@@ -73,8 +77,12 @@ on_both! {
             ("/workflow log", "Write the number of a run"),
             ("/workflow retry x", "Write the number of a run"),
             ("/workflow stop", "Write what to stop"),
-            ("/workflow status 77", "no job #77"),
-            ("/workflow stop 77", "no job #77"),
+            ("/workflow status 77", "no run #77"),
+            ("/workflow log 77", "no run #77"),
+            ("/workflow 77", "no run #77"),
+            ("/workflow undo", "Write the number of a run"),
+            ("/workflow help", "For example: /workflow run deploy"),
+            ("/workflow stop 77", "no run #77"),
             ("/workflow stop deploy", "deploy does not run now"),
             ("/workflow status deploy", "was not run yet"),
             ("/workflow status", "No workflow runs now"),
@@ -144,5 +152,44 @@ on_both! {
         world.presses(BEN, &asked, "Run").await;
         world.sees(BEN, "has changed since you asked").await;
         assert_eq!(world.jobs().await, 1);
+    }
+}
+
+on_both! {
+    /// Looking is for whoever may see a run; what is refused says so at once, and the trail has it as refused.
+    async fn who_may_only_look_looks(world) {
+        world.set("workflows: {wait: {params: [{name: tag, pattern: 'v[0-9]+', default: v1}], steps: [{name: pause, hold: 1h}]}}");
+        world.start().await;
+        let told = world.asks(BEN, BEN, "/workflow run wait 7").await;
+        assert!(told.text.contains("tag"), "{}", told.text);
+        assert!(world.audited("script.run", "allowed").await.is_empty());
+        assert_eq!(world.audited("script.run", "refused").await.len(), 1, "a wrong value");
+        world.sandbox.say(BEN, OPS, "/workflow run wait");
+        let card = world.sees(OPS, "left").await;
+        let status = world.asks(CLEO, CLEO, "/workflow status wait").await;
+        assert!(status.text.contains("⏳ pause"), "{}", status.text);
+        let told = world.presses(CLEO, &card, "Stop").await.unwrap();
+        assert!(told.contains("needs the role"), "not promised first: {told}");
+        world.say(ANN, "/freeze moving");
+        world.sees(ANN, "froze everything").await;
+        let told = world.asks(BEN, BEN, "/run wait v2").await;
+        assert!(told.text.contains("Frozen by ann"), "{}", told.text);
+        assert_eq!(world.audited("script.run", "refused").await.len(), 2, "frozen");
+        assert_eq!(world.audited("script.run", "allowed").await.len(), 1);
+        world.say(BEN, "/workflow stop wait");
+        let card = world.sees(OPS, "stopped by ben").await;
+        assert!(card.button("Retry from pause").is_some(), "{}", card.text);
+    }
+}
+
+on_both! {
+    /// What was waited for in vain is said, once.
+    async fn a_wait_in_vain_says_for_what(world) {
+        world.set("workflows: {w: {notify: [], steps: [{name: up, wait_for: {file: /nowhere/mark, every: 1s}, timeout: 1s}]}}");
+        world.start().await;
+        world.say(BEN, "/workflow run w");
+        let card = world.sees(BEN, "failed at up: there was no file /nowhere/mark in 1 s").await;
+        assert_eq!(card.text.matches("no file").count(), 1, "{}", card.text);
+        assert!(card.button("Log: up").is_none(), "it printed nothing");
     }
 }

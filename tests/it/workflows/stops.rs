@@ -81,6 +81,8 @@ on_both! {
         world.asks(ANN, ANN, "/reload").await;
         let told = world.asks(BEN, BEN, "/workflow run w").await;
         assert!(told.text.contains("There is no workflow") || told.text.contains("no workflow"), "{}", told.text);
+        let status = world.asks(BEN, BEN, "/workflow status w").await;
+        assert!(status.text.contains("▶️ wait"), "{}", status.text);
         gate.open(1);
         let card = world.sees(BEN, "w · #1 · succeeded").await;
         assert!(card.text.contains("✅ more") && card.text.contains("✅ clean"), "{}", card.text);

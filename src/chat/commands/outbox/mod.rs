@@ -96,7 +96,7 @@ pub async fn told(request: &Request, id: JobId) -> Result<Option<String>> {
     let count = |delivery: Delivery| messages.iter().filter(|m| m.delivery == delivery).count();
     for (delivery, word) in [
         (Delivery::Sent(false), "sent"),
-        (Delivery::Sent(true), "edited"),
+        (Delivery::Sent(true), "brought up to date"),
         (Delivery::Pending, "queued"),
         (Delivery::Failed, "failed"),
         (Delivery::Dropped, "dropped"),
@@ -118,7 +118,7 @@ pub async fn told(request: &Request, id: JobId) -> Result<Option<String>> {
         };
         parts.push(format!("{word}{times}{why}"));
     }
-    Ok((!parts.is_empty()).then(|| format!("Messages: {}", escape(&parts.join(", ")))))
+    Ok((!parts.is_empty()).then(|| format!("In the chat: {}", escape(&parts.join(", ")))))
 }
 
 async fn allow(request: &Request, action: &'static str, target: String) -> Result<Grant> {

@@ -92,7 +92,7 @@ async fn values_are_read_by_their_pointers() {
     assert_eq!(html.values(&BTreeMap::new()), Ok(BTreeMap::new()));
     let why = html.values(&pointers).unwrap_err();
     assert!(
-        why.starts_with(&format!("{host} did not answer with JSON: ")),
+        why.starts_with(&format!("{host} did not answer with JSON, but with ")),
         "{why}"
     );
 }

@@ -1,0 +1,125 @@
+//! Cards of runs with many steps.
+
+use super::*;
+use crate::base::workflow::{Concurrency, Notify, OnCrash, OnFailure};
+use std::collections::BTreeMap;
+
+fn flow(count: usize) -> Workflow {
+    let step = |number: usize| Step {
+        name: format!("s{number}"),
+        work: Work::Run { argv: Vec::new() },
+        needs: Vec::new(),
+        part_of: None,
+        when: None,
+        skip_if: None,
+        timeout: Duration::from_secs(60),
+        retry: None,
+        on_failure: OnFailure::Abort,
+        on_crash: OnCrash::Ask,
+        undo: None,
+        confirm_within: None,
+        lock: None,
+        cwd: None,
+        env: BTreeMap::new(),
+        capture: BTreeMap::new(),
+    };
+    Workflow {
+        name: "w".to_owned(),
+        params: Vec::new(),
+        concurrency: Concurrency::Single,
+        parallel: 2,
+        max_duration: None,
+        notify: Notify::default(),
+        steps: (1..=count).map(step).collect(),
+        always: Vec::new(),
+        undo_for: Duration::ZERO,
+        env: BTreeMap::new(),
+        env_pass: Vec::new(),
+        secrets: Vec::new(),
+    }
+}
+
+fn row(state: StepState) -> StepRow {
+    StepRow {
+        state,
+        attempt: 1,
+        ending: (state == StepState::Failed).then_some(Ending::Exited(1)),
+        ..StepRow::new()
+    }
+}
+
+fn view<'a>(flow: &'a Workflow, rows: &'a [StepRow], printed: &'a BTreeSet<usize>) -> View<'a> {
+    View {
+        flow,
+        rows,
+        run: JobId(1),
+        undoes: None,
+        printed,
+        now: Millis(0),
+    }
+}
+
+#[test]
+fn many_steps_are_counted_and_what_went_wrong_is_named() {
+    use StepState::{Blocked, Done, Failed, Running, Skipped, Waiting};
+    let (flow, printed) = (flow(30), BTreeSet::new());
+    let mut rows: Vec<_> = [row(Done)].into_iter().cycle().take(30).collect();
+    rows[2] = row(Failed);
+    rows[5] = row(Skipped);
+    rows[29] = row(Blocked);
+    let card = last(&view(&flow, &rows, &printed), Verdict::Failed(2), None);
+    let lines: Vec<&str> = card.html.lines().collect();
+    assert_eq!(lines[0], "27 ok · 1 failed · 1 skipped · 1 not run");
+    assert_eq!(
+        lines[1], "❌ s3",
+        "why stands in the first line of the card"
+    );
+    assert!(
+        card.outcome
+            .unwrap()
+            .1
+            .contains("failed at <b>s3</b>: exit 1")
+    );
+    assert_eq!(lines.len(), 2 + SHOWN_AT_LAST, "{lines:?}");
+    for row in &mut rows[19..] {
+        *row = StepRow::new();
+    }
+    rows[18] = row(Running);
+    assert_eq!(rows[20].state, Waiting);
+    let card = live(&view(&flow, &rows, &printed));
+    let lines: Vec<&str> = card.html.lines().collect();
+    assert_eq!(lines[0], "18 of 30 steps: 16 ok · 1 failed · 1 skipped");
+    assert!(
+        lines.contains(&"❌ s3 · exit 1") && lines.contains(&"▶️ s19"),
+        "{lines:?}"
+    );
+    assert_eq!(lines.len(), 1 + SHOWN);
+}
+
+#[test]
+fn logs_are_of_what_failed_first_and_of_nothing_that_is_mute() {
+    use StepState::{Done, Failed};
+    let flow = flow(12);
+    let mut rows: Vec<_> = [row(Done)].into_iter().cycle().take(12).collect();
+    rows[9] = row(Failed);
+    let printed: BTreeSet<usize> = (0..10).filter(|seq| *seq != 7).collect();
+    let card = last(&view(&flow, &rows, &printed), Verdict::Failed(9), None);
+    let labels: Vec<&str> = card
+        .buttons
+        .iter()
+        .flatten()
+        .map(|one| one.label.as_str())
+        .collect();
+    assert_eq!(
+        labels,
+        [
+            "Log: s10",
+            "Log: s4",
+            "Log: s5",
+            "Log: s6",
+            "Log: s7",
+            "Log: s9",
+            "Retry from s10"
+        ]
+    );
+}

@@ -1,0 +1,60 @@
+//! Who may approve a step, and where they are asked: in the run's own chat, or, where nobody there may, each in private.
+
+use super::Inner;
+use crate::access::{Access, Standing};
+use crate::base::ids::{ChatId, Place};
+use crate::base::role::Role;
+use crate::base::workflow::{Step, Work};
+use crate::store::jobs::Job;
+use crate::store::members::Member;
+
+/// So many are asked in private at the most: with more of them, one is at hand.
+const MOST: usize = 20;
+
+/// Who is asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Whom {
+    /// Whether somebody in the run's own chat may answer; then nobody else is asked.
+    pub here: bool,
+    /// Those who are asked in private, by id.
+    pub others: Vec<Member>,
+}
+
+/// Who is asked to approve this step.
+pub(super) fn of(inner: &Inner, job: &Job, step: &Step) -> Whom {
+    let Work::Approve { role, by_asker, .. } = &step.work else {
+        return Whom::default();
+    };
+    let mut whom = among(&inner.access, job, *role, *by_asker);
+    whom.others
+        .retain(|person| !inner.outbox.is_gone(ChatId(person.id.0)));
+    whom.others.truncate(MOST);
+    whom
+}
+
+/// The private chat with somebody.
+pub(super) fn private(person: crate::base::ids::UserId) -> Place {
+    Place {
+        chat: ChatId(person.0),
+        thread: None,
+    }
+}
+
+fn among(access: &Access, job: &Job, role: Role, by_asker: bool) -> Whom {
+    let place = job.new.place;
+    let mut may = access.persons();
+    may.retain(|person| person.role >= role && (by_asker || person.id != job.new.asker));
+    let here = may.iter().any(|person| match place.chat.is_private() {
+        true => private(person.id).chat == place.chat,
+        false => {
+            matches!(access.standing(person.id, place), Standing::Known(there) if there >= role)
+        }
+    });
+    match here {
+        true => Whom {
+            here,
+            others: Vec::new(),
+        },
+        false => Whom { here, others: may },
+    }
+}
