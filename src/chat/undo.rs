@@ -49,6 +49,13 @@ pub async fn ask(request: &Request, id: JobId) -> Result<Reply> {
 pub async fn take_back(request: &Request, id: JobId) -> Result<Reply> {
     let (job, _, grant) = offered(request, id, "script.undo").await?;
     let services = &request.services;
+    let before = {
+        let mut db = services.store.read().await?;
+        store::undo::by(&mut db, id).await?
+    };
+    if let Some((undoing, _)) = before {
+        return Err(taken_back(id, undoing));
+    }
     let origin = Origin {
         source: format!("{UNDO_SOURCE}{id}"),
         reply_to: None,
@@ -64,10 +71,12 @@ pub async fn take_back(request: &Request, id: JobId) -> Result<Reply> {
     services.outbox.kick(job.new.place.chat);
     match submitted {
         Submitted::New(undoing) => Ok(Reply::follow(undoing)),
-        Submitted::Before(undoing) => Err(Error::refused(format!(
-            "#{id} was taken back already, by #{undoing}."
-        ))),
+        Submitted::Before(undoing) => Err(taken_back(id, undoing)),
     }
+}
+
+fn taken_back(id: JobId, by: JobId) -> Error {
+    Error::refused(format!("#{id} was taken back already, by #{by}."))
 }
 
 /// Notes that it holds, so that it is not taken back by itself.

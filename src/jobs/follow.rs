@@ -29,15 +29,23 @@ pub(super) async fn follow(jobs: Jobs, active: Arc<Active>) {
         0 => FIRST_CARD,
         _ => DOUBTFUL_CARD,
     };
-    let early = tokio::time::timeout(patience, ended).await.is_ok();
+    let early = tokio::select! {
+        ended = tokio::time::timeout(patience, ended) => ended.is_ok(),
+        () = card_wanted(&active) => false,
+    };
     let quiet = match &active.new.telling {
         Some(telling) => !telling.is_live(),
         None => active.new.output == OutputMode::Silent,
     };
+    if !early && !quiet {
+        show_card(&jobs, &active, true).await;
+    }
+    if let Some(output) = active.output() {
+        output.card_is_out();
+    }
     if early || quiet {
         return;
     }
-    show_card(&jobs, &active, true).await;
     let mut told_stop = false;
     loop {
         let now = *phase.borrow_and_update();
@@ -59,6 +67,17 @@ pub(super) async fn follow(jobs: Jobs, active: Arc<Active>) {
         }
         show_card(&jobs, &active, false).await;
     }
+}
+
+/// Resolves when the work wants its card shown before something that follows it.
+async fn card_wanted(active: &Active) {
+    let mut phase = active.phase.subscribe();
+    let running = phase.wait_for(|phase| matches!(phase, Phase::Running(_)));
+    let runs = running.await.is_ok();
+    if let Some(output) = active.output().filter(|_| runs) {
+        return output.card_wanted().await;
+    }
+    std::future::pending().await
 }
 
 /// Live edits slow down with the age of a job, so that an hour is not thousands of edits.

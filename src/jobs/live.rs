@@ -14,9 +14,12 @@ use crate::store::jobs::NewRow;
 use sha2::{Digest, Sha256};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::{Mutex as AsyncMutex, Notify, watch};
 use tokio_util::sync::CancellationToken;
+
+/// How long the card is waited for by what should follow it.
+const CARD_WITHIN: Duration = Duration::from_secs(2);
 
 /// More output than this is rendered beside the runtime: hostile terminal codes can make it take long. In bytes.
 const RENDER_HERE: usize = 4096;
@@ -175,6 +178,10 @@ pub struct Output {
     size: Size,
     doing: Mutex<Option<String>>,
     board: Mutex<Option<Face>>,
+    /// That somebody waits for the card.
+    wanted: Notify,
+    /// Whether the card is out, or none will be.
+    carded: watch::Sender<bool>,
 }
 
 struct State {
@@ -203,7 +210,27 @@ impl Output {
             changed: Notify::new(),
             doing: Mutex::default(),
             board: Mutex::default(),
+            wanted: Notify::new(),
+            carded: watch::Sender::new(false),
         }
+    }
+
+    /// Has the card shown now, before something that follows it; resolves when that is promised, or nobody shows one.
+    pub async fn card_first(&self) {
+        self.wanted.notify_one();
+        let mut carded = self.carded.subscribe();
+        // Where the card cannot be shown, what follows it must come all the same.
+        let _ = tokio::time::timeout(CARD_WITHIN, carded.wait_for(|out| *out)).await;
+    }
+
+    /// Resolves when somebody waits for the card.
+    pub(super) async fn card_wanted(&self) {
+        self.wanted.notified().await;
+    }
+
+    /// Notes that the card is out, or that none will be.
+    pub(super) fn card_is_out(&self) {
+        self.carded.send_replace(true);
     }
 
     /// Says what the card shows between its first line and the output; asked each time, since times pass.

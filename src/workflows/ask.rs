@@ -67,9 +67,18 @@ impl Asked {
     }
 }
 
+/// How the names of the messages begin that ask about a step.
+const SLOT: &str = "ask:";
+
 /// The name of the message that asks about a step.
 fn slot(run: JobId, seq: usize) -> String {
-    format!("ask:{run}:{seq}")
+    format!("{SLOT}{run}:{seq}")
+}
+
+/// Whether a message asks about a step, or tells what became of that.
+pub(super) fn is_question(message: &Outgoing) -> bool {
+    let slot = message.slot.as_deref();
+    slot.is_some_and(|slot| slot.starts_with(SLOT))
 }
 
 /// On which terms somebody is asked.

@@ -94,6 +94,7 @@ pub(super) async fn run(
         let plan = plan::next(&run.args.flow, &run.rows, run.halt, now);
         run.want_locks();
         let mut again = run.apply(&plan, now);
+        run.card_before_questions().await;
         run.write().await?;
         again |= std::mem::take(&mut run.gave_way);
         run.launch();

@@ -94,7 +94,7 @@ async fn all(request: &Request) -> Result<Reply> {
     Ok(Reply::html(html))
 }
 
-/// Whether the caller may stop this job, as [`cancel`] decides it; of one that is not there, what is wrong is told then.
+/// Whether the caller may stop this job, as [`cancel`] decides it. One that is not there is not told from one that is hidden.
 ///
 /// # Errors
 /// When the database refuses.
@@ -106,10 +106,10 @@ pub async fn may(request: &Request, id: JobId) -> Result<bool> {
     let is = |need: Role| request.role().is_some_and(|role| role >= need);
     Ok(match job {
         Some(job) if job.new.asker == request.actor.id => {
-            is(Role::Operator) || request.may_run(&job.new.title, job.new.role)
+            request.may_run(&job.new.title, Role::Operator)
         }
-        Some(_) => is(Role::Admin),
-        None => true,
+        Some(job) => is(job.new.role.max(Role::Admin)),
+        None => false,
     })
 }
 

@@ -11,6 +11,7 @@ use crate::base::time::Millis;
 use crate::base::upload::Uploads;
 use crate::chat::reply::Reply;
 use crate::chat::request::Request;
+use crate::chat::workflows;
 use crate::jobs::Origin;
 use crate::store;
 use crate::store::history::Standing;
@@ -55,7 +56,7 @@ pub async fn again(request: &Request, id: JobId) -> Result<Reply> {
         return Err(Error::refused(format!("#{id} has not ended yet.")));
     }
     // Who may not run it is told that, and not what others did.
-    if request.may_run(&job.new.title, job.new.role) {
+    if workflows::may_run(request, &job) {
         refuse_twice(request, id).await?;
     }
     let (script, given, files) = what(&job)?;

@@ -63,12 +63,21 @@ pub async fn handle(request: &Request, press: FlowPress) -> Result<Reply> {
 /// Takes away the question whether to take a job back, by whoever might.
 async fn leave(request: &Request, id: JobId) -> Result<Reply> {
     let (job, _) = visible(request, id, "press.answer", Role::Viewer).await?;
-    if !request.may_run(&job.new.title, job.new.role.max(Role::Operator)) {
+    if !may_run(request, &job) {
         return Err(Error::refused(format!(
             "Only who may take #{id} back answers this."
         )));
     }
     Ok(Reply::plain(&format!("#{id} stays as it is. Nothing was run.")).in_place())
+}
+
+/// Whether the caller may run what this job ran; of what is no longer configured, whether they may run most things.
+#[must_use]
+pub fn may_run(request: &Request, job: &Job) -> bool {
+    let config = request.services.live.current();
+    let script = script::find(&config, &job.new.title);
+    let need = script.map_or(Role::Operator, |script| script.role);
+    request.may_run(&job.new.title, need)
 }
 
 /// The steps of a run as they stand.

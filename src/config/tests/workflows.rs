@@ -577,6 +577,10 @@ fn what_is_wrong_with_a_workflow_is_told() {
             "is not there before the first step",
         ),
         (
+            "workflows: {w: {max_duration: 1h, steps: [{name: a, approve: Really?, timeout: 4h}]}}",
+            "`a` waits up to 4 h for an answer, but `max_duration` of w is 1 h",
+        ),
+        (
             "scripts: {w: {run: ./run.sh}}\nworkflows: {w: {steps: [{name: a, hold: 1s}]}}",
             "a script named `w` already stands in line 1",
         ),

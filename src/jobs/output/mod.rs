@@ -33,8 +33,13 @@ use std::path::{Path, PathBuf};
 /// # Errors
 /// The disk's.
 pub fn remove(dir: &Path, id: JobId) -> io::Result<()> {
-    ignore_missing(fs::remove_dir_all(tail_path(dir, id)))?;
     ignore_missing(fs::remove_dir_all(steps_folder(dir, id)))?;
+    remove_own(dir, id)
+}
+
+/// The same without the logs of its steps, which a run that goes on keeps.
+fn remove_own(dir: &Path, id: JobId) -> io::Result<()> {
+    ignore_missing(fs::remove_dir_all(tail_path(dir, id)))?;
     ignore_missing(fs::remove_file(head_path(dir, id)))
 }
 

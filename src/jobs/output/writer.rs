@@ -1,6 +1,6 @@
 //! Writes the log of one job: head and tail within a limit, whatever the disk does.
 
-use super::{head_path, ignore_missing, private_file, private_folder, remove, tail_path};
+use super::{head_path, ignore_missing, private_file, private_folder, remove_own, tail_path};
 use crate::base::ids::JobId;
 use std::collections::VecDeque;
 use std::fs::{self, File};
@@ -48,7 +48,7 @@ impl LogWriter {
         let segment_max = max / 4;
         let head_max = max - 2 * segment_max;
         private_folder(dir)?;
-        remove(dir, id)?;
+        remove_own(dir, id)?;
         let file = private_file(&head_path(dir, id))?;
         Ok(Self {
             file: Some(Open {

@@ -25,6 +25,14 @@ impl Run {
         }));
     }
 
+    /// Has the card of the run come before the first question about it.
+    pub(super) async fn card_before_questions(&mut self) {
+        if self.messages.iter().any(ask::is_question) {
+            self.show();
+            self.cx.output.card_first().await;
+        }
+    }
+
     /// Shows the steps at this moment.
     pub(super) fn viewed<T>(&self, show: impl FnOnce(&View<'_>) -> T) -> T {
         let printed = locked(&self.speaker).printed.clone();

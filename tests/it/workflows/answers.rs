@@ -110,6 +110,8 @@ on_both! {
         world.start().await;
         world.say(BEN, "/workflow run gate");
         let told = world.sees(BEN, "Asked in private: ann").await;
+        let card = world.sees(BEN, "▶️ gate · #1").await;
+        assert!(card.id < told.id, "the card comes first");
         assert!(told.text.contains("/workflow approve 1") && told.button("Approve").is_none(), "{}", told.text);
         let asked = world.sees(ANN, "Really?").await;
         assert!(asked.text.contains("Started by ben · within "), "{}", asked.text);

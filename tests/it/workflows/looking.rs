@@ -21,7 +21,7 @@ on_both! {
             assert!(plan.text.contains(words), "{words}: {}", plan.text);
         }
         let plan = world.asks(BEN, BEN, "/workflow plan deploy").await;
-        assert!(plan.text.contains("build {{ params.tag }}"), "{}", plan.text);
+        assert!(plan.text.contains("build \"{{ params.tag }}\""), "{}", plan.text);
         let wrong = world.asks(BEN, BEN, "/workflow plan deploy 7").await;
         assert!(wrong.text.contains("tag"), "{}", wrong.text);
         assert_eq!(world.jobs().await, 0);
@@ -158,7 +158,7 @@ on_both! {
 on_both! {
     /// Looking is for whoever may see a run; what is refused says so at once, and the trail has it as refused.
     async fn who_may_only_look_looks(world) {
-        world.set("workflows: {wait: {params: [{name: tag, pattern: 'v[0-9]+', default: v1}], steps: [{name: pause, hold: 1h}]}}");
+        world.set("workflows: {wait: {params: [{name: tag, pattern: 'v[0-9]+', default: v1}], steps: [{name: pause, hold: 1h}, {name: tell, notify: '{{ params.tag }}'}]}}");
         world.start().await;
         let told = world.asks(BEN, BEN, "/workflow run wait 7").await;
         assert!(told.text.contains("tag"), "{}", told.text);
