@@ -162,6 +162,7 @@ on_both! {
         world.start().await;
         let told = world.asks(BEN, BEN, "/workflow run wait 7").await;
         assert!(told.text.contains("tag"), "{}", told.text);
+        world.quiet().await;
         assert!(world.audited("script.run", "allowed").await.is_empty());
         assert_eq!(world.audited("script.run", "refused").await.len(), 1, "a wrong value");
         world.sandbox.say(BEN, OPS, "/workflow run wait");
@@ -174,6 +175,7 @@ on_both! {
         world.sees(ANN, "froze everything").await;
         let told = world.asks(BEN, BEN, "/run wait v2").await;
         assert!(told.text.contains("Frozen by ann"), "{}", told.text);
+        world.quiet_but_for_jobs().await;
         assert_eq!(world.audited("script.run", "refused").await.len(), 2, "frozen");
         assert_eq!(world.audited("script.run", "allowed").await.len(), 1);
         world.say(BEN, "/workflow stop wait");
