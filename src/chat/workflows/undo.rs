@@ -120,7 +120,7 @@ async fn refuse_continued(request: &Request, id: JobId) -> Result<()> {
     let mut db = request.services.store.read().await?;
     match store::jobs::latest_retry(&mut db, id).await? {
         Some(later) => Err(Error::refused(format!(
-            "#{0} went on with what #{id} did. Take that one back: /workflow undo {0}",
+            "#{0} went on with what #{id} did. Take that one back instead.",
             later.id
         ))),
         None => Ok(()),

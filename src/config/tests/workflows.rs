@@ -818,3 +818,82 @@ proptest! {
         let _ = Home::new().load(&text.into_iter().collect::<String>());
     }
 }
+
+#[test]
+fn what_guards_a_script_guards_it_as_a_step() {
+    let home = Home::new();
+    let scripts = "scripts:
+  s: {run: echo, role: admin}
+  t: {run: echo, confirm: true, timeout: 7s}
+  u: {run: echo, undo: [echo], confirm_within: 1m}
+  v: {run: echo, undo: [echo], concurrency: 2}
+";
+    let with = |steps: &str| format!("{scripts}workflows: {{w: {{steps: [{steps}]}}}}");
+    home.fault(
+        &with("{name: a, script: s}"),
+        "`s` needs the role admin, and w may be run from operator on; write `role: admin` on w",
+    );
+    home.fault(
+        &with("{name: a, script: u}"),
+        "`u` takes itself back unless somebody confirms it, which a step must say itself",
+    );
+    let above = format!(
+        "{scripts}workflows: {{w: {{role: admin, steps: [{{name: a, script: s}}]}}, x: {{steps: [{{name: a, workflow: w}}]}}}}"
+    );
+    home.fault(
+        &above,
+        "`w` needs the role admin, and x may be run from operator on",
+    );
+    let loaded = home.good(&with("{name: a, script: v}"));
+    let told: Vec<_> = loaded.warnings.iter().map(ToString::to_string).collect();
+    assert!(
+        told.iter()
+            .any(|one| one.contains("write `undo` on the step, too")),
+        "{told:?}"
+    );
+
+    let steps = "{name: a, script: t}, {name: b, script: t, timeout: 3s}, {name: c, script: v, undo: [echo]}";
+    let config = home.good(&with(steps)).config;
+    let named = |name: &str| &config.scripts[&Name::new(name).unwrap()];
+    assert!(named("w").confirm);
+    assert_eq!(named("t").lock.as_deref(), Some("script:t"));
+    assert_eq!((&named("s").lock, &named("v").lock), (&None, &None));
+    let flow = named("w").steps.clone().unwrap();
+    let seconds: Vec<_> = flow
+        .steps
+        .iter()
+        .map(|step| step.timeout.as_secs())
+        .take(2)
+        .collect();
+    assert_eq!(seconds, [7, 3]);
+    let locks: Vec<_> = flow.steps.iter().map(|step| step.lock.as_deref()).collect();
+    assert_eq!(locks, [Some("script:t"), Some("script:t"), None]);
+}
+
+#[test]
+fn who_else_is_told() {
+    let home = Home::new();
+    let with = |notify: &str| {
+        format!(
+            "access: {{users: [{{id: 111, name: ann, role: owner}}]}}
+workflows: {{w: {{notify: {notify}, steps: [{{name: a, hold: 1s}}]}}}}"
+        )
+    };
+    let told = home
+        .flow(&with("{at: [start], to: [ann, -100123/42]}"), "w")
+        .notify
+        .clone();
+    assert!(told.start && !told.end);
+    let to: Vec<_> = told
+        .to
+        .iter()
+        .map(|place| (place.chat.0, place.thread.map(|thread| thread.0)))
+        .collect();
+    assert_eq!(to, [(111, None), (-100_123, Some(42))]);
+    assert!(home.flow(&with("{to: ann}"), "w").notify.end);
+    home.fault(&with("{to: [bob]}"), "holds `bob`; write the id of a chat");
+    home.fault(
+        &with("{at: [begin]}"),
+        "holds `begin`; write start, steps or end",
+    );
+}

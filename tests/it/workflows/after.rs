@@ -65,3 +65,53 @@ on_both! {
         assert_eq!(world.jobs().await, 2);
     }
 }
+
+on_both! {
+    /// What a failed run did is taken back as far as it can be: one that cannot be keeps no other from it, and the end says so.
+    async fn a_failed_run_is_taken_back_as_far_as_it_can_be(world) {
+        let done = world.path().join("done").display().to_string();
+        world.set(&format!(
+            "workflows: {{w: {{steps: [
+  {{name: one, run: [echo, 1], undo: [sh, -c, 'echo one >> {done}']}},
+  {{name: two, run: [echo, 2], undo: [sh, -c, 'echo two >> {done}; exit 7']}},
+  {{name: three, run: ['false']}}]}}}}"
+        ));
+        world.start().await;
+        world.say(BEN, "/workflow run w");
+        let card = world.sees(BEN, "failed at three: exit 1").await;
+        assert!(card.button("Retry from three").is_some(), "{card:?}");
+        world.quiet().await;
+        world.presses(BEN, &card, "Undo …").await;
+        let asked = world.sees(BEN, "Take back w · #1?").await;
+        world.presses(BEN, &asked, "Take it back").await;
+        let end = world.sees(BEN, "failed at two: exit 7").await;
+        assert!(end.text.contains("✅ one"), "{}", end.text);
+        assert!(end.button("Retry from two").is_none(), "{end:?}");
+        world.quiet().await;
+        assert_eq!(lines(&world.path().join("done")), ["two", "one"]);
+        let told = world.asks(BEN, BEN, "/jobs failed").await;
+        assert!(told.text.contains("#2"), "{}", told.text);
+        let told = world.forges(BEN, BEN, "flow:undo:2").await.unwrap();
+        assert_eq!(told, "There is nothing of #2 to take back.");
+    }
+}
+
+on_both! {
+    /// The run that went on is the one to take back: both would do it twice.
+    async fn a_run_that_was_gone_on_with_is_not_taken_back(world) {
+        world.set("workflows: {w: {steps: [{name: a, run: [echo, a], undo: [echo, back]}, {name: b, run: ['false']}]}}");
+        world.start().await;
+        world.say(BEN, "/workflow run w");
+        world.sees(BEN, "w · #1 · failed at b: exit 1").await;
+        world.quiet().await;
+        world.say(BEN, "/workflow retry 1");
+        let card = world.sees(BEN, "w · #2 · failed at b: exit 1").await;
+        world.quiet().await;
+        let told = world.forges(BEN, BEN, "flow:undo:1").await.unwrap();
+        assert_eq!(told, "#2 went on with what #1 did. Take that one back instead.");
+        world.presses(BEN, &card, "Undo …").await;
+        let asked = world.sees(BEN, "Take back w · #2?").await;
+        world.presses(BEN, &asked, "Take it back").await;
+        world.sees(BEN, "w · #3 · succeeded").await;
+    }
+}
