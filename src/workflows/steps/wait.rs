@@ -69,7 +69,7 @@ async fn look(inner: &Inner, hand: &Hand, until: &Until) -> Result<bool, String>
         }
         Until::Command(argv) => program::succeeds(inner, hand, argv).await,
         Until::Url(address, status) => {
-            let address = fill(address)?;
+            let address = address.fill_address(&hand.values)?;
             let url = url::Url::parse(&address)
                 .map_err(|error| format!("`{address}` is no address: {error}"))?;
             looks::url(&inner.web, &url, *status, LOOK).await.is_ok()
