@@ -3,6 +3,7 @@
 mod away;
 mod held;
 mod people;
+mod topics;
 
 use crate::harness::{ANN, BEN, CLEO, PATIENCE, STRANGER, World};
 use crate::on_both;
