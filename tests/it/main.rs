@@ -20,6 +20,7 @@ mod crash;
 mod delivery;
 mod files_in;
 mod files_out;
+mod handover;
 mod history;
 mod hostile;
 mod house;
