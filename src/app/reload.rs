@@ -13,17 +13,18 @@ use crate::delivery::Outgoing;
 use crate::services::Services;
 use crate::telemetry;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 /// How often the file is looked at; events of the file system are lost on some mounts.
 const LOOK: Duration = Duration::from_secs(3);
 /// A file that did not change for so long was written whole.
 const QUIET: Duration = Duration::from_millis(300);
-/// How often a file is waited for that changes and changes.
-const LOOKS: usize = 20;
+/// For how long a file is waited for that changes and changes.
+const LONGEST: Duration = Duration::from_secs(6);
 /// Sets of faults that are remembered as told; a person who mends a file by trial makes few.
 const TOLD: usize = 32;
 /// Owners that are told; more would hold up other messages.
@@ -86,8 +87,8 @@ impl Reload {
                     _ = self.hangup.recv() => {
                         self.take(Cause::Itself, None, &services, &env).await;
                     }
-                    () = watch.changed() => self.look(&services, &env).await,
-                    () = tokio::time::sleep(LOOK) => self.look(&services, &env).await,
+                    () = watch.changed() => self.look(&watch, &services, &env).await,
+                    () = tokio::time::sleep(LOOK) => self.look(&watch, &services, &env).await,
                 }
             }
         };
@@ -110,22 +111,34 @@ impl Reload {
     }
 
     /// Reads the file if it changed and is written whole, or if it had a fault: a fault may be mended outside the file.
-    async fn look(&mut self, services: &Services, env: &Env) {
+    async fn look(&mut self, watch: &Watch, services: &Services, env: &Env) {
         let mut now = content(&self.file, env).await;
         if now == self.read && self.told.is_empty() {
             return;
         }
         if now != self.read {
-            for _ in 0..LOOKS {
-                tokio::time::sleep(QUIET).await;
-                let later = std::mem::replace(&mut now, content(&self.file, env).await);
-                if later == now {
-                    break;
-                }
-            }
+            now = self.settled(now, watch, env).await;
         }
         if now != self.read || !self.told.is_empty() {
             self.take(Cause::Itself, Some(now), services, env).await;
+        }
+    }
+
+    /// What is read once it stays the same for a while and nobody touches the file meanwhile: one that is emptied again and
+    /// again reads the same each time. What changes and changes is taken as it is then.
+    async fn settled(
+        &self,
+        mut now: Result<ContentHash, String>,
+        watch: &Watch,
+        env: &Env,
+    ) -> Result<ContentHash, String> {
+        let begun = Instant::now();
+        loop {
+            let untouched = timeout(QUIET, watch.changed()).await.is_err();
+            let before = std::mem::replace(&mut now, content(&self.file, env).await);
+            if (untouched && before == now) || begun.elapsed() >= LONGEST {
+                return now;
+            }
         }
     }
 

@@ -14,7 +14,7 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Rule {
-    /// Each, with a card while it runs.
+    /// Each, with a card while it runs; of a script with `output: stream`, messages as it prints.
     Always,
     /// Those that print something or fail.
     #[default]

@@ -28,8 +28,8 @@ pub enum Decision {
     Gone(String),
     /// The message to edit is gone: send a new one.
     SendNew,
-    /// The topic is gone: send to the chat itself.
-    LeaveTopic,
+    /// The topic takes no message: send to the chat itself.
+    LeaveTopic(Topic),
     /// The picture was refused as one: send it as a file.
     AsFile,
     /// The file was refused: send what stands under it.
@@ -38,6 +38,15 @@ pub enum Decision {
     Plain,
     /// It cannot be sent; the words say why.
     GiveUp(String),
+}
+
+/// Why a topic takes no message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Topic {
+    /// It is closed, and may be opened again.
+    Closed,
+    /// There is none any more, and its number never comes again.
+    Gone,
 }
 
 /// What was tried before.
@@ -147,9 +156,13 @@ fn decide_api(text: &str, tried: Tried) -> Decision {
     {
         Decision::SendNew
     } else if says("message thread not found") || says("topic_closed") || says("topic_deleted") {
+        let topic = match says("topic_closed") {
+            true => Topic::Closed,
+            false => Topic::Gone,
+        };
         match tried.left_topic {
             true => Decision::GiveUp(text.to_owned()),
-            false => Decision::LeaveTopic,
+            false => Decision::LeaveTopic(topic),
         }
     } else if says("invalid bot token") || says("unauthorized") || says("not found\"") {
         Decision::Again(TOKEN_PAUSE)
@@ -232,7 +245,7 @@ mod tests {
         );
         assert_eq!(
             api("Bad Request: message thread not found"),
-            Decision::LeaveTopic
+            Decision::LeaveTopic(Topic::Gone)
         );
         assert_eq!(api("Bad Request: can't parse entities: …"), Decision::Plain);
         assert_eq!(api("Bad Request: message is too long"), Decision::Plain);
@@ -276,7 +289,10 @@ mod tests {
     #[test]
     fn a_topic_is_left_once() {
         let error = RequestError::Api(ApiError::Unknown("Bad Request: TOPIC_CLOSED".into()));
-        assert_eq!(decide(&error, Tried::default()), Decision::LeaveTopic);
+        assert_eq!(
+            decide(&error, Tried::default()),
+            Decision::LeaveTopic(Topic::Closed)
+        );
         let left = Tried {
             left_topic: true,
             ..Tried::default()

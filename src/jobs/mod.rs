@@ -250,7 +250,7 @@ impl Jobs {
                     took,
                     tried,
                 };
-                report::messages(&subject, &run, job.new.output, &printed)
+                report::messages(&subject, &run, job.new.output, &printed, last.seen)
             }
         };
         if let (Ending::Exited(0), Some(undo)) = (ending, &job.new.undo) {

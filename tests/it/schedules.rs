@@ -428,3 +428,42 @@ on_both! {
         world.polite();
     }
 }
+
+on_both! {
+    /// A script with `output: stream` that is always told shows what it prints while it runs, in each of its places; by the other
+    /// rules only its end says whether anything is told.
+    async fn a_stream_that_is_always_told_comes_as_it_is_printed(world) {
+        let mut gate = Gate::new(&world, "gate");
+        let mut other = Gate::new(&world, "other");
+        let body = |gate: &Gate| format!("echo first; {0}; echo second; {0}", gate.wait());
+        let schedule = "schedule: {when: every 5h, output: always, to: [ops, ben]}";
+        world.script("work", &body(&gate), &["output: stream", schedule]);
+        let quiet = "schedule: {when: every 5h, output: on_output, to: [cleo]}";
+        world.script("later", &body(&other), &["output: stream", quiet]);
+        begin(&mut world).await;
+        rows(&world.services().store, 2).await;
+        passes(&world, HOUR * 5).await;
+        for chat in [OPS, BEN] {
+            let piece = world.sees(chat, "first").await;
+            assert!(!piece.text.contains("🗓"), "{}", piece.text);
+        }
+        gate.open(1);
+        for chat in [OPS, BEN] {
+            world.sees(chat, "second").await;
+        }
+        assert!(world.sandbox.from_bot(CLEO).is_empty(), "its end decides");
+        gate.open(1);
+        other.open(2);
+        for chat in [OPS, BEN] {
+            let end = world.sees(chat, "🗓 work").await;
+            assert!(end.text.contains("✅ exit 0") && !end.text.contains("first"), "{}", end.text);
+            assert_eq!((world.count(chat, "first"), world.count(chat, "second")), (1, 1));
+        }
+        let report = world.sees(CLEO, "🗓 later").await;
+        assert!(report.text.contains("first\nsecond") && report.text.contains("✅ exit 0"), "{}", report.text);
+        world.quiet().await;
+        assert_eq!(world.sandbox.from_bot(CLEO).len(), 1);
+        assert_eq!(world.sandbox.from_bot(OPS).len(), 3, "the card that became the end, and two pieces");
+        world.polite();
+    }
+}

@@ -17,6 +17,7 @@ use crate::monitors::incidents::{Day, Line, Shown, Voice};
 use crate::store::broadcasts::Counts;
 use crate::store::incidents::{Incident, Kind};
 use press::AlertPress;
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// Incidents that one message names.
@@ -220,13 +221,10 @@ pub fn mark(severity: Severity) -> &'static str {
 
 /// What was found: value, threshold, note; begins with a separator unless it is empty.
 fn found(incident: &Incident, note: usize) -> String {
-    let words = incident.note.as_deref().map(|words| {
-        let end = if utf16_len(words) > note { "…" } else { "" };
-        format!(
-            "{}{end}",
-            escape(shorten(words, note).trim_end_matches('…'))
-        )
-    });
+    let words = incident
+        .note
+        .as_deref()
+        .map(|words| escape(&noted(words, note)));
     if incident.unread {
         let why = words.map_or_else(String::new, |words| format!(": {words}"));
         return format!(" · cannot be read{why}");
@@ -249,6 +247,28 @@ fn found(incident: &Incident, note: usize) -> String {
         html.push_str(&format!(" · {words}"));
     }
     html
+}
+
+/// A note with at most so many UTF-16 units. It is cut between words, and not in the command at its end: `…; see /outbox` is
+/// what to do next, and is pressed.
+fn noted(words: &str, units: usize) -> Cow<'_, str> {
+    if utf16_len(words) <= units {
+        return Cow::Borrowed(words);
+    }
+    let (head, next) = match words.rfind("; ") {
+        Some(at) if words[at..].contains(" /") && utf16_len(&words[at..]) < units / 2 => {
+            words.split_at(at)
+        }
+        _ => (words, ""),
+    };
+    let room = units - utf16_len(next);
+    let head = shorten(head, room);
+    let kept = head.trim_end_matches('…');
+    let whole = match kept.rfind(' ') {
+        Some(space) if head.len() != kept.len() && space >= kept.len() / 2 => &kept[..space],
+        _ => kept,
+    };
+    Cow::Owned(format!("{}…{next}", whole.trim_end()))
 }
 
 /// What people did about it, a line each.
@@ -347,7 +367,7 @@ fn buttons(shown: &Shown) -> Buttons {
     let live: Vec<&Line> = shown.lines.iter().filter(|line| line.live).collect();
     match (shown.lines.as_slice(), live.as_slice()) {
         (_, []) => Vec::new(),
-        ([_], [line]) => of_one(&line.incident, line.fix.as_deref()),
+        ([_], [line]) => of_one(&line.incident, shown.acts, line.fix.is_some()),
         (_, several) => {
             let each = several.iter().take(BUTTONS).map(|line| {
                 let name = shorten(&line.incident.check, 30);
@@ -363,23 +383,28 @@ fn buttons(shown: &Shown) -> Buttons {
     }
 }
 
-/// The buttons of one incident that lasts.
+/// The buttons of one incident that lasts: for whoever may do something about it, and may run its fix.
 #[must_use]
-pub fn of_one(incident: &Incident, fix: Option<&str>) -> Buttons {
+pub fn of_one(incident: &Incident, acts: bool, fix: bool) -> Buttons {
     let id = incident.id;
     let mut first = Vec::new();
-    if incident.acked.is_none() {
-        first.push(AlertPress::Ack(id).press().button("Ack"));
+    let mut second = Vec::new();
+    if acts {
+        if incident.acked.is_none() {
+            first.push(AlertPress::Ack(id).press().button("Ack"));
+        }
+        first.push(AlertPress::Snooze(id).press().button("Snooze 1 h"));
+        second.push(AlertPress::Silence(id).press().button("Silence…"));
     }
-    first.push(AlertPress::Snooze(id).press().button("Snooze 1 h"));
-    let mut second = vec![AlertPress::Silence(id).press().button("Silence…")];
     if let Some(subject) = Subject::of_topic(&incident.topic) {
         second.push(Press::Chart(subject, Span::Hour).button("Chart"));
     }
-    if fix.is_some() {
+    if fix {
         second.push(AlertPress::Fix(id).press().button("Fix"));
     }
-    vec![first, second]
+    let mut rows = vec![first, second];
+    rows.retain(|row| !row.is_empty());
+    rows
 }
 
 /// Everything about an incident.
@@ -430,6 +455,22 @@ impl AlertPress {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_note_is_cut_between_words_and_keeps_its_command() {
+        let note = "messages not delivered within the hour, to chats: 12; see /outbox";
+        assert_eq!(noted(note, 65), note);
+        assert_eq!(
+            noted(note, 60),
+            "messages not delivered within the hour, to…; see /outbox"
+        );
+        assert_eq!(
+            noted("the engine may not be asked; see above", 30),
+            "the engine may not be asked;…"
+        );
+        let one = "x".repeat(50);
+        assert_eq!(noted(&one, 10), "xxxxxxxxx…");
+    }
 
     #[test]
     fn amounts_read_as_people_say_them() {

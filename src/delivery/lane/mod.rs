@@ -308,7 +308,7 @@ fn hold(outbox: &Outbox, lane: &Lane, decision: &Decision) {
         | Decision::Moved(_)
         | Decision::Gone(_)
         | Decision::SendNew
-        | Decision::LeaveTopic
+        | Decision::LeaveTopic(_)
         | Decision::LeaveFile
         | Decision::AsFile
         | Decision::Plain

@@ -150,6 +150,7 @@ impl Book {
         Shown {
             kind: message.kind,
             lines: lines.collect(),
+            acts: true,
             now: scene.now,
         }
     }

@@ -298,7 +298,7 @@ impl Incidents {
             }
             message.revision += 1;
             let message = message.clone();
-            let shown = book.shown(&message, &scene);
+            let shown = self.for_reader(place, book.shown(&message, &scene));
             let rings = message.kind == Kind::Alert
                 && shown
                     .lines
@@ -327,6 +327,29 @@ impl Incidents {
             }
         }
         Ok(())
+    }
+
+    /// Without what the only reader of a private chat may not do; who that is shows again when a button is pressed.
+    fn for_reader(&self, place: Place, mut shown: Shown) -> Shown {
+        if !place.chat.is_private() {
+            return shown;
+        }
+        let reader = UserId(place.chat.0);
+        let access = &self.inner.access;
+        let config = self.inner.live.current();
+        shown.acts = access
+            .own_role(reader)
+            .is_some_and(|role| role >= Role::Operator);
+        for line in &mut shown.lines {
+            line.fix = line.fix.take().filter(|name| {
+                let script = config
+                    .scripts
+                    .values()
+                    .find(|script| script.name.as_str() == name);
+                script.is_some_and(|script| access.may_run(reader, place, name, script.role))
+            });
+        }
+        shown
     }
 
     async fn promise(&self, tx: &mut Tx, message: &Outgoing) -> store::Result<()> {

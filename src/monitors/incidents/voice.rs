@@ -24,7 +24,7 @@ pub struct Line {
     pub times: i64,
     /// How many others follow from it and are hidden.
     pub follow: usize,
-    /// The script that may put it right.
+    /// The script that may put it right, unless the only reader may not run it.
     pub fix: Option<String>,
 }
 
@@ -35,6 +35,8 @@ pub struct Shown {
     pub kind: Kind,
     /// The incidents.
     pub lines: Vec<Line>,
+    /// Whether a reader may do something about them. In a group somebody may, so there they are asked when they press.
+    pub acts: bool,
     /// Now.
     pub now: Millis,
 }

@@ -2,6 +2,7 @@
 
 pub mod browser;
 mod database;
+pub mod docker;
 mod outside;
 mod talk;
 pub mod tools;

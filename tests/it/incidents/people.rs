@@ -62,6 +62,31 @@ on_both! {
 }
 
 on_both! {
+    /// Quiet hours of a chat that is told nothing hold nothing back, and say so instead of promising what is critical.
+    async fn quiet_hours_alone_promise_nothing(world) {
+        begin(&mut world, None).await;
+        let made = world.asks(BEN, BEN, "/subscribe quiet 22:00-07:00 UTC").await;
+        assert!(made.text.ends_with("Yet this chat is told of nothing. /subscribe changes that."), "{}", made.text);
+        let list = world.asks(BEN, BEN, "/subscriptions").await;
+        assert_eq!(
+            list.text,
+            "This chat is told of nothing. /subscribe changes that.\n\
+             🌙 Its quiet hours, 22:00–07:00 (UTC), wait until it is told of something."
+        );
+        world.asks(BEN, BEN, "/subscribe disk").await;
+        let list = world.asks(BEN, BEN, "/subscriptions").await;
+        assert_eq!(
+            list.text,
+            "This chat is told of:\n🔔 the topic disk\n🌙 22:00–07:00 (UTC): only what is critical"
+        );
+        let made = world.asks(ANN, ANN, "/subscribe quiet 22:00-07:00 UTC").await;
+        assert!(!made.text.contains("nothing"), "{}", made.text);
+        let list = world.asks(ANN, ANN, "/subscriptions").await;
+        assert!(list.text.contains("as every owner is") && list.text.contains("only what is critical"), "{}", list.text);
+    }
+}
+
+on_both! {
     /// A broadcast asks with the number of chats, keeps its lines, and counts who has it.
     async fn a_broadcast_is_counted_truly(world) {
         begin(&mut world, None).await;
