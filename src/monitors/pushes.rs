@@ -74,6 +74,11 @@ impl Pushes {
         closed.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Lets the next look at the news ask the database, whether something came or not.
+    pub(super) fn again(&self) {
+        self.shared.came.store(true, Ordering::Release);
+    }
+
     /// Resolves when something came.
     pub(super) async fn woken(&self) {
         self.shared.woken.notified().await;

@@ -139,7 +139,13 @@ impl Watch {
         };
         // What is not done yet goes on.
         let _ = timeout(PATIENCE, collected).await;
-        let mut stepped = self.take_up(looks, now).await?;
+        let taken = self.take_up(looks, now).await;
+        if taken.is_err() {
+            // What came by push is news until it was written down, however long it is until the next look.
+            self.pushed.clear();
+            self.prober.pushes().again();
+        }
+        let mut stepped = taken?;
         if self.looking.is_empty() {
             // A look that panicked is over too.
             self.under_way.clear();
