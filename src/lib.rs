@@ -34,6 +34,7 @@ pub mod services;
 
 // Layer 7: surfaces.
 pub mod chat;
+pub mod http;
 
 // Layer 8: builds and supervises everything.
 pub mod app;

@@ -9,6 +9,7 @@ use crate::jobs::Jobs;
 use crate::jobs::output::Searches;
 use crate::monitors::board::Board;
 use crate::monitors::incidents::Incidents;
+use crate::monitors::pushes::Pushes;
 use crate::monitors::rehearsal::Rehearsals;
 use crate::monitors::sampler::Samples;
 use crate::schedules::Schedules;
@@ -33,6 +34,8 @@ pub struct Services {
     pub outbox: Outbox,
     /// The engine.
     pub jobs: Jobs,
+    /// What comes by push.
+    pub pushes: Pushes,
     /// How all checks stand.
     pub board: Board,
     /// What is wrong, and who is told.

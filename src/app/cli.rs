@@ -2,7 +2,7 @@
 
 use super::{App, Options, check, clients, health, init, manual, trial, user};
 use crate::base::secret::ExposeSecret;
-use crate::config::{self, Config, Env, Loaded};
+use crate::config::{self, Check, Config, Env, Loaded};
 use crate::telemetry;
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
@@ -234,6 +234,8 @@ pub(super) fn secrets_of(config: &Config, env: &Env) -> Vec<String> {
         .filter_map(|name| env.get(name))
         .map(str::to_owned)
         .collect();
+    let tokens = config.checks.values().filter_map(Check::token);
+    secrets.extend(tokens.map(|token| token.expose().to_owned()));
     secrets.extend(
         config
             .telegram

@@ -24,6 +24,7 @@ use crate::chat::pulse::Pulse;
 use crate::chat::{self, intake};
 use crate::config::{Config, ContentHash, Env};
 use crate::drivers::host;
+use crate::http::Port;
 use crate::jobs::Jobs;
 use crate::monitors::probe::Prober;
 use crate::monitors::sampler::Sampler;
@@ -65,6 +66,7 @@ pub struct App {
     reload: Option<reload::Reload>,
     sampler: Option<Sampler>,
     prober: Prober,
+    port: Port,
     pulse: Pulse,
     clock: bool,
     marker: String,
@@ -87,7 +89,8 @@ impl App {
     /// When SIGHUP cannot be caught.
     pub fn following(mut self, file: PathBuf, hash: ContentHash) -> Result<Self> {
         if let Some(questions) = self.services.reloads.serve(file.clone()) {
-            self.reload = Some(reload::Reload::of(file, hash, questions)?);
+            let port = self.port.clone();
+            self.reload = Some(reload::Reload::of(file, hash, questions, port)?);
         }
         Ok(self)
     }
@@ -138,6 +141,7 @@ impl App {
             false => Duration::ZERO,
         };
         tasks.spawn(tasks::feed(jobs.clone(), begin, working.clone()));
+        tasks.spawn(self.port.clone().run(working.clone()));
         if let Some(reload) = self.reload.take() {
             let env = std::mem::take(&mut self.env);
             tasks.spawn(reload.run(self.services.clone(), env, working.clone()));

@@ -10,6 +10,7 @@ use crate::config::{
     self, Changes, Config, ContentHash, Env, Faults, Loaded, Outcome, Question, Wanted,
 };
 use crate::delivery::Outgoing;
+use crate::http::Port;
 use crate::services::Services;
 use crate::telemetry;
 use std::path::PathBuf;
@@ -41,6 +42,7 @@ pub(super) struct Reload {
     told: Vec<Faults>,
     /// What was said to need a restart.
     restart: Vec<&'static str>,
+    port: Port,
 }
 
 /// Why the file is read.
@@ -53,7 +55,7 @@ enum Cause {
 }
 
 impl Reload {
-    /// Follows this file, of which that content is in force.
+    /// Follows this file, of which that content is in force, and leads the port after it.
     ///
     /// # Errors
     /// When SIGHUP cannot be caught.
@@ -61,6 +63,7 @@ impl Reload {
         file: PathBuf,
         hash: ContentHash,
         questions: mpsc::Receiver<Question>,
+        port: Port,
     ) -> anyhow::Result<Self> {
         Ok(Self {
             file,
@@ -69,6 +72,7 @@ impl Reload {
             read: Ok(hash),
             told: Vec::new(),
             restart: Vec::new(),
+            port,
         })
     }
 
@@ -188,8 +192,9 @@ impl Reload {
         for warning in &loaded.warnings {
             tracing::warn!("{}", warning.in_short());
         }
-        let (config, changes) = services.live.current().renewed(loaded.config);
+        let (config, mut changes) = services.live.current().renewed(loaded.config);
         put_in_force(config, services, env);
+        changes.closed = self.port.follow().await.err();
         let mended = !std::mem::take(&mut self.told).is_empty();
         let fresh = changes
             .restart

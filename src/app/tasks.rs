@@ -8,7 +8,7 @@ use crate::jobs::Jobs;
 use crate::jobs::retention::Keep;
 use crate::monitors::sampler::{self, Sampler};
 use crate::services::Services;
-use crate::store::{self, Store};
+use crate::store;
 use futures::future::BoxFuture;
 use std::sync::Arc;
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -42,6 +42,8 @@ const EXPIRE: Duration = Duration::from_secs(10);
 const KEEP_AUDIT: Duration = Duration::from_secs(365 * 24 * 3600);
 /// Incidents that are over, and what was told of them, are kept for a year.
 const KEEP_INCIDENTS: Duration = Duration::from_secs(365 * 24 * 3600);
+/// What came by push for a check that is gone is kept for a day: it may be there again.
+const KEEP_PUSHES: Duration = Duration::from_secs(24 * 3600);
 /// How often it is looked what nobody confirmed in time.
 const UNDO: Duration = Duration::from_secs(1);
 /// How often it is looked what of incidents is due.
@@ -168,7 +170,7 @@ async fn tidy_once(services: &Services, stop: &CancellationToken) {
         tracing::error!(%error, "old files of jobs could not be removed");
     }
     for old in Old::ALL {
-        if let Err(error) = old.prune(&services.store, now).await {
+        if let Err(error) = old.prune(services, now).await {
             tracing::error!(?old, %error, "old rows could not be removed");
         }
     }
@@ -185,10 +187,11 @@ enum Old {
     Strangers,
     Places,
     Incidents,
+    Pushes,
 }
 
 impl Old {
-    const ALL: [Old; 8] = [
+    const ALL: [Old; 9] = [
         Old::Updates,
         Old::Offers,
         Old::Dialogs,
@@ -197,9 +200,11 @@ impl Old {
         Old::Strangers,
         Old::Places,
         Old::Incidents,
+        Old::Pushes,
     ];
 
-    async fn prune(self, store: &Store, now: Millis) -> store::Result<()> {
+    async fn prune(self, services: &Services, now: Millis) -> store::Result<()> {
+        let store = &services.store;
         let mut tx = store.begin().await?;
         match self {
             Old::Updates => store::inbox::prune(&mut tx, now.minus(KEEP_UPDATES)).await?,
@@ -220,6 +225,15 @@ impl Old {
                 store::silences::prune(&mut tx, before).await?;
                 store::broadcasts::prune(&mut tx, before).await?;
                 store::incidents::prune(&mut tx, before).await?
+            }
+            Old::Pushes => {
+                let config = services.live.current();
+                let waiting = config
+                    .checks
+                    .values()
+                    .filter(|check| check.token().is_some());
+                let kept = waiting.map(|check| check.name.as_str()).collect();
+                store::pushes::prune(&mut tx, &kept, now.minus(KEEP_PUSHES)).await?
             }
         };
         store.commit(tx).await

@@ -17,6 +17,7 @@ use crate::chat::pulse::Pulse;
 use crate::chat::{Notices, ScheduleNotices};
 use crate::config::{Config, Database, Env, Live, Reloads, Script};
 use crate::delivery::{Bots, Fetcher, Limits, Outbox};
+use crate::http::{self, Port};
 use crate::jobs::action::Registry;
 use crate::jobs::apalis::Queue;
 use crate::jobs::export::Exports;
@@ -164,6 +165,8 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
     let prober = Prober::new(store.clone(), env.clone(), reloads.clone(), &marker);
     let board = Board::default();
     let rehearsals = Rehearsals::new(store.clone());
+    let pushes = prober.pushes().clone();
+    let port = Port::new(live.clone(), pushes.clone(), http::Limits::default());
     Ok(App {
         services: Services {
             undoing: Undoing {
@@ -174,6 +177,7 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
             },
             live,
             reloads,
+            pushes,
             board,
             store,
             access,
@@ -195,6 +199,7 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
         env,
         reload: None,
         sampler: Some(sampler),
+        port,
         prober,
         clock: options.clock,
         marker,

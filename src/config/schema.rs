@@ -107,6 +107,8 @@ pub struct File {
     pub jobs: Option<Jobs>,
     /// How incidents are told.
     pub alerts: Option<Alerts>,
+    /// What is open to others; without it the bot listens nowhere.
+    pub http: Option<Http>,
     /// What may be run from the chat, by name.
     pub scripts: Option<BTreeMap<Name, Script>>,
     /// Steps that make up one run, by name.
@@ -251,6 +253,15 @@ pub struct Alerts {
     /// An address that is asked once a minute, so that whoever is behind it notices when that stops.
     #[schemars(extend("default" = null))]
     pub heartbeat_url: Option<String>,
+}
+
+/// What is open to others.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Http {
+    /// Where pushes come to, such as 127.0.0.1:8790; null: nowhere.
+    #[schemars(extend("default" = null))]
+    pub listen: Option<String>,
 }
 
 /// A duration, or never.
@@ -546,6 +557,8 @@ pub enum Measure {
     Reload,
     /// Of Opsgram: how late its looks are.
     Lateness,
+    /// Of Opsgram: whether the port that pushes come to is open.
+    Port,
 }
 
 /// How bad something is.
@@ -657,6 +670,8 @@ pub struct Check {
     pub run: Option<Run>,
     /// Of heartbeat: the script.
     pub script: Option<Name>,
+    /// Of heartbeat: the secret token of a push, or ${NAME} for the variable that holds it.
+    pub push: Option<String>,
 }
 
 /// Lets a script start by itself.

@@ -24,6 +24,7 @@ pub mod members;
 pub mod outbox;
 pub mod people;
 pub mod presence;
+pub mod pushes;
 pub mod retention;
 pub mod samples;
 pub mod schedules;

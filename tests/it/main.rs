@@ -35,6 +35,7 @@ mod page;
 mod people;
 mod presses;
 mod proxy;
+mod pushing;
 mod rehearsing;
 mod reload;
 mod retention;

@@ -6,9 +6,11 @@ use crate::app::{clients, lock, wire};
 use crate::base::secret::ExposeSecret;
 use crate::base::time::human;
 use crate::config::{Config, Database, Telegram};
+use crate::http;
 use crate::store::{self, Inspection};
 use chrono::{TimeDelta, Utc};
 use nix::unistd::{AccessFlags, access};
+use std::io::ErrorKind;
 use teloxide::prelude::{Bot, Requester};
 use teloxide::{ApiError, RequestError};
 
@@ -16,15 +18,18 @@ use teloxide::{ApiError, RequestError};
 const CLOCK: TimeDelta = TimeDelta::seconds(30);
 
 pub(super) async fn look(config: &Config, delete_webhook: bool) -> Vec<Part> {
-    let (database, telegram, clock) = tokio::join!(
+    let ((database, runs), telegram, clock) = tokio::join!(
         database(config),
         telegram(config, delete_webhook),
         clock(config)
     );
-    [database, telegram, clock].into_iter().flatten().collect()
+    let port = port(config, runs).await.into_iter().collect();
+    let parts = [database, port, telegram, clock];
+    parts.into_iter().flatten().collect()
 }
 
-async fn database(config: &Config) -> Vec<Part> {
+/// The parts, and whether a bot runs on it.
+async fn database(config: &Config) -> (Vec<Part>, bool) {
     const PART: &str = "database";
     let location = wire::location(&config.database);
     let place = match &config.database {
@@ -32,21 +37,25 @@ async fn database(config: &Config) -> Vec<Part> {
         Database::Postgres { .. } => "PostgreSQL".to_owned(),
     };
     match store::inspect(&location).await {
-        Ok(None) => vec![not_there_yet(config, &place), owners(config, None)],
+        Ok(None) => {
+            let parts = vec![not_there_yet(config, &place), owners(config, None)];
+            (parts, false)
+        }
         Ok(Some(found)) => {
             let runs = match &config.database {
                 Database::Sqlite { path } => lock::is_taken(path),
                 Database::Postgres { .. } => found.occupied,
             };
-            let runs = match runs {
+            let words = match runs {
                 true => "a bot runs on this database",
                 false => "no bot runs on this database",
             };
-            vec![
+            let parts = vec![
                 there(PART, &place, &found),
-                Part::ok("bot", runs),
+                Part::ok("bot", words),
                 owners(config, Some(found.owners)),
-            ]
+            ];
+            (parts, runs)
         }
         Err(error) => {
             let todo = match &config.database {
@@ -59,9 +68,28 @@ async fn database(config: &Config) -> Vec<Part> {
                 }
             };
             let error = anyhow::Error::new(error);
-            vec![Part::fail(PART, format!("{place} · {error:#}"), todo)]
+            let part = Part::fail(PART, format!("{place} · {error:#}"), todo);
+            (vec![part], false)
         }
     }
+}
+
+/// The port for pushes; nothing when there is to be none.
+async fn port(config: &Config, runs: bool) -> Option<Part> {
+    const PART: &str = "port";
+    let address = config.http.listen?;
+    let bound = tokio::net::TcpListener::bind(address).await;
+    Some(match bound {
+        Ok(_) => Part::ok(PART, format!("{address} · free, for pushes")),
+        Err(error) if error.kind() == ErrorKind::AddrInUse && runs => {
+            Part::ok(PART, format!("{address} · taken, by the bot that runs"))
+        }
+        Err(error) => Part::fail(
+            PART,
+            format!("{address} cannot be listened at"),
+            http::why(address, &error),
+        ),
+    })
 }
 
 fn not_there_yet(config: &Config, place: &str) -> Part {

@@ -1,6 +1,7 @@
 //! Incidents in words: what a message says, and the buttons under it.
 
 pub mod act;
+pub mod check;
 mod day;
 pub mod matcher;
 pub mod press;

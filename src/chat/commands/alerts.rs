@@ -9,7 +9,7 @@ use crate::base::suggest;
 use crate::base::text::{self, shorten};
 use crate::base::time::Millis;
 use crate::chat::alerts::press::AlertPress;
-use crate::chat::alerts::{act, first_line, mark, passed, rehearsal};
+use crate::chat::alerts::{self, act, first_line, mark, passed, rehearsal};
 use crate::chat::keyboards::{PAGE, in_pairs};
 use crate::chat::reply::Reply;
 use crate::chat::request::Request;
@@ -19,8 +19,8 @@ use crate::store::incidents;
 /// What the help says.
 pub const ABOUT: About = About {
     name: "alerts",
-    form: "[history | number | test check]",
-    does: "Show what is wrong now, what was, and what a check would have told",
+    form: "[history | number | check | test check]",
+    does: "Show what is wrong now, what was, how a check stands, and what it would have told",
     example: (
         "/alerts history",
         "lists past incidents with their times; press one for its details",
@@ -51,10 +51,22 @@ pub async fn handle(request: &Request, rest: &str) -> Result<Reply> {
         "history" => history(request, 0).await,
         word => match word.parse() {
             Ok(id) => act::show(request, id).await,
-            Err(_) => Err(Error::refused(
-                "Write /alerts for what is wrong now, /alerts history for what was, /alerts with a number, or /alerts test with a check.",
-            )),
+            Err(_) => check(request, word).await,
         },
+    }
+}
+
+/// How a check stands now.
+async fn check(request: &Request, name: &str) -> Result<Reply> {
+    let asked = Asked::new("alert.list", text::head_units(name, 60), Role::Viewer);
+    request.allow(asked).await?;
+    let board = request.services.board.all();
+    let mut checks = board.iter();
+    match checks.find(|shown| shown.check.as_str().eq_ignore_ascii_case(name)) {
+        Some(shown) => Ok(Reply::html(alerts::check::told(shown, Millis::now()))),
+        None => Err(Error::refused(
+            "Write /alerts for what is wrong now, /alerts history for what was, /alerts with a number or a check, or /alerts test with a check.",
+        )),
     }
 }
 

@@ -18,6 +18,7 @@ fn env() -> Env {
         ("PGPASSWORD", "hunter22"),
         ("GITHUB_TOKEN", "a token"),
         ("GIT_TOKEN", "another"),
+        ("LAPTOP_BACKUP", "0123456789abcdef"),
     ];
     set.into_iter().collect()
 }
