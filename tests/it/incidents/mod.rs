@@ -191,7 +191,7 @@ on_both! {
         world.asks(ANN, OPS, "/subscribe all").await;
         record(&world, &[change("disk-root", WARNING, 91.0, clock.0)]).await;
         tick(&world, clock.0.plus(Duration::from_secs(11))).await;
-        let labels = |message: &Message| -> Vec<String> { message.all_buttons().map(|button| button.label.clone()).collect() };
+        let labels = |message: &Message| -> Vec<String> { message.all_buttons().map(|button| button.text.clone()).collect() };
         let acting = ["Ack", "Snooze 1 h", "Silence…", "Chart"];
         let shown = |chat: i64| labels(&told(&world, chat).pop().unwrap());
         assert_eq!(shown(CLEO), ["Chart"]);
