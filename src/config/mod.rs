@@ -47,7 +47,9 @@ pub use access::{Access, Chat, User};
 pub use alerts::{Alerts, Digest, Repeat};
 pub use args::Arg;
 pub use changes::Changes;
-pub use checks::{Check, CheckKind, DiskMeasure, FileMeasure, Fix, Flow, Limits, Own, Probe};
+pub use checks::{
+    Check, CheckKind, DOCKER_SOCKET, DiskMeasure, FileMeasure, Fix, Flow, Limits, Own, Probe,
+};
 pub use choices::ChoicesFrom;
 pub use database::Database;
 pub use devices::{Device, THRESHOLD as DISK_THRESHOLD};
