@@ -18,6 +18,7 @@ mod octopus;
 mod program;
 mod read;
 mod resolve;
+mod retry;
 mod schedule;
 pub mod schema;
 mod scripts;

@@ -134,7 +134,7 @@ on_both! {
     async fn a_failure_is_tried_again_and_told_once(world) {
         let code = world.path().join("code");
         let body = format!("echo try; exit $(cat {})", code.display());
-        let schedule = "schedule: {when: every 5h, retries: {attempts: 3, backoff: 1h, factor: 2, not_on: [2]}}";
+        let schedule = "schedule: {when: every 5h, retry: {times: 2, backoff: 1h, factor: 2, not_on: [2]}}";
         world.script("work", &body, &[schedule]);
         fs::write(&code, "1").unwrap();
         begin(&mut world).await;
