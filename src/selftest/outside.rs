@@ -125,7 +125,7 @@ async fn hub(api: &str, token: &str, env: &Env, web: &Web) -> Part {
         Ok(()) => Part::ok(PART, format!("{api} knows the token in {token}")),
         Err(unknown) => Part::fail(
             PART,
-            format!("{api}: {}", unknown.why),
+            format!("{api}: {}", unknown.why.trim_end_matches('.')),
             format!("see to the network, to api_url, and to the token in {token}"),
         ),
     }

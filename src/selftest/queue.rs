@@ -3,7 +3,6 @@
 use super::{LIMIT, Nothing, Part};
 use crate::access::Grant;
 use crate::base::error::Error;
-use crate::base::ids::JobId;
 use crate::base::job::{AfterCrash, Ending, OnBusy, OutputMode};
 use crate::base::role::Role;
 use crate::jobs::action::Action;
@@ -13,8 +12,8 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 const PART: &str = "queue";
-/// What is left after it is enough to take the job back and to say so.
-const PATIENCE: Duration = LIMIT.saturating_sub(Duration::from_millis(1500));
+/// What is left after it is enough to say why.
+const PATIENCE: Duration = LIMIT.saturating_sub(Duration::from_secs(1));
 
 pub(super) async fn look(jobs: &Jobs, store: &Store, grant: &Grant, source: &str) -> Part {
     let origin = Origin {
@@ -28,7 +27,7 @@ pub(super) async fn look(jobs: &Jobs, store: &Store, grant: &Grant, source: &str
         Err(error) => return refused(error),
     };
     if timeout(PATIENCE, jobs.ended(id)).await.is_err() {
-        return waits(jobs, store, grant, id).await;
+        return waits(store).await;
     }
     let ended = async {
         let mut db = store.read().await?;
@@ -67,11 +66,9 @@ fn job() -> NewJob {
     }
 }
 
-/// Nobody took the job in time: because others are before it, or because nobody takes any.
-async fn waits(jobs: &Jobs, store: &Store, grant: &Grant, id: JobId) -> Part {
-    if let Err(error) = jobs.cancel(grant, id, "the self-test").await {
-        tracing::warn!(job = %id, ?error, "the job of the self-test stays");
-    }
+/// Nobody took the job in time: because others are before it, or because nobody takes any. It is left where it is: it has its
+/// turn some time and does nothing, while taking it back would be told in the chat.
+async fn waits(store: &Store) -> Part {
     let counts = async {
         let mut db = store.read().await?;
         store::jobs::counts(&mut db).await
@@ -80,7 +77,10 @@ async fn waits(jobs: &Jobs, store: &Store, grant: &Grant, id: JobId) -> Part {
     match counts.await {
         Ok((waiting, running)) if running > 0 => Part::warn(
             PART,
-            format!("a job had no turn within {time} s: {running} run, {waiting} wait"),
+            format!(
+                "a job had no turn within {time} s: {running} run, {} wait",
+                waiting.saturating_sub(1)
+            ),
             "/jobs running shows what takes so long; jobs.workers allows more at once",
         ),
         Ok(_) => Part::fail(

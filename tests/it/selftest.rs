@@ -190,7 +190,7 @@ on_both! {
             ("telegram", "❌ telegram: Telegram does not know this token"),
             ("chat", "⚠️ chat: I can write here, but not remove what I wrote"),
             ("database", "✅"),
-            ("queue", "⚠️ queue: a job had no turn within 3.5 s: 1 run"),
+            ("queue", "⚠️ queue: a job had no turn within 4 s: 1 run, 0 wait"),
             ("configuration", "is not in force, it has 1 fault"),
             ("docker", "❌ docker: the Docker engine does not answer in time"),
             ("github", "❌ github: "),
@@ -201,6 +201,7 @@ on_both! {
             assert!(told.text.contains(todo), "{todo} is not in\n{}", told.text);
         }
         assert!(!told.text.contains("hunter22"));
+        assert_eq!(world.count(ANN, "selftest ·"), 0, "the job that waits is not told");
         world.sandbox.clear_faults();
     }
 }
