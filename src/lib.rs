@@ -27,6 +27,7 @@ pub mod jobs;
 pub mod actions;
 pub mod monitors;
 pub mod schedules;
+pub mod selftest;
 pub mod workflows;
 
 // Layer 6: the handles of both surfaces.

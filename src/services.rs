@@ -13,6 +13,7 @@ use crate::monitors::pushes::Pushes;
 use crate::monitors::rehearsal::Rehearsals;
 use crate::monitors::sampler::Samples;
 use crate::schedules::Schedules;
+use crate::selftest::SelfTest;
 use crate::store::Store;
 use crate::workflows::Flows;
 use std::path::PathBuf;
@@ -48,6 +49,8 @@ pub struct Services {
     pub flows: Flows,
     /// What runs by itself.
     pub schedules: Schedules,
+    /// Whether everything works.
+    pub selftest: SelfTest,
     /// The room for searches in what jobs printed.
     pub searches: Arc<Searches>,
     /// The newest look at this machine.

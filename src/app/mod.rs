@@ -2,7 +2,6 @@
 
 mod check;
 pub mod cli;
-mod clients;
 mod fixer;
 mod health;
 mod init;

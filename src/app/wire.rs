@@ -1,7 +1,7 @@
 //! Puts the parts together. The only place that knows them all.
 
 use super::fixer::Fixes;
-use super::{App, clients, lock, membership};
+use super::{App, lock, membership};
 use crate::access::{Access, Listed};
 use crate::actions::script::Scripts;
 use crate::actions::undo::Undoing;
@@ -16,7 +16,7 @@ use crate::chat::alerts::Words;
 use crate::chat::pulse::Pulse;
 use crate::chat::{Notices, ScheduleNotices};
 use crate::config::{Config, Database, Env, Live, Reloads, Script};
-use crate::delivery::{Bots, Fetcher, Limits, Outbox};
+use crate::delivery::{Bots, Fetcher, Limits, Outbox, clients};
 use crate::http::{self, Port};
 use crate::jobs::action::Registry;
 use crate::jobs::apalis::Queue;
@@ -30,6 +30,7 @@ use crate::monitors::probe::Prober;
 use crate::monitors::rehearsal::Rehearsals;
 use crate::monitors::sampler::{Sampler, Samples};
 use crate::schedules::{self, Ends, Schedules};
+use crate::selftest::{self, SelfTest};
 use crate::services::Services;
 use crate::store::{self, Location, Store};
 use crate::workflows::{Clock, Flows};
@@ -125,7 +126,8 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
     let flows = Flows::new(parts, options.now, options.local_git);
     let registry = Registry::default()
         .with(scripts.clone())
-        .with(flows.clone());
+        .with(flows.clone())
+        .with(selftest::Nothing);
     let ends = Ends::default();
     let samples = Samples::default();
     let sampler = Sampler::new(store.clone(), live.clone(), samples.clone())?;
@@ -162,6 +164,14 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
         Arc::new(schedules.clone()),
     );
     let reloads = Reloads::default();
+    let selftest = SelfTest::new(selftest::Parts {
+        store: store.clone(),
+        jobs: jobs.clone(),
+        outbox: outbox.clone(),
+        live: live.clone(),
+        reloads: reloads.clone(),
+        env: env.clone(),
+    });
     let prober = Prober::new(store.clone(), env.clone(), reloads.clone(), &marker);
     let board = Board::default();
     let rehearsals = Rehearsals::new(store.clone());
@@ -187,6 +197,7 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
             scripts,
             flows,
             schedules,
+            selftest,
             searches: Arc::new(Searches::new(options.search_time)),
             samples,
             rehearsals,

@@ -19,6 +19,7 @@ mod octopus;
 mod program;
 mod read;
 mod resolve;
+mod retry;
 mod schedule;
 pub mod schema;
 mod scripts;
@@ -49,7 +50,8 @@ pub use alerts::{Alerts, Digest, Repeat};
 pub use args::Arg;
 pub use changes::Changes;
 pub use checks::{
-    Check, CheckKind, DiskMeasure, FileMeasure, Fix, Flow, Limits, Own, Probe, PushToken,
+    Check, CheckKind, DOCKER_SOCKET, DiskMeasure, FileMeasure, Fix, Flow, Limits, Own, Probe,
+    PushToken,
 };
 pub use choices::ChoicesFrom;
 pub use database::Database;

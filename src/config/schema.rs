@@ -384,7 +384,7 @@ pub struct WholeSchedule {
     #[schemars(extend("default" = "on_output"))]
     pub output: Option<Rule>,
     /// How a failed run is tried again.
-    pub retries: Option<Retries>,
+    pub retry: Option<Retry>,
     /// Where runs are told: ids of chats, CHAT/TOPIC, or names under access; when left out, to the owners in private.
     pub to: Option<Places>,
     /// Whether it runs.
@@ -412,15 +412,15 @@ pub enum Places {
     Several(Vec<Scalar>),
 }
 
-/// How a failed run is tried again.
+/// How what failed is tried again.
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
-pub struct Retries {
-    /// How often it is tried, the first time included.
-    #[schemars(range(min = 2, max = 20), extend("default" = 3))]
-    pub attempts: Option<i64>,
+pub struct Retry {
+    /// How often, the first time left out.
+    #[schemars(range(min = 1, max = 19), extend("default" = 2))]
+    pub times: Option<i64>,
     /// The pause before the second try.
-    #[schemars(extend("default" = "30s"))]
+    #[schemars(extend("default" = "10s"))]
     pub backoff: Option<Time>,
     /// Each further pause is so many times as long.
     #[schemars(range(min = 1, max = 10), extend("default" = 2))]

@@ -6,11 +6,13 @@
 //! when nothing else waits.
 
 pub mod card;
+pub mod clients;
 mod fetch;
 mod lane;
 mod lanes;
 mod limits;
 mod message;
+pub mod reach;
 mod relay;
 pub mod render;
 pub mod report;

@@ -147,9 +147,9 @@ async fn edit(
     }
 }
 
-/// How the words are parsed and where the message goes. Each kind of call has these setters from a trait of its own.
+/// How the words are parsed, where the message goes, and the buttons under it. Each kind of call has these setters from a trait of its own.
 macro_rules! placed {
-    ($call:ident, $message:ident, $chat:ident, $manner:ident, $mode:ident) => {{
+    ($call:ident, $message:ident, $chat:ident, $manner:ident, $mode:ident, $buttons:ident) => {{
         let mut call = $call;
         if let Some(mode) = $mode {
             call = call.parse_mode(mode);
@@ -159,6 +159,9 @@ macro_rules! placed {
         }
         if let Some(reply) = reply($message, $chat) {
             call = call.reply_parameters(reply);
+        }
+        if !$buttons.is_empty() && !$manner.plain {
+            call = call.reply_markup(keyboard($buttons, $manner));
         }
         call
     }};
@@ -177,14 +180,13 @@ async fn send_text(
     let call = bot
         .send_message(teloxide::types::ChatId(chat.0), words)
         .link_preview_options(no_preview());
-    let mut call = placed!(call, message, chat, manner, mode);
+    let mut call = placed!(call, message, chat, manner, mode, buttons);
     if message.silent {
         call = call.disable_notification(true);
     }
+    // Such a message has no buttons.
     if let Some(placeholder) = message.force_reply.as_deref().filter(|_| !manner.plain) {
         call = call.reply_markup(force_reply(placeholder));
-    } else if !buttons.is_empty() && !manner.plain {
-        call = call.reply_markup(keyboard(buttons, manner));
     }
     Ok(MessageId(call.await?.id.0))
 }
@@ -226,10 +228,7 @@ async fn send_file(
     let call = bot
         .send_document(teloxide::types::ChatId(chat.0), document)
         .caption(words);
-    let mut call = placed!(call, message, chat, manner, mode);
-    if !buttons.is_empty() && !manner.plain {
-        call = call.reply_markup(keyboard(buttons, manner));
-    }
+    let call = placed!(call, message, chat, manner, mode, buttons);
     Ok(MessageId(call.await?.id.0))
 }
 
@@ -248,10 +247,7 @@ async fn send_picture(
     let call = bot
         .send_photo(teloxide::types::ChatId(chat.0), photo)
         .caption(words);
-    let mut call = placed!(call, message, chat, manner, mode);
-    if !buttons.is_empty() && !manner.plain {
-        call = call.reply_markup(keyboard(buttons, manner));
-    }
+    let call = placed!(call, message, chat, manner, mode, buttons);
     Ok(MessageId(call.await?.id.0))
 }
 

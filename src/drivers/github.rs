@@ -128,6 +128,23 @@ impl GitHub {
         }
     }
 
+    /// Whether GitHub is there and knows the token. It is asked for its limits, which counts against none.
+    ///
+    /// # Errors
+    /// Why it is not known.
+    pub async fn greet(&self) -> Result<(), Unknown> {
+        let mut place = self.api.clone();
+        if let Ok(mut path) = place.path_segments_mut() {
+            path.pop_if_empty().push("rate_limit");
+        }
+        let reply = self.ask(place).await?;
+        // A server of one's own that has no limits says that it knows no such page.
+        match reply.status {
+            200 | 404 => Ok(()),
+            _ => Err(self.refused(&reply)),
+        }
+    }
+
     /// The runs that are not over. One call while some of the newest hundred run or there are no more than that; six
     /// otherwise.
     ///

@@ -12,6 +12,7 @@ pub mod ping;
 pub mod process;
 pub mod processes;
 pub mod sockets;
+pub mod ssh;
 pub mod systemd;
 pub mod web;
 

@@ -151,6 +151,15 @@ impl Jobs {
         *locked(&self.inner.limits)
     }
 
+    /// Resolves when the ending of a job that was submitted here is written; at once when it is not open here.
+    pub async fn ended(&self, id: JobId) {
+        if let Some(active) = self.find(id) {
+            let mut phase = active.phase.subscribe();
+            // It can only end; nobody is left to tell that when the engine is gone.
+            let _ = phase.wait_for(|phase| *phase == live::Phase::Ended).await;
+        }
+    }
+
     /// What an open job of this process has printed so far.
     pub async fn printed(&self, id: JobId) -> Option<live::End> {
         Some(self.find(id)?.output()?.end().await)

@@ -2,8 +2,8 @@
 
 use crate::base::time::Millis;
 use crate::base::workflow::{
-    Concurrency, Notify, OnFailure, RunArgs, Source, Step, StepRow, StepState, Template, Values,
-    Work, Workflow,
+    Concurrency, OnFailure, RunArgs, Source, Step, StepRow, StepState, Template, Values, Work,
+    Workflow,
 };
 use crate::store::jobs::Job;
 use std::collections::BTreeMap;
@@ -47,28 +47,20 @@ pub fn of(job: &Job, args: &RunArgs, rows: &[StepRow]) -> Option<(RunArgs, Vec<S
         template.replace(moved);
         template
     };
-    let step = |(at, old): (usize, &&Step)| Step {
-        name: old.name.clone(),
-        work: Work::Run {
-            argv: old.undo.iter().flatten().map(moved).collect(),
-        },
-        needs: at.checked_sub(1).into_iter().collect(),
-        part_of: None,
-        when: None,
-        skip_if: None,
-        timeout: old.timeout,
-        retry: None,
-        on_failure: OnFailure::FailLater,
-        on_crash: old.on_crash,
-        undo: None,
-        confirm_within: None,
-        lock: old.lock.clone(),
-        // What was below the old run's folder went with it.
-        cwd: (old.cwd.as_ref())
-            .filter(|cwd| cwd.beginning().starts_with('/'))
-            .map(moved),
-        env: set(&old.env, moved),
-        capture: BTreeMap::new(),
+    let step = |(at, old): (usize, &&Step)| {
+        let argv = old.undo.iter().flatten().map(moved).collect();
+        Step {
+            needs: at.checked_sub(1).into_iter().collect(),
+            on_failure: OnFailure::FailLater,
+            on_crash: old.on_crash,
+            lock: old.lock.clone(),
+            // What was below the old run's folder went with it.
+            cwd: (old.cwd.as_ref())
+                .filter(|cwd| cwd.beginning().starts_with('/'))
+                .map(moved),
+            env: set(&old.env, moved),
+            ..Step::new(&old.name, Work::Run { argv }, old.timeout)
+        }
     };
     let steps: Vec<Step> = undone.iter().rev().enumerate().map(step).collect();
     let mut begun = vec![StepRow::new(); steps.len()];
@@ -76,18 +68,11 @@ pub fn of(job: &Job, args: &RunArgs, rows: &[StepRow]) -> Option<(RunArgs, Vec<S
         first.found = known(job, flow, rows);
     }
     let flow = Workflow {
-        name: flow.name.clone(),
-        params: Vec::new(),
         concurrency: Concurrency::Queue,
-        parallel: 1,
-        max_duration: None,
-        notify: Notify::default(),
-        steps,
-        always: Vec::new(),
-        undo_for: std::time::Duration::ZERO,
         env: set(&flow.env, moved),
         env_pass: flow.env_pass.clone(),
         secrets: flow.secrets.clone(),
+        ..Workflow::new(&flow.name, steps)
     };
     let args = RunArgs {
         given: args.given.clone(),

@@ -18,6 +18,7 @@ const LAYERS: [&[&str]; 9] = [
         "workflows",
         "schedules",
         "monitors",
+        "selftest",
         "bots",
         "cluster",
         "sites",

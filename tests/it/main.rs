@@ -43,6 +43,7 @@ mod running;
 mod samples;
 mod schedules;
 mod searching;
+mod selftest;
 mod source;
 mod spine;
 mod store;

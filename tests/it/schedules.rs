@@ -134,7 +134,7 @@ on_both! {
     async fn a_failure_is_tried_again_and_told_once(world) {
         let code = world.path().join("code");
         let body = format!("echo try; exit $(cat {})", code.display());
-        let schedule = "schedule: {when: every 5h, retries: {attempts: 3, backoff: 1h, factor: 2, not_on: [2]}}";
+        let schedule = "schedule: {when: every 5h, retry: {times: 2, backoff: 1h, factor: 2, not_on: [2]}}";
         world.script("work", &body, &[schedule]);
         fs::write(&code, "1").unwrap();
         begin(&mut world).await;
@@ -225,6 +225,42 @@ access:
         let removed = world.asks(ANN, ANN, "/schedule remove backup+1").await;
         assert!(removed.text.contains("is removed"), "{}", removed.text);
         rows(&world.services().store, 0).await;
+    }
+}
+
+on_both! {
+    /// Words before the arguments: a failed run is tried again, each comes a little later, and what comes often gets a word.
+    async fn a_schedule_of_the_chat_is_spread_and_tried_again(world) {
+        world.script("flaky", "echo \"tried $1\"; exit 3", &["args: [{name: what}]"]);
+        world.start().await;
+        let often = world.asks(BEN, BEN, "/schedule flaky every 1s all").await;
+        assert!(often.text.contains("That is 86,400 runs a day"), "{}", often.text);
+        world.presses(BEN, &often, "Drop").await;
+        let wrong = world.asks(BEN, BEN, "/schedule flaky every 1h retry all").await;
+        assert!(wrong.text.contains("“retry” is followed by how often"), "{}", wrong.text);
+        let asked = world.asks(BEN, BEN, "/schedule flaky every 5h jitter 5m retry 2 all").await;
+        for words in ["every 5h, up to 5 m later?", "flaky.sh all", "A failed run is tried up to 2 times more, first 10 s later."] {
+            assert!(asked.text.contains(words), "{words}: {}", asked.text);
+        }
+        assert!(!asked.text.contains("runs a day"), "{}", asked.text);
+        world.presses(BEN, &asked, "Schedule it").await;
+        world.sees(BEN, "flaky+1 runs by itself, every 5h, up to 5 m later").await;
+        let shown = world.asks(BEN, BEN, "/schedules flaky+1").await;
+        for words in ["Each run up to 5 m later than due", "A failed run is tried up to 2 times more, first 10 s later"] {
+            assert!(shown.text.contains(words), "{words}: {}", shown.text);
+        }
+        // The first try fails, and so do both others; only the last is told.
+        passes(&world, HOUR * 5 + Duration::from_secs(600)).await;
+        for tries in 1..=2 {
+            while world.jobs().await < tries {
+                world.quiet().await;
+            }
+            world.quiet().await;
+            passes(&world, Duration::from_secs(60)).await;
+        }
+        let told = world.sees(BEN, "Tried 3 times").await;
+        assert!(told.text.contains("❌ exit 3"), "{}", told.text);
+        ended(&world, 3).await;
     }
 }
 

@@ -9,7 +9,7 @@ use crate::base::text::{escape, shorten};
 use crate::base::time::{Millis, human};
 use crate::chat::commands::jobs::clock;
 use crate::chat::commands::schedules::soon;
-use crate::chat::keyboards::{PAGE, Press};
+use crate::chat::keyboards::{PAGE, Press, turns};
 use crate::chat::reply::Reply;
 use crate::chat::request::Request;
 use crate::config::Script;
@@ -57,17 +57,7 @@ pub async fn page(request: &Request, page: usize) -> Result<Reply> {
             FlowPress::Status(name.to_owned()).press().button("Status"),
         ]);
     }
-    let turn = |page, label: &str| FlowPress::List(page).press().button(label);
-    let mut turns = Vec::new();
-    if page > 0 {
-        turns.push(turn(page - 1, "‹ Back"));
-    }
-    if page + 1 < pages {
-        turns.push(turn(page + 1, "More ›"));
-    }
-    if !turns.is_empty() {
-        buttons.push(turns);
-    }
+    buttons.extend(turns(page, pages, |page| FlowPress::List(page).press()));
     Ok(Reply::html(lines.join("\n\n")).buttons(buttons))
 }
 

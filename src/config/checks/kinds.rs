@@ -21,8 +21,8 @@ const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: f64 = 3600.0;
 /// Lines of a log that match count so long when the configuration does not say.
 const WITHIN: Duration = Duration::from_secs(600);
-/// The engine of Docker when the configuration does not say.
-const DOCKER: &str = "/var/run/docker.sock";
+/// Where Docker's engine listens when the configuration does not say.
+pub const DOCKER: &str = "/var/run/docker.sock";
 
 /// What a check looks at, and the defaults of its kind.
 pub(super) struct Found {

@@ -23,6 +23,7 @@ use crate::base::alert::Severity;
 use crate::base::ids::ChatId;
 use crate::base::name::Name;
 
+pub use kinds::DOCKER as DOCKER_SOCKET;
 pub use limits::Limits;
 pub use probe::{CheckKind, DiskMeasure, FileMeasure, Flow, Own, Probe};
 pub use push::PushToken;

@@ -325,7 +325,10 @@ const STEPS: &[(&str, &str)] = &[
         "{name: a, notify: x, retry: {times: 2}}",
         "`workflows.w.steps[1].retry` means nothing for `notify`; remove it",
     ),
-    ("{name: a, run: ./run.sh, retry: {}}", "lacks `times`"),
+    (
+        "{name: a, run: ./run.sh, retry: {attempts: 3}}",
+        "known here: backoff, factor, jitter, max, not_on, times",
+    ),
     (
         "{name: a, run: ./run.sh, retry: {times: 0}}",
         "write a whole number from 1 to 19",

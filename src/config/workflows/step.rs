@@ -9,7 +9,7 @@ use super::super::YEAR;
 use super::super::fault::{At, Report};
 use super::super::map::Map;
 use super::super::read::{duration, flag, text, texts};
-use super::super::schedule::hopeless;
+use super::super::retry;
 use super::super::scripts::lock;
 use super::super::tree::{Node, Value};
 use super::reader::{Absent, Reach, Reader, Use};
@@ -18,8 +18,6 @@ use crate::base::name::Name;
 use crate::base::schedule::Retries;
 use crate::base::workflow::{Capture, Condition, OnCrash, OnFailure, Step, Template, Work};
 
-/// The longest pause between two tries.
-const MOST_BACKOFF: Duration = Duration::from_secs(24 * 3600);
 /// How long a service has to print what is captured from it, unless it says.
 const WITHIN: Duration = Duration::from_secs(30);
 
@@ -236,7 +234,7 @@ impl Rest {
             when,
             skip_if,
             timeout: map.duration("timeout", YEAR, r.report),
-            retry: retry(map, r.report),
+            retry: retry::read(map, r.report),
             on_failure: map
                 .word("on_failure", &failure, r.report)
                 .unwrap_or_default(),
@@ -315,28 +313,6 @@ fn outside(text: &str, sign: &str) -> Option<usize> {
     text.match_indices(sign).map(|(at, _)| at).find(|at| {
         let before = &text[..*at];
         before.matches("{{").count() == before.matches("}}").count()
-    })
-}
-
-fn retry(map: &mut Map<'_>, report: &mut Report) -> Option<Retries> {
-    map.optional("retry")?;
-    let mut map = map.section("retry", report)?;
-    let times = map.integer("times", 1..=19, report);
-    if map.get("times").is_none() {
-        map.missing("times", report);
-    }
-    let backoff = map.duration_or("backoff", Duration::from_secs(10), MOST_BACKOFF, report);
-    let max = map.duration_or("max", Duration::from_secs(3600), MOST_BACKOFF, report);
-    let jitter = map.duration("jitter", MOST_BACKOFF, report);
-    let not_on = hopeless(&mut map, report);
-    map.finish(report);
-    Some(Retries {
-        attempts: u32::try_from(times?).ok()? + 1,
-        backoff,
-        factor: 2.0,
-        max,
-        jitter: jitter.unwrap_or_default(),
-        not_on,
     })
 }
 

@@ -1,27 +1,12 @@
 use super::*;
 use crate::base::schedule::Retries;
-use crate::base::workflow::{Answer, Concurrency, Notify, StepRow, Template};
+use crate::base::workflow::{Answer, StepRow, Template};
 use proptest::prelude::*;
-use std::collections::BTreeMap;
 
 pub(super) fn step(name: &str, work: Work, needs: Vec<usize>) -> Step {
     Step {
-        name: name.to_owned(),
-        work,
         needs,
-        part_of: None,
-        when: None,
-        skip_if: None,
-        timeout: Duration::from_secs(60),
-        retry: None,
-        on_failure: OnFailure::Abort,
-        on_crash: OnCrash::Ask,
-        undo: None,
-        confirm_within: None,
-        lock: None,
-        cwd: None,
-        env: BTreeMap::new(),
-        capture: BTreeMap::new(),
+        ..Step::new(name, work, Duration::from_secs(60))
     }
 }
 
@@ -33,18 +18,9 @@ fn runs() -> Work {
 
 fn flow(steps: Vec<Step>, always: Vec<Step>) -> Workflow {
     Workflow {
-        name: "w".to_owned(),
-        params: Vec::new(),
-        concurrency: Concurrency::Single,
         parallel: 2,
-        max_duration: None,
-        notify: Notify::default(),
-        steps,
         always,
-        undo_for: Duration::ZERO,
-        env: BTreeMap::new(),
-        env_pass: Vec::new(),
-        secrets: Vec::new(),
+        ..Workflow::new("w", steps)
     }
 }
 

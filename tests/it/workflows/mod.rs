@@ -13,7 +13,7 @@ mod many;
 mod parts;
 mod stops;
 mod two;
-mod web;
+pub mod web;
 
 use crate::harness::World;
 use std::fs;
