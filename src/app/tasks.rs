@@ -261,7 +261,7 @@ pub(super) async fn expire(services: Services, stop: CancellationToken) {
 pub(super) async fn schedules(services: Services, stop: CancellationToken) {
     let schedules = &services.schedules;
     while !stop.is_cancelled() {
-        let now = Millis::now();
+        let now = services.clock.now();
         let next = schedules.step(now).await.unwrap_or_else(|error| {
             tracing::error!(%error, "what is due by schedule cannot be looked up; trying again");
             Some(now.plus(PAUSE))
@@ -270,7 +270,9 @@ pub(super) async fn schedules(services: Services, stop: CancellationToken) {
             tracing::error!(%error, "jobs that take long cannot be looked up");
         }
         // The clock may be changed meanwhile, and other instances end runs: nothing is slept through.
-        let wait = next.map_or(SCHEDULES, |next| next.since(Millis::now()).min(SCHEDULES));
+        let wait = next.map_or(SCHEDULES, |next| {
+            next.since(services.clock.now()).min(SCHEDULES)
+        });
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
             () = schedules.woken() => {}
@@ -282,7 +284,7 @@ pub(super) async fn schedules(services: Services, stop: CancellationToken) {
 /// Takes back what nobody confirmed in time.
 pub(super) async fn undo(services: Services, stop: CancellationToken) {
     while pause(UNDO, &stop).await {
-        if let Err(error) = services.undoing.step(Millis::now()).await {
+        if let Err(error) = services.undoing.step(services.clock.now()).await {
             tracing::error!(?error, "what nobody confirmed could not be taken back yet");
             pause(PAUSE, &stop).await;
         }

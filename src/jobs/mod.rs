@@ -31,7 +31,7 @@ use crate::base::ids::{JobId, MessageId, UpdateId};
 use crate::base::job::{AfterCrash, Ending, JobState, OnBusy, OutputMode, Undo};
 use crate::base::role::Role;
 use crate::base::schedule::Telling;
-use crate::base::time::Millis;
+use crate::base::time::{Clock, Millis};
 use crate::delivery::card::{self, Seen};
 use crate::delivery::{Outbox, Outgoing, report};
 use crate::store::jobs::{Added, Job, NewRow};
@@ -84,6 +84,8 @@ pub struct Settings {
     pub work_dir: PathBuf,
     /// Begins the marker of every process, so that this bot's processes are told from another's.
     pub marker: String,
+    /// Says when a job was asked for, began and ended.
+    pub clock: Clock,
 }
 
 /// A job to be submitted.
@@ -224,6 +226,10 @@ impl Jobs {
         *locked(&self.inner.limits) = limits;
     }
 
+    fn now(&self) -> Millis {
+        self.inner.settings.clock.now()
+    }
+
     fn limits(&self) -> Limits {
         *locked(&self.inner.limits)
     }
@@ -339,7 +345,7 @@ impl Jobs {
             self.inner.store.commit(tx).await?;
             return Ok(Cancelled::Unknown);
         };
-        let dequeued = store::jobs::cancel_queued(&mut tx, id, by, Millis::now()).await?;
+        let dequeued = store::jobs::cancel_queued(&mut tx, id, by, self.now()).await?;
         // Asked again: another instance may have taken it in between.
         let job = match dequeued {
             true => job,
@@ -377,7 +383,7 @@ impl Jobs {
             let end = live::End::default();
             let last = Last {
                 ending: &ending,
-                at: Millis::now(),
+                at: self.now(),
                 took: None,
                 end: &end,
                 seen: &seen,
@@ -500,7 +506,7 @@ impl Jobs {
             },
             after_crash: job.after_crash,
             output: job.output,
-            created_at: Millis::now(),
+            created_at: self.now(),
             telling: job.telling.clone(),
             lock: job.lock.clone(),
             undo: job.undo.clone(),
