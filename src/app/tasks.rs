@@ -52,6 +52,8 @@ const HEARTBEAT: Duration = Duration::from_secs(60);
 const KEEP_STRANGERS: (Duration, u32) = (Duration::from_secs(90 * 24 * 3600), 10_000);
 /// Groups and topics are remembered so long after something came from there, and so many of them.
 const KEEP_PLACES: (Duration, u32) = (Duration::from_secs(365 * 24 * 3600), 2_000);
+/// What is known of a workflow kept running at GitHub; a run there lasts 35 days at the most.
+const KEEP_KEPT: Duration = Duration::from_secs(40 * 24 * 3600);
 /// How often schedules are looked at, whatever is due.
 const SCHEDULES: Duration = Duration::from_secs(5);
 /// Pause after a loop's part failed.
@@ -185,10 +187,11 @@ enum Old {
     Strangers,
     Places,
     Incidents,
+    Kept,
 }
 
 impl Old {
-    const ALL: [Old; 8] = [
+    const ALL: [Old; 9] = [
         Old::Updates,
         Old::Offers,
         Old::Dialogs,
@@ -197,6 +200,7 @@ impl Old {
         Old::Strangers,
         Old::Places,
         Old::Incidents,
+        Old::Kept,
     ];
 
     async fn prune(self, store: &Store, now: Millis) -> store::Result<()> {
@@ -221,6 +225,7 @@ impl Old {
                 store::broadcasts::prune(&mut tx, before).await?;
                 store::incidents::prune(&mut tx, before).await?
             }
+            Old::Kept => store::kept::prune(&mut tx, now.minus(KEEP_KEPT)).await?,
         };
         store.commit(tx).await
     }
