@@ -150,7 +150,8 @@ proptest! {
             };
             let active = match lists[usize::try_from(tick).unwrap()] {
                 0 => unknown(None),
-                1 => listed(&[]),
+                // Of a run that nobody saw yet, nobody could know.
+                1 if !matches!(known.own, Own::Sent(_)) => listed(&[]),
                 _ => {
                     let shown = begun.iter().zip(0..).filter(|((_, shown, end, _), _)| (*shown..*end).contains(&tick));
                     let runs = shown.map(|(_, id)| told(id)).collect();
