@@ -22,7 +22,7 @@ on_both! {
     async fn thirty_workflows_are_turned_over(world) {
         let flow = |number: usize| {
             let words = "what it does, at some length ".repeat(10);
-            format!("  deploy-{number:02}: {{description: {words}, steps: [{{name: a, run: [echo, a]}}]}}\n")
+            format!("  deploy-{number:02}: {{description: '{words}', steps: [{{name: a, run: [echo, a]}}]}}\n")
         };
         world.set(&format!("workflows:\n{}", (1..=30).map(flow).collect::<String>()));
         world.start().await;
@@ -77,12 +77,16 @@ on_both! {
         world.sees(BEN, "9").await;
         assert_eq!(world.jobs().await, 0);
         world.say(BEN, "3");
+        world.sees(BEN, "note?").await;
+        world.press(BEN, BEN, "Use none");
         world.sees(BEN, "release · #1 · succeeded").await;
         let log = world.asks(BEN, BEN, "/workflow log 1 say").await;
         assert!(log.text.contains("test v7 3 none"), "{}", log.text);
         world.say(BEN, "/workflow run release live v8");
         world.sees(BEN, "speed?").await;
         world.say(BEN, "4");
+        world.sees(BEN, "speed: 4").await;
+        world.press(BEN, BEN, "Use none");
         world.sees(BEN, "release · #2 · succeeded").await;
         let log = world.asks(BEN, BEN, "/workflow log 2 say").await;
         assert!(log.text.contains("live v8 4 none"), "{}", log.text);
@@ -125,7 +129,7 @@ on_both! {
     /// have changed, nor the list of steps.
     async fn a_retry_after_a_change_takes_over_only_what_is_the_same(world) {
         let flow = |build: &str, put: &str, more: &str| format!(
-            "workflows: {{ship: {{notify: [], steps: [{{name: build, run: [echo, {build}]}}, {{name: put, run: [{put}]}}{more}]}}}}"
+            "workflows: {{ship: {{notify: [], steps: [{{name: build, run: [echo, {build}]}}, {{name: put, run: [{put}]}}{more}]}}}}\n"
         );
         world.set(&flow("one", "'false'", ""));
         world.sandbox.open_private(ANN);

@@ -57,7 +57,7 @@ on_both! {
     async fn the_machine_for_a_while(world) {
         let here = world.path().display().to_string();
         let served = serve_git(&world, &[
-            ("install.sh", &format!("[ -e {here}/tried ] || {{ touch {here}/tried; echo not yet; exit 1; }}\necho yes > {here}/installed\n")),
+            ("install.sh", &format!("[ -e {here}/tried ] || {{ touch {here}/tried; echo not yet; exit 1; }}\necho yes > {here}/installed\necho installed\n")),
             ("uninstall.sh", &format!("rm {here}/installed\n")),
         ]).await;
         let secret = "https://sshx.example/s/AbC123#key,writekey";
@@ -100,7 +100,7 @@ on_both! {
         let list = fs::read_to_string(world.path().join("root/etc/apt/sources.list.d/cloudflared.list")).unwrap();
         assert!(list.contains("signed-by=/usr/share/keyrings/cloudflare-main.gpg"), "{list}");
         let log = world.asks(BEN, BEN, "/workflow log 1 install").await;
-        assert!(log.text.contains("not yet"), "{}", log.text);
+        assert!(log.text.contains("installed"), "{}", log.text);
         let log = fs::read_to_string(world.path().join("data/logs/1.log")).unwrap();
         assert!(!log.contains("writekey"), "{log}");
     }
@@ -264,17 +264,16 @@ access:
         world.start_at(hands.clock()).await;
         world.asks(CLEO, CLEO, "/whoami").await;
         for (run, tag) in [(1, "v1.1.0"), (2, "v1.2.0")] {
-            world.say(ANN, &format!("/workflow run rolling-deploy {tag} localhost 127.0.0.1 http {health}"));
-            world.sees(ANN, &format!("rolling-deploy {tag}")).await;
-            world.press(ANN, ANN, "Run");
-            let asked = world.sees(ANN, &format!("{tag} runs on localhost")).await;
+            let asked = world.asks(ANN, ANN, &format!("/workflow run rolling-deploy {tag} localhost 127.0.0.1 http {health}")).await;
+            world.presses(ANN, &asked, "Run").await;
+            let asked = world.sees(ANN, &format!("#{run} · agree")).await;
             assert!(asked.text.contains("On to 127.0.0.1?"), "{}", asked.text);
             assert_ne!(version(&world, "127.0.0.1"), tag);
             assert_eq!(version(&world, "localhost"), tag);
             let refused = world.presses(ANN, &asked, "Approve").await.unwrap_or_default();
             assert!(refused.contains("started"), "{refused}");
             world.asks(BEN, BEN, &format!("/workflow approve {run} agree")).await;
-            let asked = world.sees(ANN, "Unless somebody confirms").await;
+            let asked = world.sees(ANN, &format!("#{run} · second")).await;
             assert_eq!(version(&world, "127.0.0.1"), tag);
             if run == 1 {
                 world.presses(ANN, &asked, "It works, keep it").await;
@@ -282,7 +281,7 @@ access:
                 world.sees(ANN, "rolling-deploy · #1 · succeeded").await;
             } else {
                 hands.pass(&world, Duration::from_secs(15 * 60), run);
-                world.sees(ANN, "rolling-deploy · #2 · failed at second").await;
+                world.sees(ANN, "rolling-deploy · #2 · failed").await;
             }
         }
         assert_eq!(version(&world, "127.0.0.1"), "v1.1.0", "it got its version back");
