@@ -210,7 +210,6 @@ on_both! {
         world.sandbox.wait(PATIENCE, "a try to send", tried).await.unwrap();
         fs::remove_file(folder(&world).join("send/1")).unwrap();
         world.sandbox.clear_faults();
-        world.services().outbox.hurry(ChatId(ANN));
         world.sees(ANN, "The file a.txt is no longer on the server.").await;
         world.quiet().await;
         assert_eq!(names(&world, ANN), ["b.txt"]);
@@ -252,7 +251,6 @@ on_both! {
         fs::remove_file(&apart).unwrap();
         fs::create_dir(&apart).unwrap();
         world.sandbox.clear_faults();
-        world.services().outbox.hurry(ChatId(ANN));
         world.sees(ANN, "The file a.txt could not be sent. The server keeps it.").await;
         let kept = folder(&world).join("out/a.txt");
         until("it to be kept", || kept.exists()).await;
