@@ -97,9 +97,9 @@ on_both! {
         let hands = Hands::default();
         world.start_at(hands.clock()).await;
         for run in 1..=3 {
-            let card = world.sees(ANN, &format!("▶️ vps · #{run}")).await;
+            world.sees(ANN, &format!("▶️ vps · #{run}")).await;
+            let card = world.sees(ANN, "⏳ hold").await;
             assert!(card.button("Stop").is_some(), "{}", card.text);
-            world.sees(ANN, "⏳ hold").await;
             for command in ["/schedules", "/workflow"] {
                 let list = world.asks(ANN, ANN, command).await;
                 assert!(list.text.contains(&format!("next when #{run} ends")), "{command}: {}", list.text);
@@ -273,17 +273,20 @@ on_both! {
         assert_eq!(world.jobs().await, 1);
         hands.pass(&world, HOLD + ten, 1);
         world.sees(ANN, "▶️ vps · #2").await;
+        world.sees(ANN, "⏳ hold").await;
         assert_eq!(gap(&world, 1).await, 0);
         // A day forward: the hold is over, and what would have been since is not made up for.
         let day = Duration::from_secs(24 * 3600);
         hands.pass(&world, day, 2);
         world.sees(ANN, "▶️ vps · #3").await;
+        world.sees(ANN, "⏳ hold").await;
         // The day was wrong: what stands in the future is no reason to wait a day.
         hands.back(day);
         look(&world, &hands).await;
         assert_eq!(world.jobs().await, 3, "the third goes on");
         hands.pass(&world, HOLD + day, 3);
         world.sees(ANN, "▶️ vps · #4").await;
+        world.sees(ANN, "⏳ hold").await;
         hands.back(day);
         look(&world, &hands).await;
         world.say(ANN, "/workflow stop 4");
