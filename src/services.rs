@@ -3,6 +3,7 @@
 use crate::access::Access;
 use crate::actions::script::Scripts;
 use crate::actions::undo::Undoing;
+use crate::base::time::Clock;
 use crate::config::{Live, Reloads};
 use crate::delivery::Outbox;
 use crate::jobs::Jobs;
@@ -59,6 +60,8 @@ pub struct Services {
     pub rehearsals: Rehearsals,
     /// Where logs of jobs are.
     pub log_dir: Arc<PathBuf>,
+    /// The clock of jobs, workflows and schedules.
+    pub clock: Clock,
     /// The bot's username, once Telegram has told it.
     pub bot_name: Arc<OnceLock<String>>,
     /// To be told when somebody's role changed, so that the command menus follow.

@@ -54,6 +54,8 @@ const HEARTBEAT: Duration = Duration::from_secs(60);
 const KEEP_STRANGERS: (Duration, u32) = (Duration::from_secs(90 * 24 * 3600), 10_000);
 /// Groups and topics are remembered so long after something came from there, and so many of them.
 const KEEP_PLACES: (Duration, u32) = (Duration::from_secs(365 * 24 * 3600), 2_000);
+/// What is known of a workflow kept running at GitHub; a run there lasts 35 days at the most.
+const KEEP_KEPT: Duration = Duration::from_secs(40 * 24 * 3600);
 /// How often schedules are looked at, whatever is due.
 const SCHEDULES: Duration = Duration::from_secs(5);
 /// Pause after a loop's part failed.
@@ -188,10 +190,11 @@ enum Old {
     Places,
     Incidents,
     Pushes,
+    Kept,
 }
 
 impl Old {
-    const ALL: [Old; 9] = [
+    const ALL: [Old; 10] = [
         Old::Updates,
         Old::Offers,
         Old::Dialogs,
@@ -201,6 +204,7 @@ impl Old {
         Old::Places,
         Old::Incidents,
         Old::Pushes,
+        Old::Kept,
     ];
 
     async fn prune(self, services: &Services, now: Millis) -> store::Result<()> {
@@ -235,6 +239,7 @@ impl Old {
                 let kept = waiting.map(|check| check.name.as_str()).collect();
                 store::pushes::prune(&mut tx, &kept, now.minus(KEEP_PUSHES)).await?
             }
+            Old::Kept => store::kept::prune(&mut tx, now.minus(KEEP_KEPT)).await?,
         };
         store.commit(tx).await
     }
@@ -275,7 +280,7 @@ pub(super) async fn expire(services: Services, stop: CancellationToken) {
 pub(super) async fn schedules(services: Services, stop: CancellationToken) {
     let schedules = &services.schedules;
     while !stop.is_cancelled() {
-        let now = Millis::now();
+        let now = services.clock.now();
         let next = schedules.step(now).await.unwrap_or_else(|error| {
             tracing::error!(%error, "what is due by schedule cannot be looked up; trying again");
             Some(now.plus(PAUSE))
@@ -284,7 +289,9 @@ pub(super) async fn schedules(services: Services, stop: CancellationToken) {
             tracing::error!(%error, "jobs that take long cannot be looked up");
         }
         // The clock may be changed meanwhile, and other instances end runs: nothing is slept through.
-        let wait = next.map_or(SCHEDULES, |next| next.since(Millis::now()).min(SCHEDULES));
+        let wait = next.map_or(SCHEDULES, |next| {
+            next.since(services.clock.now()).min(SCHEDULES)
+        });
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
             () = schedules.woken() => {}
@@ -296,7 +303,7 @@ pub(super) async fn schedules(services: Services, stop: CancellationToken) {
 /// Takes back what nobody confirmed in time.
 pub(super) async fn undo(services: Services, stop: CancellationToken) {
     while pause(UNDO, &stop).await {
-        if let Err(error) = services.undoing.step(Millis::now()).await {
+        if let Err(error) = services.undoing.step(services.clock.now()).await {
             tracing::error!(?error, "what nobody confirmed could not be taken back yet");
             pause(PAUSE, &stop).await;
         }

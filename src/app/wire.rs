@@ -10,7 +10,7 @@ use crate::base::ids::{ChatId, JobId, Place};
 use crate::base::name::Name;
 use crate::base::schedule::Upcoming;
 use crate::base::secret::ExposeSecret;
-use crate::base::time::Millis;
+use crate::base::time::{Clock, Millis};
 use crate::base::upload::Uploads;
 use crate::chat::alerts::Words;
 use crate::chat::pulse::Pulse;
@@ -33,7 +33,7 @@ use crate::schedules::{self, Ends, Schedules};
 use crate::selftest::{self, SelfTest};
 use crate::services::Services;
 use crate::store::{self, Location, Store};
-use crate::workflows::{Clock, Flows};
+use crate::workflows::Flows;
 use anyhow::{Context, Result};
 use futures::future::{BoxFuture, FutureExt};
 use std::fs::DirBuilder;
@@ -53,7 +53,7 @@ pub struct Options {
     pub rules: Option<Rules>,
     /// Whether the loops of incidents run by the clock; else whoever built the bot steps them.
     pub clock: bool,
-    /// The clock of workflows.
+    /// The clock of jobs, workflows and schedules.
     pub now: Clock,
     /// Whether steps of workflows may take git repositories from folders of this machine.
     pub local_git: bool,
@@ -66,7 +66,7 @@ impl Default for Options {
             search_time: Duration::from_secs(2),
             rules: None,
             clock: true,
-            now: Arc::new(Millis::now),
+            now: Clock::default(),
             local_git: false,
         }
     }
@@ -103,7 +103,14 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
     let files = Arc::new(Files::new(log_dir.clone(), work_dir.clone()));
     let files = Arc::new(Exports::new(store.clone(), log_dir.clone(), files));
     let listed = Listed::from(&config);
-    let settings = settings(&config, marker.clone(), log_dir.clone(), work_dir);
+    let settings = Settings {
+        workers: config.jobs.workers,
+        limits: self::limits(&config),
+        marker: marker.clone(),
+        log_dir: log_dir.clone(),
+        work_dir,
+        clock: options.now.clone(),
+    };
     let live = Live::new(config);
     let files = Arc::new(Charts::new(store.clone(), live.clone(), files));
     let outbox = Outbox::new(store.clone(), bots, files, limits);
@@ -123,7 +130,7 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
         live.clone(),
         env.clone(),
     );
-    let flows = Flows::new(parts, options.now, options.local_git);
+    let flows = Flows::new(parts, options.now.clone(), options.local_git);
     let registry = Registry::default()
         .with(scripts.clone())
         .with(flows.clone())
@@ -202,6 +209,7 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
             samples,
             rehearsals,
             log_dir: Arc::new(log_dir),
+            clock: options.now,
             bot_name: Arc::default(),
             roles_changed: Arc::default(),
         },
@@ -289,16 +297,6 @@ fn data_folder(config: &Config, name: &str) -> Result<PathBuf> {
         .create(&folder)
         .with_context(|| format!("making the folder {}", folder.display()))?;
     Ok(folder)
-}
-
-fn settings(config: &Config, marker: String, log_dir: PathBuf, work_dir: PathBuf) -> Settings {
-    Settings {
-        workers: config.jobs.workers,
-        limits: limits(config),
-        marker,
-        log_dir,
-        work_dir,
-    }
 }
 
 /// The limits of the jobs, as the engine takes them.

@@ -12,7 +12,6 @@ use crate::base::ids::JobId;
 use crate::base::job::UNDO_SOURCE;
 use crate::base::role::Role;
 use crate::base::text::{escape, pre, shorten};
-use crate::base::time::Millis;
 use crate::config::Script;
 use crate::delivery::card;
 use crate::jobs::{Origin, Submitted};
@@ -74,7 +73,7 @@ pub async fn keep(request: &Request, id: JobId) -> Result<Reply> {
     let (job, _, grant) = known(request, id, "script.keep").await?;
     let services = &request.services;
     let mut tx = services.store.begin_led().await?;
-    if !store::undo::close(&mut tx, id, false, Millis::now()).await? {
+    if !store::undo::close(&mut tx, id, false, request.services.clock.now()).await? {
         return Err(Error::refused(format!(
             "Nobody needs to confirm #{id} any more."
         )));
@@ -100,7 +99,7 @@ async fn offered(
     action: &'static str,
 ) -> Result<(Job, Script, Grant)> {
     let found = known(request, id, action).await?;
-    if !undo::is_offered(&found.0, Millis::now()) {
+    if !undo::is_offered(&found.0, request.services.clock.now()) {
         return Err(Error::refused(format!(
             "The time to take back #{id} is over. What it did stays."
         )));

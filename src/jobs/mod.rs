@@ -32,7 +32,7 @@ pub use submit::{Beside, NewJob, Origin, Submitted};
 use crate::base::error::Result;
 use crate::base::ids::JobId;
 use crate::base::job::{Ending, JobState};
-use crate::base::time::Millis;
+use crate::base::time::{Clock, Millis};
 use crate::delivery::card::{self, Seen};
 use crate::delivery::{Outbox, Outgoing, report};
 use crate::store::jobs::{Job, NewRow};
@@ -82,6 +82,8 @@ pub struct Settings {
     pub work_dir: PathBuf,
     /// Begins the marker of every process, so that this bot's processes are told from another's.
     pub marker: String,
+    /// Says when a job was asked for, began and ended.
+    pub clock: Clock,
 }
 
 /// The engine. Cheap to clone.
@@ -145,6 +147,10 @@ impl Jobs {
     /// Takes other limits. What was submitted keeps those of its submission; what runs is not touched.
     pub fn limit(&self, limits: Limits) {
         *locked(&self.inner.limits) = limits;
+    }
+
+    fn now(&self) -> Millis {
+        self.inner.settings.clock.now()
     }
 
     fn limits(&self) -> Limits {

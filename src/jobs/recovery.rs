@@ -5,7 +5,6 @@ use super::{Jobs, Last, live, output};
 use crate::base::error::Result;
 use crate::base::ids::JobId;
 use crate::base::job::{AfterCrash, Ending, JobState, OutputMode};
-use crate::base::time::Millis;
 use crate::delivery::card::{self, Seen};
 use crate::delivery::render::{Size, render};
 use crate::drivers::process;
@@ -131,7 +130,7 @@ impl Jobs {
     async fn tell_lost(&self, job: &Job) -> Result<()> {
         let end = self.end_of_log(job.id).await;
         let mut tx = self.inner.store.begin().await?;
-        let now = Millis::now();
+        let now = self.now();
         let ending = match &job.cancel_by {
             Some(by) => Ending::Cancelled(by.clone()),
             None => Ending::Lost,

@@ -8,7 +8,6 @@ use crate::base::ids::{JobId, MessageId, UpdateId};
 use crate::base::job::{AfterCrash, OnBusy, OutputMode, Undo};
 use crate::base::role::Role;
 use crate::base::schedule::Telling;
-use crate::base::time::Millis;
 use crate::delivery::{card, report};
 use crate::store::jobs::{Added, NewRow};
 use crate::store::{self, Tx};
@@ -185,7 +184,7 @@ impl Jobs {
             },
             after_crash: job.after_crash,
             output: job.output,
-            created_at: Millis::now(),
+            created_at: self.now(),
             telling: job.telling.clone(),
             lock: job.lock.clone(),
             undo: job.undo.clone(),

@@ -2,6 +2,7 @@
 
 use super::{OWN_LIMIT, Part, part};
 use crate::base::secret::SecretString;
+use crate::base::time::Clock;
 use crate::base::workflow::{Step, Work};
 use crate::config::{Config, DOCKER_SOCKET, Env, Probe};
 use crate::drivers::github::GitHub;
@@ -120,7 +121,12 @@ async fn hub(api: &str, token: &str, env: &Env, web: &Web) -> Part {
             "set it to a token of GitHub, and start the bot again",
         );
     };
-    let hub = GitHub::new(web.clone(), url, SecretString::from(secret.to_owned()));
+    let hub = GitHub::new(
+        web.clone(),
+        url,
+        SecretString::from(secret.to_owned()),
+        Clock::default(),
+    );
     match hub.greet().await {
         Ok(()) => Part::ok(PART, format!("{api} knows the token in {token}")),
         Err(unknown) => Part::fail(

@@ -18,6 +18,7 @@ pub mod instances;
 pub mod intents;
 pub mod invites;
 pub mod jobs;
+pub mod kept;
 pub mod live;
 pub mod locks;
 pub mod members;

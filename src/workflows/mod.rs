@@ -19,7 +19,7 @@ use crate::access::Access;
 use crate::base::ids::JobId;
 use crate::base::job::Ending;
 use crate::base::secret::ExposeSecret;
-use crate::base::time::Millis;
+use crate::base::time::{Clock, Millis};
 use crate::base::workflow::{RUN, RunArgs, Workflow};
 use crate::config::{Env, Live};
 use crate::delivery::Outbox;
@@ -31,9 +31,6 @@ use crate::store::Store;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
-
-/// Tells the time.
-pub type Clock = Arc<dyn Fn() -> Millis + Send + Sync>;
 
 /// What workflows are run over.
 pub type Parts = (Store, Outbox, Access, Live, Env);
@@ -95,7 +92,7 @@ impl Flows {
 
 impl Inner {
     fn now(&self) -> Millis {
-        (self.clock)()
+        self.clock.now()
     }
 
     /// What must not be seen in what a run prints.

@@ -339,7 +339,7 @@ pub fn interrupted(step: &Step, row: &mut StepRow, now: Millis) -> bool {
     };
     match &step.work {
         // Timers, and what is followed elsewhere: they go on as if nothing had been.
-        Work::Hold { .. } | Work::WaitFor { .. } => false,
+        Work::Hold { .. } | Work::WaitFor { .. } | Work::Github { keep: true, .. } => false,
         Work::Github { .. } if !row.found.is_empty() => false,
         // What can be done again without harm.
         Work::Service { .. } | Work::Approve { .. } | Work::Call { .. } | Work::Notify { .. } => {

@@ -64,7 +64,7 @@ pub async fn handle(request: &Request, rest: &str) -> Result<Reply> {
 /// # Errors
 /// The refusal in words, or a failure of ours.
 pub async fn remove(request: &Request, name: &str) -> Result<Reply> {
-    let entry = schedules::find(request, name, Millis::now()).await?;
+    let entry = schedules::find(request, name, request.services.clock.now()).await?;
     let name = &entry.schedule.name;
     let Some(made) = &entry.row.made else {
         return Err(Error::refused(format!(
@@ -108,7 +108,7 @@ async fn ask(request: &Request, name: &str, typed: &[String]) -> Result<Reply> {
         times: typed.times,
     });
     let intent = offers::keep(request, &offer, CONFIRM_WITHIN).await?;
-    let now = Millis::now();
+    let now = request.services.clock.now();
     let remarks = typed.remarks().into_iter();
     let remarks: String = remarks.map(|remark| format!("\n{remark}")).collect();
     Ok(Reply::html(format!(
@@ -159,7 +159,7 @@ pub async fn confirmed(request: &Request, offer: ScheduleOffer, intent: &str) ->
             OutputMode::Card | OutputMode::Stream | OutputMode::File => Rule::default(),
         },
     };
-    let now = Millis::now();
+    let now = request.services.clock.now();
     let schedules = &request.services.schedules;
     let name = schedules.add(&grant, script, &new, intent, now).await?;
     let next = coming(&typed, now);

@@ -68,7 +68,7 @@ async fn list(request: &Request, page: usize) -> Result<Reply> {
     request
         .allow(Asked::new("schedule.list", "", Role::Viewer))
         .await?;
-    let now = Millis::now();
+    let now = request.services.clock.now();
     let all = visible(request, now).await?;
     if all.is_empty() {
         return Ok(Reply::html(
@@ -98,7 +98,7 @@ async fn list(request: &Request, page: usize) -> Result<Reply> {
 async fn show(request: &Request, name: &str) -> Result<Reply> {
     let asked = Asked::new("schedule.show", name, Role::Viewer);
     request.allow(asked).await?;
-    let now = Millis::now();
+    let now = request.services.clock.now();
     let entry = find(request, name, now).await?;
     let name = entry.schedule.name.clone();
     let mut html = line(request, &entry, now).await?;

@@ -9,7 +9,6 @@ use crate::base::error::{Error, Result};
 use crate::base::ids::JobId;
 use crate::base::role::Role;
 use crate::base::text::shorten;
-use crate::base::time::Millis;
 use crate::base::workflow::{Answer, RunArgs, Said, Step, StepRow, StepState, Work};
 use crate::chat::commands::jobs;
 use crate::chat::request::Request;
@@ -51,7 +50,7 @@ pub async fn answer(
         said: word.said,
         by: request.actor.name.clone(),
         by_id: request.actor.id.0,
-        at: Millis::now(),
+        at: request.services.clock.now(),
         reason: word.reason.clone(),
     };
     let store = &request.services.store;

@@ -41,7 +41,7 @@ pub async fn page(request: &Request, page: usize) -> Result<Reply> {
             }
         }));
     }
-    let now = Millis::now();
+    let now = request.services.clock.now();
     let schedules = request.services.schedules.list(now).await?;
     let pages = mine.len().div_ceil(PAGE);
     let page = page.min(pages - 1);

@@ -19,7 +19,6 @@ use crate::base::ids::JobId;
 use crate::base::role::Role;
 use crate::base::suggest;
 use crate::base::text::head_units;
-use crate::base::time::Millis;
 use crate::base::workflow::{RUN, RunArgs, StepRow};
 use crate::config::{Config, Script};
 use crate::schedules::Entry;
@@ -90,7 +89,11 @@ pub async fn follows_stop(request: &Request, job: &Job) -> Result<Option<String>
     if job.new.kind != RUN {
         return Ok(None);
     }
-    let all = request.services.schedules.list(Millis::now()).await?;
+    let all = request
+        .services
+        .schedules
+        .list(request.services.clock.now())
+        .await?;
     let on = |entry: &&Entry| {
         let schedule = &entry.schedule;
         let runs = schedule.enabled && entry.row.paused.is_none();

@@ -5,13 +5,13 @@ use crate::base::error::{Error, Result};
 use crate::base::ids::JobId;
 use crate::base::job::JobState;
 use crate::base::text::{escape, shorten};
-use crate::base::workflow::{RunArgs, StepState};
+use crate::base::workflow::{RunArgs, StepRow, StepState, Workflow};
 use crate::chat::commands::run;
 use crate::chat::reply::Reply;
 use crate::chat::request::Request;
 use crate::jobs::{Beside, NewJob, Origin};
 use crate::store;
-use crate::workflows::{look, undo};
+use crate::workflows::{look, plan, undo};
 
 /// Of the names of steps, the most that is shown, in UTF-16 units.
 const NAMES: usize = 300;
@@ -41,13 +41,9 @@ pub async fn retry(request: &Request, id: JobId) -> Result<Reply> {
     refuse_twice(request, id).await?;
     let config = request.services.live.current();
     let script = known(request, &config, name)?;
-    let now = script.steps.as_deref();
-    if !now.is_some_and(|now| look::names(now).eq(look::names(&args.flow))) {
-        return Err(Error::refused(format!(
-            "The steps of {name} are not those of #{id} any more. /workflow run {name} starts it anew."
-        )));
-    }
-    let carried = look::carried(&args.flow, &rows(request, id).await?);
+    let now = script.steps.as_deref().unwrap_or(&args.flow);
+    let carried = taken_over((id, &args.flow), now, &rows(request, id).await?)?;
+    let is_other = *now != *args.flow;
     let done: Vec<_> = look::names(&args.flow)
         .zip(&carried)
         .filter(|(_, row)| row.state != StepState::Waiting)
@@ -71,6 +67,10 @@ pub async fn retry(request: &Request, id: JobId) -> Result<Reply> {
             shorten(&done.join(", "), NAMES)
         ),
     };
+    let note = match is_other {
+        true => format!("{note} {name} was changed since: the rest goes as it is written now."),
+        false => note,
+    };
     Ok(match reply.html.is_empty() {
         true => Reply {
             html: escape(&note),
@@ -90,12 +90,46 @@ pub async fn retry(request: &Request, id: JobId) -> Result<Reply> {
 /// A failure of ours.
 pub async fn beside(request: &Request, job: &NewJob, earlier: JobId) -> Result<Beside> {
     let args: RunArgs = serde_json::from_str(&job.payload).map_err(anyhow::Error::new)?;
-    let begun = look::carried(&args.flow, &rows(request, earlier).await?);
+    let before = {
+        let mut db = request.services.store.read().await?;
+        store::jobs::find(&mut db, earlier).await?
+    };
+    let before = before.as_ref().and_then(look::args).ok_or_else(|| {
+        Error::refused(format!("#{earlier} is not kept any more. Start it anew."))
+    })?;
+    let rows = rows(request, earlier).await?;
+    let begun = taken_over((earlier, &before.flow), &args.flow, &rows)?;
     Ok(begin_with(begun))
 }
 
+/// The steps of a run that goes on where an earlier one of another definition failed. What is still to be done goes by the
+/// definition of now, which may be why it is tried again. What counts as done must be what it is now.
+fn taken_over(
+    (id, before): (JobId, &Workflow),
+    now: &Workflow,
+    rows: &[StepRow],
+) -> Result<Vec<StepRow>> {
+    let name = now.name.as_str();
+    let refuse = |what: &str| {
+        Error::refused(format!(
+            "{what} is not as it was in #{id} any more. /workflow run {name} starts it anew."
+        ))
+    };
+    if !look::names(now).eq(look::names(before)) {
+        return Err(refuse(&format!("The list of steps of {name}")));
+    }
+    let carried = look::carried(before, rows);
+    let done = |seq: &usize| carried[*seq].state != StepState::Waiting;
+    let other = |seq: &usize| plan::step(before, *seq) != plan::step(now, *seq);
+    if let Some(seq) = (0..carried.len()).filter(done).find(other) {
+        let step = look::names(now).nth(seq).unwrap_or_default();
+        return Err(refuse(&format!("What {step} does, which counts as done,")));
+    }
+    Ok(carried)
+}
+
 /// Writes the steps as a run begins with them, unless it has some: the same start came twice then.
-pub fn begin_with(begun: Vec<crate::base::workflow::StepRow>) -> Beside {
+pub fn begin_with(begun: Vec<StepRow>) -> Beside {
     Box::new(move |tx, id| {
         Box::pin(async move {
             if !store::workflows::steps(tx, id).await?.is_empty() {

@@ -8,7 +8,6 @@ use crate::base::error::{Error, Result};
 use crate::base::ids::JobId;
 use crate::base::job::{AfterCrash, OnBusy, OutputMode};
 use crate::base::text::{escape, pre, shorten};
-use crate::base::time::Millis;
 use crate::base::workflow::{RUN, RunArgs, Source, StepRow};
 use crate::chat::reply::Reply;
 use crate::chat::request::Request;
@@ -105,7 +104,8 @@ async fn offered(
         return Err(nothing(id));
     }
     refuse_continued(request, id).await?;
-    let late = undo::until(&job, &args.flow).is_none_or(|until| until < Millis::now());
+    let late =
+        undo::until(&job, &args.flow).is_none_or(|until| until < request.services.clock.now());
     if late {
         return Err(Error::refused(format!(
             "The time to take back #{id} is over. What it did stays; /workflow plan {} shows how each step is taken back by hand.",

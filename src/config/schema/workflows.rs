@@ -349,6 +349,12 @@ pub struct Github {
     /// Whether the step lasts as long as the run that it started.
     #[schemars(extend("default" = true))]
     pub wait: Option<bool>,
+    /// Whether it goes on, and starts a run whenever none goes.
+    #[schemars(extend("default" = false))]
+    pub keep: Option<bool>,
+    /// Where the interface is, of a GitHub server of one's own.
+    #[schemars(extend("default" = "https://api.github.com"))]
+    pub api_url: Option<String>,
 }
 
 /// What becomes of the rest when a step fails.

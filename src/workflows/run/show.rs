@@ -13,10 +13,10 @@ use std::sync::Arc;
 impl Run {
     pub(super) fn show(&self) {
         let (flow, rows) = (Arc::clone(&self.args.flow), self.rows.clone());
-        let (id, clock) = (self.cx.job.id, Arc::clone(&self.inner.clock));
+        let (id, clock) = (self.cx.job.id, self.inner.clock.clone());
         self.cx
             .output
-            .show(Arc::new(move || board::live(&flow, &rows, id, clock())));
+            .show(Arc::new(move || board::live(&flow, &rows, id, clock.now())));
     }
 
     /// Who stopped the run, if somebody did.

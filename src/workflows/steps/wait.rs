@@ -6,7 +6,7 @@ use crate::base::time::Millis;
 use crate::base::workflow::{Template, Until};
 use crate::drivers::looks;
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The longest sleep: the clock may be set meanwhile.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
@@ -40,10 +40,12 @@ pub(super) async fn wait_for(inner: &Inner, hand: &Hand, until: &Until, every: D
     }
 }
 
-/// `false` when it was told to end before.
+/// `false` when it was told to end before. A clock that is put back makes it no longer.
 pub(super) async fn sleep_until(inner: &Inner, hand: &Hand, end: Millis) -> bool {
+    let (begun, longest) = (Instant::now(), end.since(inner.now()));
     loop {
         let left = end.since(inner.now());
+        let left = left.min(longest.saturating_sub(begun.elapsed()));
         if left.is_zero() {
             return true;
         }

@@ -12,11 +12,11 @@ pub use database::Database;
 pub use outside::Outside;
 
 use opsgram::app::{App, Options};
+use opsgram::base::time::Clock;
 use opsgram::config::{self, Env};
 use opsgram::monitors::incidents::Rules;
 use opsgram::sandbox::{self, Message, Rates, Sandbox};
 use opsgram::services::Services;
-use opsgram::workflows::Clock;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -245,7 +245,7 @@ impl World {
         .await;
     }
 
-    /// The same, with a clock for workflows.
+    /// The same, with a clock for jobs, workflows and schedules.
     pub async fn start_at(&mut self, now: Clock) {
         self.start_with(Options {
             no_rates: true,
