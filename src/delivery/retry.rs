@@ -73,6 +73,18 @@ pub fn is_choke(error: &RequestError, is_file: bool) -> bool {
     }
 }
 
+/// Whether a message was not deleted because Telegram lets that be done for 48 hours only.
+#[must_use]
+pub fn is_too_old(error: &RequestError) -> bool {
+    matches!(error, RequestError::Api(error) if error.to_string().contains("can't be deleted"))
+}
+
+/// Whether a message was not deleted because there is none.
+#[must_use]
+pub fn is_no_message(error: &RequestError) -> bool {
+    matches!(error, RequestError::Api(error) if error.to_string().contains("to delete not found"))
+}
+
 /// Why a chat cannot be reached, in words, where Telegram's own are known.
 fn gone(lower: &str) -> Option<&'static str> {
     let known = [

@@ -2,11 +2,14 @@
 
 use super::board::words;
 use crate::base::ids::JobId;
-use crate::base::text::escape;
+use crate::base::text::{escape, shorten};
 use crate::base::time::human;
 use crate::base::workflow::{Said, Step, StepRow, StepState, Values, Work};
 use crate::delivery::{Button, Outgoing};
 use crate::store::jobs::Job;
+
+/// Of a text that the workflow itself writes, so many UTF-16 units are shown: the rest of the message has room beside them.
+const LONGEST: usize = 3000;
 
 /// Why somebody is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +84,10 @@ pub(super) fn message(
     };
     let html = match asked {
         Asked::Approval => format!("✋ {}\n{}", head(job, step), question(step, row, values)),
+        Asked::Crash if row.ended_at.is_some() => format!(
+            "💥 {}\nThe bot was started anew since this step was done. What it found is a secret, which is kept nowhere, and a later step needs it. What now?",
+            head(job, step)
+        ),
         Asked::Crash => format!(
             "💥 {}\nThe bot was stopped while this step ran. How far it came is not known. What now?",
             head(job, step)
@@ -108,6 +115,7 @@ fn question(step: &Step, row: &StepRow, values: &Values) -> String {
     };
     let text = question.as_ref().map(|text| text.show(values));
     let text = text.unwrap_or_else(|| "May it go on?".to_owned());
+    let text = shorten(&text, LONGEST);
     let whose = match by_asker {
         true => "",
         false => ", but not whoever started it",
@@ -171,7 +179,7 @@ pub(super) fn withdrawn(job: &Job, step: &Step, seq: usize, why: &str) -> Outgoi
 
 /// A message that the workflow itself writes, once.
 pub(super) fn notice(job: &Job, seq: usize, text: &str) -> Outgoing {
-    Outgoing::text(job.new.place, escape(text), Vec::new())
+    Outgoing::text(job.new.place, escape(&shorten(text, LONGEST)), Vec::new())
         .source(format!("flow:{}:{seq}", job.id))
         .of_job(job.id)
 }

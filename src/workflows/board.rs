@@ -29,6 +29,7 @@ pub(super) fn live(flow: &Workflow, rows: &[StepRow], run: JobId, now: Millis) -
         outcome: None,
         tail: true,
         buttons: logs(flow, rows, run),
+        undo: None,
     }
 }
 
@@ -72,14 +73,21 @@ pub(super) fn last(
             .into_iter()
             .chain(after(flow, rows, run, verdict))
             .collect(),
+        undo: offers_undo(flow, rows, verdict).then_some(flow.undo_for),
     }
+}
+
+/// Whether a run that came to this may be taken back.
+fn offers_undo(flow: &Workflow, rows: &[StepRow], verdict: Verdict) -> bool {
+    let good = matches!(verdict, Verdict::Succeeded | Verdict::Warnings);
+    good && !flow.undo_for.is_zero() && undo::is_there(flow, rows)
 }
 
 /// What can be done about a run that is over: taken back, or gone on with.
 fn after(flow: &Workflow, rows: &[StepRow], run: JobId, verdict: Verdict) -> Option<Vec<Button>> {
     match verdict {
         Verdict::Succeeded | Verdict::Warnings => {
-            let offered = !flow.undo_for.is_zero() && undo::is_there(flow, rows);
+            let offered = offers_undo(flow, rows, verdict);
             offered.then(|| vec![Button::new("Undo …", format!("flow:undo:{run}"))])
         }
         Verdict::Failed(seq) => {

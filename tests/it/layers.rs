@@ -61,6 +61,7 @@ const DOORS: [(&[&str], &[&str]); 12] = [
         &["config/", "workflows/file.rs"],
     ),
     (&["vt100"], &["delivery/render.rs"]),
+    (&["ring"], &["delivery/seal.rs"]),
     (&["clap"], &["app/", "main.rs"]),
     (
         &["clap_complete", "clap_mangen", "rpassword", "sd_notify"],
