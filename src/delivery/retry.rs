@@ -223,6 +223,28 @@ mod tests {
     }
 
     #[test]
+    fn what_cannot_be_deleted_is_told_from_what_is_gone() {
+        let refused = |text: &str| {
+            let error = RequestError::Api(ApiError::Unknown(text.to_owned()));
+            (is_too_old(&error), is_no_message(&error))
+        };
+        for (text, told) in [
+            (
+                "Bad Request: message can't be deleted for everyone",
+                (true, false),
+            ),
+            ("Bad Request: message can't be deleted", (true, false)),
+            ("Bad Request: message to delete not found", (false, true)),
+            ("Bad Gateway", (false, false)),
+        ] {
+            assert_eq!(refused(text), told, "{text}");
+        }
+        let gone = RequestError::Api(ApiError::MessageToDeleteNotFound);
+        let old = RequestError::Api(ApiError::MessageCantBeDeleted);
+        assert!(is_no_message(&gone) && is_too_old(&old));
+    }
+
+    #[test]
     fn every_known_answer_has_its_decision() {
         assert_eq!(
             api("Bad Request: message is not modified: specified …"),

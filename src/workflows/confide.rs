@@ -199,7 +199,7 @@ async fn remove(
         }
         let place = Place { chat, thread: None };
         let html = format!(
-            "🔑 What stood here was a secret of #{job}, which is over. Telegram lets no message be deleted that is older than 48 hours, so its words were taken out."
+            "🔑 What stood here was a secret of #{job} and is worth nothing any more. Telegram lets no message be deleted that is older than 48 hours, so its words were taken out."
         );
         let removal = Outgoing::removal(place, &slot, html).of_job(job);
         if inner.outbox.promise(tx, &removal).await? {

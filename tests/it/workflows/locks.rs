@@ -149,7 +149,7 @@ on_both! {
         until("the script", || lines(&done) == ["put", "long"]).await;
         let pressed = world.press(BEN, BEN, "Take it back");
         world.answer(&pressed).await;
-        world.sees(BEN, "put · waits for the lock db, held by #2 (long)").await;
+        world.sees(BEN, "waits for the lock db, held by #2 (long)").await;
         assert_eq!(lines(&done), ["put", "long"]);
         gate.open(1);
         world.sees(BEN, "failed at put: taken back by hand").await;
@@ -164,7 +164,7 @@ on_both! {
         world.presses(BEN, &card, "Undo …").await;
         let asked = world.sees(BEN, "Take back flow · #3?").await;
         world.presses(BEN, &asked, "Take it back").await;
-        world.sees(BEN, "put · waits for the lock db, held by #4 (long)").await;
+        world.sees(BEN, "waits for the lock db, held by #4 (long)").await;
         gate.open(1);
         world.sees(BEN, "✅ flow · #5 · succeeded").await;
         world.quiet().await;
