@@ -1,7 +1,6 @@
 //! Scripts that are taken back: by hand, once and in time; or by themselves, when nobody confirmed them.
 
-use crate::harness::tools::lines;
-use crate::harness::tools::until;
+use crate::harness::tools::{lines, until};
 use crate::harness::{ANN, BEN, CLEO, Database, Outside, World};
 use crate::on_both;
 use opsgram::base::time::Millis;
@@ -130,9 +129,7 @@ on_both! {
             let asked = world.sees(BEN, &format!("✋ put · #{id}\n")).await;
             world.quiet().await;
             let press = world.sandbox.press(BEN, BEN, asked.id, "It works, keep it").unwrap();
-            for _ in 0..(run % 5) * 60 {
-                tokio::task::yield_now().await;
-            }
+            tokio::time::sleep(Duration::from_millis(u64::from(run % 5) * 2)).await;
             let late = undoing.clone();
             let other = undoing.clone();
             // As two instances would, of which one believes for a moment that it still leads.

@@ -42,14 +42,13 @@ on_both! {
         let hands = Hands::default();
         world.start_at(hands.clock()).await;
         let (mut kept, mut lost) = (0, 0);
-        for run in 1..=24 {
+        for run in 1..=24i64 {
             world.say(BEN, "/workflow run put");
             let asked = world.sees(BEN, &format!("put · #{run} · put\nIt succeeded. Unless somebody confirms")).await;
             let press = world.sandbox.press(BEN, BEN, asked.id, "It works, keep it").unwrap();
             // From now on to some moments later: before, while and after the press is taken.
-            for _ in 0..(run % 6) * 40 {
-                tokio::task::yield_now().await;
-            }
+            let moments = Duration::from_millis(run.unsigned_abs() % 6 * 2);
+            tokio::time::sleep(moments).await;
             hands.pass(&world, FIVE, run);
             let told = world.answer(&press).await.unwrap_or_default();
             let is_kept = told.contains("Kept") || told.contains("kept") || told.contains("holds");

@@ -90,8 +90,7 @@ on_both! {
     async fn what_waits_cannot_be_read(world) {
         share(&mut world);
         world.start().await;
-        world.say(BEN, "/whoami");
-        world.sees(BEN, "Ben").await;
+        world.asks(BEN, BEN, "/whoami").await;
         world.sandbox.fault(Fault::always(FaultKind::ServerError(502)).on("sendMessage").in_chat(BEN));
         world.sandbox.say(BEN, OPS, "/workflow run share");
         world.sees(OPS, "⏳ hold").await;
