@@ -28,7 +28,7 @@ const LAYERS: [&[&str]; 9] = [
 ];
 
 /// The only places that name a foreign crate.
-const DOORS: [(&[&str], &[&str]); 12] = [
+const DOORS: [(&[&str], &[&str]); 13] = [
     (&["sqlx"], &["store/", "jobs/apalis.rs"]),
     (
         &[
