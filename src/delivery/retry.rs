@@ -82,6 +82,18 @@ pub fn is_choke(error: &RequestError, is_file: bool) -> bool {
     }
 }
 
+/// Whether a message was not deleted because Telegram lets that be done for 48 hours only.
+#[must_use]
+pub fn is_too_old(error: &RequestError) -> bool {
+    matches!(error, RequestError::Api(error) if error.to_string().contains("can't be deleted"))
+}
+
+/// Whether a message was not deleted because there is none.
+#[must_use]
+pub fn is_no_message(error: &RequestError) -> bool {
+    matches!(error, RequestError::Api(error) if error.to_string().contains("to delete not found"))
+}
+
 /// Why a chat cannot be reached, in words, where Telegram's own are known.
 fn gone(lower: &str) -> Option<&'static str> {
     let known = [
@@ -221,6 +233,28 @@ mod tests {
                 "{words}"
             );
         }
+    }
+
+    #[test]
+    fn what_cannot_be_deleted_is_told_from_what_is_gone() {
+        let refused = |text: &str| {
+            let error = RequestError::Api(ApiError::Unknown(text.to_owned()));
+            (is_too_old(&error), is_no_message(&error))
+        };
+        for (text, told) in [
+            (
+                "Bad Request: message can't be deleted for everyone",
+                (true, false),
+            ),
+            ("Bad Request: message can't be deleted", (true, false)),
+            ("Bad Request: message to delete not found", (false, true)),
+            ("Bad Gateway", (false, false)),
+        ] {
+            assert_eq!(refused(text), told, "{text}");
+        }
+        let gone = RequestError::Api(ApiError::MessageToDeleteNotFound);
+        let old = RequestError::Api(ApiError::MessageCantBeDeleted);
+        assert!(is_no_message(&gone) && is_too_old(&old));
     }
 
     #[test]

@@ -268,8 +268,15 @@ impl Jobs {
                 report::messages(&subject, &run, job.new.output, &printed, last.seen)
             }
         };
-        if let (Ending::Exited(0), Some(undo)) = (ending, &job.new.undo) {
-            card::offer_undo(&mut words, job.id, undo.within);
+        let within = match (ending, &job.new.undo) {
+            (Ending::Exited(0), Some(undo)) => {
+                card::offer_undo(&mut words, job.id, undo.within);
+                Some(undo.within)
+            }
+            _ => printed.board.and_then(|board| board.undo),
+        };
+        if let Some(within) = within {
+            store::undo::offer(tx, job.id, last.at.plus(within)).await?;
         }
         words.extend(results.iter().cloned());
         for message in words {

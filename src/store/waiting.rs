@@ -196,7 +196,7 @@ pub async fn retry(db: &mut Connection, id: i64) -> Result<bool> {
 /// When the database refuses.
 pub async fn drop_one(db: &mut Connection, id: i64, by: &str, at: Millis) -> Result<bool> {
     let dropped = sqlx::query(
-        "UPDATE outbox SET state = 'dropped', reason = $2, done_at = $3
+        "UPDATE outbox SET state = 'dropped', sealed = NULL, reason = $2, done_at = $3
          WHERE id = $1 AND state IN ('pending', 'failed')",
     )
     .bind(id)
@@ -219,7 +219,7 @@ pub async fn drop_all(
     at: Millis,
 ) -> Result<u64> {
     let dropped = sqlx::query(
-        "UPDATE outbox SET state = 'dropped', reason = $3, done_at = $4
+        "UPDATE outbox SET state = 'dropped', sealed = NULL, reason = $3, done_at = $4
          WHERE chat_id = $1 AND state = 'pending' AND id <= $2",
     )
     .bind(chat.0)

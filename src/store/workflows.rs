@@ -81,6 +81,28 @@ pub async fn answer(
     Ok(written.rows_affected() == 1)
 }
 
+/// From here on nobody may answer this try of a step, unless somebody has: it is as late as can be.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn close_question(
+    db: &mut Connection,
+    job: JobId,
+    seq: usize,
+    attempt: u32,
+) -> Result<()> {
+    sqlx::query(
+        "UPDATE workflow_steps SET until_at = 0 WHERE job = $1 AND seq = $2 AND attempt = $3
+            AND state IN ('asked', 'confirming') AND answer IS NULL",
+    )
+    .bind(job.0)
+    .bind(number(seq))
+    .bind(i64::from(attempt))
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
 /// Forgets what was said, before something else is asked of the same step.
 ///
 /// # Errors

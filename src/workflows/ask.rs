@@ -10,6 +10,8 @@ use crate::store::jobs::Job;
 
 /// The most that is shown of a question, in UTF-16 units.
 const QUESTION: usize = 1000;
+/// Of a text that the workflow itself writes, so many UTF-16 units are shown: the rest of the message has room beside them.
+const LONGEST: usize = 3000;
 
 /// Why somebody is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,6 +104,10 @@ pub(super) fn message(
     };
     let html = match asked {
         Asked::Approval => return approval(job, step, seq, row, values, ""),
+        Asked::Crash if row.ended_at.is_some() => format!(
+            "💥 {}\nThe bot was started anew since this step was done. What it found is a secret, which is kept nowhere, and a later step needs it. What now?",
+            head(job, step)
+        ),
         Asked::Crash => format!(
             "💥 {}\nThe bot was stopped while this step ran. How far it came is not known. What now?",
             head(job, step)
@@ -203,7 +209,7 @@ pub(super) fn withdrawn(job: &Job, step: &Step, seq: usize, why: &str) -> Outgoi
 
 /// A message that the workflow itself writes, once.
 pub(super) fn notice(job: &Job, seq: usize, text: &str) -> Outgoing {
-    Outgoing::text(job.new.place, escape(text), Vec::new())
+    Outgoing::text(job.new.place, escape(&shorten(text, LONGEST)), Vec::new())
         .source(format!("flow:{}:{seq}", job.id))
         .of_job(job.id)
 }

@@ -29,6 +29,7 @@ pub(super) fn live(flow: &Workflow, rows: &[StepRow], run: JobId, now: Millis) -
         outcome: None,
         tail: true,
         buttons: logs(flow, rows, run),
+        undo: None,
     }
 }
 
@@ -72,15 +73,19 @@ pub(super) fn last(
             .into_iter()
             .chain(after(flow, rows, run, verdict))
             .collect(),
+        undo: offers_undo(flow, rows).then_some(flow.undo_for),
     }
+}
+
+/// Whether a run that is over may be taken back.
+fn offers_undo(flow: &Workflow, rows: &[StepRow]) -> bool {
+    !undo::takes_back(flow) && !flow.undo_for.is_zero() && undo::is_there(flow, rows)
 }
 
 /// What can be done about a run that is over: gone on with, or taken back.
 fn after(flow: &Workflow, rows: &[StepRow], run: JobId, verdict: Verdict) -> Option<Vec<Button>> {
-    if undo::takes_back(flow) {
-        return None;
-    }
     let retry = match verdict {
+        Verdict::Failed(_) if undo::takes_back(flow) => None,
         Verdict::Failed(seq) => {
             let name = step(flow, seq).map_or("", |step| step.name.as_str());
             let label = format!("Retry from {name}");
@@ -88,8 +93,7 @@ fn after(flow: &Workflow, rows: &[StepRow], run: JobId, verdict: Verdict) -> Opt
         }
         Verdict::Succeeded | Verdict::Warnings | Verdict::Stopped | Verdict::Late => None,
     };
-    let undo = (!flow.undo_for.is_zero() && undo::is_there(flow, rows))
-        .then(|| Button::new("Undo …", format!("flow:undo:{run}")));
+    let undo = offers_undo(flow, rows).then(|| Button::new("Undo …", format!("flow:undo:{run}")));
     let buttons: Vec<_> = retry.into_iter().chain(undo).collect();
     (!buttons.is_empty()).then_some(buttons)
 }

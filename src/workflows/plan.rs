@@ -3,11 +3,13 @@
 //! Steps are numbered: first those of the workflow, then those that always run. A step needs only such with smaller
 //! numbers. The shell around this is `run.rs`.
 
+mod crash;
+
+pub use crash::{interrupted, miss, missed};
+
 use crate::base::job::Ending;
 use crate::base::time::Millis;
-use crate::base::workflow::{
-    Lock, OnCrash, OnFailure, Said, Step, StepRow, StepState, Work, Workflow,
-};
+use crate::base::workflow::{Lock, OnFailure, Said, Step, StepRow, StepState, Work, Workflow};
 use std::time::Duration;
 
 /// Why nothing more of the workflow itself begins.
@@ -316,57 +318,6 @@ fn fail_for_good(step: &Step, row: &mut StepRow, now: Millis) {
     close(row, state, now);
 }
 
-/// What becomes of an open step after the bot died, or was stopped, while it ran. `true` when somebody is to be asked.
-#[must_use]
-pub fn interrupted(step: &Step, row: &mut StepRow, now: Millis) -> bool {
-    match row.state {
-        StepState::Running | StepState::Up => {}
-        StepState::Waiting
-        | StepState::Asked
-        | StepState::Confirming
-        | StepState::Reverting
-        | StepState::Done
-        | StepState::Ignored
-        | StepState::Failed
-        | StepState::Skipped
-        | StepState::Blocked
-        | StepState::Stopped => return false,
-    }
-    let again = |row: &mut StepRow| {
-        row.state = StepState::Waiting;
-        row.until = None;
-        false
-    };
-    match &step.work {
-        // Timers, and what is followed elsewhere: they go on as if nothing had been.
-        Work::Hold { .. } | Work::WaitFor { .. } | Work::Github { keep: true, .. } => false,
-        Work::Github { .. } if !row.found.is_empty() => false,
-        // What can be done again without harm.
-        Work::Service { .. } | Work::Approve { .. } | Work::Call { .. } | Work::Notify { .. } => {
-            again(row)
-        }
-        Work::Run { .. }
-        | Work::Script { .. }
-        | Work::Git { .. }
-        | Work::Http { .. }
-        | Work::Github { .. } => match step.on_crash {
-            OnCrash::Retry => again(row),
-            OnCrash::Fail => {
-                row.ending = Some(Ending::Lost);
-                fail_for_good(step, row, now);
-                false
-            }
-            OnCrash::Ask => {
-                row.state = StepState::Asked;
-                row.until = None;
-                row.ending = Some(Ending::Lost);
-                row.answer = None;
-                true
-            }
-        },
-    }
-}
-
 /// What follows from an answer, or from its last moment. `true` when something changed.
 #[must_use]
 pub fn answered(step: &Step, row: &mut StepRow, now: Millis) -> bool {
@@ -377,6 +328,7 @@ pub fn answered(step: &Step, row: &mut StepRow, now: Millis) -> bool {
         (StepState::Asked, Some(Said::Yes)) if crashed => {
             row.state = StepState::Waiting;
             row.until = None;
+            row.ended_at = None;
         }
         (StepState::Asked, Some(Said::Skip)) => close(row, StepState::Skipped, now),
         (StepState::Asked, Some(Said::No)) if crashed => fail_for_good(step, row, now),

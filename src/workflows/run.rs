@@ -2,13 +2,16 @@
 //!
 //! A step is written as running before it begins, and as over before anything that needs it begins.
 
+mod answers;
+mod confided;
 mod news;
 mod show;
 mod write;
 
+use super::confide::Confided;
 use super::plan::{self, Halt, Plan, Verdict, step};
 use super::steps::{self, End, Event, Hand};
-use super::{Inner, ask, confide, consent};
+use super::{Inner, ask, consent};
 use crate::base::job::Ending;
 use crate::base::time::Millis;
 use crate::base::workflow::{RunArgs, Source, Step, StepRow, StepState, Values, Work};
@@ -18,6 +21,7 @@ use crate::drivers::host;
 use crate::jobs::action::{ActionCx, Stopped};
 use crate::jobs::redact::Redactor;
 use crate::store;
+use confided::take_back;
 use futures::future::{BoxFuture, FutureExt};
 use futures::stream::FuturesUnordered;
 use std::collections::{BTreeSet, HashMap};
@@ -45,6 +49,8 @@ struct Run {
     hands: FuturesUnordered<BoxFuture<'static, (usize, End)>>,
     stops: HashMap<usize, CancellationToken>,
     secrets: Vec<String>,
+    /// What is told in private.
+    confided: Vec<Confided>,
     speaker: steps::Speaker,
     events: (mpsc::UnboundedSender<Event>, mpsc::UnboundedReceiver<Event>),
     /// Whether a step has just begun to wait for its lock: others may begin in its stead.
@@ -63,6 +69,7 @@ pub(super) async fn run(
     let folder = cx.files.work();
     if let Err(error) = std::fs::create_dir_all(&folder) {
         let why = format!("Its folder {} cannot be made: {error}.", folder.display());
+        take_back(&inner, &cx, &[]).await?;
         return Ok(Ending::Broken(why));
     }
     let mut run = Run {
@@ -74,6 +81,7 @@ pub(super) async fn run(
         hands: FuturesUnordered::new(),
         stops: HashMap::new(),
         secrets: inner.secrets(&args.flow),
+        confided: Vec::new(),
         speaker: steps::Speaker::default(),
         events: mpsc::unbounded_channel(),
         gave_way: false,
@@ -87,7 +95,10 @@ pub(super) async fn run(
     loop {
         let now = run.inner.now();
         run.look_late(now);
-        let plan = plan::next(&run.args.flow, &run.rows, run.halt, now);
+        let mut plan = plan::next(&run.args.flow, &run.rows, run.halt, now);
+        if run.hear_last_words(&plan).await? {
+            plan = plan::next(&run.args.flow, &run.rows, run.halt, now);
+        }
         run.want_locks();
         let mut again = run.apply(&plan, now);
         run.write().await?;
@@ -103,7 +114,7 @@ pub(super) async fn run(
                 run.messages.extend(long.then_some(told));
                 run.write().await?;
             }
-            confide::take_back(&run.inner, &run.cx.job, &run.args.flow);
+            take_back(&run.inner, &run.cx, &[]).await?;
             return Ok(run.ending(verdict));
         }
         if !again {
@@ -173,17 +184,40 @@ impl Run {
                 self.dirty.insert(seq);
             }
         }
+        self.miss_secrets(now);
         self.write().await?;
         if self.halt.is_none() && self.is_closing() && plan::was_late(&self.args.flow, &self.rows) {
             self.halt = Some(Halt::Late);
         }
         // Somebody may have answered a moment before the bot died.
         self.take_answers().await?;
-        // Those of an earlier life are worth nothing any more.
-        confide::take_back(&self.inner, &self.cx.job, &self.args.flow);
+        // What went with the bot's last life is worth nothing any more; what a step left behind that is done, is.
+        let done = |seq: &usize| self.rows[*seq].state == StepState::Done;
+        let done: Vec<usize> = (0..count).filter(done).collect();
+        take_back(&self.inner, &self.cx, &done).await?;
         // Timers, and what is taken back: they go on.
         self.launch();
         Ok(())
+    }
+
+    /// What a step found and was not written down went with the bot's last life: where another step needs it, it is to be found
+    /// anew.
+    fn miss_secrets(&mut self, now: Millis) {
+        if self.halt.is_some() {
+            return;
+        }
+        for (seq, by) in plan::missed(&self.args.flow, &self.rows) {
+            let Some(step) = step(&self.args.flow, seq) else {
+                continue;
+            };
+            let row = &mut self.rows[seq];
+            if plan::miss(step, row, &by, now) {
+                let (job, values) = (&self.cx.job, &self.values);
+                self.messages
+                    .push(ask::message(job, step, seq, row, values));
+            }
+            self.dirty.insert(seq);
+        }
     }
 
     /// Whether nothing is told yet, since the runs before failed at once.

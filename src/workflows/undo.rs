@@ -39,6 +39,8 @@ pub fn of(job: &Job, args: &RunArgs, rows: &[StepRow]) -> Option<(RunArgs, Vec<S
     let undone: Vec<&Step> = done(flow, rows).collect();
     let holder = undone.last()?.name.clone();
     let moved = |source: &Source| match source {
+        // Its folder is another one.
+        Source::Run(name) if name == "dir" => None,
         Source::Step(..) | Source::Run(_) => Some(Source::Step(holder.clone(), source.to_string())),
         Source::Param(_) | Source::Env(_) => None,
     };
@@ -54,10 +56,7 @@ pub fn of(job: &Job, args: &RunArgs, rows: &[StepRow]) -> Option<(RunArgs, Vec<S
             on_failure: OnFailure::FailLater,
             on_crash: old.on_crash,
             lock: old.lock.clone(),
-            // What was below the old run's folder went with it.
-            cwd: (old.cwd.as_ref())
-                .filter(|cwd| cwd.beginning().starts_with('/'))
-                .map(moved),
+            cwd: old.cwd.as_ref().map(moved),
             env: set(&old.env, moved),
             ..Step::new(&old.name, Work::Run { argv }, old.timeout)
         }
@@ -80,6 +79,33 @@ pub fn of(job: &Job, args: &RunArgs, rows: &[StepRow]) -> Option<(RunArgs, Vec<S
         flow: Arc::new(flow),
     };
     Some((args, begun))
+}
+
+/// The first step that cannot be taken back for want of a value that a step found and that is kept nowhere, and that value.
+#[must_use]
+pub fn lacking(flow: &Workflow, rows: &[StepRow]) -> Option<(String, Source)> {
+    let found = |step: &str, name: &str| {
+        let mut both = flow.steps.iter().zip(rows);
+        both.any(|(known, row)| known.name == step && row.found.contains_key(name))
+    };
+    let lacks = |step: &Step| {
+        let argv = step.undo.iter().flatten();
+        let templates = argv.chain(&step.cwd).chain(step.env.values());
+        let mut sources = templates.flat_map(Template::sources);
+        let gone = sources.find(|source| match source {
+            Source::Step(step, name) => !found(step, name),
+            Source::Param(_) | Source::Env(_) | Source::Run(_) => false,
+        });
+        Some((step.name.clone(), gone?.clone()))
+    };
+    done(flow, rows).find_map(lacks)
+}
+
+/// Whether something that takes a run back works in a folder of the run, which is empty then.
+#[must_use]
+pub fn needs_folder(flow: &Workflow, rows: &[StepRow]) -> bool {
+    let below = |cwd: &Template| !cwd.beginning().starts_with('/');
+    done(flow, rows).any(|step| step.cwd.as_ref().is_some_and(below))
 }
 
 /// What will run, a line each, in that order; what must not be seen stays as it was written.

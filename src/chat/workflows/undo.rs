@@ -7,17 +7,15 @@ use crate::access::{Asked, Grant};
 use crate::base::error::{Error, Result};
 use crate::base::ids::JobId;
 use crate::base::job::{AfterCrash, OnBusy, OutputMode};
-use crate::base::text::{escape, pre, shorten};
+use crate::base::text::escape;
 use crate::base::workflow::{RUN, RunArgs, Source, StepRow};
 use crate::chat::reply::Reply;
 use crate::chat::request::Request;
+use crate::chat::undo::what_runs;
 use crate::jobs::{NewJob, Origin, Submitted};
 use crate::store;
 use crate::store::jobs::Job;
 use crate::workflows::{look, undo};
-
-/// Of what will run, the most that is shown, in UTF-16 units.
-const SHOWN: usize = 3000;
 
 /// Shows what would run, and asks.
 ///
@@ -29,10 +27,14 @@ pub async fn ask(request: &Request, id: JobId) -> Result<Reply> {
     values.set(Source::Run("id".to_owned()), id.to_string());
     let lines = undo::words(&args, &rows, &values);
     let masked = request.services.flows.mask(&args.flow, &lines.join("\n"));
+    let folders = match undo::needs_folder(&args.flow, &rows) {
+        true => "\nThe files of the run are gone: what works in its folders finds them empty.",
+        false => "",
+    };
     Ok(Reply::html(format!(
-        "Take back <b>{}</b> · #{id}? This runs, one after the other:\n{}",
+        "Take back <b>{}</b> · #{id}? This runs, one after the other:\n{}{folders}",
         escape(&job.new.title),
-        pre(&shorten(&masked, SHOWN))
+        what_runs(&masked)
     ))
     .buttons(vec![vec![
         FlowPress::UndoNow(id).press().button("Take it back"),
@@ -109,6 +111,12 @@ async fn offered(
     if late {
         return Err(Error::refused(format!(
             "The time to take back #{id} is over. What it did stays; /workflow plan {} shows how each step is taken back by hand.",
+            script.name
+        )));
+    }
+    if let Some((step, value)) = undo::lacking(&args.flow, &rows) {
+        return Err(Error::refused(format!(
+            "{step} cannot be taken back: that needs {value}, which is a secret, or was never found, and is kept nowhere. So nothing of #{id} is taken back from here; /workflow plan {} shows how each step is taken back by hand.",
             script.name
         )));
     }

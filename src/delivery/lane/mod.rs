@@ -2,7 +2,9 @@
 
 mod answers;
 mod live;
+mod removal;
 mod rows;
+mod sealed;
 
 use super::limits::Urgency;
 use super::message::{Body, Outgoing};
@@ -94,6 +96,8 @@ struct Unmarked {
     slot: Option<String>,
     message: MessageId,
     without_file: bool,
+    /// Telegram has only what comes before its sealed words.
+    is_begun: bool,
 }
 
 impl Unmarked {

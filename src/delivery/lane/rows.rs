@@ -1,6 +1,8 @@
 //! Rows: messages that must arrive. What was sent is marked, what failed is decided on.
 
-use super::{Head, Lane, STORE_PAUSE, Step, Unmarked, call, hold, take_turn, touch};
+use super::{
+    Head, Lane, STORE_PAUSE, Step, Unmarked, call, hold, removal, sealed, take_turn, touch,
+};
 use crate::base::ids::{ChatId, MessageId, Place, ThreadId};
 use crate::base::time::Millis;
 use crate::delivery::limits::Urgency;
@@ -40,6 +42,9 @@ pub(super) async fn send_row(
         .or_else(|| unmarked.as_ref()?.of_slot(row.slot.as_deref()?))
         .or(own);
     if let Some(unmarked) = unmarked.filter(|unmarked| unmarked.row == row.id) {
+        if unmarked.is_begun {
+            return sealed::note_begun(outbox, lane, &row, unmarked.message).await;
+        }
         let edited = target == Some(unmarked.message);
         let step = mark_sent(outbox, lane, &row, unmarked.message, edited).await?;
         settle_file(outbox, &message, unmarked.without_file);
@@ -58,7 +63,11 @@ pub(super) async fn send_row(
     if let Some(wait) = take_turn(outbox, lane, Urgency::Result) {
         return Ok(Step::Wait(wait));
     }
-    match call(outbox, lane, &message, target, head.manner).await {
+    if message.removes {
+        return removal::send(outbox, lane, &row, &message, target).await;
+    }
+    let (said, is_begun) = sealed::next_form(outbox, &row, &message, target);
+    match call(outbox, lane, &said, target, head.manner).await {
         Ok(sent) => {
             touch(lane, row.slot.as_deref(), &message.body);
             locked(&lane.state).unmarked = Some(Unmarked {
@@ -66,7 +75,11 @@ pub(super) async fn send_row(
                 slot: row.slot.clone(),
                 message: sent.message,
                 without_file: sent.without_file,
+                is_begun,
             });
+            if is_begun {
+                return sealed::note_begun(outbox, lane, &row, sent.message).await;
+            }
             let edited = target == Some(sent.message);
             let step = mark_sent(outbox, lane, &row, sent.message, edited).await?;
             settle_file(outbox, &message, sent.without_file);
@@ -115,7 +128,7 @@ fn settle_file(outbox: &Outbox, message: &Outgoing, without_file: bool) {
 }
 
 /// Marks a row as sent; until that holds, the lane itself remembers that it was.
-async fn mark_sent(
+pub(super) async fn mark_sent(
     outbox: &Outbox,
     lane: &Lane,
     row: &store::outbox::Pending,
@@ -132,7 +145,7 @@ async fn mark_sent(
 }
 
 /// Carries out what was decided about a row that did not go.
-async fn follow(
+pub(super) async fn follow(
     outbox: &Outbox,
     lane: &Lane,
     row: &store::outbox::Pending,

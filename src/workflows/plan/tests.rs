@@ -1,6 +1,6 @@
 use super::*;
 use crate::base::schedule::Retries;
-use crate::base::workflow::{Answer, StepRow, Template};
+use crate::base::workflow::{Answer, Capture, OnCrash, StepRow, Template};
 use proptest::prelude::*;
 
 pub(super) fn step(name: &str, work: Work, needs: Vec<usize>) -> Step {
@@ -212,6 +212,46 @@ fn a_crash_is_judged_by_kind_and_rule() {
             wanted,
             "{work:?} {rule:?} {state:?}"
         );
+    }
+}
+
+#[test]
+fn a_secret_is_missed_by_whoever_still_needs_it() {
+    let mut finder = step("login", runs(), Vec::new());
+    let secret = Capture {
+        pattern: "x".to_owned(),
+        within: None,
+        secret: true,
+    };
+    finder.capture.insert("token".to_owned(), secret);
+    let mut user = step("use", runs(), vec![0]);
+    let token = Template::parse("{{ steps.login.token }}").unwrap();
+    user.env.insert("TOKEN".to_owned(), token);
+    let flow = flow(
+        vec![finder, step("other", runs(), vec![0]), user],
+        Vec::new(),
+    );
+    use StepState::{Asked, Done, Failed, Running, Waiting};
+    for (states, wanted) in [
+        ([Done, Waiting, Waiting], vec![(0, "use".to_owned())]),
+        ([Done, Done, Asked], vec![(0, "use".to_owned())]),
+        ([Done, Waiting, Done], vec![]),
+        ([Waiting, Waiting, Waiting], vec![]),
+        ([Done, Running, Running], vec![]),
+        ([Done, Failed, Waiting], vec![]),
+    ] {
+        assert_eq!(missed(&flow, &rows(&states)), wanted, "{states:?}");
+    }
+    for (rule, wanted) in [
+        (OnCrash::Ask, (Asked, true)),
+        (OnCrash::Retry, (Waiting, false)),
+        (OnCrash::Fail, (Failed, false)),
+    ] {
+        let mut step = step("login", runs(), Vec::new());
+        step.on_crash = rule;
+        let mut row = rows(&[Done]).remove(0);
+        let asks = miss(&step, &mut row, "use", Millis(5));
+        assert_eq!((row.state, asks), wanted, "{rule:?}");
     }
 }
 

@@ -14,9 +14,14 @@ impl Run {
     pub(super) fn show(&self) {
         let (flow, rows) = (Arc::clone(&self.args.flow), self.rows.clone());
         let (id, clock) = (self.cx.job.id, self.inner.clock.clone());
-        self.cx
-            .output
-            .show(Arc::new(move || board::live(&flow, &rows, id, clock.now())));
+        let untold = self.words_of_confided();
+        self.cx.output.show(Arc::new(move || {
+            let mut board = board::live(&flow, &rows, id, clock.now());
+            if !untold.is_empty() {
+                board.html.push_str(&format!("\n{untold}"));
+            }
+            board
+        }));
     }
 
     /// Who stopped the run, if somebody did.

@@ -4,12 +4,13 @@ use super::Run;
 use crate::base::workflow::{StepRow, StepState};
 use crate::jobs::action::Stopped;
 use crate::store;
+use crate::workflows::confide::Way;
 use crate::workflows::plan::{self, step};
 use crate::workflows::{ask, board};
 use std::time::Duration;
 
 /// The pause after the database refused.
-const REFUSED: Duration = Duration::from_secs(1);
+pub(super) const REFUSED: Duration = Duration::from_secs(1);
 
 impl Run {
     /// The lock of a step, if it names one.
@@ -44,7 +45,8 @@ impl Run {
 
     /// Writes what changed and promises what tells it, in one transaction; tries until the database takes it.
     pub(super) async fn write(&mut self) -> Result<(), Stopped> {
-        if self.dirty.is_empty() && self.messages.is_empty() {
+        let confides = self.confided.iter().any(|one| one.way == Way::New);
+        if self.dirty.is_empty() && self.messages.is_empty() && !confides {
             return Ok(());
         }
         if self.args.flow.notify.steps && !self.is_doubtful() {
@@ -79,6 +81,10 @@ impl Run {
         for message in messages {
             self.inner.outbox.kick(message.place.chat);
         }
+        for one in self.confided.iter_mut().filter(|one| one.way == Way::New) {
+            one.is_promised();
+            self.inner.outbox.kick(one.chat());
+        }
         if freed {
             self.cx.give_way().await;
         }
@@ -111,6 +117,9 @@ impl Run {
         }
         for message in &self.messages {
             self.inner.outbox.promise(&mut tx, message).await?;
+        }
+        for one in self.confided.iter().filter(|one| one.way == Way::New) {
+            one.promise(&self.inner, &mut tx).await?;
         }
         self.inner.store.commit(tx).await?;
         Ok(taken)

@@ -97,6 +97,33 @@ on_both! {
 }
 
 on_both! {
+    /// What takes a run back works where the step did, below the folder of its own run; that it is empty is said before.
+    async fn a_relative_folder_is_there_again(world) {
+        let done = world.path().join("done");
+        let here = done.display();
+        world.set(&format!(
+            "workflows:
+  put:
+    notify: []
+    steps:
+      - {{name: make, run: [mkdir, -p, 'repo/sub']}}
+      - {{name: put, cwd: repo/sub, run: [touch, x], undo: [sh, -c, 'echo \"${{PWD##*work/}} $(ls | wc -l)\" >> {here}']}}"
+        ));
+        world.start().await;
+        world.say(BEN, "/workflow run put");
+        let card = world.sees(BEN, "✅ put · #1 · succeeded").await;
+        world.quiet().await;
+        world.presses(BEN, &card, "Undo …").await;
+        let asked = world.sees(BEN, "Take back put · #1?").await;
+        assert!(asked.text.contains("works in its folders finds them empty"), "{}", asked.text);
+        world.presses(BEN, &asked, "Take it back").await;
+        world.sees(BEN, "✅ put · #2 · succeeded").await;
+        let told = lines(&done);
+        assert!(told.len() == 1 && told[0].starts_with("2/") && told[0].ends_with("repo/sub 0"), "{told:?}");
+    }
+}
+
+on_both! {
     /// The run that went on is the one to take back: both would do it twice.
     async fn a_run_that_was_gone_on_with_is_not_taken_back(world) {
         world.set("workflows: {w: {steps: [{name: a, run: [echo, a], undo: [echo, back]}, {name: b, run: ['false']}]}}");
@@ -113,5 +140,34 @@ on_both! {
         let asked = world.sees(BEN, "Take back w · #2?").await;
         world.presses(BEN, &asked, "Take it back").await;
         world.sees(BEN, "w · #3 · succeeded").await;
+    }
+}
+
+on_both! {
+    /// Texts of many kilobytes, from a parameter, in each place where they are shown: every message fits.
+    async fn long_texts_are_cut(world) {
+        world.set(
+            "workflows:
+  say:
+    notify: []
+    params: [{name: what, max_len: 4096}]
+    steps:
+      - {name: gate, approve: {question: 'About {{ params.what }}', role: operator, by_asker: true}}
+      - {name: tell, notify: 'So: {{ params.what }}'}
+      - {name: put, run: [echo, '{{ params.what }}'], undo: [echo, '{{ params.what }}']}",
+        );
+        world.start().await;
+        let long = "<&>".repeat(1200);
+        world.say(BEN, &format!("/workflow run say {long}"));
+        let asked = world.sees(BEN, "About <&>").await;
+        world.presses(BEN, &asked, "Approve").await;
+        world.sees(BEN, "So: <&>").await;
+        let card = world.sees(BEN, "✅ say · #1 · succeeded").await;
+        world.quiet().await;
+        world.presses(BEN, &card, "Undo …").await;
+        let asked = world.sees(BEN, "Take back say · #1?").await;
+        assert!(asked.text.contains("more characters are not shown here"), "{}", asked.text);
+        world.presses(BEN, &asked, "Take it back").await;
+        world.sees(BEN, "✅ say · #2 · succeeded").await;
     }
 }
