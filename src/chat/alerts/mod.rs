@@ -265,8 +265,9 @@ fn noted(words: &str, units: usize) -> Cow<'_, str> {
     let room = units - utf16_len(next);
     let head = shorten(head, room);
     let kept = head.trim_end_matches('…');
+    let between = words[kept.len()..].starts_with(' ');
     let whole = match kept.rfind(' ') {
-        Some(space) if head.len() != kept.len() && space >= kept.len() / 2 => &kept[..space],
+        Some(space) if !between && head.len() != kept.len() && space >= kept.len() / 2 => &kept[..space],
         _ => kept,
     };
     Cow::Owned(format!("{}…{next}", whole.trim_end()))

@@ -78,6 +78,7 @@ fn every_example_in_the_documented_file_loads() {
         [
             "count-lines",
             "deploy",
+            "guard",
             "health-check",
             "hello",
             "hourly",

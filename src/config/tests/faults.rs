@@ -380,7 +380,7 @@ const SINGLE: &[(&str, &str)] = &[
     ),
     (
         "scripts: {a: {run: ./run.sh, schedule: {when: '06:30', retries: {times: 2}}}}",
-        "`retries` is not a key of `scripts.a.schedule`; did you mean `retry`?",
+        "`retries` is not a key of `scripts.a.schedule`; known here: args, enabled, jitter, missed, output, retry",
     ),
     (
         "scripts: {a: {run: ./run.sh, schedule: {when: '06:30', at: x}}}",
