@@ -4,6 +4,7 @@ mod check;
 pub mod cli;
 mod fixer;
 mod health;
+mod heartbeat;
 mod init;
 mod lock;
 mod manual;
@@ -33,6 +34,7 @@ use crate::store::Store;
 use anyhow::{Context, Result};
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use health::Wellness;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -67,6 +69,7 @@ pub struct App {
     prober: Prober,
     port: Port,
     pulse: Pulse,
+    wellness: Wellness,
     clock: bool,
     marker: String,
     // Held as long as the bot lives: a second one on the same file is refused.
@@ -127,7 +130,11 @@ impl App {
             members.spawn(membership.run(counted.clone()));
             tasks.spawn(tasks::relay(self.services.clone(), working.clone()));
         }
-        let supervisor = supervisor::start(self.services.clone(), self.pulse.clone());
+        let supervisor = supervisor::start(
+            self.services.clone(),
+            self.pulse.clone(),
+            self.wellness.clone(),
+        );
         if presence.leads() {
             self.take_the_lead().await?;
         } else {
@@ -255,7 +262,8 @@ impl App {
             );
             until_deposed(watch.run(leading.clone()).boxed());
         }
-        until_deposed(tasks::heartbeat(self.services.clone(), leading.clone()).boxed());
+        let (services, wellness) = (self.services.clone(), self.wellness.clone());
+        until_deposed(heartbeat::run(services, wellness, leading.clone()).boxed());
         let menus = tasks::menus(self.bot.clone(), self.services.clone(), leading.clone());
         until_deposed(menus.boxed());
         tasks.spawn(tasks::rights(self.services.clone(), leading.clone()));

@@ -1,9 +1,7 @@
 //! The loops beside the conversation: feeding the workers, sweeping, tidying up, setting the menus.
 
-use crate::base::secret::ExposeSecret;
 use crate::base::time::Millis;
 use crate::chat::{dialog, menu};
-use crate::drivers::ping::ping;
 use crate::jobs::Jobs;
 use crate::jobs::retention::Keep;
 use crate::monitors::sampler::{self, Sampler};
@@ -11,7 +9,7 @@ use crate::services::Services;
 use crate::store;
 use futures::future::BoxFuture;
 use std::sync::Arc;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use teloxide::RequestError;
 use teloxide::error_handlers::ErrorHandler;
@@ -48,8 +46,6 @@ const KEEP_PUSHES: Duration = Duration::from_secs(24 * 3600);
 const UNDO: Duration = Duration::from_secs(1);
 /// How often it is looked what of incidents is due.
 const INCIDENTS: Duration = Duration::from_secs(1);
-/// How often the address that wants to hear from us is asked.
-const HEARTBEAT: Duration = Duration::from_secs(60);
 /// Persons without a role are remembered so long after they wrote last, and so many of them.
 const KEEP_STRANGERS: (Duration, u32) = (Duration::from_secs(90 * 24 * 3600), 10_000);
 /// Groups and topics are remembered so long after something came from there, and so many of them.
@@ -322,31 +318,6 @@ pub(super) async fn incidents(services: Services, stop: CancellationToken) {
         if let Err(error) = incidents.digest(now).await {
             tracing::error!(%error, "the day could not be told");
             pause(PAUSE, &stop).await;
-        }
-    }
-}
-
-/// Asks the address that wants to hear from us, once a minute; a failure is logged when it begins and when it ends.
-pub(super) async fn heartbeat(services: Services, stop: CancellationToken) {
-    let client = OnceLock::new();
-    let mut reached = true;
-    loop {
-        let url = services.live.current().alerts.heartbeat_url.clone();
-        if let Some(url) = url {
-            let asked = ping(
-                client.get_or_init(reqwest::Client::new),
-                url.expose_secret(),
-            )
-            .await;
-            match (&asked, reached) {
-                (Ok(()), false) => tracing::info!("alerts.heartbeat_url is reached again"),
-                (Err(why), true) => tracing::warn!(why, "alerts.heartbeat_url is not reached"),
-                (Ok(()), true) | (Err(_), false) => {}
-            }
-            reached = asked.is_ok();
-        }
-        if !pause(HEARTBEAT, &stop).await {
-            return;
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Puts the parts together. The only place that knows them all.
 
 use super::fixer::Fixes;
+use super::health::Wellness;
 use super::{App, lock, membership};
 use crate::access::{Access, Listed};
 use crate::actions::script::Scripts;
@@ -223,6 +224,7 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
         clock: options.clock,
         marker,
         pulse: Pulse::default(),
+        wellness: Wellness::default(),
         _lock: lock,
     })
 }

@@ -7,6 +7,7 @@ pub mod github;
 pub mod host;
 pub mod logfile;
 pub mod looks;
+pub mod missed;
 pub mod patience;
 pub mod ping;
 pub mod process;

@@ -99,10 +99,14 @@ impl Watch {
 
     /// Looks until `stop` fires, or until another instance leads.
     pub async fn run(mut self, stop: CancellationToken) {
+        self.board.step();
         let work = async {
             loop {
                 let pause = match self.step(Millis::now()).await {
-                    Ok(_) => self.until_due(Millis::now()),
+                    Ok(_) => {
+                        self.board.step();
+                        self.until_due(Millis::now())
+                    }
                     Err(store::Error::Deposed) => return,
                     Err(error) => {
                         tracing::error!(%error, "what checks found could not be written down");
@@ -307,6 +311,6 @@ impl Watch {
 impl Drop for Watch {
     /// Whoever looks no more shows nothing.
     fn drop(&mut self) {
-        self.board.replace(Vec::new());
+        self.board.clear();
     }
 }

@@ -6,13 +6,14 @@ use crate::base::error::{Error, Result};
 use crate::base::name::Name;
 use crate::base::role::Role;
 use crate::base::suggest;
-use crate::base::text::{self, shorten};
+use crate::base::text::{self, escape, shorten};
 use crate::base::time::Millis;
 use crate::chat::alerts::press::AlertPress;
-use crate::chat::alerts::{self, act, first_line, mark, passed, rehearsal};
+use crate::chat::alerts::{self, act, first_line, mark, passed, rehearsal, standing};
 use crate::chat::keyboards::{PAGE, in_pairs};
 use crate::chat::reply::Reply;
 use crate::chat::request::Request;
+use crate::drivers::host;
 use crate::monitors::rehearsal::{Cannot, KINDS};
 use crate::store::incidents;
 
@@ -83,7 +84,12 @@ pub async fn now(request: &Request) -> Result<Reply> {
         incidents::open(&mut db).await?
     };
     let now = Millis::now();
+    let board = request.services.board.all();
+    let watched = request.services.live.current().checks.len();
     let mut lines = vec![match open.len() {
+        0 if standing::is_blind(&board, watched, now) => {
+            "Nothing is known to be wrong, but not all checks know.".to_owned()
+        }
         0 => "✅ Nothing is wrong.".to_owned(),
         1 => "<b>1 thing is wrong</b>".to_owned(),
         many => format!("<b>{many} things are wrong</b>"),
@@ -91,6 +97,14 @@ pub async fn now(request: &Request) -> Result<Reply> {
     lines.extend(open.iter().take(MOST).map(|one| first_line(one, now, NOTE)));
     if open.len() > MOST {
         lines.push(format!("… and {} more", open.len() - MOST));
+    }
+    lines.extend(standing::lines(&board, &open, watched, now));
+    let (others, _) = request.services.store.presence().others();
+    if !others.is_empty() {
+        lines.push(format!(
+            "Checks look at {} alone, where the bot leads.",
+            escape(&host::name())
+        ));
     }
     let each = open.iter().take(PAGE).map(|one| {
         let label = format!("{} {}", mark(one.severity), shorten(&one.check, 30));

@@ -16,8 +16,9 @@ mod voice;
 mod wishes;
 
 pub use digest::last_before;
+pub use fix::TRIES;
 pub use scene::{Fix, Rule, Rules, Scene, covers, is_about, is_like, is_within};
-pub use voice::{Agenda, Ahead, Day, Disk, Fixer, Line, Shown, Voice};
+pub use voice::{Agenda, Ahead, Day, Disk, Fixer, Line, Shown, Shows, Voice};
 
 use super::Ledger;
 use crate::access::{Access, Grant};
@@ -118,13 +119,13 @@ impl Incidents {
         let mut tx = self.inner.store.begin_led().await?;
         let mut desk = self.open(&mut tx, now, &[], &[]).await?;
         desk.book.tick(&desk.scene);
-        let wanted = self.fixes(&mut tx, &desk).await?;
+        let wanted = self.fixes(&mut tx, &mut desk).await?;
         self.close(&mut tx, desk).await?;
         self.follow_broadcasts(&mut tx, now).await?;
         self.inner.store.commit(tx).await?;
         self.committed();
-        for incident in wanted {
-            self.fix(&incident, now).await?;
+        for fix in wanted {
+            self.fix(&fix, now).await?;
         }
         Ok(())
     }

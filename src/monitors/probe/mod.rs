@@ -18,6 +18,7 @@ use crate::base::text::shorten;
 use crate::base::time::Millis;
 use crate::config::{Check, Config, Env, Probe, PushToken, Reloads};
 use crate::drivers::host::Gauge;
+use crate::drivers::missed::Missed;
 use crate::drivers::web::Web;
 use crate::jobs::redact::Redactor;
 use crate::store::Store;
@@ -222,6 +223,13 @@ impl Around<'_> {
         self.found(None, Some(note), Some(self.check.severity))
     }
 
+    /// What did not answer; that is what is wrong, and it was read.
+    fn missed(&self, missed: Missed) -> Found {
+        let mut seen = self.wrong(missed.words)?;
+        seen.reading.unreached = missed.unreached;
+        Ok(seen)
+    }
+
     /// What is well, without a value.
     fn well(&self, note: String) -> Found {
         self.found(None, Some(note), None)
@@ -233,6 +241,7 @@ impl Around<'_> {
                 value,
                 unit: self.check.limits.unit,
                 note,
+                unreached: false,
             },
             stated,
         })
@@ -255,6 +264,7 @@ fn plain(value: f64, unit: Unit, note: Option<String>, stated: Option<Severity>)
             value: Some(value),
             unit,
             note,
+            unreached: false,
         },
         stated,
     })
