@@ -30,8 +30,8 @@ use crate::monitors::rehearsal::Rehearsals;
 use crate::monitors::sampler::{Sampler, Samples};
 use crate::schedules::{self, Ends, Schedules};
 use crate::services::Services;
-use crate::store::{self, Location, Store};
-use crate::workflows::{Clock, Flows};
+use crate::store::{self, Location, Store, presence};
+use crate::workflows::{Clock, Flows, Steady};
 use anyhow::{Context, Result};
 use futures::future::{BoxFuture, FutureExt};
 use std::fs::DirBuilder;
@@ -53,6 +53,8 @@ pub struct Options {
     pub clock: bool,
     /// The clock of workflows.
     pub now: Clock,
+    /// The one that nobody can put, by which they notice that the other was.
+    pub steady: Steady,
     /// Whether steps of workflows may take git repositories from folders of this machine.
     pub local_git: bool,
 }
@@ -65,6 +67,7 @@ impl Default for Options {
             rules: None,
             clock: true,
             now: Arc::new(Millis::now),
+            steady: Arc::new(presence::now),
             local_git: false,
         }
     }
@@ -121,7 +124,7 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
         live.clone(),
         env.clone(),
     );
-    let flows = Flows::new(parts, options.now, options.local_git);
+    let flows = Flows::new(parts, (options.now, options.steady), options.local_git);
     let registry = Registry::default()
         .with(scripts.clone())
         .with(flows.clone());

@@ -17,6 +17,8 @@ pub enum Asked {
     Crash,
     /// It succeeded, and is taken back unless it is confirmed.
     Confirmation,
+    /// The bot died while it was being taken back.
+    Undo,
 }
 
 impl Asked {
@@ -27,6 +29,7 @@ impl Asked {
             (StepState::Asked, Work::Approve { .. }) => Some(Asked::Approval),
             (StepState::Asked, _) => Some(Asked::Crash),
             (StepState::Confirming, _) => Some(Asked::Confirmation),
+            (StepState::Stranded, _) => Some(Asked::Undo),
             _ => None,
         }
     }
@@ -39,6 +42,7 @@ impl Asked {
                 ("Go on without", Said::Skip),
                 ("Count as failed", Said::No),
             ],
+            Asked::Undo => &[("Take it back again", Said::Yes), ("Leave it", Said::No)],
             Asked::Confirmation => &[("It works, keep it", Said::Yes), ("Take it back", Said::No)],
         }
     }
@@ -53,6 +57,8 @@ impl Asked {
             (Asked::Crash, Said::Yes) => "Run again",
             (Asked::Crash, Said::Skip) => "Left out",
             (Asked::Crash, Said::No) => "Counted as failed",
+            (Asked::Undo, Said::Yes) => "Being taken back again",
+            (Asked::Undo, Said::No | Said::Skip) => "Left as it is",
             (Asked::Confirmation, Said::Yes) => "Kept",
             (Asked::Confirmation, Said::No | Said::Skip) => "Taken back",
         }
@@ -81,6 +87,18 @@ pub(super) fn message(
     };
     let html = match asked {
         Asked::Approval => format!("✋ {}\n{}", head(job, step), question(step, row, values)),
+        Asked::Crash if row.adrift => format!(
+            "💥 {}\nThis step ran on another machine, which is lost. It may still run there. What now?",
+            head(job, step)
+        ),
+        Asked::Undo if row.adrift => format!(
+            "💥 {}\nIt was being taken back on another machine, which is lost. That may still go on there. What now?",
+            head(job, step)
+        ),
+        Asked::Undo => format!(
+            "💥 {}\nThe bot was stopped while it was being taken back. How far that came is not known. What now?",
+            head(job, step)
+        ),
         Asked::Crash => format!(
             "💥 {}\nThe bot was stopped while this step ran. How far it came is not known. What now?",
             head(job, step)
@@ -146,7 +164,7 @@ pub(super) fn settled(
             };
             let what = match asked {
                 Asked::Approval => format!("\n{}", question(step, before, values)),
-                Asked::Crash | Asked::Confirmation => String::new(),
+                Asked::Crash | Asked::Confirmation | Asked::Undo => String::new(),
             };
             format!(
                 "{mark} {}{what}\n{label} by {}{}",

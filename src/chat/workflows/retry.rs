@@ -47,7 +47,7 @@ pub async fn retry(request: &Request, id: JobId) -> Result<Reply> {
             "The steps of {name} are not those of #{id} any more. /workflow run {name} starts it anew."
         )));
     }
-    let carried = look::carried(&args.flow, &rows(request, id).await?);
+    let carried = look::carried(&args.flow, &undo::was(&job), &rows(request, id).await?);
     let done: Vec<_> = look::names(&args.flow)
         .zip(&carried)
         .filter(|(_, row)| row.state != StepState::Waiting)
@@ -90,7 +90,12 @@ pub async fn retry(request: &Request, id: JobId) -> Result<Reply> {
 /// A failure of ours.
 pub async fn beside(request: &Request, job: &NewJob, earlier: JobId) -> Result<Beside> {
     let args: RunArgs = serde_json::from_str(&job.payload).map_err(anyhow::Error::new)?;
-    let begun = look::carried(&args.flow, &rows(request, earlier).await?);
+    let was = {
+        let mut db = request.services.store.read().await?;
+        store::jobs::find(&mut db, earlier).await?
+    };
+    let was = was.as_ref().map(undo::was).unwrap_or_default();
+    let begun = look::carried(&args.flow, &was, &rows(request, earlier).await?);
     Ok(begin_with(begun))
 }
 

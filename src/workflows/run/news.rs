@@ -28,16 +28,13 @@ impl Run {
         wake: Option<Millis>,
         woken: &Notify,
     ) -> Result<(), Stopped> {
-        let now = self.inner.now();
+        let now = self.now();
         let deadline = match self.halt {
             None => plan::deadline(&self.args.flow, &self.rows).filter(|end| *end > now),
             Some(_) => None,
         };
         let due = wake.into_iter().chain(deadline).min();
-        let asked = self
-            .rows
-            .iter()
-            .any(|row| matches!(row.state, StepState::Asked | StepState::Confirming));
+        let asked = self.rows.iter().any(|row| row.state.is_asked());
         let mut pause = due.map_or(LONGEST_SLEEP, |due| due.since(now));
         let wants = self.rows.iter().any(StepRow::wants_lock);
         if (asked || wants) && self.inner.store.presence().is_shared() {
@@ -73,7 +70,10 @@ impl Run {
         while let Some((seq, end)) = self.hands.next().await {
             match end {
                 End::Over(..) | End::Skip => self.ended(seq, end),
-                End::Stopped => {}
+                End::Stopped => {
+                    plan::left(&mut self.rows[seq]);
+                    self.dirty.insert(seq);
+                }
             }
         }
         if let Err(error) = self.try_write().await {
@@ -91,13 +91,13 @@ impl Run {
             Ok(rows) => rows,
             Err(error) => return self.refused(&error).await,
         };
-        let now = self.inner.now();
+        let now = self.now();
         for (seq, read) in rows.into_iter().enumerate() {
             let Some(step) = step(&self.args.flow, seq).cloned() else {
                 continue;
             };
             let row = &mut self.rows[seq];
-            let open = matches!(row.state, StepState::Asked | StepState::Confirming);
+            let open = row.state.is_asked();
             if !open || read.state != row.state || read.attempt != row.attempt {
                 continue;
             }
@@ -128,7 +128,7 @@ impl Run {
         let Some(step) = step(&self.args.flow, seq).cloned() else {
             return;
         };
-        let now = self.inner.now();
+        let now = self.now();
         let stopped = self.halt.is_some() || self.cx.stop.is_cancelled();
         let row = &mut self.rows[seq];
         self.dirty.insert(seq);
