@@ -1,3 +1,7 @@
+//! What follows when, as tables and over made-up runs.
+
+mod cut;
+
 use super::*;
 use crate::base::job::MAX_STARTS;
 use crate::base::schedule::Retries;

@@ -12,9 +12,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// A git server on a free port; it ends with the test.
-struct Served {
+pub struct Served {
     child: Child,
-    port: u16,
+    pub port: u16,
 }
 
 impl Drop for Served {
@@ -35,7 +35,7 @@ fn git(folder: &Path, args: &[&str]) {
     assert!(done.unwrap().success(), "git {args:?}");
 }
 
-async fn serve_git(world: &World) -> Served {
+pub async fn serve_git(world: &World) -> Served {
     let base = world.path().join("git");
     let repo = base.join("site");
     fs::create_dir_all(&repo).unwrap();
