@@ -36,6 +36,7 @@ fn work_interrupted(step: &Step, row: &mut StepRow, now: Millis) -> bool {
     let again = |row: &mut StepRow| {
         row.state = StepState::Waiting;
         row.until = None;
+        row.adrift = false;
         false
     };
     match &step.work {
