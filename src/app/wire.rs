@@ -33,8 +33,8 @@ use crate::monitors::sampler::{Sampler, Samples};
 use crate::schedules::{self, Ends, Schedules};
 use crate::selftest::{self, SelfTest};
 use crate::services::Services;
-use crate::store::{self, Location, Store};
-use crate::workflows::Flows;
+use crate::store::{self, Location, Store, presence};
+use crate::workflows::{Flows, Steady};
 use anyhow::{Context, Result};
 use futures::future::{BoxFuture, FutureExt};
 use std::fs::DirBuilder;
@@ -56,6 +56,8 @@ pub struct Options {
     pub clock: bool,
     /// The clock of jobs, workflows and schedules.
     pub now: Clock,
+    /// The one that nobody can put, by which they notice that the other was.
+    pub steady: Steady,
     /// Whether steps of workflows may take git repositories from folders of this machine.
     pub local_git: bool,
 }
@@ -68,6 +70,7 @@ impl Default for Options {
             rules: None,
             clock: true,
             now: Clock::default(),
+            steady: Arc::new(presence::now),
             local_git: false,
         }
     }
@@ -131,7 +134,8 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
         live.clone(),
         env.clone(),
     );
-    let flows = Flows::new(parts, options.now.clone(), options.local_git);
+    let clocks = (options.now.clone(), options.steady);
+    let flows = Flows::new(parts, clocks, options.local_git);
     let registry = Registry::default()
         .with(scripts.clone())
         .with(flows.clone())

@@ -2,12 +2,11 @@
 
 use super::action::{ActionCx, Reading};
 use super::live::{Active, Phase, StopReason};
-use super::recovery::MAX_STARTS;
 use super::redact::Redactor;
 use super::transport::Worker;
 use super::{Jobs, Last, live, locked};
 use crate::base::ids::JobId;
-use crate::base::job::{AfterCrash, Ending};
+use crate::base::job::{AfterCrash, Ending, MAX_STARTS};
 use crate::base::time::Millis;
 use crate::delivery::Outgoing;
 use crate::delivery::card;

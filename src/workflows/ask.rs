@@ -22,6 +22,8 @@ pub enum Asked {
     Crash,
     /// It succeeded, and is taken back unless it is confirmed.
     Confirmation,
+    /// The bot died while it was being taken back.
+    Undo,
 }
 
 impl Asked {
@@ -32,6 +34,7 @@ impl Asked {
             (StepState::Asked, Work::Approve { .. }) => Some(Asked::Approval),
             (StepState::Asked, _) => Some(Asked::Crash),
             (StepState::Confirming, _) => Some(Asked::Confirmation),
+            (StepState::Stranded, _) => Some(Asked::Undo),
             _ => None,
         }
     }
@@ -44,6 +47,7 @@ impl Asked {
                 ("Go on without", Said::Skip),
                 ("Count as failed", Said::No),
             ],
+            Asked::Undo => &[("Take it back again", Said::Yes), ("Leave it", Said::No)],
             Asked::Confirmation => &[("It works, keep it", Said::Yes), ("Take it back", Said::No)],
         }
     }
@@ -58,6 +62,8 @@ impl Asked {
             (Asked::Crash, Said::Yes) => "Run again",
             (Asked::Crash, Said::Skip) => "Left out",
             (Asked::Crash, Said::No) => "Counted as failed",
+            (Asked::Undo, Said::Yes) => "Being taken back again",
+            (Asked::Undo, Said::No | Said::Skip) => "Left as it is",
             (Asked::Confirmation, Said::Yes) => "Kept",
             (Asked::Confirmation, Said::No | Said::Skip) => "Taken back",
         }
@@ -106,6 +112,18 @@ pub(super) fn message(
         Asked::Approval => return approval(job, step, seq, row, values, ""),
         Asked::Crash if row.ended_at.is_some() => format!(
             "💥 {}\nThe bot was started anew since this step was done. What it found is a secret, which is kept nowhere, and a later step needs it. What now?",
+            head(job, step)
+        ),
+        Asked::Crash if row.adrift => format!(
+            "💥 {}\nThis step ran on another machine, which is lost. It may still run there. What now?",
+            head(job, step)
+        ),
+        Asked::Undo if row.adrift => format!(
+            "💥 {}\nIt was being taken back on another machine, which is lost. That may still go on there. What now?",
+            head(job, step)
+        ),
+        Asked::Undo => format!(
+            "💥 {}\nThe bot was stopped while it was being taken back. How far that came is not known. What now?",
             head(job, step)
         ),
         Asked::Crash => format!(
@@ -184,7 +202,7 @@ pub(super) fn settled(
             };
             let what = match asked {
                 Asked::Approval => format!("\n{}", question(step, values)),
-                Asked::Crash | Asked::Confirmation => String::new(),
+                Asked::Crash | Asked::Confirmation | Asked::Undo => String::new(),
             };
             format!(
                 "{mark} {}{what}\n{label} by {}{}",

@@ -212,7 +212,7 @@ fn state(flow: &Workflow, seq: usize, row: &StepRow, now: Millis) -> (&'static s
         ),
         StepState::Running => ("▶️", try_number),
         StepState::Up => ("🟢", "runs".to_owned()),
-        StepState::Asked => ("✋", "waits for an answer".to_owned()),
+        StepState::Asked | StepState::Stranded => ("✋", "waits for an answer".to_owned()),
         StepState::Confirming => (
             "✋",
             left().map_or_else(String::new, |left| {

@@ -3,6 +3,7 @@
 //! A step is written as running before it begins, and as over before anything that needs it begins.
 
 mod answers;
+mod clock;
 mod confided;
 mod news;
 mod show;
@@ -42,6 +43,8 @@ struct Run {
     values: Values,
     folder: PathBuf,
     halt: Option<Halt>,
+    /// The clocks, as they were when the times of the steps were right by them.
+    read: clock::Reading,
     /// Steps that changed since they were written.
     dirty: BTreeSet<usize>,
     /// What is promised with them.
@@ -82,6 +85,7 @@ pub(super) async fn run(
         stops: HashMap::new(),
         secrets: inner.secrets(&args.flow),
         confided: Vec::new(),
+        read: clock::Reading::take(&inner),
         speaker: steps::Speaker::default(),
         events: mpsc::unbounded_channel(),
         gave_way: false,
@@ -93,7 +97,7 @@ pub(super) async fn run(
     };
     run.load().await?;
     loop {
-        let now = run.inner.now();
+        let now = run.now();
         run.look_late(now);
         let mut plan = plan::next(&run.args.flow, &run.rows, run.halt, now);
         if run.hear_last_words(&plan).await? {
@@ -164,13 +168,14 @@ impl Run {
         for (name, value) in of_run {
             self.values.set(Source::Run(name.to_owned()), value);
         }
-        let now = self.inner.now();
+        let now = self.now();
         for seq in 0..count {
             self.adopt(seq);
             let Some(step) = step(&self.args.flow, seq).cloned() else {
                 continue;
             };
             let before = self.rows[seq].clone();
+            plan::bound(&step, &mut self.rows[seq], now);
             if plan::interrupted(&step, &mut self.rows[seq], now) {
                 self.messages.push(ask::message(
                     &self.cx.job,
@@ -281,16 +286,13 @@ impl Run {
             let Some(step) = step(&self.args.flow, *seq) else {
                 continue;
             };
-            let row = &mut self.rows[*seq];
-            match row.state {
-                StepState::Confirming => {
-                    plan::revert(row, "the run was stopped before anybody confirmed it");
-                }
-                _ => plan::close(row, StepState::Stopped, now),
-            }
+            let last = *seq >= self.args.flow.steps.len();
+            let halted = self.halt.is_some();
+            plan::withdraw(step, &mut self.rows[*seq], last, halted, now);
             let why = match self.halt {
                 Some(Halt::Stop) => "The run was stopped.",
                 Some(Halt::Late) => "The run took as long as it may.",
+                None if last => "The run took as long as it may, so this counts as failed.",
                 None => "The run has failed meanwhile.",
             };
             self.messages

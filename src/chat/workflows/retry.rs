@@ -11,6 +11,7 @@ use crate::chat::reply::Reply;
 use crate::chat::request::Request;
 use crate::jobs::{Beside, NewJob, Origin};
 use crate::store;
+use crate::store::jobs::Job;
 use crate::workflows::{look, plan, undo};
 
 /// Of the names of steps, the most that is shown, in UTF-16 units.
@@ -42,7 +43,7 @@ pub async fn retry(request: &Request, id: JobId) -> Result<Reply> {
     let config = request.services.live.current();
     let script = known(request, &config, name)?;
     let now = script.steps.as_deref().unwrap_or(&args.flow);
-    let carried = taken_over((id, &args.flow), now, &rows(request, id).await?)?;
+    let carried = taken_over(&job, &args.flow, now, &rows(request, id).await?)?;
     let is_other = *now != *args.flow;
     let done: Vec<_> = look::names(&args.flow)
         .zip(&carried)
@@ -94,22 +95,23 @@ pub async fn beside(request: &Request, job: &NewJob, earlier: JobId) -> Result<B
         let mut db = request.services.store.read().await?;
         store::jobs::find(&mut db, earlier).await?
     };
-    let before = before.as_ref().and_then(look::args).ok_or_else(|| {
-        Error::refused(format!("#{earlier} is not kept any more. Start it anew."))
-    })?;
+    let gone = || Error::refused(format!("#{earlier} is not kept any more. Start it anew."));
+    let before = before.ok_or_else(gone)?;
+    let flow = look::args(&before).ok_or_else(gone)?.flow;
     let rows = rows(request, earlier).await?;
-    let begun = taken_over((earlier, &before.flow), &args.flow, &rows)?;
+    let begun = taken_over(&before, &flow, &args.flow, &rows)?;
     Ok(begin_with(begun))
 }
 
 /// The steps of a run that goes on where an earlier one of another definition failed. What is still to be done goes by the
 /// definition of now, which may be why it is tried again. What counts as done must be what it is now.
 fn taken_over(
-    (id, before): (JobId, &Workflow),
+    job: &Job,
+    before: &Workflow,
     now: &Workflow,
     rows: &[StepRow],
 ) -> Result<Vec<StepRow>> {
-    let name = now.name.as_str();
+    let (id, name) = (job.id, now.name.as_str());
     let refuse = |what: &str| {
         Error::refused(format!(
             "{what} is not as it was in #{id} any more. /workflow run {name} starts it anew."
@@ -118,7 +120,7 @@ fn taken_over(
     if !look::names(now).eq(look::names(before)) {
         return Err(refuse(&format!("The list of steps of {name}")));
     }
-    let carried = look::carried(before, rows);
+    let carried = look::carried(before, &undo::was(job), rows);
     let done = |seq: &usize| carried[*seq].state != StepState::Waiting;
     let other = |seq: &usize| plan::step(before, *seq) != plan::step(now, *seq);
     if let Some(seq) = (0..carried.len()).filter(done).find(other) {

@@ -145,7 +145,7 @@ pub struct Step {
     /// What becomes of the rest when it fails.
     #[schemars(extend("default" = "abort"))]
     pub on_failure: Option<OnFailure>,
-    /// What becomes of it when the bot died while it ran.
+    /// What becomes of it, or of its undo, when the bot died meanwhile; of services and under always: retry.
     #[schemars(extend("default" = "ask"))]
     pub on_crash: Option<OnCrash>,
     /// The program that takes back what it did.

@@ -153,7 +153,7 @@ fn the_five_steps_load_as_they_are_written() {
     );
     let capture = &terminal.capture["url"];
     assert!(capture.secret && capture.within == Some(Duration::from_secs(30)));
-    assert_eq!(terminal.on_crash, OnCrash::Ask);
+    assert_eq!(terminal.on_crash, OnCrash::Retry);
     assert_eq!(
         (hold.timeout, hold.on_crash),
         (Duration::from_secs(5 * 3600), OnCrash::Retry)

@@ -84,7 +84,7 @@ pub(super) fn read(node: &Node, path: &str, part: Part, r: &mut Reader<'_>) -> O
     let step = found.and_then(|found| {
         finds.extend(found.finds.into_iter().map(|name| (name, false)));
         target = found.target;
-        Some(rest.step(name.clone(), found.kind, found.work?, r.timeout))
+        Some(rest.step(name.clone(), (found.kind, part), found.work?, r.timeout))
     });
     Some(Draft {
         name,
@@ -248,7 +248,9 @@ impl Rest {
         }
     }
 
-    fn step(self, name: String, kind: Kind, work: Work, timeout: Duration) -> Step {
+    fn step(self, name: String, (kind, part): (Kind, Part), work: Work, timeout: Duration) -> Step {
+        // What goes on until the end is to go on, and what tidies up can be done twice: the run must come to its end by itself.
+        let repeats = kind.only_waits() || kind == Kind::Service || part == Part::Always;
         let unless = kind.timeout(&work, timeout);
         Step {
             name,
@@ -260,7 +262,7 @@ impl Rest {
             timeout: self.timeout.unwrap_or(unless),
             retry: self.retry,
             on_failure: self.on_failure,
-            on_crash: self.on_crash.unwrap_or(match kind.only_waits() {
+            on_crash: self.on_crash.unwrap_or(match repeats {
                 true => OnCrash::Retry,
                 false => OnCrash::default(),
             }),

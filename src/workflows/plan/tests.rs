@@ -1,7 +1,13 @@
+//! What follows when, as tables and over made-up runs.
+
+mod cut;
+
 use super::*;
+use crate::base::job::MAX_STARTS;
 use crate::base::schedule::Retries;
-use crate::base::workflow::{Answer, Capture, OnCrash, StepRow, Template};
+use crate::base::workflow::{Answer, Capture, OnCrash, Said, StepRow, Template};
 use proptest::prelude::*;
+use std::time::Duration;
 
 pub(super) fn step(name: &str, work: Work, needs: Vec<usize>) -> Step {
     Step {
@@ -197,7 +203,7 @@ fn a_crash_is_judged_by_kind_and_rule() {
         length: Duration::from_secs(9),
     };
     let serve = Work::Service { argv: Vec::new() };
-    use StepState::{Asked, Done, Failed, Running, Up, Waiting};
+    use StepState::{Asked, Done, Failed, Reverting, Running, Stranded, Up, Waiting};
     for (work, rule, state, wanted) in [
         (runs(), OnCrash::Ask, Running, (Asked, true)),
         (runs(), OnCrash::Retry, Running, (Waiting, false)),
@@ -205,7 +211,12 @@ fn a_crash_is_judged_by_kind_and_rule() {
         (runs(), OnCrash::Ask, Done, (Done, false)),
         (runs(), OnCrash::Ask, Waiting, (Waiting, false)),
         (hold, OnCrash::Ask, Running, (Running, false)),
-        (serve, OnCrash::Ask, Up, (Waiting, false)),
+        (serve.clone(), OnCrash::Retry, Up, (Waiting, false)),
+        (serve.clone(), OnCrash::Fail, Up, (Failed, false)),
+        (serve, OnCrash::Ask, Up, (Asked, true)),
+        (runs(), OnCrash::Ask, Reverting, (Stranded, true)),
+        (runs(), OnCrash::Retry, Reverting, (Reverting, false)),
+        (runs(), OnCrash::Fail, Reverting, (Failed, false)),
     ] {
         assert_eq!(
             judge(work.clone(), rule, state),
@@ -294,7 +305,7 @@ struct World {
 
 impl World {
     /// What the shell does of a plan.
-    fn apply(&mut self, plan: &Plan) {
+    fn apply(&mut self, plan: &Plan, halted: bool) {
         let now = Millis(self.now);
         for seq in &plan.block {
             block(
@@ -316,11 +327,9 @@ impl World {
             close(row, to, now);
         }
         for seq in &plan.withdraw {
-            let row = &mut self.rows[*seq];
-            match row.state {
-                StepState::Confirming => revert(row, "stopped"),
-                _ => close(row, StepState::Stopped, now),
-            }
+            let step = super::step(&self.flow, *seq).unwrap();
+            let last = *seq >= self.flow.steps.len();
+            withdraw(step, &mut self.rows[*seq], last, halted, now);
         }
         for seq in &plan.start {
             let step = super::step(&self.flow, *seq).unwrap();
@@ -415,7 +424,7 @@ proptest! {
         for (round, (fate, pick)) in fates.iter().enumerate() {
             let halt = halt_at.filter(|at| round >= *at).map(|_| Halt::Stop);
             let plan = next(&world.flow, &world.rows, halt, Millis(world.now));
-            world.apply(&plan);
+            world.apply(&plan, halt.is_some());
             if plan.over.is_some() {
                 over = plan.over;
                 break;
@@ -440,7 +449,7 @@ proptest! {
                 StepState::Running if *fate < 7 => succeed(step, row, now),
                 StepState::Running => fail(step, row, Ending::Exited(3), "", now),
                 StepState::Reverting => reverted(step, row, &Ending::Exited(i32::from(*fate > 7)), now),
-                StepState::Asked | StepState::Confirming => {
+                StepState::Asked | StepState::Confirming | StepState::Stranded => {
                     let said = match fate % 3 { 0 => Said::Yes, 1 => Said::No, _ => Said::Yes };
                     row.answer = Some(Answer { said, by: "ann".into(), by_id: 1, at: now, reason: None });
                     prop_assert!(answered(step, row, now));

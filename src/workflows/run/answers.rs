@@ -13,9 +13,9 @@ use crate::workflows::plan::{self, Plan, step};
 impl Run {
     /// Takes what was said, and what follows from it that nobody said anything in time.
     pub(super) async fn take_answers(&mut self) -> Result<(), Stopped> {
-        let now = self.inner.now();
+        let now = self.now();
         let late = |row: &StepRow| row.until.is_some_and(|until| until <= now);
-        let open = (0..self.rows.len()).filter(|seq| is_asked(&self.rows[*seq]));
+        let open = (0..self.rows.len()).filter(|seq| self.rows[*seq].state.is_asked());
         let late: Vec<usize> = open.filter(|seq| late(&self.rows[*seq])).collect();
         self.hear(&late, now).await
     }
@@ -25,8 +25,12 @@ impl Run {
         if plan.withdraw.is_empty() {
             return Ok(false);
         }
-        self.hear(&plan.withdraw, self.inner.now()).await?;
-        Ok(plan.withdraw.iter().any(|seq| !is_asked(&self.rows[*seq])))
+        let now = self.now();
+        self.hear(&plan.withdraw, now).await?;
+        Ok(plan
+            .withdraw
+            .iter()
+            .any(|seq| !self.rows[*seq].state.is_asked()))
     }
 
     /// Closes these questions and takes what was said to any.
@@ -42,7 +46,7 @@ impl Run {
                 continue;
             };
             let row = &mut self.rows[seq];
-            if !is_asked(row) || read.state != row.state || read.attempt != row.attempt {
+            if !row.state.is_asked() || read.state != row.state || read.attempt != row.attempt {
                 continue;
             }
             row.answer = read.answer;
@@ -78,8 +82,4 @@ impl Run {
         let rows = store::workflows::steps(&mut db, id).await?;
         Ok((rows, store::freeze::is_frozen(&mut db).await?))
     }
-}
-
-fn is_asked(row: &StepRow) -> bool {
-    matches!(row.state, StepState::Asked | StepState::Confirming)
 }

@@ -26,16 +26,13 @@ impl Run {
         wake: Option<Millis>,
         woken: &Notify,
     ) -> Result<(), Stopped> {
-        let now = self.inner.now();
+        let now = self.now();
         let deadline = match self.halt {
             None => plan::deadline(&self.args.flow, &self.rows).filter(|end| *end > now),
             Some(_) => None,
         };
         let due = wake.into_iter().chain(deadline).min();
-        let asked = self
-            .rows
-            .iter()
-            .any(|row| matches!(row.state, StepState::Asked | StepState::Confirming));
+        let asked = self.rows.iter().any(|row| row.state.is_asked());
         let mut pause = due.map_or(LONGEST_SLEEP, |due| due.since(now));
         let wants = self.rows.iter().any(StepRow::wants_lock);
         if (asked || wants) && self.inner.store.presence().is_shared() {
@@ -77,7 +74,10 @@ impl Run {
         while let Some((seq, end)) = self.hands.next().await {
             match end {
                 End::Over(..) | End::Skip => self.ended(seq, end),
-                End::Stopped => {}
+                End::Stopped => {
+                    plan::left(&mut self.rows[seq]);
+                    self.dirty.insert(seq);
+                }
             }
         }
         if let Err(error) = self.try_write().await {
@@ -96,7 +96,7 @@ impl Run {
         let Some(step) = step(&self.args.flow, seq).cloned() else {
             return;
         };
-        let now = self.inner.now();
+        let now = self.now();
         let stopped = self.halt.is_some() || self.cx.stop.is_cancelled();
         let row = &mut self.rows[seq];
         self.dirty.insert(seq);

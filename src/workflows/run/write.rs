@@ -64,7 +64,8 @@ impl Run {
         let freed = self.give_back_locks();
         let taken = loop {
             match self.try_write().await {
-                Ok(taken) => break taken,
+                Ok(Some(taken)) => break taken,
+                Ok(None) => return Err(Stopped),
                 Err(error) => self.refused(&error).await?,
             }
         };
@@ -91,13 +92,21 @@ impl Run {
         Ok(())
     }
 
-    /// The rows that took their lock, or wait for it, as they were written.
-    pub(super) async fn try_write(&mut self) -> store::Result<Vec<(usize, StepRow)>> {
+    /// The rows that took their lock, or wait for it, as they were written; `None`, and nothing is written, when the run is no
+    /// longer this one's: another instance took this one for dead and goes on with it.
+    pub(super) async fn try_write(&mut self) -> store::Result<Option<Vec<(usize, StepRow)>>> {
         let id = self.cx.job.id;
         let mut taken = Vec::new();
         let mut tx = self.inner.store.begin().await?;
         if self.dirty.iter().any(|seq| self.lacks_lock(*seq)) {
             self.inner.store.lock_claims(&mut tx).await?;
+        }
+        let is_shared = self.inner.store.presence().is_shared();
+        if !store::workflows::is_held(&mut tx, &self.cx.job, is_shared).await? {
+            tracing::warn!(
+                "this run was taken over; what it does here ends, and nothing of it is written"
+            );
+            return Ok(None);
         }
         for seq in &self.dirty {
             let mut row = self.rows[*seq].clone();
@@ -108,12 +117,10 @@ impl Run {
                 plan::lock(&mut row, name, by);
                 taken.push((*seq, row.clone()));
             }
-            let row = &row;
-            store::workflows::put(&mut tx, id, *seq, row).await?;
-            let open = matches!(row.state, StepState::Asked | StepState::Confirming);
-            if open && row.answer.is_none() {
-                store::workflows::ask_anew(&mut tx, id, *seq).await?;
+            if row.state.is_asked() {
+                store::workflows::ask_anew(&mut tx, id, *seq, &row).await?;
             }
+            store::workflows::put(&mut tx, id, *seq, &row).await?;
         }
         for message in &self.messages {
             self.inner.outbox.promise(&mut tx, message).await?;
@@ -122,7 +129,7 @@ impl Run {
             one.promise(&self.inner, &mut tx).await?;
         }
         self.inner.store.commit(tx).await?;
-        Ok(taken)
+        Ok(Some(taken))
     }
 
     /// Waits before what the database refused is tried again.

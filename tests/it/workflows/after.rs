@@ -171,3 +171,38 @@ on_both! {
         world.sees(BEN, "✅ say · #2 · succeeded").await;
     }
 }
+
+on_both! {
+    /// What an earlier run did is taken back under that run's number, also after two retries.
+    async fn what_was_taken_over_is_taken_back_as_what_it_was(world) {
+        let here = world.path().display().to_string();
+        let (broken, done) = (world.path().join("broken"), world.path().join("done"));
+        let back = super::program(&world, "back", &format!("echo back $1 $2 $WHO >> {here}/done"));
+        world.set(&format!(
+            "workflows:
+  w:
+    env: {{WHO: '{{{{ run.id }}}}'}}
+    steps:
+      - {{name: make, run: [echo, made], undo: [sh, {back}, make, '{{{{ run.id }}}}']}}
+      - {{name: look, run: [sh, -c, '[ ! -e {here}/broken ]'], undo: [sh, {back}, look, '{{{{ run.id }}}}']}}"
+        ));
+        fs::write(&broken, "").unwrap();
+        world.start().await;
+        world.say(BEN, "/workflow run w");
+        world.sees(BEN, "w · #1 · failed at look").await;
+        world.quiet().await;
+        world.say(BEN, "/workflow retry 1");
+        world.sees(BEN, "w · #2 · failed at look").await;
+        world.quiet().await;
+        fs::remove_file(&broken).unwrap();
+        world.say(BEN, "/workflow retry 2");
+        let card = world.sees(BEN, "✅ w · #3 · succeeded").await;
+        world.quiet().await;
+        world.presses(BEN, &card, "Undo …").await;
+        let asked = world.sees(BEN, "Take back w · #3?").await;
+        assert!(asked.text.contains("look 3") && asked.text.contains("make 1"), "{}", asked.text);
+        world.presses(BEN, &asked, "Take it back").await;
+        world.sees(BEN, "✅ w · #4 · succeeded").await;
+        assert_eq!(lines(&done), ["back look 3 3", "back make 1 1"]);
+    }
+}

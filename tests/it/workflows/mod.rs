@@ -3,6 +3,8 @@
 
 mod after;
 mod answers;
+mod clocks;
+mod cut;
 mod hub;
 mod keeping;
 mod killed;
