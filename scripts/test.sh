@@ -89,7 +89,8 @@ postgres_programs() {
 install_packages() {
   local -a missing=() as_root=() settings=(DEBIAN_FRONTEND=noninteractive)
   local need name
-  for need in cc:build-essential git:git ps:procps setsid:util-linux chromium:chromium chromedriver:chromium-driver; do
+  for need in cc:build-essential git:git ps:procps setsid:util-linux flock:util-linux chromium:chromium \
+    chromedriver:chromium-driver dockerd:docker.io busybox:busybox-static bindfs:bindfs fusermount3:fuse3; do
     command -v "${need%%:*}" >/dev/null || missing+=("${need#*:}")
   done
   [[ " ${missing[*]} " != *' build-essential '* ]] || missing+=(pkg-config)
@@ -107,9 +108,16 @@ install_packages() {
   fi
   local -a apt=("${as_root[@]}" env "${settings[@]}" apt-get -qq -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300)
   run "${apt[@]}" update || fail "apt-get update failed; is the package mirror reachable?"
+  # Newer Debians have the client in a package of its own.
+  if [[ " ${missing[*]} " == *' docker.io '* ]] && apt-cache show docker-cli >/dev/null 2>&1; then
+    missing+=(docker-cli)
+  fi
   run "${apt[@]}" install -y --no-install-recommends "${missing[@]}" ||
     fail "could not install ${missing[*]}; run as root: apt-get install ${missing[*]}"
-  # Debian starts a server of its own with the package; these tests do not use it.
+  # Debian starts a server of its own with each of these packages; the tests use neither.
+  if [[ " ${missing[*]} " == *' docker.io '* && -d /run/systemd/system ]]; then
+    "${as_root[@]}" systemctl disable --now docker.service docker.socket containerd.service >/dev/null 2>&1 </dev/null || true
+  fi
   if [[ " ${missing[*]} " == *' postgresql '* ]] && command -v pg_lsclusters >/dev/null; then
     local version cluster
     while read -r version cluster _; do
@@ -170,6 +178,10 @@ for name in "${!OPSGRAM_@}" TELEGRAM_TOKEN TELEGRAM_BOT_TOKEN CREDENTIALS_DIRECT
 done
 # Enough files for many bots and databases at once.
 ulimit -Sn 8192 2>/dev/null || ulimit -Sn "$(ulimit -Hn)"
+
+# Most of a test is waiting (for a pause of the product, a process, a poll), a fifth is work: so more of them go at once than
+# there are processors.
+export RUST_TEST_THREADS=${RUST_TEST_THREADS:-$((2 * $(nproc)))}
 
 install_packages
 if (($#)); then

@@ -27,6 +27,7 @@ pub mod jobs;
 pub mod actions;
 pub mod monitors;
 pub mod schedules;
+pub mod selftest;
 pub mod workflows;
 
 // Layer 6: the handles of both surfaces.
@@ -34,6 +35,7 @@ pub mod services;
 
 // Layer 7: surfaces.
 pub mod chat;
+pub mod http;
 
 // Layer 8: builds and supervises everything.
 pub mod app;

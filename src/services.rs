@@ -3,15 +3,18 @@
 use crate::access::Access;
 use crate::actions::script::Scripts;
 use crate::actions::undo::Undoing;
+use crate::base::time::Clock;
 use crate::config::{Live, Reloads};
 use crate::delivery::Outbox;
 use crate::jobs::Jobs;
 use crate::jobs::output::Searches;
 use crate::monitors::board::Board;
 use crate::monitors::incidents::Incidents;
+use crate::monitors::pushes::Pushes;
 use crate::monitors::rehearsal::Rehearsals;
 use crate::monitors::sampler::Samples;
 use crate::schedules::Schedules;
+use crate::selftest::SelfTest;
 use crate::store::Store;
 use crate::workflows::Flows;
 use std::path::PathBuf;
@@ -33,6 +36,8 @@ pub struct Services {
     pub outbox: Outbox,
     /// The engine.
     pub jobs: Jobs,
+    /// What comes by push.
+    pub pushes: Pushes,
     /// How all checks stand.
     pub board: Board,
     /// What is wrong, and who is told.
@@ -45,6 +50,8 @@ pub struct Services {
     pub flows: Flows,
     /// What runs by itself.
     pub schedules: Schedules,
+    /// Whether everything works.
+    pub selftest: SelfTest,
     /// The room for searches in what jobs printed.
     pub searches: Arc<Searches>,
     /// The newest look at this machine.
@@ -53,6 +60,8 @@ pub struct Services {
     pub rehearsals: Rehearsals,
     /// Where logs of jobs are.
     pub log_dir: Arc<PathBuf>,
+    /// The clock of jobs, workflows and schedules.
+    pub clock: Clock,
     /// The bot's username, once Telegram has told it.
     pub bot_name: Arc<OnceLock<String>>,
     /// To be told when somebody's role changed, so that the command menus follow.

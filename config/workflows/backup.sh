@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # The parts of the workflow `backup`:
 #   backup.sh pack FOLDER TO RUN     packs the folder, and says `archive PATH`
-#   backup.sh verify ARCHIVE FOLDER  reads the archive again, and compares it with the folder
-#   backup.sh prune TO KEEP          removes all but the newest archives
+#   backup.sh verify ARCHIVE FOLDER  reads the archive again, and compares it with the folder; a bad one gets the name
+#                                    ARCHIVE.bad, so that it is never kept in the place of a good one
+#   backup.sh prune TO KEEP          removes all but the newest good archives, and the bad ones
 #   backup.sh remove ARCHIVE         removes one
 #   backup.sh clean TO RUN           removes what a run left unfinished
 set -euo pipefail
@@ -22,6 +23,7 @@ case $part in
     ;;
   verify)
     archive=$1 folder=$2
+    trap '[ $? = 0 ] || mv -f -- "$archive" "$archive.bad"' EXIT
     (cd -- "${archive%/*}" && sha256sum --check --quiet -- "${archive##*/}.sha256")
     entries=$(tar -tzf "$archive" | wc -l)
     [ "$entries" -gt 0 ] || {
@@ -44,9 +46,14 @@ case $part in
         rm -f -- "$to/$old" "$to/$old.sha256"
         echo "removed $old"
       done
+    find "$to" -maxdepth 1 -name 'backup-*.tar.gz.bad' -printf '%f\n' |
+      while read -r bad; do
+        rm -f -- "$to/$bad" "$to/${bad%.bad}.sha256"
+        echo "removed $bad"
+      done
     ;;
   remove)
-    rm -f -- "$1" "$1.sha256"
+    rm -f -- "$1" "$1.bad" "$1.sha256"
     ;;
   clean)
     rm -f -- "$1/.$2.part"

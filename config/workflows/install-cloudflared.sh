@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # Installs cloudflared from Cloudflare's own package source, on Debian and its kin. Each part is looked at before the next
-# begins; what is there already is not done again, so that it may be started as often as you like.
+# begins; what is there already is not done again, so that it may be started as often as you like. With an argument, key and
+# source go below that folder: the root of another system, such as an image that is being made.
 set -euo pipefail
 
-folder=/usr/share/keyrings
+root=${1:-}
+folder=$root/usr/share/keyrings
 key=$folder/cloudflare-main.gpg
-list=/etc/apt/sources.list.d/cloudflared.list
-source_line="deb [signed-by=$key] https://pkg.cloudflare.com/cloudflared any main"
+list=$root/etc/apt/sources.list.d/cloudflared.list
+source_line="deb [signed-by=/usr/share/keyrings/${key##*/}] https://pkg.cloudflare.com/cloudflared any main"
 
 fail() {
   echo "$1" >&2
@@ -43,10 +45,10 @@ as_root install -m 0644 "$made/key" "$key"
 
 echo "The source of packages: $list"
 printf '%s\n' "$source_line" >"$made/list"
-as_root install -m 0644 "$made/list" "$list"
+as_root install -D -m 0644 "$made/list" "$list"
 grep -qxF "$source_line" "$list" || fail "$list does not say what it should."
 
 echo "The package"
-as_root env DEBIAN_FRONTEND=noninteractive apt-get update
-as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y cloudflared
+as_root env DEBIAN_FRONTEND=noninteractive apt-get -o "Dir=${root:-/}" update
+as_root env DEBIAN_FRONTEND=noninteractive apt-get -o "Dir=${root:-/}" install -y cloudflared
 cloudflared --version || fail "cloudflared was installed and does not start."

@@ -3,16 +3,21 @@
 use super::script::{Run, Scripts};
 use crate::access::{Access, Asked};
 use crate::base::error::{Error, Result};
+use crate::base::ids::JobId;
 use crate::base::job::{JobState, OnBusy, OutputMode, UNDO_SOURCE};
 use crate::base::time::Millis;
-use crate::delivery::{Outbox, card};
+use crate::delivery::{Body, Button, Outbox, Outgoing, card};
 use crate::jobs::action::Action;
 use crate::jobs::{Beside, Jobs, NewJob, Origin};
 use crate::store::jobs::Job;
 use crate::store::{self, Store};
+use std::time::Duration;
 
 /// Under this name what nobody confirmed is taken back.
 const NAME: &str = "the configuration";
+
+/// Said of what is taken back while everything is frozen: that was promised before.
+pub const THOUGH_FROZEN: &str = ", although everything is frozen";
 
 /// The script's run that a job was, if it has something that takes it back.
 #[must_use]
@@ -25,12 +30,39 @@ pub fn run(job: &Job) -> Option<Run> {
 /// Whether a job may be taken back by hand at this moment.
 #[must_use]
 pub fn is_offered(job: &Job, now: Millis) -> bool {
-    let rule = job.new.undo.as_ref();
-    let until = rule.and_then(|rule| {
-        let longest = rule.within.max(rule.confirm.unwrap_or_default());
-        Some(job.finished_at?.plus(longest))
-    });
+    is_in_time(job, now) || is_asked(job, now)
+}
+
+/// Whether a job may be taken back, whatever was said when it was asked whether it holds.
+#[must_use]
+pub fn is_in_time(job: &Job, now: Millis) -> bool {
+    lasts(job, job.new.undo.as_ref().map(|rule| rule.within), now)
+}
+
+/// Whether it is asked whether a job holds, unless somebody said so.
+#[must_use]
+pub fn is_asked(job: &Job, now: Millis) -> bool {
+    lasts(
+        job,
+        job.new.undo.as_ref().and_then(|rule| rule.confirm),
+        now,
+    )
+}
+
+fn lasts(job: &Job, time: Option<Duration>, now: Millis) -> bool {
+    let until = time.and_then(|time| Some(job.finished_at?.plus(time)));
     job.state == JobState::Succeeded && until.is_some_and(|until| now <= until)
+}
+
+/// What has to be so that a job is taken back, at the moment when that is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// Nothing.
+    Nothing,
+    /// Nobody confirmed it yet.
+    Open,
+    /// Nobody confirmed it, and its time was up at this moment.
+    Late(Millis),
 }
 
 /// What takes a job back: a job like it that runs the undo in place of the script. `promised`: whatever is frozen.
@@ -68,21 +100,28 @@ pub fn job(job: &Job, promised: bool) -> Result<NewJob> {
 }
 
 /// What is written together with such a job: that nobody needs to confirm the other one any more, and, in the message that
-/// asked for it, why. `late`: only if its time was up at this moment.
+/// asked for it, why. Confirming and this take the same row's word in one statement each, so that one of them wins.
 #[must_use]
-pub fn beside(outbox: &Outbox, undone: &Job, why: &str, late: Option<Millis>) -> Beside {
+pub fn beside(outbox: &Outbox, undone: &Job, why: &str, need: Need) -> Beside {
     let outbox = outbox.clone();
     let settled = card::confirmed(undone.id, &undone.new.title, undone.new.place, "↩️", why);
     let id = undone.id;
     Box::new(move |tx, _| {
         Box::pin(async move {
-            let at = late.unwrap_or_default();
-            let was_open = store::undo::close(tx, id, late.is_some(), at).await?;
+            let was_open = match need {
+                Need::Nothing | Need::Open => {
+                    store::undo::close(tx, id, false, Millis::default()).await?
+                }
+                Need::Late(at) => store::undo::close(tx, id, true, at).await?,
+            };
             if was_open {
                 outbox.promise(tx, &settled.of_job(id)).await?;
-            } else if late.is_some() {
-                return Err(Error::refused("Somebody confirmed it."));
+            } else if need != Need::Nothing {
+                return Err(Error::refused(format!(
+                    "Somebody was first: #{id} is confirmed, or taken back already."
+                )));
             }
+            store::undo::offer_no_more(tx, id).await?;
             Ok(())
         })
     })
@@ -107,10 +146,12 @@ impl Undoing {
     /// # Errors
     /// When the database refuses; the rest follows with the next step.
     pub async fn step(&self, now: Millis) -> Result<()> {
-        let late = {
+        let (late, frozen) = {
             let mut db = self.store.read().await?;
-            store::undo::late(&mut db, now).await?
+            let late = store::undo::late(&mut db, now).await?;
+            (late, store::freeze::is_frozen(&mut db).await?)
         };
+        let freeze = if frozen { THOUGH_FROZEN } else { "" };
         for undone in late {
             let asked = Asked {
                 arguments: "nobody confirmed it in time".to_owned(),
@@ -123,8 +164,8 @@ impl Undoing {
                 card: None,
                 update: None,
             };
-            let why = "nobody confirmed it in time, so it is taken back";
-            let beside = beside(&self.outbox, &undone, why, Some(now));
+            let why = format!("nobody confirmed it in time, so it is taken back{freeze}");
+            let beside = beside(&self.outbox, &undone, &why, Need::Late(now));
             let submitted = async {
                 let new = job(&undone, true)?;
                 self.jobs.submit_with(&grant, new, origin, beside).await
@@ -136,6 +177,42 @@ impl Undoing {
                 Err(error) => return Err(error),
             }
         }
+        self.withdraw_offers(now).await
+    }
+
+    /// Takes the button away from cards that offer to take back what can be taken back no more. A card that is left as it is
+    /// does no harm: whoever presses is told.
+    async fn withdraw_offers(&self, now: Millis) -> Result<()> {
+        let over = {
+            let mut db = self.store.read().await?;
+            store::undo::offered_until(&mut db, now).await?
+        };
+        for id in over {
+            let mut tx = self.store.begin().await?;
+            let is_over = store::undo::close_offer(&mut tx, id, now).await?;
+            let shown = store::undo::shown(&mut tx, id).await?;
+            self.store.commit(tx).await?;
+            if let (true, Some((slot, payload))) = (is_over, shown)
+                && let Some(card) = without_offer(id, &payload)
+            {
+                self.outbox.offer(card.slot(slot));
+            }
+        }
         Ok(())
     }
+}
+
+/// The card without the button.
+fn without_offer(id: JobId, payload: &str) -> Option<Outgoing> {
+    let mut card: Outgoing = serde_json::from_str(payload).ok()?;
+    let (Body::Text { buttons, .. } | Body::Document { buttons, .. }) = &mut card.body;
+    let offers = |button: &Button| {
+        let what = button.data.strip_prefix("flow:").unwrap_or(&button.data);
+        what.strip_prefix("undo:") == Some(&id.to_string())
+    };
+    for row in buttons.iter_mut() {
+        row.retain(|button| !offers(button));
+    }
+    buttons.retain(|row| !row.is_empty());
+    Some(card)
 }

@@ -1,8 +1,9 @@
 //! The command line.
 
-use super::{App, Options, check, clients, health, init, manual, trial, user};
+use super::{App, Options, check, health, init, manual, trial, user};
 use crate::base::secret::ExposeSecret;
-use crate::config::{self, Config, Env, Loaded};
+use crate::config::{self, Check, Config, Env, Loaded};
+use crate::delivery::clients;
 use crate::telemetry;
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
@@ -86,14 +87,16 @@ Examples:
 In the chat in the terminal, and in --say:
 {}", trial::FORMS))]
     Sandbox(trial::Args),
-    /// See whether everything works: configuration, files, database, token, webhook, clock.
+    /// See whether everything works: configuration, files, database, token, webhook, clock, Docker, ssh, GitHub.
     #[command(after_help = "\
 Examples:
   opsgram check                            a line for each part, and what to do
+  opsgram check --send-to 111              also a test message, which is changed and removed
   opsgram check --offline                  the file alone
   opsgram check --json | jq .ok            for programs
 
-Exit code: 0 when nothing fails, 1 when something does, 2 for a fault in the configuration. Nothing is made or changed.")]
+Exit code: 0 when nothing fails, 1 when something does, 2 for a fault in the configuration. Nothing is made or
+changed; /selftest in the chat also tries the queue of the running bot.")]
     Check(check::Args),
     /// Say how the running bot is, from the file that it keeps about it.
     #[command(after_help = "\
@@ -234,6 +237,8 @@ pub(super) fn secrets_of(config: &Config, env: &Env) -> Vec<String> {
         .filter_map(|name| env.get(name))
         .map(str::to_owned)
         .collect();
+    let tokens = config.checks.values().filter_map(Check::token);
+    secrets.extend(tokens.map(|token| token.expose().to_owned()));
     secrets.extend(
         config
             .telegram

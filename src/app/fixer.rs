@@ -3,11 +3,11 @@
 use crate::access::{Access, Asked};
 use crate::actions::script::{self, Scripts};
 use crate::base::error::Error;
-use crate::base::ids::{MessageId, Place};
+use crate::base::job::OutputMode;
 use crate::base::upload::Uploads;
 use crate::config::Live;
 use crate::jobs::{Jobs, Origin};
-use crate::monitors::incidents::Fixer;
+use crate::monitors::incidents::{Fixer, Shows};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
@@ -27,8 +27,7 @@ impl Fixer for Fixes {
         &'a self,
         name: &'a str,
         source: String,
-        place: Place,
-        answers: Option<MessageId>,
+        shown: Shows,
     ) -> BoxFuture<'a, Result<(), String>> {
         async move {
             let config = self.live.current();
@@ -39,15 +38,18 @@ impl Fixer for Fixes {
                 arguments: "by itself".to_owned(),
                 ..Asked::new("script.run", script.name.as_str(), script.role)
             };
-            let grant = self.access.by_itself(NAME, place, asked);
+            let grant = self.access.by_itself(NAME, shown.place, asked);
             let origin = Origin {
                 source,
-                reply_to: answers,
+                reply_to: shown.answers,
                 card: None,
                 update: None,
             };
             let submitted = async {
-                let job = self.scripts.job(script, &[], &Uploads::new(), None, None)?;
+                let mut job = self.scripts.job(script, &[], &Uploads::new(), None, None)?;
+                if shown.quietly {
+                    job.output = OutputMode::Silent;
+                }
                 self.jobs.submit(&grant, job, origin).await
             };
             match submitted.await {

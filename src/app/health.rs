@@ -12,7 +12,8 @@ use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// A running bot that did not write for so long, beside three of its pauses, hangs.
 const LATE: Duration = Duration::from_secs(15);
@@ -65,7 +66,7 @@ impl Health {
     /// What it means at this moment: `Err` when the bot is not well.
     fn verdict(&self, now: Millis) -> std::result::Result<String, String> {
         let age = now.since(Millis(self.at));
-        if age > Duration::from_millis(self.every.saturating_mul(3)) + LATE {
+        if age > counts(Duration::from_millis(self.every)) {
             let age = human(age);
             return Err(format!(
                 "the bot gave no sign of life for {age}; it hangs, was killed, or its disk is full"
@@ -76,6 +77,42 @@ impl Health {
             false => Err(self.words.clone()),
         }
     }
+}
+
+/// How the bot was when it was looked at last, for those within it. Cheap to clone.
+#[derive(Clone, Default)]
+pub(super) struct Wellness(Arc<Mutex<Option<Look>>>);
+
+/// A look, and until when it counts.
+struct Look {
+    well: std::result::Result<(), String>,
+    until: Instant,
+}
+
+impl Wellness {
+    /// Takes down how it is; that counts for this time.
+    pub(super) fn set(&self, well: std::result::Result<(), String>, counts: Duration) {
+        let until = Instant::now() + counts;
+        let mut look = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *look = Some(Look { well, until });
+    }
+
+    /// Whether it is well now; why not, else. Whoever was not looked at in time is not.
+    pub(super) fn now(&self) -> std::result::Result<(), String> {
+        let look = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*look {
+            None => Err("nobody looked yet".to_owned()),
+            Some(look) if Instant::now() >= look.until => {
+                Err("the watch over the bot hangs".to_owned())
+            }
+            Some(look) => look.well.clone(),
+        }
+    }
+}
+
+/// How long a look counts, which is repeated so often.
+pub(super) fn counts(every: Duration) -> Duration {
+    every.saturating_mul(3) + LATE
 }
 
 /// Where to look for the bot.

@@ -2,9 +2,9 @@
 
 mod check;
 pub mod cli;
-mod clients;
 mod fixer;
 mod health;
+mod heartbeat;
 mod init;
 mod lock;
 mod manual;
@@ -24,6 +24,7 @@ use crate::chat::pulse::Pulse;
 use crate::chat::{self, intake};
 use crate::config::{Config, ContentHash, Env};
 use crate::drivers::host;
+use crate::http::Port;
 use crate::jobs::Jobs;
 use crate::monitors::probe::Prober;
 use crate::monitors::sampler::Sampler;
@@ -33,6 +34,7 @@ use crate::store::Store;
 use anyhow::{Context, Result};
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use health::Wellness;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,7 +67,9 @@ pub struct App {
     reload: Option<reload::Reload>,
     sampler: Option<Sampler>,
     prober: Prober,
+    port: Port,
     pulse: Pulse,
+    wellness: Wellness,
     clock: bool,
     marker: String,
     // Held as long as the bot lives: a second one on the same file is refused.
@@ -87,7 +91,8 @@ impl App {
     /// When SIGHUP cannot be caught.
     pub fn following(mut self, file: PathBuf, hash: ContentHash) -> Result<Self> {
         if let Some(questions) = self.services.reloads.serve(file.clone()) {
-            self.reload = Some(reload::Reload::of(file, hash, questions)?);
+            let port = self.port.clone();
+            self.reload = Some(reload::Reload::of(file, hash, questions, port)?);
         }
         Ok(self)
     }
@@ -125,7 +130,11 @@ impl App {
             members.spawn(membership.run(counted.clone()));
             tasks.spawn(tasks::relay(self.services.clone(), working.clone()));
         }
-        let supervisor = supervisor::start(self.services.clone(), self.pulse.clone());
+        let supervisor = supervisor::start(
+            self.services.clone(),
+            self.pulse.clone(),
+            self.wellness.clone(),
+        );
         if presence.leads() {
             self.take_the_lead().await?;
         } else {
@@ -138,6 +147,7 @@ impl App {
             false => Duration::ZERO,
         };
         tasks.spawn(tasks::feed(jobs.clone(), begin, working.clone()));
+        tasks.spawn(self.port.clone().run(working.clone()));
         if let Some(reload) = self.reload.take() {
             let env = std::mem::take(&mut self.env);
             tasks.spawn(reload.run(self.services.clone(), env, working.clone()));
@@ -252,7 +262,8 @@ impl App {
             );
             until_deposed(watch.run(leading.clone()).boxed());
         }
-        until_deposed(tasks::heartbeat(self.services.clone(), leading.clone()).boxed());
+        let (services, wellness) = (self.services.clone(), self.wellness.clone());
+        until_deposed(heartbeat::run(services, wellness, leading.clone()).boxed());
         let menus = tasks::menus(self.bot.clone(), self.services.clone(), leading.clone());
         until_deposed(menus.boxed());
         tasks.spawn(tasks::rights(self.services.clone(), leading.clone()));

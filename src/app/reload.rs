@@ -10,20 +10,22 @@ use crate::config::{
     self, Changes, Config, ContentHash, Env, Faults, Loaded, Outcome, Question, Wanted,
 };
 use crate::delivery::Outgoing;
+use crate::http::Port;
 use crate::services::Services;
 use crate::telemetry;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 /// How often the file is looked at; events of the file system are lost on some mounts.
 const LOOK: Duration = Duration::from_secs(3);
 /// A file that did not change for so long was written whole.
 const QUIET: Duration = Duration::from_millis(300);
-/// How often a file is waited for that changes and changes.
-const LOOKS: usize = 20;
+/// For how long a file is waited for that changes and changes.
+const LONGEST: Duration = Duration::from_secs(6);
 /// Sets of faults that are remembered as told; a person who mends a file by trial makes few.
 const TOLD: usize = 32;
 /// Owners that are told; more would hold up other messages.
@@ -40,6 +42,7 @@ pub(super) struct Reload {
     told: Vec<Faults>,
     /// What was said to need a restart.
     restart: Vec<&'static str>,
+    port: Port,
 }
 
 /// Why the file is read.
@@ -52,7 +55,7 @@ enum Cause {
 }
 
 impl Reload {
-    /// Follows this file, of which that content is in force.
+    /// Follows this file, of which that content is in force, and leads the port after it.
     ///
     /// # Errors
     /// When SIGHUP cannot be caught.
@@ -60,6 +63,7 @@ impl Reload {
         file: PathBuf,
         hash: ContentHash,
         questions: mpsc::Receiver<Question>,
+        port: Port,
     ) -> anyhow::Result<Self> {
         Ok(Self {
             file,
@@ -68,6 +72,7 @@ impl Reload {
             read: Ok(hash),
             told: Vec::new(),
             restart: Vec::new(),
+            port,
         })
     }
 
@@ -86,8 +91,8 @@ impl Reload {
                     _ = self.hangup.recv() => {
                         self.take(Cause::Itself, None, &services, &env).await;
                     }
-                    () = watch.changed() => self.look(&services, &env).await,
-                    () = tokio::time::sleep(LOOK) => self.look(&services, &env).await,
+                    () = watch.changed() => self.look(&watch, &services, &env).await,
+                    () = tokio::time::sleep(LOOK) => self.look(&watch, &services, &env).await,
                 }
             }
         };
@@ -110,22 +115,34 @@ impl Reload {
     }
 
     /// Reads the file if it changed and is written whole, or if it had a fault: a fault may be mended outside the file.
-    async fn look(&mut self, services: &Services, env: &Env) {
+    async fn look(&mut self, watch: &Watch, services: &Services, env: &Env) {
         let mut now = content(&self.file, env).await;
         if now == self.read && self.told.is_empty() {
             return;
         }
         if now != self.read {
-            for _ in 0..LOOKS {
-                tokio::time::sleep(QUIET).await;
-                let later = std::mem::replace(&mut now, content(&self.file, env).await);
-                if later == now {
-                    break;
-                }
-            }
+            now = self.settled(now, watch, env).await;
         }
         if now != self.read || !self.told.is_empty() {
             self.take(Cause::Itself, Some(now), services, env).await;
+        }
+    }
+
+    /// What is read once it stays the same for a while and nobody touches the file meanwhile: one that is emptied again and
+    /// again reads the same each time. What changes and changes is taken as it is then.
+    async fn settled(
+        &self,
+        mut now: Result<ContentHash, String>,
+        watch: &Watch,
+        env: &Env,
+    ) -> Result<ContentHash, String> {
+        let begun = Instant::now();
+        loop {
+            let untouched = timeout(QUIET, watch.changed()).await.is_err();
+            let before = std::mem::replace(&mut now, content(&self.file, env).await);
+            if (untouched && before == now) || begun.elapsed() >= LONGEST {
+                return now;
+            }
         }
     }
 
@@ -175,8 +192,9 @@ impl Reload {
         for warning in &loaded.warnings {
             tracing::warn!("{}", warning.in_short());
         }
-        let (config, changes) = services.live.current().renewed(loaded.config);
+        let (config, mut changes) = services.live.current().renewed(loaded.config);
         put_in_force(config, services, env);
+        changes.closed = self.port.follow().await.err();
         let mended = !std::mem::take(&mut self.told).is_empty();
         let fresh = changes
             .restart

@@ -2,9 +2,9 @@
 //!
 //! Alive means that a new start would not help: the intake moves, and the database answers, be it with an error.
 //! Only a bot that is not alive loses systemd's patience, because a new start stops the running jobs. Well means that
-//! commands are served.
+//! commands are served and checks looked at; the dead-man switch hears from nobody else.
 
-use super::health::Health;
+use super::health::{Health, Wellness, counts};
 use crate::base::time::{Millis, human};
 use crate::chat::pulse::{Pulse, Sign};
 use crate::services::Services;
@@ -20,6 +20,8 @@ const EVERY: Duration = Duration::from_secs(10);
 /// A database that answers at all does so within this time: longer than it waits for a free connection to read, one to
 /// write, and a lock.
 const PATIENCE: Duration = Duration::from_secs(40);
+/// The loop of checks takes a step each second; one that took none for so long hangs.
+const CHECKS_HANG: Duration = Duration::from_secs(120);
 /// systemd is told that the bot runs when it polls or found Telegram away, but no later than this.
 const READY_AT_LATEST: Duration = Duration::from_secs(15);
 
@@ -31,12 +33,17 @@ pub(super) struct Supervisor {
 }
 
 /// Begins to watch, and tells systemd as soon as the bot is up.
-pub(super) fn start(services: Services, pulse: Pulse) -> Supervisor {
+pub(super) fn start(services: Services, pulse: Pulse, wellness: Wellness) -> Supervisor {
     let data_dir = services.live.current().data_dir.clone();
     Health::clean_up(&data_dir);
     let health = Health::path(&data_dir);
     let stop = CancellationToken::new();
-    let watch = tokio::spawn(watch(services, pulse, health.clone(), stop.clone()));
+    let eye = Eye {
+        services,
+        pulse,
+        wellness,
+    };
+    let watch = tokio::spawn(watch(eye, health.clone(), stop.clone()));
     Supervisor {
         stop,
         watch,
@@ -67,13 +74,20 @@ impl Supervisor {
     }
 }
 
-async fn watch(services: Services, pulse: Pulse, file: PathBuf, stop: CancellationToken) {
+/// What the watch looks at, and where it says what it saw.
+struct Eye {
+    services: Services,
+    pulse: Pulse,
+    wellness: Wellness,
+}
+
+async fn watch(eye: Eye, file: PathBuf, stop: CancellationToken) {
     let watchdog = sd_notify::watchdog_enabled();
     // Twice within systemd's patience, as its manual asks for.
     let every = watchdog.map_or(EVERY, |patience| EVERY.min(patience / 2));
     // A pause and a look together are shorter than systemd's patience, so that one slow look costs no running job.
     let patience = watchdog.map_or(PATIENCE, |limit| PATIENCE.min(limit / 4));
-    let up = async { tokio::time::timeout(READY_AT_LATEST, pulse.asked()).await };
+    let up = async { tokio::time::timeout(READY_AT_LATEST, eye.pulse.asked()).await };
     tokio::select! {
         // Either way everything of our own is up; Telegram may be away.
         _ = up => {}
@@ -83,7 +97,7 @@ async fn watch(services: Services, pulse: Pulse, file: PathBuf, stop: Cancellati
     let mut before = None;
     loop {
         let found = tokio::select! {
-            found = look(&services.store, &pulse, patience) => found,
+            found = look(&eye, patience) => found,
             () = stop.cancelled() => return,
         };
         let news = match before.replace(found.well) {
@@ -104,6 +118,11 @@ async fn watch(services: Services, pulse: Pulse, file: PathBuf, stop: Cancellati
         if found.alive {
             tell(&[NotifyState::Watchdog]);
         }
+        let well = match found.well {
+            true => Ok(()),
+            false => Err(found.words.clone()),
+        };
+        eye.wellness.set(well, counts(every) + patience);
         note(&file, &found, every).await;
         tokio::select! {
             () = tokio::time::sleep(every) => {}
@@ -116,12 +135,13 @@ async fn watch(services: Services, pulse: Pulse, file: PathBuf, stop: Cancellati
 struct Found {
     /// Whether a new start would not help.
     alive: bool,
-    /// Whether commands are served.
+    /// Whether commands are served, and checks looked at.
     well: bool,
     words: String,
 }
 
-async fn look(store: &Store, pulse: &Pulse, patience: Duration) -> Found {
+async fn look(eye: &Eye, patience: Duration) -> Found {
+    let store = &eye.services.store;
     let answer = tokio::time::timeout(patience, work(store)).await;
     let (database_alive, database) = match answer {
         Ok(Ok(words)) => (true, Ok(words)),
@@ -139,7 +159,7 @@ async fn look(store: &Store, pulse: &Pulse, patience: Duration) -> Found {
         ),
         Err(_) => (false, Err("the database does not answer".to_owned())),
     };
-    let (intake_alive, intake) = match pulse.sign() {
+    let (intake_alive, intake) = match eye.pulse.sign() {
         Sign::Still => (true, "not polling".to_owned()),
         Sign::Polling => (true, "polling".to_owned()),
         Sign::Failing(ago) => {
@@ -148,11 +168,16 @@ async fn look(store: &Store, pulse: &Pulse, patience: Duration) -> Found {
         }
         Sign::Stuck => (false, "updates are not taken any more".to_owned()),
     };
-    let well = database.is_ok() && intake_alive;
-    let words = match database {
+    let checks = eye.services.board.still_for();
+    let checks = checks.filter(|still| *still > CHECKS_HANG);
+    let well = database.is_ok() && intake_alive && checks.is_none();
+    let mut words = match database {
         Ok(words) => format!("{intake} · {words}"),
         Err(words) => format!("{words} · {intake}"),
     };
+    if let Some(still) = checks {
+        words = format!("no check was looked at for {} · {words}", human(still));
+    }
     Found {
         alive: database_alive && intake_alive,
         well,

@@ -1,17 +1,15 @@
 //! The loops beside the conversation: feeding the workers, sweeping, tidying up, setting the menus.
 
-use crate::base::secret::ExposeSecret;
 use crate::base::time::Millis;
 use crate::chat::{dialog, menu};
-use crate::drivers::ping::ping;
 use crate::jobs::Jobs;
 use crate::jobs::retention::Keep;
 use crate::monitors::sampler::{self, Sampler};
 use crate::services::Services;
-use crate::store::{self, Store};
+use crate::store;
 use futures::future::BoxFuture;
 use std::sync::Arc;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use teloxide::RequestError;
 use teloxide::error_handlers::ErrorHandler;
@@ -42,16 +40,18 @@ const EXPIRE: Duration = Duration::from_secs(10);
 const KEEP_AUDIT: Duration = Duration::from_secs(365 * 24 * 3600);
 /// Incidents that are over, and what was told of them, are kept for a year.
 const KEEP_INCIDENTS: Duration = Duration::from_secs(365 * 24 * 3600);
+/// What came by push for a check that is gone is kept for a day: it may be there again.
+const KEEP_PUSHES: Duration = Duration::from_secs(24 * 3600);
 /// How often it is looked what nobody confirmed in time.
 const UNDO: Duration = Duration::from_secs(1);
 /// How often it is looked what of incidents is due.
 const INCIDENTS: Duration = Duration::from_secs(1);
-/// How often the address that wants to hear from us is asked.
-const HEARTBEAT: Duration = Duration::from_secs(60);
 /// Persons without a role are remembered so long after they wrote last, and so many of them.
 const KEEP_STRANGERS: (Duration, u32) = (Duration::from_secs(90 * 24 * 3600), 10_000);
 /// Groups and topics are remembered so long after something came from there, and so many of them.
 const KEEP_PLACES: (Duration, u32) = (Duration::from_secs(365 * 24 * 3600), 2_000);
+/// What is known of a workflow kept running at GitHub; a run there lasts 35 days at the most.
+const KEEP_KEPT: Duration = Duration::from_secs(40 * 24 * 3600);
 /// How often schedules are looked at, whatever is due.
 const SCHEDULES: Duration = Duration::from_secs(5);
 /// Pause after a loop's part failed.
@@ -168,7 +168,7 @@ async fn tidy_once(services: &Services, stop: &CancellationToken) {
         tracing::error!(%error, "old files of jobs could not be removed");
     }
     for old in Old::ALL {
-        if let Err(error) = old.prune(&services.store, now).await {
+        if let Err(error) = old.prune(services, now).await {
             tracing::error!(?old, %error, "old rows could not be removed");
         }
     }
@@ -185,10 +185,12 @@ enum Old {
     Strangers,
     Places,
     Incidents,
+    Pushes,
+    Kept,
 }
 
 impl Old {
-    const ALL: [Old; 8] = [
+    const ALL: [Old; 10] = [
         Old::Updates,
         Old::Offers,
         Old::Dialogs,
@@ -197,9 +199,12 @@ impl Old {
         Old::Strangers,
         Old::Places,
         Old::Incidents,
+        Old::Pushes,
+        Old::Kept,
     ];
 
-    async fn prune(self, store: &Store, now: Millis) -> store::Result<()> {
+    async fn prune(self, services: &Services, now: Millis) -> store::Result<()> {
+        let store = &services.store;
         let mut tx = store.begin().await?;
         match self {
             Old::Updates => store::inbox::prune(&mut tx, now.minus(KEEP_UPDATES)).await?,
@@ -221,6 +226,16 @@ impl Old {
                 store::broadcasts::prune(&mut tx, before).await?;
                 store::incidents::prune(&mut tx, before).await?
             }
+            Old::Pushes => {
+                let config = services.live.current();
+                let waiting = config
+                    .checks
+                    .values()
+                    .filter(|check| check.token().is_some());
+                let kept = waiting.map(|check| check.name.as_str()).collect();
+                store::pushes::prune(&mut tx, &kept, now.minus(KEEP_PUSHES)).await?
+            }
+            Old::Kept => store::kept::prune(&mut tx, now.minus(KEEP_KEPT)).await?,
         };
         store.commit(tx).await
     }
@@ -261,7 +276,7 @@ pub(super) async fn expire(services: Services, stop: CancellationToken) {
 pub(super) async fn schedules(services: Services, stop: CancellationToken) {
     let schedules = &services.schedules;
     while !stop.is_cancelled() {
-        let now = Millis::now();
+        let now = services.clock.now();
         let next = schedules.step(now).await.unwrap_or_else(|error| {
             tracing::error!(%error, "what is due by schedule cannot be looked up; trying again");
             Some(now.plus(PAUSE))
@@ -270,7 +285,9 @@ pub(super) async fn schedules(services: Services, stop: CancellationToken) {
             tracing::error!(%error, "jobs that take long cannot be looked up");
         }
         // The clock may be changed meanwhile, and other instances end runs: nothing is slept through.
-        let wait = next.map_or(SCHEDULES, |next| next.since(Millis::now()).min(SCHEDULES));
+        let wait = next.map_or(SCHEDULES, |next| {
+            next.since(services.clock.now()).min(SCHEDULES)
+        });
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
             () = schedules.woken() => {}
@@ -282,7 +299,7 @@ pub(super) async fn schedules(services: Services, stop: CancellationToken) {
 /// Takes back what nobody confirmed in time.
 pub(super) async fn undo(services: Services, stop: CancellationToken) {
     while pause(UNDO, &stop).await {
-        if let Err(error) = services.undoing.step(Millis::now()).await {
+        if let Err(error) = services.undoing.step(services.clock.now()).await {
             tracing::error!(?error, "what nobody confirmed could not be taken back yet");
             pause(PAUSE, &stop).await;
         }
@@ -301,31 +318,6 @@ pub(super) async fn incidents(services: Services, stop: CancellationToken) {
         if let Err(error) = incidents.digest(now).await {
             tracing::error!(%error, "the day could not be told");
             pause(PAUSE, &stop).await;
-        }
-    }
-}
-
-/// Asks the address that wants to hear from us, once a minute; a failure is logged when it begins and when it ends.
-pub(super) async fn heartbeat(services: Services, stop: CancellationToken) {
-    let client = OnceLock::new();
-    let mut reached = true;
-    loop {
-        let url = services.live.current().alerts.heartbeat_url.clone();
-        if let Some(url) = url {
-            let asked = ping(
-                client.get_or_init(reqwest::Client::new),
-                url.expose_secret(),
-            )
-            .await;
-            match (&asked, reached) {
-                (Ok(()), false) => tracing::info!("alerts.heartbeat_url is reached again"),
-                (Err(why), true) => tracing::warn!(why, "alerts.heartbeat_url is not reached"),
-                (Ok(()), true) | (Err(_), false) => {}
-            }
-            reached = asked.is_ok();
-        }
-        if !pause(HEARTBEAT, &stop).await {
-            return;
         }
     }
 }

@@ -1,6 +1,5 @@
 //! `opsgram user`: who may use the bot, from the server's command line; a running bot takes it over by itself.
 
-use super::check::existing;
 use super::cli::{Outcome, runtime};
 use super::wire;
 use crate::access::{Access, By, Change, Listed, Origin, Person};
@@ -10,6 +9,7 @@ use crate::base::role::Role;
 use crate::base::time::{Millis, parse_duration};
 use crate::chat::Notices;
 use crate::config::{self, Config, Database, Env};
+use crate::selftest::folder::existing;
 use crate::store::Store;
 use anyhow::{Context, Result};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};

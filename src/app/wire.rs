@@ -1,7 +1,8 @@
 //! Puts the parts together. The only place that knows them all.
 
 use super::fixer::Fixes;
-use super::{App, clients, lock, membership};
+use super::health::Wellness;
+use super::{App, lock, membership};
 use crate::access::{Access, Listed};
 use crate::actions::script::Scripts;
 use crate::actions::undo::Undoing;
@@ -10,13 +11,14 @@ use crate::base::ids::{ChatId, JobId, Place};
 use crate::base::name::Name;
 use crate::base::schedule::Upcoming;
 use crate::base::secret::ExposeSecret;
-use crate::base::time::Millis;
+use crate::base::time::{Clock, Millis};
 use crate::base::upload::Uploads;
 use crate::chat::alerts::Words;
 use crate::chat::pulse::Pulse;
 use crate::chat::{Notices, ScheduleNotices};
 use crate::config::{Config, Database, Env, Live, Reloads, Script};
-use crate::delivery::{Bots, Fetcher, Limits, Outbox};
+use crate::delivery::{Bots, Fetcher, Limits, Outbox, clients};
+use crate::http::{self, Port};
 use crate::jobs::action::Registry;
 use crate::jobs::apalis::Queue;
 use crate::jobs::export::Exports;
@@ -29,9 +31,10 @@ use crate::monitors::probe::Prober;
 use crate::monitors::rehearsal::Rehearsals;
 use crate::monitors::sampler::{Sampler, Samples};
 use crate::schedules::{self, Ends, Schedules};
+use crate::selftest::{self, SelfTest};
 use crate::services::Services;
-use crate::store::{self, Location, Store};
-use crate::workflows::{Clock, Flows};
+use crate::store::{self, Location, Store, presence};
+use crate::workflows::{Flows, Steady};
 use anyhow::{Context, Result};
 use futures::future::{BoxFuture, FutureExt};
 use std::fs::DirBuilder;
@@ -51,8 +54,10 @@ pub struct Options {
     pub rules: Option<Rules>,
     /// Whether the loops of incidents run by the clock; else whoever built the bot steps them.
     pub clock: bool,
-    /// The clock of workflows.
+    /// The clock of jobs, workflows and schedules.
     pub now: Clock,
+    /// The one that nobody can put, by which they notice that the other was.
+    pub steady: Steady,
     /// Whether steps of workflows may take git repositories from folders of this machine.
     pub local_git: bool,
 }
@@ -64,7 +69,8 @@ impl Default for Options {
             search_time: Duration::from_secs(2),
             rules: None,
             clock: true,
-            now: Arc::new(Millis::now),
+            now: Clock::default(),
+            steady: Arc::new(presence::now),
             local_git: false,
         }
     }
@@ -101,7 +107,14 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
     let files = Arc::new(Files::new(log_dir.clone(), work_dir.clone()));
     let files = Arc::new(Exports::new(store.clone(), log_dir.clone(), files));
     let listed = Listed::from(&config);
-    let settings = settings(&config, marker.clone(), log_dir.clone(), work_dir);
+    let settings = Settings {
+        workers: config.jobs.workers,
+        limits: self::limits(&config),
+        marker: marker.clone(),
+        log_dir: log_dir.clone(),
+        work_dir,
+        clock: options.now.clone(),
+    };
     let live = Live::new(config);
     let files = Arc::new(Charts::new(store.clone(), live.clone(), files));
     let outbox = Outbox::new(store.clone(), bots, files, limits);
@@ -121,10 +134,12 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
         live.clone(),
         env.clone(),
     );
-    let flows = Flows::new(parts, options.now, options.local_git);
+    let clocks = (options.now.clone(), options.steady);
+    let flows = Flows::new(parts, clocks, options.local_git);
     let registry = Registry::default()
         .with(scripts.clone())
-        .with(flows.clone());
+        .with(flows.clone())
+        .with(selftest::Nothing);
     let ends = Ends::default();
     let samples = Samples::default();
     let sampler = Sampler::new(store.clone(), live.clone(), samples.clone())?;
@@ -161,9 +176,19 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
         Arc::new(schedules.clone()),
     );
     let reloads = Reloads::default();
+    let selftest = SelfTest::new(selftest::Parts {
+        store: store.clone(),
+        jobs: jobs.clone(),
+        outbox: outbox.clone(),
+        live: live.clone(),
+        reloads: reloads.clone(),
+        env: env.clone(),
+    });
     let prober = Prober::new(store.clone(), env.clone(), reloads.clone(), &marker);
     let board = Board::default();
     let rehearsals = Rehearsals::new(store.clone());
+    let pushes = prober.pushes().clone();
+    let port = Port::new(live.clone(), pushes.clone(), http::Limits::default());
     Ok(App {
         services: Services {
             undoing: Undoing {
@@ -174,6 +199,7 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
             },
             live,
             reloads,
+            pushes,
             board,
             store,
             access,
@@ -183,10 +209,12 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
             scripts,
             flows,
             schedules,
+            selftest,
             searches: Arc::new(Searches::new(options.search_time)),
             samples,
             rehearsals,
             log_dir: Arc::new(log_dir),
+            clock: options.now,
             bot_name: Arc::default(),
             roles_changed: Arc::default(),
         },
@@ -195,10 +223,12 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
         env,
         reload: None,
         sampler: Some(sampler),
+        port,
         prober,
         clock: options.clock,
         marker,
         pulse: Pulse::default(),
+        wellness: Wellness::default(),
         _lock: lock,
     })
 }
@@ -273,16 +303,6 @@ fn data_folder(config: &Config, name: &str) -> Result<PathBuf> {
         .create(&folder)
         .with_context(|| format!("making the folder {}", folder.display()))?;
     Ok(folder)
-}
-
-fn settings(config: &Config, marker: String, log_dir: PathBuf, work_dir: PathBuf) -> Settings {
-    Settings {
-        workers: config.jobs.workers,
-        limits: limits(config),
-        marker,
-        log_dir,
-        work_dir,
-    }
 }
 
 /// The limits of the jobs, as the engine takes them.

@@ -59,6 +59,9 @@ pub struct Reading {
     /// A short sentence or figure in place of the value or beside it, such as `3 failed units: nginx.service, …`; plain
     /// text, secrets masked.
     pub note: Option<String>,
+    /// Whether it was never reached, so that the fault may be on this side: the network, or its name servers.
+    #[serde(default)]
+    pub unreached: bool,
 }
 
 /// What is told of a check: only changes, never every look.

@@ -209,6 +209,9 @@ impl Ending {
     }
 }
 
+/// How often a job, or a try of a step, is started at the most, however often the bot dies under it.
+pub const MAX_STARTS: u32 = 3;
+
 /// How the source of a job begins that takes another one back; its number follows.
 pub const UNDO_SOURCE: &str = "undo:";
 

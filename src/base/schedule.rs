@@ -14,7 +14,7 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Rule {
-    /// Each, with a card while it runs.
+    /// Each, with a card while it runs; of a script with `output: stream`, messages as it prints.
     Always,
     /// Those that print something or fail.
     #[default]
@@ -96,6 +96,22 @@ pub struct Retries {
 }
 
 impl Retries {
+    /// The most tries after the first.
+    pub const MOST: u32 = 19;
+
+    /// So many tries after the first, with everything else as it is when nothing is said of it.
+    #[must_use]
+    pub fn again(times: u32) -> Self {
+        Self {
+            attempts: times.saturating_add(1),
+            backoff: Duration::from_secs(10),
+            factor: 2.0,
+            max: Duration::from_secs(3600),
+            jitter: Duration::ZERO,
+            not_on: Vec::new(),
+        }
+    }
+
     /// How long to wait before the next try, after the try of this number (from 1) ended so; `None` when there is none.
     /// `seed` decides the jitter.
     #[must_use]

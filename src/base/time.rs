@@ -2,6 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A moment in milliseconds since 1970-01-01 UTC, as stored in the database.
@@ -46,6 +48,36 @@ impl Millis {
     #[must_use]
     pub fn utc(self) -> DateTime<Utc> {
         DateTime::from_timestamp_millis(self.0).unwrap_or_default()
+    }
+}
+
+/// Tells the time: the machine does, unless whoever builds the bot passes another clock. Cheap to clone.
+#[derive(Clone)]
+pub struct Clock(Arc<dyn Fn() -> Millis + Send + Sync>);
+
+impl Clock {
+    /// A clock that shows what this says.
+    #[must_use]
+    pub fn new(tell: impl Fn() -> Millis + Send + Sync + 'static) -> Self {
+        Self(Arc::new(tell))
+    }
+
+    /// Now, by this clock.
+    #[must_use]
+    pub fn now(&self) -> Millis {
+        (self.0)()
+    }
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self::new(Millis::now)
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Clock({})", self.now().0)
     }
 }
 

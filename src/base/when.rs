@@ -217,7 +217,8 @@ impl fmt::Display for When {
 }
 
 /// The duration with all of its units, as it is read again: `1h30m`.
-fn exact(time: Duration) -> String {
+#[must_use]
+pub fn exact(time: Duration) -> String {
     let mut rest = time.as_secs();
     let mut text = String::new();
     for (unit, seconds) in [("d", 86400), ("h", 3600), ("m", 60), ("s", 1)] {

@@ -99,10 +99,17 @@ pub fn refused(found: &Faults) -> String {
 /// That a configuration is in force now, in HTML.
 #[must_use]
 pub fn taken(changes: &Changes) -> String {
-    format!(
+    let taken = format!(
         "🔄 The configuration was read again: {}.",
         escape(&words(changes))
-    )
+    );
+    match &changes.closed {
+        Some(why) => format!(
+            "{taken}\n⚠️ No push can come yet: {}. I keep trying.",
+            escape(why)
+        ),
+        None => taken,
+    }
 }
 
 #[cfg(test)]

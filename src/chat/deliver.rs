@@ -59,15 +59,23 @@ pub async fn deliver(request: &Request, reply: Reply) {
     // Words that were shown at the button need no message as well.
     let told_at_button = reply.toast.is_some() && reply.file.is_none() && !reply.in_place;
     let audited = request.grants().iter().all(Grant::is_recorded);
-    if reply.settled && reply.html.is_empty() && audited {
+    if reply.pending {
+        // The update stays open until that is done; after a crash it is asked again.
+    } else if reply.settled && reply.html.is_empty() && audited {
         // Written and promised, in one transaction with the update's mark.
     } else if reply.follow.is_some() && reply.html.is_empty() && audited {
         // The job's own transaction marked the update: one commit less before the job may start.
     } else if let Some(file) = reply.file {
-        promise(request, file.source(source_of(request.update))).await;
+        promise(request, file.source(source_of(request.update)), None).await;
     } else if let Some(once) = reply.once {
         let message = Outgoing::text(request.actor.place, reply.html, reply.buttons);
-        promise(request, message.source(once)).await;
+        promise(request, message.source(once), None).await;
+    } else if let Some(slot) = reply.slot {
+        let message = Outgoing::text(request.actor.place, reply.html, reply.buttons);
+        let message = message.reply_to(request.message.filter(|_| is_group(request)));
+        let source = source_of(request.update);
+        let newest = message.clone().slot(slot).source(source);
+        promise(request, newest, Some(message)).await;
     } else if reply.html.is_empty() || told_at_button {
         finish(request.clone()).await;
     } else {
@@ -86,7 +94,8 @@ pub async fn deliver(request: &Request, reply: Reply) {
 }
 
 /// Answers that make work, such as files, are promised in the transaction that marks the update.
-async fn promise(request: &Request, message: Outgoing) {
+/// What cannot be written is told in words, or as `unwritten`.
+async fn promise(request: &Request, message: Outgoing, unwritten: Option<Outgoing>) {
     let services = &request.services;
     let written = async {
         let mut tx = services.store.begin_led().await?;
@@ -108,7 +117,8 @@ async fn promise(request: &Request, message: Outgoing) {
             Error::Refused(refusal) => refusal.words(),
             Error::Internal(_) => "My database does not answer. Try again in a moment.",
         };
-        let message = Outgoing::text(request.actor.place, text::escape(words), Vec::new());
+        let told = || Outgoing::text(request.actor.place, text::escape(words), Vec::new());
+        let message = unwritten.unwrap_or_else(told);
         let after = request.clone();
         services.outbox.answer(Answer {
             message,

@@ -337,6 +337,15 @@ fn group(text: &str) -> Option<ChatId> {
     id.map(ChatId)
 }
 
+/// The row that turns from this page, counted from 0, to the others; `None` when there are none.
+pub fn turns(page: usize, pages: usize, turn_to: impl Fn(usize) -> Press) -> Option<Vec<Button>> {
+    let back = page.checked_sub(1);
+    let back = back.map(|page| turn_to(page).button("‹ Back"));
+    let more = (page + 1 < pages).then(|| turn_to(page + 1).button("More ›"));
+    let row: Vec<Button> = back.into_iter().chain(more).collect();
+    Some(row).filter(|row| !row.is_empty())
+}
+
 /// Buttons two in a row.
 #[must_use]
 pub fn in_pairs(buttons: Vec<Button>) -> Buttons {

@@ -47,6 +47,7 @@ impl Herald for Notices {
             slot: None,
             source: source(news).map(|source| format!("{source}:{to}")),
             job: None,
+            sealed: None,
         })
     }
 

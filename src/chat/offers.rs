@@ -107,6 +107,12 @@ pub struct ScheduleOffer {
     pub when: String,
     /// By which clock.
     pub zone: String,
+    /// Up to so much later than due.
+    #[serde(default)]
+    pub jitter: Duration,
+    /// How often a failed run is tried again.
+    #[serde(default)]
+    pub times: u32,
 }
 
 /// A script to be run, as it was shown.

@@ -23,6 +23,10 @@ pub struct Reply {
     pub secret: Option<String>,
     /// The job whose card answers instead; its update is handled already.
     pub follow: Option<JobId>,
+    /// Who asked is answered by what goes on beside; whoever ends that handles the update.
+    pub pending: bool,
+    /// The name of the message over its life: it takes the place of what was said under it before.
+    pub slot: Option<String>,
     /// Whether what there is to say was promised together with the update's mark: nothing is left to be done.
     pub settled: bool,
 }
@@ -75,6 +79,22 @@ impl Reply {
             settled: true,
             ..Self::default()
         }
+    }
+
+    /// Somebody else answers, later.
+    #[must_use]
+    pub fn pending() -> Self {
+        Self {
+            pending: true,
+            ..Self::default()
+        }
+    }
+
+    /// The same, as the newest form of the slot's message.
+    #[must_use]
+    pub fn slot(mut self, slot: impl Into<String>) -> Self {
+        self.slot = Some(slot.into());
+        self
     }
 
     /// Nothing is said.

@@ -12,7 +12,7 @@ use crate::base::error::{Error, Result};
 use crate::base::ids::JobId;
 use crate::base::job::UNDO_SOURCE;
 use crate::base::role::Role;
-use crate::base::text::{escape, pre, shorten};
+use crate::base::text::{escape, grouped, head_units, pre, utf16_len};
 use crate::base::time::Millis;
 use crate::config::Script;
 use crate::delivery::card;
@@ -22,6 +22,21 @@ use crate::store::jobs::Job;
 
 /// Of what will run, the most that is shown, in UTF-16 units.
 const SHOWN: usize = 3000;
+
+/// What will run, as HTML; of what is too long for a message, its beginning, and how much is left out.
+pub fn what_runs(masked: &str) -> String {
+    let all = utf16_len(masked);
+    if all <= SHOWN {
+        return pre(masked);
+    }
+    let head = head_units(masked, SHOWN);
+    let left = all - utf16_len(head);
+    format!(
+        "{}\n✂️ {} more characters are not shown here.",
+        pre(head),
+        grouped(left as u64)
+    )
+}
 
 /// Shows what would run, and asks.
 ///
@@ -34,7 +49,7 @@ pub async fn ask(request: &Request, id: JobId) -> Result<Reply> {
     Ok(Reply::html(format!(
         "Take back <b>{}</b> · #{id}? This runs, an argument a line:\n{}",
         escape(&job.new.title),
-        pre(&shorten(&masked, SHOWN))
+        what_runs(&masked)
     ))
     .buttons(vec![vec![
         Press::TakeBack(id).button("Take it back"),
@@ -56,14 +71,23 @@ pub async fn take_back(request: &Request, id: JobId) -> Result<Reply> {
     if let Some((undoing, _)) = before {
         return Err(taken_back(id, undoing));
     }
+    let now = Millis::now();
+    let frozen = services.schedules.frozen().await?.is_some();
+    // Unless somebody confirms, it is taken back though frozen; so it is when somebody says so now.
+    let is_promised = frozen && undo::is_asked(&job, now);
+    let need = match is_promised || !undo::is_in_time(&job, now) {
+        true => undo::Need::Open,
+        false => undo::Need::Nothing,
+    };
     let origin = Origin {
         source: format!("{UNDO_SOURCE}{id}"),
         reply_to: None,
         ..request.origin()
     };
-    let why = format!("Take it back — {}", request.actor.name);
-    let beside = undo::beside(&services.outbox, &job, &why, None);
-    let new = undo::job(&job, false)?;
+    let freeze = if frozen { undo::THOUGH_FROZEN } else { "" };
+    let why = format!("Take it back — {}{freeze}", request.actor.name);
+    let beside = undo::beside(&services.outbox, &job, &why, need);
+    let new = undo::job(&job, is_promised)?;
     let submitted = services
         .jobs
         .submit_with(&grant, new, origin, beside)
@@ -87,7 +111,7 @@ pub async fn keep(request: &Request, id: JobId) -> Result<Reply> {
     let (job, _, grant) = known(request, id, "script.keep").await?;
     let services = &request.services;
     let mut tx = services.store.begin_led().await?;
-    if !store::undo::close(&mut tx, id, false, Millis::now()).await? {
+    if !store::undo::close(&mut tx, id, false, request.services.clock.now()).await? {
         return Err(Error::refused(format!(
             "Nobody needs to confirm #{id} any more."
         )));
@@ -113,7 +137,7 @@ async fn offered(
     action: &'static str,
 ) -> Result<(Job, Script, Grant)> {
     let found = known(request, id, action).await?;
-    if !undo::is_offered(&found.0, Millis::now()) {
+    if !undo::is_offered(&found.0, request.services.clock.now()) {
         return Err(Error::refused(format!(
             "The time to take back #{id} is over. What it did stays."
         )));

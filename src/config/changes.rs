@@ -25,6 +25,8 @@ pub struct Changes {
     pub settings: Vec<&'static str>,
     /// Keys that differ from what the program was started with, and hold after its next start.
     pub restart: Vec<&'static str>,
+    /// Why the port for pushes could not be opened, as a short sentence; the rest holds.
+    pub closed: Option<String>,
 }
 
 impl Changes {
@@ -39,6 +41,7 @@ impl Changes {
             access,
             settings,
             restart: _,
+            closed: _,
         } = self;
         added.is_empty()
             && changed.is_empty()
@@ -63,6 +66,7 @@ impl Config {
             access: access(self, &newer),
             settings: settings(self, &newer),
             restart: restart(self, &newer),
+            closed: None,
         };
         let mut config = newer;
         let stale_after = config.telegram.stale_after;
@@ -150,6 +154,7 @@ fn settings(old: &Config, new: &Config) -> Vec<&'static str> {
         ("jobs.per_user", was.per_user != now.per_user),
         ("jobs.max_queued", was.max_queued != now.max_queued),
         ("alerts", alerts(old) != alerts(new)),
+        ("http.listen", old.http != new.http),
     ])
 }
 

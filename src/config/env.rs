@@ -43,12 +43,13 @@ impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Env {
 }
 
 /// Every single key outside lists and free maps; the schema's test keeps it complete.
-pub(super) const OVERRIDABLE: [&str; 21] = [
+pub(super) const OVERRIDABLE: [&str; 22] = [
     "alerts.group_wait",
     "alerts.heartbeat_url",
     "base_dir",
     "data_dir",
     "database",
+    "http.listen",
     "jobs.grace",
     "jobs.keep",
     "jobs.keep_count",

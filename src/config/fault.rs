@@ -195,16 +195,23 @@ fn window(line: &str, caret: usize) -> (String, usize) {
     (shown, masked_before - start)
 }
 
-/// Hides bot tokens and the passwords of addresses.
+/// Hides bot tokens, the passwords of addresses, and the tokens of pushes.
 fn mask(text: &str) -> String {
     static SECRET: LazyLock<Option<Regex>> = LazyLock::new(|| {
-        Regex::new(r"(://[^/\s:@]*:)[^/\s]+@|\b[0-9]{5,}:[A-Za-z0-9_-]{20,}").ok()
+        Regex::new(concat!(
+            r"(?<password>://[^/\s:@]*:)[^/\s]+@|\b[0-9]{5,}:[A-Za-z0-9_-]{20,}",
+            r#"|(?<push>\bpush["']?\s*:\s*)(?:"[^"$]+"?|'[^'$]+'?|[^\s"',}\]$…][^\s,}\]]*)"#
+        ))
+        .ok()
     });
     match SECRET.as_ref() {
         Some(secret) => secret
-            .replace_all(text, |found: &regex::Captures<'_>| match found.get(1) {
-                Some(lead) => format!("{}***@", lead.as_str()),
-                None => "***".to_owned(),
+            .replace_all(text, |found: &regex::Captures<'_>| {
+                match (found.name("password"), found.name("push")) {
+                    (Some(lead), _) => format!("{}***@", lead.as_str()),
+                    (None, Some(lead)) => format!("{}***", lead.as_str()),
+                    (None, None) => "***".to_owned(),
+                }
             })
             .into_owned(),
         None => "***".to_owned(),
@@ -311,5 +318,16 @@ mod tests {
         assert!(shown.contains("postgres://u:***@host/db"), "{shown}");
         let shown = one("{proxy: 'http://u:secret@h', x: 1}", 1, 30);
         assert!(!shown.contains("secret"), "{shown}");
+        for (line, column) in [
+            ("x: {push: hunter-hunter, warn: no}", 32),
+            ("x: {'push': 'hunter hunter', warn: no}", 5),
+            ("push: hunter!hunter", 7),
+            ("push: \"hunter, hunter", 7),
+        ] {
+            let shown = one(line, 1, column);
+            assert!(!shown.contains("hunter"), "{shown}");
+        }
+        let shown = one("push: '${NIGHTLY}'", 1, 7);
+        assert!(shown.contains("${NIGHTLY}"), "{shown}");
     }
 }

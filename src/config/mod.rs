@@ -10,6 +10,7 @@ mod database;
 mod devices;
 mod env;
 mod fault;
+mod http;
 mod jobs;
 mod kind;
 mod live;
@@ -18,6 +19,7 @@ mod octopus;
 mod program;
 mod read;
 mod resolve;
+mod retry;
 mod schedule;
 pub mod schema;
 mod scripts;
@@ -47,12 +49,16 @@ pub use access::{Access, Chat, User};
 pub use alerts::{Alerts, Digest, Repeat};
 pub use args::Arg;
 pub use changes::Changes;
-pub use checks::{Check, CheckKind, DiskMeasure, FileMeasure, Fix, Flow, Limits, Own, Probe};
+pub use checks::{
+    Check, CheckKind, DOCKER_SOCKET, DiskMeasure, FileMeasure, Fix, Flow, Limits, Own, Probe,
+    PushToken,
+};
 pub use choices::ChoicesFrom;
 pub use database::Database;
 pub use devices::{Device, THRESHOLD as DISK_THRESHOLD};
 pub use env::Env;
 pub use fault::{Fault, Faults};
+pub use http::Http;
 pub use jobs::Jobs;
 pub use kind::{Accept, FileRule, Kind, MAX_FILE as MAX_INCOMING_FILE};
 pub use live::{Live, Outcome, Question, Reloads, Wanted};
@@ -83,6 +89,8 @@ pub struct Config {
     pub jobs: Jobs,
     /// How incidents are told.
     pub alerts: Alerts,
+    /// What is open to others.
+    pub http: Http,
     /// What may be run, by name; workflows, and those of Octopus lists, included.
     pub scripts: BTreeMap<Name, Script>,
     /// Where further workflows are, a file each; absolute.
@@ -297,6 +305,7 @@ fn build(
     let access = access::read(&mut root, report);
     let jobs = jobs::read(&mut root, report);
     let alerts = alerts::read(&mut root, report);
+    let http = http::read(&mut root, report);
     let mut catalog = scripts::Catalog::default();
     let mut schedules = scripts::read(&mut root, &paths, &access, &mut catalog, report);
     schedules.extend(octopus::read(&mut root, &paths, &mut catalog, report));
@@ -317,6 +326,7 @@ fn build(
         data_dir: &data_dir,
         access: &access,
         repeat: alerts.repeat,
+        listens: http.listen.is_some(),
         catalog: &catalog,
         devices: &monitored_devices,
     };
@@ -330,6 +340,7 @@ fn build(
         access,
         jobs,
         alerts,
+        http,
         scripts: catalog.scripts,
         workflows_dir,
         monitored_devices,

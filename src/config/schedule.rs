@@ -6,7 +6,8 @@ use super::Access;
 use super::access::{Chat, User};
 use super::fault::Report;
 use super::map::Map;
-use super::read::{integer, list, one_of, text};
+use super::read::{list, one_of, text};
+use super::retry;
 use super::scripts::Script;
 use super::tree::{Node, Value};
 use crate::base::ids::{ChatId, Place, ThreadId};
@@ -17,8 +18,6 @@ use crate::base::when::{When, Zone};
 
 /// The most that runs may be spread by.
 const MOST_JITTER: Duration = Duration::from_secs(3600);
-/// The longest pause between two tries.
-const MOST_BACKOFF: Duration = Duration::from_secs(24 * 3600);
 
 /// What makes a workflow begin anew when it ends.
 const AFTER_END: &str = "after_end";
@@ -163,9 +162,7 @@ fn whole(
     let missed = map.word("missed", &missed, report);
     let given = given(&mut map, script, report);
     let rule = map.word("output", &Rule::ALL, report);
-    let retries = map
-        .optional("retries")
-        .and_then(|node| retries(node, map.name("retries"), report));
+    let retry = retry::read(&mut map, report);
     let to = places(&mut map, access, report);
     let enabled = map.flag("enabled", report).unwrap_or(true);
     map.finish(report);
@@ -185,7 +182,7 @@ fn whole(
     schedule.missed = missed.unwrap_or_default();
     schedule.given = given;
     schedule.rule = rule.unwrap_or(schedule.rule);
-    schedule.retries = retries;
+    schedule.retries = retry;
     schedule.to = to;
     schedule.enabled = enabled;
     Some(schedule)
@@ -267,36 +264,6 @@ fn check_arguments(
         ),
     );
     false
-}
-
-/// The exit codes that another try would not change, under `not_on`.
-pub(super) fn hopeless(map: &mut Map<'_>, report: &mut Report) -> Vec<i32> {
-    let name = map.name("not_on");
-    let codes = map.list("not_on", report);
-    codes
-        .iter()
-        .filter_map(|code| integer(code, &name, 1..=255, report))
-        .filter_map(|code| i32::try_from(code).ok())
-        .collect()
-}
-
-fn retries(node: &Node, path: String, report: &mut Report) -> Option<Retries> {
-    let mut map = Map::open(node, path, report)?;
-    let attempts = map.integer("attempts", 2..=20, report);
-    let backoff = map.duration_or("backoff", Duration::from_secs(30), MOST_BACKOFF, report);
-    let factor = map.integer("factor", 1..=10, report).unwrap_or(2);
-    let max = map.duration_or("max", Duration::from_secs(3600), MOST_BACKOFF, report);
-    let jitter = map.duration("jitter", MOST_JITTER, report);
-    let not_on = hopeless(&mut map, report);
-    map.finish(report);
-    Some(Retries {
-        attempts: attempts.and_then(|n| u32::try_from(n).ok()).unwrap_or(3),
-        backoff,
-        factor: f64::from(u8::try_from(factor).unwrap_or(2)),
-        max,
-        jitter: jitter.unwrap_or_default(),
-        not_on,
-    })
 }
 
 /// Places by id, `-100123/42` for a topic, or by the name of a person or group under `access`.

@@ -107,6 +107,8 @@ pub struct File {
     pub jobs: Option<Jobs>,
     /// How incidents are told.
     pub alerts: Option<Alerts>,
+    /// What is open to others; without it the bot listens nowhere.
+    pub http: Option<Http>,
     /// What may be run from the chat, by name.
     pub scripts: Option<BTreeMap<Name, Script>>,
     /// Steps that make up one run, by name.
@@ -253,6 +255,15 @@ pub struct Alerts {
     pub heartbeat_url: Option<String>,
 }
 
+/// What is open to others.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Http {
+    /// Where pushes come to, such as 127.0.0.1:8790; null: nowhere.
+    #[schemars(extend("default" = null))]
+    pub listen: Option<String>,
+}
+
 /// A duration, or never.
 #[derive(JsonSchema)]
 #[schemars(transparent)]
@@ -373,7 +384,7 @@ pub struct WholeSchedule {
     #[schemars(extend("default" = "on_output"))]
     pub output: Option<Rule>,
     /// How a failed run is tried again.
-    pub retries: Option<Retries>,
+    pub retry: Option<Retry>,
     /// Where runs are told: ids of chats, CHAT/TOPIC, or names under access; when left out, to the owners in private.
     pub to: Option<Places>,
     /// Whether it runs.
@@ -401,15 +412,15 @@ pub enum Places {
     Several(Vec<Scalar>),
 }
 
-/// How a failed run is tried again.
+/// How what failed is tried again.
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
-pub struct Retries {
-    /// How often it is tried, the first time included.
-    #[schemars(range(min = 2, max = 20), extend("default" = 3))]
-    pub attempts: Option<i64>,
+pub struct Retry {
+    /// How often, the first time left out.
+    #[schemars(range(min = 1, max = 19), extend("default" = 2))]
+    pub times: Option<i64>,
     /// The pause before the second try.
-    #[schemars(extend("default" = "30s"))]
+    #[schemars(extend("default" = "10s"))]
     pub backoff: Option<Time>,
     /// Each further pause is so many times as long.
     #[schemars(range(min = 1, max = 10), extend("default" = 2))]
@@ -546,6 +557,8 @@ pub enum Measure {
     Reload,
     /// Of Opsgram: how late its looks are.
     Lateness,
+    /// Of Opsgram: whether the port that pushes come to is open.
+    Port,
 }
 
 /// How bad something is.
@@ -657,6 +670,8 @@ pub struct Check {
     pub run: Option<Run>,
     /// Of heartbeat: the script.
     pub script: Option<Name>,
+    /// Of heartbeat: the secret token of a push, or ${NAME} for the variable that holds it.
+    pub push: Option<String>,
 }
 
 /// Lets a script start by itself.

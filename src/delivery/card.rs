@@ -89,6 +89,8 @@ pub struct Board {
     pub once: bool,
     /// Buttons of its own.
     pub buttons: Buttons,
+    /// For how long after the end one of them offers to take the work back.
+    pub undo: Option<Duration>,
 }
 
 /// What the chat has seen of a job before its end.

@@ -69,6 +69,9 @@ pub struct Outgoing {
     /// Whether it comes without a sound.
     #[serde(default)]
     pub silent: bool,
+    /// Takes the slot's message away. What it says takes that one's place where Telegram lets none be deleted any more.
+    #[serde(default)]
+    pub removes: bool,
     /// What it says.
     pub body: Body,
     /// The name of the message over its life, such as `job:12`: the first one is sent, later ones edit it.
@@ -103,10 +106,21 @@ impl Outgoing {
             edits: None,
             force_reply: None,
             silent: false,
+            removes: false,
             body,
             slot: None,
             source: None,
             job: None,
+        }
+    }
+
+    /// What takes the slot's message away, once; these words take its place where Telegram lets it not be deleted.
+    pub fn removal(place: Place, slot: &str, html: impl Into<String>) -> Self {
+        Self {
+            removes: true,
+            ..Self::text(place, html, Vec::new())
+                .slot(slot)
+                .source(format!("gone:{slot}"))
         }
     }
 

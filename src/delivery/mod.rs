@@ -6,15 +6,18 @@
 //! when nothing else waits.
 
 pub mod card;
+pub mod clients;
 mod fetch;
 mod lane;
 mod lanes;
 mod limits;
 mod message;
+pub mod reach;
 mod relay;
 pub mod render;
 pub mod report;
 mod retry;
+mod seal;
 mod send;
 
 pub use fetch::{Fetcher, NotFetched};
@@ -24,11 +27,13 @@ pub use message::{Body, Button, Buttons, Outgoing};
 pub use send::Bots;
 
 use crate::base::ids::{ChatId, UpdateId};
+use crate::base::secret::{ExposeSecret, SecretString};
 use crate::base::time::Millis;
 use crate::store::{self, Store, Tx};
 use futures::future::BoxFuture;
 use lane::{Lane, Offer};
 use lanes::Lanes;
+use seal::Seal;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -213,15 +218,42 @@ impl Outbox {
     /// # Errors
     /// When the database refuses.
     pub async fn promise(&self, tx: &mut Tx, message: &Outgoing) -> store::Result<bool> {
-        let new = store::outbox::NewRow {
+        let row = self.row(message)?;
+        store::outbox::add(tx, &row, Millis::now()).await
+    }
+
+    /// Promises a message, which has a slot, whose words must not stand in the database to be read. It is sent first; when it
+    /// is written which message it is, it is edited into these words. So none is ever out that could not be removed.
+    ///
+    /// # Errors
+    /// When the database refuses, or the words cannot be sealed.
+    pub async fn promise_sealed(
+        &self,
+        tx: &mut Tx,
+        message: &Outgoing,
+        words: &SecretString,
+    ) -> store::Result<bool> {
+        let slot = message.slot.as_deref().unwrap_or_default();
+        let seal = Seal::of(self.inner.bots.quick.token());
+        let sealed = seal.and_then(|seal| seal.close(slot, words.expose_secret()));
+        let unsealed = || store::Error::Corrupt("words could not be sealed".to_owned());
+        let row = store::outbox::NewRow {
+            sealed: Some(sealed.ok_or_else(unsealed)?),
+            ..self.row(message)?
+        };
+        store::outbox::add(tx, &row, Millis::now()).await
+    }
+
+    fn row(&self, message: &Outgoing) -> store::Result<store::outbox::NewRow> {
+        Ok(store::outbox::NewRow {
             chat: self.current_id(message.place.chat),
             payload: serde_json::to_string(message)
                 .map_err(|error| store::Error::Corrupt(error.to_string()))?,
             slot: message.slot.clone(),
             source: message.source.clone(),
             job: message.job,
-        };
-        store::outbox::add(tx, &new, Millis::now()).await
+            sealed: None,
+        })
     }
 
     /// Writes a promise in a transaction of its own and begins to send it.

@@ -1,7 +1,7 @@
 //! What is told of a run of a schedule: one title with its time, what it printed, one line for its end. Pure: values in,
 //! messages out. And the words for what no card says: that everything is frozen, and that a job takes longer than usual.
 
-use super::card::{self, Board, Printed, Subject};
+use super::card::{self, Board, Printed, Seen, Subject};
 use super::message::{Buttons, Outgoing};
 use crate::base::job::{Ending, OutputMode};
 use crate::base::schedule::Telling;
@@ -51,10 +51,21 @@ pub fn messages(
     run: &Run<'_>,
     mode: OutputMode,
     printed: &Printed<'_>,
+    seen: &Seen,
 ) -> Vec<Outgoing> {
-    let mut all = in_place(subject, run, mode, printed);
-    if let Some(first) = all.first_mut() {
-        first.slot = Some(card::slot(subject.id));
+    let streamed = mode == OutputMode::Stream && seen.pieces > 0;
+    let in_place = |subject: &Subject<'_>| match streamed {
+        true => after_stream(subject, run, printed, seen),
+        false => in_place(subject, run, mode, printed),
+    };
+    let mut all = in_place(subject);
+    // Of a stream, the card becomes the end; else what comes first.
+    let card = match streamed {
+        true => all.last_mut(),
+        false => all.first_mut(),
+    };
+    if let Some(card) = card {
+        card.slot = Some(card::slot(subject.id));
     }
     for place in &run.telling.also {
         let there = Subject {
@@ -62,9 +73,40 @@ pub fn messages(
             reply_to: None,
             ..subject.clone()
         };
-        all.extend(in_place(&there, run, mode, printed));
+        all.extend(in_place(&there));
     }
     all
+}
+
+/// What is left to tell in a place that saw the output as it came.
+fn after_stream(
+    subject: &Subject<'_>,
+    run: &Run<'_>,
+    printed: &Printed<'_>,
+    seen: &Seen,
+) -> Vec<Outgoing> {
+    let title = title(run.telling, subject);
+    let say = |html: String, buttons: Buttons| Outgoing::text(subject.place, html, buttons);
+    let rest = seen.rest.iter();
+    let mut all: Vec<_> = rest.map(|html| say(html.clone(), Vec::new())).collect();
+    if seen.skipped || seen.pieces + seen.rest.len() > PIECES {
+        all.push(whole(subject, run.telling, &title, printed));
+    }
+    let buttons = card::ended_buttons(subject.id, printed.bytes > 0);
+    all.push(say(format!("{title}\n{}", end(run, None)), buttons));
+    all
+}
+
+/// The whole output as a file.
+fn whole(subject: &Subject<'_>, telling: &Telling, title: &str, printed: &Printed<'_>) -> Outgoing {
+    let amount = card::amount(printed.bytes, printed.lines);
+    card::log_file(
+        subject.place,
+        None,
+        &telling.schedule,
+        subject.id,
+        format!("{title}\nThe whole output: {amount}"),
+    )
 }
 
 fn in_place(
@@ -107,7 +149,6 @@ fn in_place(
     };
     pieces.retain(|piece| !text::is_blank(piece));
     if pieces.is_empty() || pieces.len() > PIECES {
-        let amount = card::amount(printed.bytes, printed.lines);
         let (last, _) = text::tail_lines(printed.tail, LAST_UNITS);
         let last = match text::is_blank(last) || mode == OutputMode::File {
             true => String::new(),
@@ -116,13 +157,7 @@ fn in_place(
                 text::pre(last.trim_end_matches('\n'))
             ),
         };
-        let file = card::log_file(
-            subject.place,
-            None,
-            &run.telling.schedule,
-            subject.id,
-            format!("{title}\nThe whole output: {amount}"),
-        );
+        let file = whole(subject, run.telling, &title, printed);
         return vec![say(format!("{title}\n{last}{end}"), buttons), file];
     }
     let (first, last) = (0, pieces.len() - 1);
@@ -256,7 +291,7 @@ mod tests {
             took: Some(Duration::from_secs(41)),
             tried,
         };
-        messages(&subject, &run, OutputMode::Card, &printed)
+        messages(&subject, &run, OutputMode::Card, &printed, &Seen::default())
     }
 
     fn words(message: &Outgoing) -> String {

@@ -28,8 +28,8 @@ pub enum Decision {
     Gone(String),
     /// The message to edit is gone: send a new one.
     SendNew,
-    /// The topic is gone: send to the chat itself.
-    LeaveTopic,
+    /// The topic takes no message: send to the chat itself.
+    LeaveTopic(Topic),
     /// The picture was refused as one: send it as a file.
     AsFile,
     /// The file was refused: send what stands under it.
@@ -38,6 +38,15 @@ pub enum Decision {
     Plain,
     /// It cannot be sent; the words say why.
     GiveUp(String),
+}
+
+/// Why a topic takes no message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Topic {
+    /// It is closed, and may be opened again.
+    Closed,
+    /// There is none any more, and its number never comes again.
+    Gone,
 }
 
 /// What was tried before.
@@ -71,6 +80,18 @@ pub fn is_choke(error: &RequestError, is_file: bool) -> bool {
         RequestError::Io(_) => is_file,
         RequestError::RetryAfter(_) | RequestError::MigrateToChatId(_) => false,
     }
+}
+
+/// Whether a message was not deleted because Telegram lets that be done for 48 hours only.
+#[must_use]
+pub fn is_too_old(error: &RequestError) -> bool {
+    matches!(error, RequestError::Api(error) if error.to_string().contains("can't be deleted"))
+}
+
+/// Whether a message was not deleted because there is none.
+#[must_use]
+pub fn is_no_message(error: &RequestError) -> bool {
+    matches!(error, RequestError::Api(error) if error.to_string().contains("to delete not found"))
 }
 
 /// Why a chat cannot be reached, in words, where Telegram's own are known.
@@ -147,9 +168,13 @@ fn decide_api(text: &str, tried: Tried) -> Decision {
     {
         Decision::SendNew
     } else if says("message thread not found") || says("topic_closed") || says("topic_deleted") {
+        let topic = match says("topic_closed") {
+            true => Topic::Closed,
+            false => Topic::Gone,
+        };
         match tried.left_topic {
             true => Decision::GiveUp(text.to_owned()),
-            false => Decision::LeaveTopic,
+            false => Decision::LeaveTopic(topic),
         }
     } else if says("invalid bot token") || says("unauthorized") || says("not found\"") {
         Decision::Again(TOKEN_PAUSE)
@@ -211,6 +236,28 @@ mod tests {
     }
 
     #[test]
+    fn what_cannot_be_deleted_is_told_from_what_is_gone() {
+        let refused = |text: &str| {
+            let error = RequestError::Api(ApiError::Unknown(text.to_owned()));
+            (is_too_old(&error), is_no_message(&error))
+        };
+        for (text, told) in [
+            (
+                "Bad Request: message can't be deleted for everyone",
+                (true, false),
+            ),
+            ("Bad Request: message can't be deleted", (true, false)),
+            ("Bad Request: message to delete not found", (false, true)),
+            ("Bad Gateway", (false, false)),
+        ] {
+            assert_eq!(refused(text), told, "{text}");
+        }
+        let gone = RequestError::Api(ApiError::MessageToDeleteNotFound);
+        let old = RequestError::Api(ApiError::MessageCantBeDeleted);
+        assert!(is_no_message(&gone) && is_too_old(&old));
+    }
+
+    #[test]
     fn every_known_answer_has_its_decision() {
         assert_eq!(
             api("Bad Request: message is not modified: specified …"),
@@ -232,7 +279,7 @@ mod tests {
         );
         assert_eq!(
             api("Bad Request: message thread not found"),
-            Decision::LeaveTopic
+            Decision::LeaveTopic(Topic::Gone)
         );
         assert_eq!(api("Bad Request: can't parse entities: …"), Decision::Plain);
         assert_eq!(api("Bad Request: message is too long"), Decision::Plain);
@@ -276,7 +323,10 @@ mod tests {
     #[test]
     fn a_topic_is_left_once() {
         let error = RequestError::Api(ApiError::Unknown("Bad Request: TOPIC_CLOSED".into()));
-        assert_eq!(decide(&error, Tried::default()), Decision::LeaveTopic);
+        assert_eq!(
+            decide(&error, Tried::default()),
+            Decision::LeaveTopic(Topic::Closed)
+        );
         let left = Tried {
             left_topic: true,
             ..Tried::default()

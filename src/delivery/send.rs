@@ -1,9 +1,11 @@
 //! One call to Telegram for one message: new, or in place of an older one.
 
 use super::message::{Body, Buttons, Outgoing};
+use super::retry::Topic;
 use super::{Attachment, Attachments, Content, NoFile, Scratch};
 use crate::base::ids::{ChatId, MessageId, ThreadId};
 use crate::base::text;
+use std::borrow::Cow;
 use std::sync::Arc;
 use teloxide::payloads::{
     EditMessageTextSetters, SendDocumentSetters, SendMessageSetters, SendPhotoSetters,
@@ -23,8 +25,8 @@ const PLACEHOLDER_CHARS: usize = 64;
 pub(super) struct Manner {
     /// Plain text, no buttons: the markup was refused.
     pub plain: bool,
-    /// To the chat itself: the topic is gone.
-    pub leave_topic: bool,
+    /// To the chat itself: the topic takes no message.
+    pub leave_topic: Option<Topic>,
     /// A picture as a file: it was refused as a picture.
     pub as_file: bool,
     /// Only the text of a file: the file was refused.
@@ -145,9 +147,9 @@ async fn edit(
     }
 }
 
-/// How the words are parsed and where the message goes. Each kind of call has these setters from a trait of its own.
+/// How the words are parsed, where the message goes, and the buttons under it. Each kind of call has these setters from a trait of its own.
 macro_rules! placed {
-    ($call:ident, $message:ident, $chat:ident, $manner:ident, $mode:ident) => {{
+    ($call:ident, $message:ident, $chat:ident, $manner:ident, $mode:ident, $buttons:ident) => {{
         let mut call = $call;
         if let Some(mode) = $mode {
             call = call.parse_mode(mode);
@@ -157,6 +159,9 @@ macro_rules! placed {
         }
         if let Some(reply) = reply($message, $chat) {
             call = call.reply_parameters(reply);
+        }
+        if !$buttons.is_empty() && !$manner.plain {
+            call = call.reply_markup(keyboard($buttons, $manner));
         }
         call
     }};
@@ -170,20 +175,33 @@ async fn send_text(
     buttons: &Buttons,
     manner: Manner,
 ) -> Result<MessageId, RequestError> {
+    let html = &away_from_topic(html, manner);
     let (words, mode) = words(html, text::MESSAGE_UNITS, manner);
     let call = bot
         .send_message(teloxide::types::ChatId(chat.0), words)
         .link_preview_options(no_preview());
-    let mut call = placed!(call, message, chat, manner, mode);
+    let mut call = placed!(call, message, chat, manner, mode, buttons);
     if message.silent {
         call = call.disable_notification(true);
     }
+    // Such a message has no buttons.
     if let Some(placeholder) = message.force_reply.as_deref().filter(|_| !manner.plain) {
         call = call.reply_markup(force_reply(placeholder));
-    } else if !buttons.is_empty() && !manner.plain {
-        call = call.reply_markup(keyboard(buttons, manner));
     }
     Ok(MessageId(call.await?.id.0))
+}
+
+/// The text, with a line that says why it does not stand in its topic, if there is room for it.
+fn away_from_topic<'a>(html: &'a str, manner: Manner) -> Cow<'a, str> {
+    let why = match manner.leave_topic {
+        None => return Cow::Borrowed(html),
+        Some(Topic::Closed) => "\n<i>Its topic is closed, so it stands here.</i>",
+        Some(Topic::Gone) => "\n<i>Its topic is gone, so it stands here.</i>",
+    };
+    match text::visible_len(html) + text::visible_len(why) <= text::MESSAGE_UNITS {
+        true => Cow::Owned(format!("{html}{why}")),
+        false => Cow::Borrowed(html),
+    }
 }
 
 fn force_reply(placeholder: &str) -> ForceReply {
@@ -210,10 +228,7 @@ async fn send_file(
     let call = bot
         .send_document(teloxide::types::ChatId(chat.0), document)
         .caption(words);
-    let mut call = placed!(call, message, chat, manner, mode);
-    if !buttons.is_empty() && !manner.plain {
-        call = call.reply_markup(keyboard(buttons, manner));
-    }
+    let call = placed!(call, message, chat, manner, mode, buttons);
     Ok(MessageId(call.await?.id.0))
 }
 
@@ -232,10 +247,7 @@ async fn send_picture(
     let call = bot
         .send_photo(teloxide::types::ChatId(chat.0), photo)
         .caption(words);
-    let mut call = placed!(call, message, chat, manner, mode);
-    if !buttons.is_empty() && !manner.plain {
-        call = call.reply_markup(keyboard(buttons, manner));
-    }
+    let call = placed!(call, message, chat, manner, mode, buttons);
     Ok(MessageId(call.await?.id.0))
 }
 
@@ -273,7 +285,10 @@ fn words(html: &str, units: usize, manner: Manner) -> (String, Option<ParseMode>
 }
 
 fn thread(message: &Outgoing, manner: Manner) -> Option<teloxide::types::ThreadId> {
-    let ThreadId(id) = message.place.thread.filter(|_| !manner.leave_topic)?;
+    let ThreadId(id) = message
+        .place
+        .thread
+        .filter(|_| manner.leave_topic.is_none())?;
     Some(teloxide::types::ThreadId(teloxide::types::MessageId(id)))
 }
 

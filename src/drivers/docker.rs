@@ -1,6 +1,6 @@
-//! How a container of Docker is doing, asked of the engine through its socket.
+//! How Docker's engine and its containers are doing, asked through its socket.
 
-use reqwest::Client;
+use reqwest::{Client, Response};
 use serde::Deserialize;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -16,6 +16,39 @@ pub struct Container {
     pub health: Option<String>,
     /// How often the engine started it again.
     pub restarts: u64,
+}
+
+/// Why the engine gives no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Away {
+    /// Whether there is none at all: its socket does not exist.
+    pub absent: bool,
+    /// What is wrong.
+    pub why: String,
+    /// What to do.
+    pub todo: &'static str,
+}
+
+impl Away {
+    fn silent(why: String) -> Self {
+        Self {
+            absent: false,
+            why,
+            todo: "look at `systemctl status docker` on the server",
+        }
+    }
+
+    /// Both as one sentence.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        format!("{}; {}", self.why, self.todo)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct About {
+    version: String,
 }
 
 #[derive(Deserialize)]
@@ -39,6 +72,18 @@ struct Health {
     status: String,
 }
 
+/// The version of the engine.
+///
+/// # Errors
+/// Why it does not answer.
+pub async fn version(socket: &Path, limit: Duration) -> Result<String, Away> {
+    let silent = |error| Away::silent(unreadable(error));
+    let answer = get(socket, "version", limit).await?;
+    let answer = answer.error_for_status().map_err(silent)?;
+    let about: About = answer.json().await.map_err(silent)?;
+    Ok(about.version)
+}
+
 /// Looks at a container; `None` when there is none by this name. The address names no version of the engine's interface, so
 /// that each engine answers with its own.
 ///
@@ -49,53 +94,14 @@ pub async fn container(
     name: &str,
     limit: Duration,
 ) -> Result<Option<Container>, String> {
-    // Connected to once by itself: only then is it known why it cannot be.
-    if let Err(error) = UnixStream::connect(socket).await {
-        let shown = socket.display();
-        return Err(match error.kind() {
-            ErrorKind::NotFound => {
-                format!(
-                    "there is no Docker engine here ({shown} does not exist); install or start it, or remove the check"
-                )
-            }
-            ErrorKind::ConnectionRefused => {
-                format!("the Docker engine does not run (nobody answers at {shown}); start it")
-            }
-            ErrorKind::PermissionDenied => {
-                format!(
-                    "the Docker engine may not be asked ({shown}); add the bot's user to the group docker and start the bot again"
-                )
-            }
-            _ => format!("the Docker engine cannot be asked ({shown}): {error}"),
-        });
-    }
-    let engine = |error: reqwest::Error| match error.is_timeout() {
-        true => "the Docker engine does not answer in time".to_owned(),
-        false => format!(
-            "the Docker engine gives no answer that can be read: {}",
-            error.without_url()
-        ),
-    };
-    let client = Client::builder()
-        .unix_socket(socket.to_owned())
-        .build()
-        .map_err(engine)?;
-    let address = format!("http://docker/containers/{name}/json");
-    let answer = client
-        .get(address)
-        .timeout(limit)
-        .send()
-        .await
-        .map_err(engine)?;
+    let path = format!("containers/{name}/json");
+    let answer = get(socket, &path, limit).await;
+    let answer = answer.map_err(|away| away.sentence())?;
     if answer.status().as_u16() == 404 {
         return Ok(None);
     }
-    let told: Told = answer
-        .error_for_status()
-        .map_err(engine)?
-        .json()
-        .await
-        .map_err(engine)?;
+    let answer = answer.error_for_status().map_err(unreadable)?;
+    let told: Told = answer.json().await.map_err(unreadable)?;
     Ok(Some(Container {
         state: told.state.status,
         health: told
@@ -105,6 +111,49 @@ pub async fn container(
             .filter(|health| health != "none"),
         restarts: told.restart_count,
     }))
+}
+
+async fn get(socket: &Path, path: &str, limit: Duration) -> Result<Response, Away> {
+    // Connected to once by itself: only then is it known why it cannot be.
+    if let Err(error) = UnixStream::connect(socket).await {
+        let shown = socket.display();
+        let away = |why: String, todo| Away {
+            absent: error.kind() == ErrorKind::NotFound,
+            why,
+            todo,
+        };
+        return Err(match error.kind() {
+            ErrorKind::NotFound => away(
+                format!("there is no Docker engine here ({shown} does not exist)"),
+                "install or start it, or remove the check",
+            ),
+            ErrorKind::ConnectionRefused => away(
+                format!("the Docker engine does not run (nobody answers at {shown})"),
+                "start it",
+            ),
+            ErrorKind::PermissionDenied => away(
+                format!("the Docker engine may not be asked ({shown})"),
+                "add the bot's user to the group docker and start the bot again",
+            ),
+            _ => Away::silent(format!(
+                "the Docker engine cannot be asked ({shown}): {error}"
+            )),
+        });
+    }
+    let silent = |error| Away::silent(unreadable(error));
+    let client = Client::builder().unix_socket(socket.to_owned()).build();
+    let asked = client.map_err(silent)?.get(format!("http://docker/{path}"));
+    asked.timeout(limit).send().await.map_err(silent)
+}
+
+fn unreadable(error: reqwest::Error) -> String {
+    match error.is_timeout() {
+        true => "the Docker engine does not answer in time".to_owned(),
+        false => format!(
+            "the Docker engine gives no answer that can be read: {}",
+            error.without_url()
+        ),
+    }
 }
 
 #[cfg(test)]
@@ -167,6 +216,8 @@ mod tests {
         let socket = dir.path().join("docker.sock");
         let error = container(&socket, "web", LIMIT).await.unwrap_err();
         assert!(error.contains("no Docker engine here"), "{error}");
+        let absent = version(&socket, LIMIT).await;
+        assert!(absent.unwrap_err().absent);
         drop(UnixListener::bind(&socket).unwrap());
         let error = container(&socket, "web", LIMIT).await.unwrap_err();
         assert!(error.contains("does not run"), "{error}");

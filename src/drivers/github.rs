@@ -7,17 +7,18 @@ mod monitor;
 mod runs;
 
 pub use limits::{Unknown, backoff};
-pub use monitor::{Known, Own, Step, VISIBLE_AFTER, monitor_step};
+pub use monitor::{Known, News, Own, Step, VISIBLE_AFTER};
 pub use runs::Run;
 
 use crate::base::secret::{ExposeSecret, MASK, SecretString};
 use crate::base::text;
-use crate::base::time::Millis;
+use crate::base::time::{Clock, Millis};
 use crate::drivers::web::{Question, Reply, Web};
 use limits::Limits;
 use runs::{Listed, read_list, read_run};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use url::Url;
@@ -74,6 +75,23 @@ impl Target {
             file: file.to_owned(),
         })
     }
+
+    /// Whether GitHub says of a run that it is of this workflow, or does not say. Its path may be followed by `@branch`.
+    fn has(&self, run: &Run) -> bool {
+        let path = run.path.as_deref().map(|path| {
+            let path = path.split_once('@').map_or(path, |(path, _)| path);
+            path.rsplit_once('/').map_or(path, |(_, file)| file)
+        });
+        path.is_none_or(|file| file == self.file)
+    }
+}
+
+/// As GitHub takes it: names of owners and repositories are the same in capitals.
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let repo = format!("{}/{}", self.owner, self.repo).to_lowercase();
+        write!(f, "{repo} {}", self.file)
+    }
 }
 
 /// The runs that are not over.
@@ -113,18 +131,37 @@ pub struct GitHub {
     web: Web,
     api: Url,
     token: SecretString,
+    clock: Clock,
     limits: Arc<Mutex<Limits>>,
 }
 
 impl GitHub {
     /// `api` is where the interface is: `https://api.github.com`, or that of a server of one's own.
     #[must_use]
-    pub fn new(web: Web, api: Url, token: SecretString) -> Self {
+    pub fn new(web: Web, api: Url, token: SecretString, clock: Clock) -> Self {
         Self {
             web,
             api,
             token,
+            clock,
             limits: Arc::default(),
+        }
+    }
+
+    /// Whether GitHub is there and knows the token. It is asked for its limits, which counts against none.
+    ///
+    /// # Errors
+    /// Why it is not known.
+    pub async fn greet(&self) -> Result<(), Unknown> {
+        let mut place = self.api.clone();
+        if let Ok(mut path) = place.path_segments_mut() {
+            path.pop_if_empty().push("rate_limit");
+        }
+        let reply = self.ask(place).await?;
+        // A server of one's own that has no limits says that it knows no such page.
+        match reply.status {
+            200 | 404 => Ok(()),
+            _ => Err(self.refused(&reply)),
         }
     }
 
@@ -256,7 +293,7 @@ impl GitHub {
             return Ok(None);
         }
         let json = self.json(&reply)?;
-        let run = read_run(&json).filter(|run| run.id == id);
+        let run = read_run(&json).filter(|run| run.id == id && target.has(run));
         run.map(Some)
             .ok_or_else(|| self.unknown("GitHub's answer is not about this run."))
     }
@@ -278,7 +315,11 @@ impl GitHub {
         }
         let reply = self.ask(place).await?;
         let json = self.json(&reply)?;
-        read_list(&json, (page - 1) * PAGE, PAGE).map_err(|why| self.unknown(&why))
+        let listed = read_list(&json, (page - 1) * PAGE, PAGE).map_err(|why| self.unknown(&why))?;
+        match listed.runs().iter().all(|run| target.has(run)) {
+            true => Ok(listed),
+            false => Err(self.unknown("GitHub lists runs of another workflow.")),
+        }
     }
 
     fn place(&self, target: &Target, below: &[&str]) -> Url {
@@ -315,11 +356,11 @@ impl GitHub {
 
     /// Whether GitHub wants to be asked now.
     fn is_open(&self) -> Result<(), Unknown> {
-        self.limits().check(Millis::now())
+        self.limits().check(self.clock.now())
     }
 
     fn heed(&self, reply: &Reply) {
-        self.limits().heed(reply, Millis::now());
+        self.limits().heed(reply, self.clock.now());
     }
 
     fn limits(&self) -> std::sync::MutexGuard<'_, Limits> {

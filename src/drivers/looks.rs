@@ -30,7 +30,9 @@ pub async fn url(web: &Web, url: &Url, status: Option<u16>, limit: Duration) -> 
 pub async fn tcp(address: &str, limit: Duration) -> Result<(), String> {
     let (host, port) = host_and_port(address)?;
     let connected = sockets::connect(host, port, limit).await;
-    connected.map(drop).map_err(|why| format!("{why}."))
+    connected
+        .map(drop)
+        .map_err(|missed| format!("{}.", missed.words))
 }
 
 /// Reads `host:port`.

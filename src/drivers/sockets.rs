@@ -1,5 +1,6 @@
 //! Whether a port takes connections, and which addresses a name has.
 
+use super::missed::Missed;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 use tokio::net::{TcpStream, lookup_host};
@@ -8,26 +9,38 @@ use tokio::time::timeout;
 /// Connects to a port and hangs up; returns how long that took.
 ///
 /// # Errors
-/// A sentence that says why it cannot be reached.
-pub async fn connect(host: &str, port: u16, limit: Duration) -> Result<Duration, String> {
+/// Why it cannot be reached.
+pub async fn connect(host: &str, port: u16, limit: Duration) -> Result<Duration, Missed> {
     let begun = Instant::now();
     match timeout(limit, TcpStream::connect((host, port))).await {
         Ok(Ok(_)) => Ok(begun.elapsed()),
-        Ok(Err(error)) => Err(format!("{host}:{port} cannot be reached: {error}")),
-        Err(_) => Err(format!("{host}:{port} does not answer")),
+        Ok(Err(error)) => {
+            let words = format!("{host}:{port} cannot be reached: {error}");
+            Err(Missed::of(&error, words))
+        }
+        Err(_) => Err(Missed::on_the_way(format!("{host}:{port} does not answer"))),
     }
 }
 
 /// The addresses of a name, each once, and how long it took to find them.
 ///
 /// # Errors
-/// A sentence that says why there are none.
-pub async fn resolve(name: &str, limit: Duration) -> Result<(Vec<IpAddr>, Duration), String> {
+/// Why there are none.
+pub async fn resolve(name: &str, limit: Duration) -> Result<(Vec<IpAddr>, Duration), Missed> {
     let begun = Instant::now();
     let mut found: Vec<IpAddr> = match timeout(limit, lookup_host((name, 0))).await {
         Ok(Ok(addresses)) => addresses.map(|address| address.ip()).collect(),
-        Ok(Err(error)) => return Err(format!("{name} has no address: {error}")),
-        Err(_) => return Err(format!("no name server answers for {name}")),
+        // A name that does not exist and a name server that is away sound the same here.
+        Ok(Err(error)) => {
+            return Err(Missed::on_the_way(format!(
+                "{name} has no address: {error}"
+            )));
+        }
+        Err(_) => {
+            return Err(Missed::on_the_way(format!(
+                "no name server answers for {name}"
+            )));
+        }
     };
     found.sort_unstable();
     found.dedup();

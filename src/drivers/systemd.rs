@@ -3,7 +3,6 @@
 use super::process::{self, End, Spec};
 use std::path::PathBuf;
 use std::time::Duration;
-use tokio_util::sync::CancellationToken;
 
 /// The most that is read of what it prints, in bytes.
 const MAX_BYTES: usize = 1 << 20;
@@ -94,23 +93,16 @@ async fn ask(
         timeout: limit,
         grace: Duration::ZERO,
     };
-    let (mut printed, mut complaints) = (Vec::new(), Vec::new());
-    let keep = |kept: &mut Vec<u8>, bytes: &[u8]| {
-        let room = MAX_BYTES.saturating_sub(kept.len());
-        kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
-    };
-    let mut read = |bytes: &[u8]| keep(&mut printed, bytes);
-    let mut hear = |bytes: &[u8]| keep(&mut complaints, bytes);
-    let ended = process::run_apart(&spec, &CancellationToken::new(), &mut read, &mut hear).await;
-    match ended.map(|finished| finished.end) {
-        Ok(End::Exited(0)) => Ok(String::from_utf8_lossy(&printed).into_owned()),
-        Ok(End::TimedOut) => Err("systemctl does not answer in time".to_owned()),
-        Ok(_) => {
-            let said = String::from_utf8_lossy(&complaints);
+    let heard = process::hear(&spec, MAX_BYTES).await;
+    let heard = heard.map_err(|error| format!("systemd cannot be asked: {error}"))?;
+    match heard.end {
+        End::Exited(0) => Ok(String::from_utf8_lossy(&heard.printed).into_owned()),
+        End::TimedOut => Err("systemctl does not answer in time".to_owned()),
+        End::Exited(_) | End::Signaled(_) | End::Cancelled => {
+            let said = String::from_utf8_lossy(&heard.complaints);
             let first = said.lines().next().unwrap_or("it says nothing");
             Err(format!("systemctl does not answer: {first}"))
         }
-        Err(error) => Err(format!("systemd cannot be asked: {error}")),
     }
 }
 

@@ -4,6 +4,7 @@ mod ask;
 
 pub use ask::{Question, Reply, check_pointer};
 
+use super::missed::{Missed, is_on_the_way};
 use crate::base::time::Millis;
 use chrono::DateTime;
 use reqwest::header::{HeaderMap, LOCATION};
@@ -47,33 +48,37 @@ impl Web {
     /// Asks for a page. `ca` names a file with the certificate of an authority of one's own, in PEM form.
     ///
     /// # Errors
-    /// A sentence that says why there is no answer.
+    /// Why there is no answer.
     pub async fn get(
         &self,
         url: &Url,
         ca: Option<&Path>,
         limit: Duration,
-    ) -> Result<Answer, String> {
+    ) -> Result<Answer, Missed> {
         let client = match ca {
             Some(ca) => {
                 let pem = tokio::fs::read(ca).await;
-                let pem =
-                    pem.map_err(|error| format!("{} cannot be read: {error}", ca.display()))?;
-                let ours = Certificate::from_pem(&pem).map_err(words)?;
-                client().add_root_certificate(ours).build().map_err(words)?
+                let pem = pem.map_err(|error| {
+                    Missed::there(format!("{} cannot be read: {error}", ca.display()))
+                })?;
+                let ours = Certificate::from_pem(&pem).map_err(missed)?;
+                client()
+                    .add_root_certificate(ours)
+                    .build()
+                    .map_err(missed)?
             }
-            None => self.client()?,
+            None => self.client().map_err(Missed::there)?,
         };
         let begun = Instant::now();
         let send = |url: &Url, _| client.get(url.clone()).timeout(left(begun, limit));
-        let mut response = follow(url, send).await.map_err(words)?;
+        let mut response = follow(url, send).await.map_err(missed)?;
         let date = date(response.headers());
         let certificate_ends = response
             .extensions()
             .get::<TlsInfo>()
             .and_then(TlsInfo::peer_certificate)
             .and_then(ends);
-        let (body, _) = body(&mut response).await.map_err(words)?;
+        let (body, _) = body(&mut response).await.map_err(missed)?;
         Ok(Answer {
             status: response.status().as_u16(),
             body,
@@ -167,6 +172,15 @@ fn ends(der: &[u8]) -> Option<Millis> {
     let (_, certificate) = parse_x509_certificate(der).ok()?;
     let seconds = certificate.validity().not_after.timestamp();
     Some(Millis(seconds.saturating_mul(1000)))
+}
+
+/// A page that is slow and one that is not reached cannot be told apart: both do not answer in time.
+fn missed(error: reqwest::Error) -> Missed {
+    let unreached = error.is_timeout() || error.is_connect() && is_on_the_way(&error);
+    Missed {
+        words: words(error),
+        unreached,
+    }
 }
 
 /// The innermost cause, without the address: that may hold a password.

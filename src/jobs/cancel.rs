@@ -6,7 +6,6 @@ use crate::access::Grant;
 use crate::base::error::Result;
 use crate::base::ids::JobId;
 use crate::base::job::{AfterCrash, Ending, JobState};
-use crate::base::time::Millis;
 use crate::delivery::card::Seen;
 use crate::store::jobs::Job;
 use crate::store::{self, Tx};
@@ -56,7 +55,7 @@ impl Jobs {
             self.inner.store.commit(tx).await?;
             return Ok(Cancelled::Unknown);
         };
-        if store::jobs::cancel_queued(&mut tx, id, by, Millis::now()).await? {
+        if store::jobs::cancel_queued(&mut tx, id, by, self.now()).await? {
             self.tell_dequeued(&mut tx, &job, by).await?;
             self.inner.store.commit(tx).await?;
             if let Some(shown) = &mut shown {
@@ -118,7 +117,7 @@ impl Jobs {
         let end = live::End::default();
         let last = Last {
             ending: &ending,
-            at: Millis::now(),
+            at: self.now(),
             took: None,
             end: &end,
             seen: &seen,

@@ -5,6 +5,7 @@ use super::{Jobs, subject};
 use crate::base::job::OutputMode;
 use crate::delivery::{Outgoing, card};
 use crate::store;
+use std::iter;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::MutexGuard;
@@ -208,15 +209,20 @@ async fn post_pieces(
     skipped: bool,
 ) {
     shown.seen.skipped |= skipped;
+    let also = active.new.telling.iter().flat_map(|one| &one.also);
+    let places: Vec<_> = iter::once(&active.new.place).chain(also).collect();
     for html in pieces {
-        let piece = Outgoing::text(active.new.place, html, Vec::new()).of_job(active.id);
-        match jobs.show(active, &piece).await {
-            Ok(true) => shown.seen.pieces += 1,
-            Ok(false) => shown.closed = true,
-            Err(error) => {
-                // What the chat misses, the file at the end has.
-                shown.seen.skipped = true;
-                tracing::warn!(job = %active.id, %error, "a piece of output cannot be sent");
+        shown.seen.pieces += 1;
+        for place in &places {
+            let piece = Outgoing::text(**place, html.clone(), Vec::new()).of_job(active.id);
+            match jobs.show(active, &piece).await {
+                Ok(true) => {}
+                Ok(false) => shown.closed = true,
+                Err(error) => {
+                    // What the chat misses, the file at the end has.
+                    shown.seen.skipped = true;
+                    tracing::warn!(job = %active.id, %error, "a piece of output cannot be sent");
+                }
             }
         }
     }

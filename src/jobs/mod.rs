@@ -32,7 +32,7 @@ pub use submit::{Beside, NewJob, Origin, Submitted};
 use crate::base::error::Result;
 use crate::base::ids::JobId;
 use crate::base::job::{Ending, JobState, undone};
-use crate::base::time::Millis;
+use crate::base::time::{Clock, Millis};
 use crate::delivery::card::{self, Seen};
 use crate::delivery::{Outbox, Outgoing, report};
 use crate::store::jobs::{Job, NewRow};
@@ -82,6 +82,8 @@ pub struct Settings {
     pub work_dir: PathBuf,
     /// Begins the marker of every process, so that this bot's processes are told from another's.
     pub marker: String,
+    /// Says when a job was asked for, began and ended.
+    pub clock: Clock,
 }
 
 /// The engine. Cheap to clone.
@@ -147,8 +149,21 @@ impl Jobs {
         *locked(&self.inner.limits) = limits;
     }
 
+    fn now(&self) -> Millis {
+        self.inner.settings.clock.now()
+    }
+
     fn limits(&self) -> Limits {
         *locked(&self.inner.limits)
+    }
+
+    /// Resolves when the ending of a job that was submitted here is written; at once when it is not open here.
+    pub async fn ended(&self, id: JobId) {
+        if let Some(active) = self.find(id) {
+            let mut phase = active.phase.subscribe();
+            // It can only end; nobody is left to tell that when the engine is gone.
+            let _ = phase.wait_for(|phase| *phase == live::Phase::Ended).await;
+        }
     }
 
     /// What an open job of this process has printed so far.
@@ -250,11 +265,18 @@ impl Jobs {
                     took,
                     tried,
                 };
-                report::messages(&subject, &run, job.new.output, &printed)
+                report::messages(&subject, &run, job.new.output, &printed, last.seen)
             }
         };
-        if let (Ending::Exited(0), Some(undo)) = (ending, &job.new.undo) {
-            card::offer_undo(&mut words, job.id, undo.within);
+        let within = match (ending, &job.new.undo) {
+            (Ending::Exited(0), Some(undo)) => {
+                card::offer_undo(&mut words, job.id, undo.within);
+                Some(undo.within)
+            }
+            _ => printed.board.and_then(|board| board.undo),
+        };
+        if let Some(within) = within {
+            store::undo::offer(tx, job.id, last.at.plus(within)).await?;
         }
         words.extend(results.iter().cloned());
         for message in words {

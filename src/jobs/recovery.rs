@@ -4,8 +4,7 @@ use super::runner::marker;
 use super::{Jobs, Last, live, output};
 use crate::base::error::Result;
 use crate::base::ids::JobId;
-use crate::base::job::{AfterCrash, Ending, JobState, OutputMode};
-use crate::base::time::Millis;
+use crate::base::job::{AfterCrash, Ending, JobState, MAX_STARTS, OutputMode};
 use crate::delivery::card::{self, Seen};
 use crate::delivery::render::{Size, render};
 use crate::drivers::process;
@@ -14,8 +13,6 @@ use futures::future::join_all;
 use std::path::Path;
 use std::time::Duration;
 
-/// How often a job is started at the most, however often the bot dies under it.
-pub(super) const MAX_STARTS: u32 = 3;
 /// Time that leftover processes get between TERM and KILL.
 const LEFTOVER_GRACE: Duration = Duration::from_secs(2);
 /// Bytes of a lost job's log that are read for its card.
@@ -93,11 +90,11 @@ impl Jobs {
                 AfterCrash::Retry => {
                     cause.has_ended && job.cancel_by.is_none() && job.starts < MAX_STARTS
                 }
-                // What was interrupted in it is its kind's to judge.
+                // What was interrupted in it is its kind's to judge, and how often it begins again.
                 AfterCrash::Resume => true,
             };
             if may_repeat {
-                if self.requeue(&job).await? {
+                if self.requeue(&job, cause).await? {
                     done.again += 1;
                     continue;
                 }
@@ -118,9 +115,13 @@ impl Jobs {
     }
 
     /// `false` when it was to be stopped, or is no longer this start's.
-    async fn requeue(&self, job: &Job) -> Result<bool> {
+    async fn requeue(&self, job: &Job, cause: &Cause) -> Result<bool> {
         let mut tx = self.inner.store.begin().await?;
         let again = store::jobs::requeue(&mut tx, job.id, job.starts).await?;
+        if again && !cause.has_ended {
+            // Known in this moment alone: whoever goes on with it has only rows to go by.
+            store::workflows::cast_adrift(&mut tx, job.id).await?;
+        }
         self.inner.store.commit(tx).await?;
         if again {
             tracing::warn!(job = %job.id, "was running when the bot died; runs again by its rule");
@@ -131,7 +132,7 @@ impl Jobs {
     async fn tell_lost(&self, job: &Job) -> Result<()> {
         let end = self.end_of_log(job.id).await;
         let mut tx = self.inner.store.begin().await?;
-        let now = Millis::now();
+        let now = self.now();
         let ending = match &job.cancel_by {
             Some(by) => Ending::Cancelled(by.clone()),
             None => Ending::Lost,

@@ -2,12 +2,11 @@
 
 use super::action::{ActionCx, Reading};
 use super::live::{Active, Phase, StopReason};
-use super::recovery::MAX_STARTS;
 use super::redact::Redactor;
 use super::transport::Worker;
 use super::{Jobs, Last, live, locked};
 use crate::base::ids::JobId;
-use crate::base::job::{AfterCrash, Ending};
+use crate::base::job::{AfterCrash, Ending, MAX_STARTS};
 use crate::base::time::Millis;
 use crate::delivery::Outgoing;
 use crate::delivery::card;
@@ -92,7 +91,7 @@ impl Jobs {
         let mut tx = self.inner.store.begin().await?;
         self.inner.store.lock_claims(&mut tx).await?;
         let own = self.inner.store.presence().id();
-        let claim = store::jobs::claim(&mut tx, id, own.as_deref(), Millis::now()).await?;
+        let claim = store::jobs::claim(&mut tx, id, own.as_deref(), self.now()).await?;
         self.inner.store.commit(tx).await?;
         Ok(claim)
     }
@@ -213,7 +212,7 @@ impl Jobs {
 
     /// Writes the ending, and tries until the database takes it: what ran must not look as if it still did.
     async fn conclude(&self, job: &Job, active: &Active, fate: &Fate<'_>) {
-        let at = Millis::now();
+        let at = self.now();
         let end = match active.output() {
             Some(output) => output.end().await,
             None => live::End::default(),

@@ -8,8 +8,7 @@ use crate::base::ids::{JobId, MessageId, UpdateId};
 use crate::base::job::{AfterCrash, OnBusy, OutputMode, Undo};
 use crate::base::role::Role;
 use crate::base::schedule::Telling;
-use crate::base::time::Millis;
-use crate::base::workflow::{RUN, StepRow, StepState};
+use crate::base::workflow::{RUN, StepRow};
 use crate::delivery::{card, report};
 use crate::store::jobs::{Added, NewRow};
 use crate::store::{self, Tx};
@@ -74,7 +73,7 @@ async fn busy(tx: &mut Tx, job: &NewJob, id: JobId) -> store::Result<String> {
         ));
     }
     let steps = store::workflows::steps(tx, id).await?;
-    let asks = |row: &StepRow| matches!(row.state, StepState::Asked | StepState::Confirming);
+    let asks = |row: &StepRow| row.state.is_asked();
     let waits = match steps.iter().any(asks) {
         true => " and waits for an answer",
         false => "",
@@ -205,7 +204,7 @@ impl Jobs {
             },
             after_crash: job.after_crash,
             output: job.output,
-            created_at: Millis::now(),
+            created_at: self.now(),
             telling: job.telling.clone(),
             lock: job.lock.clone(),
             undo: job.undo.clone(),

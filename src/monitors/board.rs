@@ -4,7 +4,8 @@ use super::state::{Rule, Standing, State};
 use crate::base::alert::Reading;
 use crate::base::name::Name;
 use crate::base::time::Millis;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 /// How a check stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,19 +34,43 @@ impl Shown {
 
 /// What all checks of this machine found last. Cheap to clone; all clones see the same.
 #[derive(Clone, Default)]
-pub struct Board(Arc<Mutex<Vec<Shown>>>);
+pub struct Board(Arc<Mutex<Inner>>);
+
+#[derive(Default)]
+struct Inner {
+    all: Vec<Shown>,
+    /// When the loop took its last step; nothing where another instance looks.
+    stepped: Option<Instant>,
+}
 
 impl Board {
     /// All checks, by name; empty where another instance looks.
     #[must_use]
     pub fn all(&self) -> Vec<Shown> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.inner().all.clone()
+    }
+
+    /// How long ago the loop took its last step; `None` where another instance looks.
+    #[must_use]
+    pub fn still_for(&self) -> Option<Duration> {
+        self.inner().stepped.map(|at| at.elapsed())
     }
 
     pub(super) fn replace(&self, all: Vec<Shown>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = all;
+        self.inner().all = all;
+    }
+
+    /// The loop begins, or took a step.
+    pub(super) fn step(&self) {
+        self.inner().stepped = Some(Instant::now());
+    }
+
+    /// Nobody looks any more.
+    pub(super) fn clear(&self) {
+        *self.inner() = Inner::default();
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -11,22 +11,32 @@ use crate::store::samples::Value;
 use axes::{amount, scale, times};
 use chrono::NaiveDateTime;
 use dots::{GAP, fewer, middle, runs};
-use paint::{Area, BACKGROUND, Drawn, FINE, GRID, QUIET, WORDS, at, color, stroke, style, write};
+use paint::{Area, BACKGROUND, Drawn, FINE, GRID, QUIET, WORDS, at, color, stroke, width, write};
 use plotters::element::{Circle, Polygon, Rectangle};
 use plotters::style::text_anchor::HPos;
 use plotters::style::{Color, RGBColor};
 use std::io;
 use std::time::Duration;
 
-/// The size of the picture, in pixels.
-pub const SIZE: (u32, u32) = (1000, 600);
+/// The size of the picture, in pixels. A phone shows it about 360 wide, so what is 34 high here is 12 there.
+pub const SIZE: (u32, u32) = (1000, 660);
 /// The most lines.
 const MOST_LINES: usize = 8;
 /// So many lines have their bands and names up to the first length, in characters; more of them have no bands, which would
 /// cover each other, and the ends of their names.
-const FEW: (usize, usize, usize) = (3, 22, 10);
-/// How high the two rows of names stand.
-const ROWS: [i32; 2] = [86, 119];
+const FEW: (usize, usize, usize) = (3, 22, 8);
+/// How high the two rows of names stand, and the only one.
+const ROWS: [i32; 2] = [98, 140];
+const ROW: [i32; 1] = [122];
+/// How large letters are: the title, what stands beside the axes, a level, a remark in place of lines, in pixels.
+const TITLE: u32 = 42;
+const AXIS: u32 = 34;
+const LEVEL: u32 = 30;
+const REMARK: u32 = 38;
+/// Names of few lines, and of many.
+const NAMES: (u32, u32) = (33, 26);
+/// How far everything stays from the left edge.
+const EDGE: i32 = 28;
 
 const LINES: [RGBColor; MOST_LINES] = [
     RGBColor(0x58, 0xa6, 0xff),
@@ -40,7 +50,7 @@ const LINES: [RGBColor; MOST_LINES] = [
 ];
 
 /// Where the plot lies in the picture: left, top, right, bottom.
-const PLOT: (i32, i32, i32, i32) = (126, 150, 972, 540);
+const PLOT: (i32, i32, i32, i32) = (166, 176, 972, 596);
 
 /// A chart.
 #[derive(Clone, Debug)]
@@ -203,7 +213,7 @@ impl Plot {
                 area,
                 &label,
                 (PLOT.0 - 12, y / FINE as i32),
-                27,
+                AXIS,
                 QUIET,
                 HPos::Right,
             )?;
@@ -216,8 +226,8 @@ impl Plot {
                 GRID.to_rgba(),
                 1,
             )?;
-            let place = (x / FINE as i32, PLOT.3 + 28);
-            write(area, &label, place, 27, QUIET, HPos::Center)?;
+            let place = (x / FINE as i32, PLOT.3 + 34);
+            write(area, &label, place, AXIS, QUIET, HPos::Center)?;
         }
         Ok(())
     }
@@ -292,12 +302,12 @@ impl Plot {
                     2,
                 )?;
             }
-            let place = (PLOT.2 - 4, y / FINE as i32 - 17);
+            let place = (PLOT.2 - 4, y / FINE as i32 - 20);
             write(
                 area,
                 &amount(chart.unit, limit.value),
                 place,
-                24,
+                LEVEL,
                 color,
                 HPos::Right,
             )?;
@@ -309,45 +319,58 @@ impl Plot {
 /// Says that there is nothing to show.
 fn nothing(area: &Area<'_>) -> Drawn {
     let (x, y) = ((PLOT.0 + PLOT.2) / 2, (PLOT.1 + PLOT.3) / 2);
-    let room = [(at(x - 264), at(y - 26)), (at(x + 264), at(y + 26))];
+    let room = [(at(x - 340), at(y - 32)), (at(x + 340), at(y + 32))];
     area.draw(&Rectangle::new(room, BACKGROUND.filled()))?;
     let words = "Nothing was measured in this time.";
-    write(area, words, (x, y), 30, QUIET, HPos::Center)
+    write(area, words, (x, y), REMARK, QUIET, HPos::Center)
 }
 
 /// The title, the time, and what the lines are called and were last.
 fn heading(area: &Area<'_>, chart: &Chart, local: &dyn Fn(Millis) -> NaiveDateTime) -> Drawn {
-    let edge = 28;
-    write(
-        area,
-        &shorten(&chart.title, 44),
-        (edge, 38),
-        38,
-        WORDS,
-        HPos::Left,
-    )?;
     let until = local(chart.until).format("%-d %b %H:%M").to_string();
-    write(area, &until, (PLOT.2, 38), 27, QUIET, HPos::Right)?;
-    let (mut x, mut rows) = (edge, ROWS.into_iter());
+    write(area, &until, (PLOT.2, 42), AXIS, QUIET, HPos::Right)?;
+    let room = PLOT.2 - EDGE - 24 - width(area, &until, AXIS)?;
+    let mut title = shorten(&chart.title, 44);
+    for units in (8..44).rev() {
+        if width(area, &title, TITLE)? <= room {
+            break;
+        }
+        title = shorten(&chart.title, units);
+    }
+    write(area, &title, (EDGE, 42), TITLE, WORDS, HPos::Left)?;
+    names(area, chart)
+}
+
+/// What the lines are called and were last, in one row, or in two if they are too long for that.
+fn names(area: &Area<'_>, chart: &Chart) -> Drawn {
+    let (size, space) = match chart.lines.len() <= FEW.0 {
+        true => (NAMES.0, 26),
+        false => (NAMES.1, 18),
+    };
+    let mut labels = Vec::new();
+    for (line, color) in chart.lines.iter().zip(LINES) {
+        let label = label(chart, line);
+        let long = 26 + width(area, &label, size)?;
+        labels.push((label, long, color));
+    }
+    let all: i32 = labels.iter().map(|(_, long, _)| long + space).sum();
+    let rows: &[i32] = match EDGE + all - space <= PLOT.2 {
+        true => &ROW,
+        false => &ROWS,
+    };
+    let (mut x, mut rows) = (EDGE, rows.iter().copied());
     let Some(mut y) = rows.next() else {
         return Ok(());
     };
-    let (size, space) = match chart.lines.len() <= FEW.0 {
-        true => (25, 26),
-        false => (22, 20),
-    };
-    for (line, color) in chart.lines.iter().zip(LINES) {
-        let label = label(chart, line);
-        let (width, _) = area.estimate_text_size(&label, &style(size, WORDS, HPos::Left))?;
-        let width = i32::try_from(width / FINE).unwrap_or(0);
-        if x > edge && x + 24 + width > PLOT.2 {
+    for (label, long, color) in labels {
+        if x > EDGE && x + long > PLOT.2 {
             let Some(next) = rows.next() else { break };
-            (x, y) = (edge, next);
+            (x, y) = (EDGE, next);
         }
-        let swatch = [(at(x), at(y - 8)), (at(x + 16), at(y + 8))];
+        let swatch = [(at(x), at(y - 9)), (at(x + 18), at(y + 9))];
         area.draw(&Rectangle::new(swatch, color.filled()))?;
-        write(area, &label, (x + 24, y), size, WORDS, HPos::Left)?;
-        x += 24 + width + space;
+        write(area, &label, (x + 26, y), size, WORDS, HPos::Left)?;
+        x += long + space;
     }
     Ok(())
 }

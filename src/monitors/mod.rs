@@ -5,6 +5,7 @@ pub mod chart;
 pub mod charts;
 pub mod incidents;
 pub mod probe;
+pub mod pushes;
 pub mod rehearsal;
 pub mod sampler;
 pub mod state;

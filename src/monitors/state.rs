@@ -123,6 +123,18 @@ impl State {
         self.since.or(pending.min())
     }
 
+    /// Since when it has been at least a warning, told or not.
+    #[must_use]
+    pub fn bad_since(&self) -> Option<Millis> {
+        self.warning_since
+    }
+
+    /// Since when it cannot be read.
+    #[must_use]
+    pub fn unreadable_since(&self) -> Option<Millis> {
+        self.unreadable_since
+    }
+
     /// The last look.
     #[must_use]
     pub fn looked_at(&self) -> Option<Millis> {

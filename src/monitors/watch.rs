@@ -9,7 +9,7 @@ use super::probe::{Look, Prober, Scene};
 use super::state::Rule;
 use crate::base::name::Name;
 use crate::base::time::Millis;
-use crate::config::{Check, Live};
+use crate::config::{Check, Live, Probe};
 use crate::drivers::processes::lock_is_held;
 use crate::store::checks::{self, Row};
 use crate::store::{self, Store};
@@ -64,6 +64,8 @@ pub struct Watch {
     looking: JoinSet<(Name, Look)>,
     /// The checks that are being looked at.
     under_way: BTreeMap<Name, Arc<Check>>,
+    /// How many pushes of each check were looked at, or are about to be.
+    pushed: BTreeMap<String, i64>,
     room: Arc<Semaphore>,
 }
 
@@ -90,23 +92,31 @@ impl Watch {
             gone: Vec::new(),
             looking: JoinSet::new(),
             under_way: BTreeMap::new(),
+            pushed: BTreeMap::new(),
             room: Arc::new(Semaphore::new(AT_ONCE)),
         }
     }
 
     /// Looks until `stop` fires, or until another instance leads.
     pub async fn run(mut self, stop: CancellationToken) {
+        self.board.step();
         let work = async {
             loop {
                 let pause = match self.step(Millis::now()).await {
-                    Ok(_) => self.until_due(Millis::now()),
+                    Ok(_) => {
+                        self.board.step();
+                        self.until_due(Millis::now())
+                    }
                     Err(store::Error::Deposed) => return,
                     Err(error) => {
                         tracing::error!(%error, "what checks found could not be written down");
                         AFTER_FAILURE
                     }
                 };
-                tokio::time::sleep(pause).await;
+                tokio::select! {
+                    () = tokio::time::sleep(pause) => {}
+                    () = self.prober.pushes().woken() => {}
+                }
             }
         };
         tokio::select! {
@@ -121,6 +131,7 @@ impl Watch {
     /// When the database refuses: then nothing was told, and what was found is looked at anew when it is due again.
     pub async fn step(&mut self, now: Millis) -> store::Result<Stepped> {
         let scene = self.follow(now).await?;
+        self.hurry(&scene, now).await?;
         self.begin(&scene, now);
         let mut looks = Vec::new();
         let collected = async {
@@ -132,7 +143,13 @@ impl Watch {
         };
         // What is not done yet goes on.
         let _ = timeout(PATIENCE, collected).await;
-        let mut stepped = self.take_up(looks, now).await?;
+        let taken = self.take_up(looks, now).await;
+        if taken.is_err() {
+            // What came by push is news until it was written down, however long it is until the next look.
+            self.pushed.clear();
+            self.prober.pushes().again();
+        }
+        let mut stepped = taken?;
         if self.looking.is_empty() {
             // A look that panicked is over too.
             self.under_way.clear();
@@ -151,6 +168,22 @@ impl Watch {
             true => pause,
             false => pause.min(PATIENCE / 5),
         }
+    }
+
+    /// Whatever a push came for is due at once.
+    async fn hurry(&mut self, scene: &Scene, now: Millis) -> store::Result<()> {
+        let waits = |check: &Check| matches!(check.probe, Probe::Push { .. });
+        if !scene.config.checks.values().any(waits) {
+            return Ok(());
+        }
+        let news = self.prober.pushes().news(&mut self.pushed).await?;
+        for (name, entry) in self.entries.iter_mut().flatten() {
+            let check = scene.config.checks.get(name);
+            if check.is_some_and(waits) && news.iter().any(|new| new == name.as_str()) {
+                entry.due = now;
+            }
+        }
+        Ok(())
     }
 
     /// Begins the looks that are due.
@@ -278,6 +311,6 @@ impl Watch {
 impl Drop for Watch {
     /// Whoever looks no more shows nothing.
     fn drop(&mut self) {
-        self.board.replace(Vec::new());
+        self.board.clear();
     }
 }

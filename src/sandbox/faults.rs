@@ -26,6 +26,8 @@ pub enum FaultKind {
     Delay(Duration),
     /// 403 in Telegram's words, without acting.
     Forbidden(Forbidden),
+    /// This code and Telegram's whole description, without acting: a token that is known no more, a missing right.
+    Refused(u16, &'static str),
     /// The group becomes a supergroup with this identifier, at this very call.
     Migrate(i64),
 }

@@ -1,7 +1,7 @@
 //! What people do: write, press, edit, forward, block, throw out; each makes the update it makes.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
 use serde_json::{Value, json};
@@ -162,6 +162,15 @@ impl Sandbox {
     /// Makes every press so far too old to be answered.
     pub fn expire_presses(&self) {
         self.shared().with(|state| state.presses.clear());
+    }
+
+    /// Makes a message so much older than it is.
+    pub fn age(&self, chat: i64, message_id: i32, by: Duration) {
+        self.shared().with(|state| {
+            if let Some(message) = state.chat(chat).messages.get_mut(&message_id) {
+                message.date -= i64::try_from(by.as_secs()).unwrap_or(i64::MAX);
+            }
+        });
     }
 
     /// A person blocks the bot. Gives the update.

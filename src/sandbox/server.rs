@@ -175,6 +175,7 @@ fn played(bytes: Bytes, fault: Option<FaultKind>) -> Option<Response> {
         Some(FaultKind::DropBefore | FaultKind::DropAfter) => return None,
         Some(FaultKind::Missing) => refuse(&Refusal::new(404, "Not Found")),
         Some(FaultKind::Forbidden(why)) => refuse(&Refusal::forbidden(why.words())),
+        Some(FaultKind::Refused(code, words)) => refuse(&Refusal::new(code, words)),
         Some(FaultKind::TooManyRequests(seconds)) => refuse(&Refusal::too_many(seconds)),
         Some(FaultKind::ServerError(code)) => write(status(code), kind, Body::empty()),
         Some(FaultKind::Garbage) => {
@@ -289,6 +290,9 @@ async fn play(
         }
         Ok(Some(FaultKind::Forbidden(why))) => {
             return Outcome::Answer(Err(Refusal::forbidden(why.words())));
+        }
+        Ok(Some(FaultKind::Refused(code, words))) => {
+            return Outcome::Answer(Err(Refusal::new(code, words)));
         }
     }
     act(shared, method, params).await

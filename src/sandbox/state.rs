@@ -1,6 +1,6 @@
 //! The world the server keeps: people, chats, messages, pending updates, and what happened.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
@@ -83,6 +83,7 @@ pub(super) struct Chat {
     pub(super) title: String,
     pub(super) forum: bool,
     pub(super) topics: BTreeMap<i32, String>,
+    pub(super) closed_topics: BTreeSet<i32>,
     pub(super) members: BTreeMap<i64, Standing>,
     pub(super) bot: Standing,
     pub(super) migrated_to: Option<i64>,
@@ -98,6 +99,7 @@ impl Chat {
             title: title.to_owned(),
             forum: false,
             topics: BTreeMap::new(),
+            closed_topics: BTreeSet::new(),
             members: BTreeMap::new(),
             bot: Standing::Member,
             migrated_to: None,

@@ -134,10 +134,26 @@ impl Sandbox {
         })
     }
 
-    /// Deletes a topic: messages to it are refused from now on.
+    /// Deletes a topic with all its messages; what is sent to it from now on is refused.
     pub fn delete_topic(&self, group: i64, topic: i32) {
-        self.shared()
-            .with(|state| state.chat(group).topics.remove(&topic));
+        self.shared().with(|state| {
+            let chat = state.chat(group);
+            chat.topics.remove(&topic);
+            chat.closed_topics.remove(&topic);
+            chat.messages
+                .retain(|_, message| message.thread != Some(topic));
+        });
+    }
+
+    /// Closes a topic, or opens it again: in a closed one only administrators write.
+    pub fn close_topic(&self, group: i64, topic: i32, closed: bool) {
+        self.shared().with(|state| {
+            let chat = state.chat(group);
+            match closed {
+                true => chat.closed_topics.insert(topic),
+                false => chat.closed_topics.remove(&topic),
+            }
+        });
     }
 
     /// Puts a person into a group, or changes how they stand there.

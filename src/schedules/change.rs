@@ -9,6 +9,7 @@ use crate::base::when::{When, Zone};
 use crate::config::Script;
 use crate::store;
 use crate::store::schedules::{Made, Paused};
+use std::time::Duration;
 
 /// Schedules that the chat may hold; more is a mistake, or ill will.
 const MOST: usize = 200;
@@ -24,6 +25,10 @@ pub struct New {
     pub given: Vec<String>,
     /// Which runs are told.
     pub rule: Rule,
+    /// Up to so much later than due.
+    pub jitter: Duration,
+    /// How often a failed run is tried again; 0 for never.
+    pub times: u32,
 }
 
 impl Schedules {
@@ -46,6 +51,8 @@ impl Schedules {
             zone: new.zone.to_string(),
             given: new.given.clone(),
             rule: new.rule,
+            jitter: new.jitter,
+            times: new.times,
         };
         let made = Made {
             spec: serde_json::to_string(&spec).map_err(anyhow::Error::new)?,

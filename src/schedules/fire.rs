@@ -212,11 +212,14 @@ impl Schedules {
             }
             Err(error) => return Err(error),
         };
+        let telling = telling(&due, also, now);
         job.output = match job.output {
             OutputMode::File => OutputMode::File,
+            // By the other rules it shows at the end alone whether anything is told.
+            OutputMode::Stream if telling.is_live() => OutputMode::Stream,
             OutputMode::Card | OutputMode::Stream | OutputMode::Silent => OutputMode::Card,
         };
-        job.telling = Some(telling(&due, also, now));
+        job.telling = Some(telling);
         let origin = Origin {
             source: source(&due),
             reply_to: None,

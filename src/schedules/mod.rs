@@ -19,7 +19,7 @@ use crate::base::error::Result;
 use crate::base::ids::{ChatId, JobId, Place};
 use crate::base::name::Name;
 use crate::base::role::Role;
-use crate::base::schedule::{Missed, Rule, Upcoming};
+use crate::base::schedule::{Missed, Retries, Rule, Upcoming};
 use crate::base::time::Millis;
 use crate::base::when::{When, Zone};
 use crate::config::{Config, Live, Schedule, Script};
@@ -140,6 +140,10 @@ struct Spec {
     zone: String,
     given: Vec<String>,
     rule: Rule,
+    #[serde(default)]
+    jitter: Duration,
+    #[serde(default)]
+    times: u32,
 }
 
 impl Schedules {
@@ -323,11 +327,11 @@ fn schedule_of(config: &Config, row: &Row) -> Option<Schedule> {
         when: When::parse(&spec.when).ok()?,
         after_end: false,
         zone: Zone::parse(&spec.zone).ok()?,
-        jitter: Duration::ZERO,
+        jitter: spec.jitter,
         missed: Missed::default(),
         given: spec.given,
         rule: spec.rule,
-        retries: None,
+        retries: (spec.times > 0).then(|| Retries::again(spec.times)),
         to: vec![made.place],
         enabled: true,
     })

@@ -20,7 +20,7 @@ pub async fn mark_gone(db: &mut Connection, chat: ChatId, reason: &str, at: Mill
     .execute(&mut *db)
     .await?;
     sqlx::query(
-        "UPDATE outbox SET state = 'failed', reason = $2, done_at = $3 WHERE chat_id = $1 AND state = 'pending'",
+        "UPDATE outbox SET state = 'failed', sealed = NULL, reason = $2, done_at = $3 WHERE chat_id = $1 AND state = 'pending'",
     )
     .bind(chat.0)
     .bind(reason)
@@ -43,6 +43,18 @@ pub async fn mark_back(db: &mut Connection, chat: ChatId, at: Millis) -> Result<
     .execute(db)
     .await?;
     Ok(changed.rows_affected() == 1)
+}
+
+/// Whether the chat cannot be reached.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn is_gone(db: &mut Connection, chat: ChatId) -> Result<bool> {
+    let row = sqlx::query("SELECT 1 FROM chats WHERE chat_id = $1 AND state = 'gone'")
+        .bind(chat.0)
+        .fetch_optional(db)
+        .await?;
+    Ok(row.is_some())
 }
 
 /// The chats that cannot be reached.

@@ -34,6 +34,8 @@ pub struct Incident {
     pub limit: Option<f64>,
     /// Whether the check could not be read.
     pub unread: bool,
+    /// Whether what it is about could not be reached at all.
+    pub unreached: bool,
     /// Whether it comes and goes so often that single changes are no news.
     pub flapping: bool,
     /// The first bad look.
@@ -46,10 +48,38 @@ pub struct Incident {
     pub acked: Option<(String, Millis)>,
     /// Until when it is not told again, and by whom.
     pub snoozed: Option<(String, Millis)>,
-    /// When its fix was started by itself.
-    pub fixed: Option<Millis>,
+    /// Why it is watched no more, if that ended it: nobody knows whether it recovered.
+    pub unwatched: Option<String>,
+    /// The fix that was started by itself last.
+    pub fixed: Option<Fixed>,
+    /// When a fix was due and had run by itself as often as it may.
+    pub fix_limited: Option<Millis>,
     /// Whether it is over and told wherever it had to be.
     pub settled: bool,
+}
+
+/// A fix that was started by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fixed {
+    /// When.
+    pub at: Millis,
+    /// Which try it is for this incident, from 1.
+    pub tries: i64,
+    /// How bad it was then.
+    pub severity: Severity,
+    /// How it went.
+    pub state: FixState,
+}
+
+/// How a fix went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FixState {
+    /// Its job waits or runs.
+    Running,
+    /// Its job succeeded.
+    Done,
+    /// Its job did not, or there was none.
+    Failed,
 }
 
 /// Why something is not told for now.
@@ -153,6 +183,8 @@ stored!(write_unit, read_unit, Unit, "unit",
     Unit::BytesPerSecond => "bytes_per_second", Unit::Seconds => "seconds", Unit::Celsius => "celsius");
 stored!(write_hold, read_hold, Hold, "hold",
     Hold::Silence => "silence", Hold::Quiet => "quiet", Hold::Gone => "gone", Hold::Cause => "cause");
+stored!(write_fix, read_fix, FixState, "state of a fix",
+    FixState::Running => "running", FixState::Done => "done", FixState::Failed => "failed");
 stored!(write_kind, read_kind, Kind, "kind of message",
     Kind::Alert => "alert", Kind::Summary => "summary", Kind::Missed => "missed");
 
@@ -182,8 +214,8 @@ pub(super) fn place(chat: i64, thread: i64) -> Place {
 }
 
 const COLUMNS: &str = "SELECT id, check_name, host, topic, severity, worst, value, worst_value, unit, note, limit_value, \
-     unread, flapping, began_at, raised_at, cleared_at, acked_by, acked_at, snoozed_until, snoozed_by, fixed_at, settled \
-     FROM incidents";
+     unread, flapping, began_at, raised_at, cleared_at, acked_by, acked_at, snoozed_until, snoozed_by, fixed_at, settled, \
+     unwatched, fix_tries, fix_severity, fix_state, fix_limited_at, unreached FROM incidents";
 
 fn read(row: &AnyRow) -> Result<Incident> {
     let both = |name: usize, at: usize| -> Option<(String, Millis)> {
@@ -213,9 +245,27 @@ fn read(row: &AnyRow) -> Result<Incident> {
         cleared: row.get::<Option<i64>, _>(15).map(Millis),
         acked: both(16, 17),
         snoozed: both(19, 18),
-        fixed: row.get::<Option<i64>, _>(20).map(Millis),
         settled: row.get::<i64, _>(21) == 1,
+        unwatched: row.get(22),
+        fixed: read_fixed(row)?,
+        fix_limited: row.get::<Option<i64>, _>(26).map(Millis),
+        unreached: row.get::<i64, _>(27) == 1,
     })
+}
+
+fn read_fixed(row: &AnyRow) -> Result<Option<Fixed>> {
+    let at: Option<i64> = row.get(20);
+    let severity: Option<String> = row.get(24);
+    let state: Option<String> = row.get(25);
+    let (Some(at), Some(severity), Some(state)) = (at, severity, state) else {
+        return Ok(None);
+    };
+    Ok(Some(Fixed {
+        at: Millis(at),
+        tries: row.get(23),
+        severity: read_severity(&severity)?,
+        state: read_fix(&state)?,
+    }))
 }
 
 /// Holds back every other writer of incidents until the transaction ends, and draws `count` numbers; the first of them.
@@ -341,13 +391,27 @@ pub async fn between(db: &mut Connection, from: Millis, to: Millis) -> Result<Ve
 /// # Errors
 /// When the database refuses.
 pub async fn fixes_since(db: &mut Connection, check: &str, since: Millis) -> Result<u64> {
-    let row =
-        sqlx::query("SELECT COUNT(*) FROM incidents WHERE check_name = $1 AND fixed_at >= $2")
-            .bind(check)
-            .bind(since.0)
-            .fetch_one(db)
-            .await?;
+    let row = sqlx::query(
+        "SELECT COUNT(*) FROM incident_fixes WHERE check_name = $1 AND started_at >= $2",
+    )
+    .bind(check)
+    .bind(since.0)
+    .fetch_one(db)
+    .await?;
     Ok(row.get::<i64, _>(0).unsigned_abs())
+}
+
+/// Counts a fix of this check that is started by itself.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn count_fix(db: &mut Connection, check: &str, at: Millis) -> Result<()> {
+    sqlx::query("INSERT INTO incident_fixes (check_name, started_at) VALUES ($1, $2)")
+        .bind(check)
+        .bind(at.0)
+        .execute(db)
+        .await?;
+    Ok(())
 }
 
 /// Writes an incident, new or changed.
@@ -358,11 +422,14 @@ pub async fn put(db: &mut Connection, one: &Incident) -> Result<()> {
     sqlx::query(
         "INSERT INTO incidents (id, check_name, host, topic, severity, worst, value, worst_value, unit, note, limit_value,
              unread, flapping, began_at, raised_at, cleared_at, acked_by, acked_at, snoozed_until, snoozed_by, fixed_at,
-             settled)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)
+             settled, unwatched, fix_tries, fix_severity, fix_state, fix_limited_at, unreached)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
+             $23, $24, $25, $26, $27, $28)
          ON CONFLICT (id) DO UPDATE SET severity = $5, worst = $6, value = $7, worst_value = $8, unit = $9, note = $10,
              limit_value = $11, unread = $12, flapping = $13, cleared_at = $16, acked_by = $17, acked_at = $18,
-             snoozed_until = $19, snoozed_by = $20, fixed_at = $21, settled = $22",
+             snoozed_until = $19, snoozed_by = $20, fixed_at = $21, settled = $22,
+             unwatched = $23, fix_tries = $24, fix_severity = $25, fix_state = $26, fix_limited_at = $27,
+             unreached = $28",
     )
     .bind(one.id)
     .bind(&one.check)
@@ -384,8 +451,14 @@ pub async fn put(db: &mut Connection, one: &Incident) -> Result<()> {
     .bind(one.acked.as_ref().map(|(_, at)| at.0))
     .bind(one.snoozed.as_ref().map(|(_, at)| at.0))
     .bind(one.snoozed.as_ref().map(|(name, _)| name))
-    .bind(one.fixed.map(|at| at.0))
+    .bind(one.fixed.map(|fixed| fixed.at.0))
     .bind(i64::from(one.settled))
+    .bind(&one.unwatched)
+    .bind(one.fixed.map_or(0, |fixed| fixed.tries))
+    .bind(one.fixed.map(|fixed| fixed.severity.as_str()))
+    .bind(one.fixed.map(|fixed| write_fix(fixed.state)))
+    .bind(one.fix_limited.map(|at| at.0))
+    .bind(i64::from(one.unreached))
     .execute(db)
     .await?;
     Ok(())
@@ -594,6 +667,10 @@ pub async fn prune(db: &mut Connection, before: Millis) -> Result<u64> {
     .execute(&mut *db)
     .await?;
     let gone = sqlx::query("DELETE FROM incidents WHERE cleared_at < $1 AND settled = 1")
+        .bind(before.0)
+        .execute(&mut *db)
+        .await?;
+    sqlx::query("DELETE FROM incident_fixes WHERE started_at < $1")
         .bind(before.0)
         .execute(&mut *db)
         .await?;

@@ -1,7 +1,11 @@
-//! A look at a database that changes nothing in it: it is neither made nor migrated.
+//! Looks at a database that change nothing in it: one that is not open is neither made nor migrated, and what is written is
+//! taken back.
 
 use super::instances::{self, Instance};
-use super::{BUSY_TIMEOUT, Error, Location, MIGRATIONS_TABLE, Result, migrator};
+use super::intents::{self, Found, Intent};
+use super::{BUSY_TIMEOUT, Error, Location, MIGRATIONS_TABLE, Result, Store, migrator, waiting};
+use crate::base::ids::{ChatId, UserId};
+use crate::base::time::Millis;
 use sqlx::{AnyConnection, Connection as _, Row as _};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -16,8 +20,10 @@ pub struct Inspection {
     pub pending: usize,
     /// Changes of the schema that only a newer version knows.
     pub unknown: usize,
-    /// Whether it can be written.
-    pub writable: Result<()>,
+    /// Whether it can be written, and what is read is what was written; its size in bytes, once it holds our tables.
+    pub writable: Result<Option<u64>>,
+    /// What waits to be sent, and what failed lately; once it holds our tables.
+    pub outbox: Option<waiting::Backlog>,
     /// How many owners it holds.
     pub owners: u64,
     /// On PostgreSQL: whether a bot runs on it.
@@ -52,12 +58,17 @@ pub async fn inspect(location: &Location) -> Result<Option<Inspection>> {
         true => 0,
         false => owners(&mut db).await?,
     };
+    let ours = known == applied;
     let found = Inspection {
+        outbox: match ours {
+            true => Some(waiting::backlog(&mut db, Millis::now()).await?),
+            false => None,
+        },
         pending: known.difference(&applied).count(),
         unknown: applied.difference(&known).count(),
         owners,
         occupied: occupied(&mut db, location).await?,
-        writable: try_to_write(&mut db, location).await,
+        writable: try_to_write(&mut db, location, ours).await,
     };
     db.close().await?;
     Ok(Some(found))
@@ -93,12 +104,63 @@ async fn occupied(db: &mut AnyConnection, location: &Location) -> Result<bool> {
     Ok(there && instances::all(db).await?.iter().any(Instance::is_alive))
 }
 
-/// Takes the lock of every change, and gives it back.
-async fn try_to_write(db: &mut AnyConnection, location: &Location) -> Result<()> {
-    let way = match location {
-        Location::Sqlite(_) => "BEGIN IMMEDIATE",
-        Location::Postgres(_) => "BEGIN",
+impl Store {
+    /// Writes a row, reads it, and takes it back; the size of the database in bytes.
+    ///
+    /// # Errors
+    /// When the database refuses, or what is read is not what was written.
+    pub async fn try_out(&self) -> Result<u64> {
+        let mut tx = self.begin().await?;
+        write_and_read(&mut tx).await?;
+        let size = size(&mut tx, &self.location).await?;
+        tx.rollback().await?;
+        Ok(size)
+    }
+}
+
+/// Takes the lock of every change and gives it back; where our tables are, writes into one of them in between.
+async fn try_to_write(
+    db: &mut AnyConnection,
+    location: &Location,
+    ours: bool,
+) -> Result<Option<u64>> {
+    let mut tx = db.begin_with(location.begin()).await?;
+    let found = match ours {
+        true => {
+            write_and_read(&mut tx).await?;
+            Some(size(&mut tx, location).await?)
+        }
+        false => None,
     };
-    let tx = db.begin_with(way).await?;
-    Ok(tx.rollback().await?)
+    tx.rollback().await?;
+    Ok(found)
+}
+
+async fn write_and_read(db: &mut AnyConnection) -> Result<()> {
+    let intent = Intent {
+        id: ulid::Ulid::generate().to_string(),
+        payload: "written, read and taken back".to_owned(),
+        chat: ChatId(0),
+        asker: UserId(0),
+        expires_at: Millis(0),
+    };
+    intents::add(db, &intent, Millis(0)).await?;
+    match intents::find(db, &intent.id).await? {
+        Some(Found::Open(read)) if read == intent => Ok(()),
+        Some(Found::Open(_) | Found::Used(_)) | None => {
+            let words = "a row that reads differently from how it was written";
+            Err(Error::Corrupt(words.to_owned()))
+        }
+    }
+}
+
+async fn size(db: &mut AnyConnection, location: &Location) -> Result<u64> {
+    let query = match location {
+        Location::Sqlite(_) => {
+            "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()"
+        }
+        Location::Postgres(_) => "SELECT pg_database_size(current_database())",
+    };
+    let row = sqlx::query(query).fetch_one(db).await?;
+    Ok(row.get::<i64, _>(0).unsigned_abs())
 }

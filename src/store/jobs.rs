@@ -142,6 +142,25 @@ pub(super) const COLUMNS: &str = "id, kind, payload, title, state, role, asker_i
      source, retry_of, request_id, lane, lane_limit, user_limit, after_crash, output, created_at, started_at, \
      finished_at, starts, exit_code, signal, reason, ended_by, log_bytes, claimed_by, cancel_by, telling, lock_name, undo";
 
+/// How the job stands that was made from this source; `None` when there is none, or none any more.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn state_of(db: &mut Connection, source: &str) -> Result<Option<JobState>> {
+    let row = sqlx::query("SELECT state FROM jobs WHERE source = $1")
+        .bind(source)
+        .fetch_optional(db)
+        .await?;
+    let Some(row) = row else {
+        return Ok(None);
+    };
+    let word: String = row.get(0);
+    match JobState::parse(&word) {
+        Some(state) => Ok(Some(state)),
+        None => Err(Error::Corrupt(format!("the unknown state {word:?}"))),
+    }
+}
+
 /// Adds a job as queued, once per source.
 ///
 /// # Errors

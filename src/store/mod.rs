@@ -18,12 +18,14 @@ pub mod instances;
 pub mod intents;
 pub mod invites;
 pub mod jobs;
+pub mod kept;
 pub mod live;
 pub mod locks;
 pub mod members;
 pub mod outbox;
 pub mod people;
 pub mod presence;
+pub mod pushes;
 pub mod retention;
 pub mod samples;
 pub mod schedules;
@@ -134,6 +136,17 @@ pub enum Location {
     Postgres(String),
 }
 
+impl Location {
+    /// How a transaction for writing begins.
+    fn begin(&self) -> &'static str {
+        match self {
+            // IMMEDIATE takes the write lock now, so that a later statement cannot fail half-way for want of it.
+            Location::Sqlite(_) => "BEGIN IMMEDIATE",
+            Location::Postgres(_) => "BEGIN",
+        }
+    }
+}
+
 /// The open database. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {
@@ -224,12 +237,7 @@ impl Store {
     /// # Errors
     /// When none can be had in time or the database is away.
     pub async fn begin(&self) -> Result<Tx> {
-        let start = match self.location {
-            // IMMEDIATE takes the write lock now, so that a later statement cannot fail half-way for want of it.
-            Location::Sqlite(_) => "BEGIN IMMEDIATE",
-            Location::Postgres(_) => "BEGIN",
-        };
-        Ok(self.write.begin_with(start).await?)
+        Ok(self.write.begin_with(self.location.begin()).await?)
     }
 
     /// The same for what only the leader does, such as what a person asked for: it is written before another leads, or not

@@ -18,6 +18,8 @@ pub struct NewRow {
     pub source: Option<String>,
     /// The job that it tells of.
     pub job: Option<JobId>,
+    /// The part of it that nobody may read here; forgotten as soon as the message waits no longer.
+    pub sealed: Option<String>,
 }
 
 /// A pending message.
@@ -33,6 +35,19 @@ pub struct Pending {
     pub target: Option<MessageId>,
     /// How often sending failed.
     pub attempts: u32,
+    /// The part of it that nobody may read here.
+    pub sealed: Option<String>,
+}
+
+/// What became of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It is still to be sent.
+    Pending,
+    /// Telegram has it.
+    Sent,
+    /// It could not be sent, or nobody wants it any more.
+    Lost,
 }
 
 /// Adds a message and replaces a pending one of the same slot; `false` when the source made one before.
@@ -41,8 +56,8 @@ pub struct Pending {
 /// When the database refuses.
 pub async fn add(db: &mut Connection, new: &NewRow, at: Millis) -> Result<bool> {
     let added = sqlx::query(
-        "INSERT INTO outbox (chat_id, payload, slot, state, source, created_at, job_id)
-         VALUES ($1, $2, $3, 'pending', $4, $5, $6) ON CONFLICT (source) DO NOTHING RETURNING id",
+        "INSERT INTO outbox (chat_id, payload, slot, state, source, created_at, job_id, sealed)
+         VALUES ($1, $2, $3, 'pending', $4, $5, $6, $7) ON CONFLICT (source) DO NOTHING RETURNING id",
     )
     .bind(new.chat.0)
     .bind(&new.payload)
@@ -50,12 +65,13 @@ pub async fn add(db: &mut Connection, new: &NewRow, at: Millis) -> Result<bool> 
     .bind(&new.source)
     .bind(at.0)
     .bind(new.job.map(|job| job.0))
+    .bind(&new.sealed)
     .fetch_optional(&mut *db)
     .await?;
     let Some(row) = added else { return Ok(false) };
     if new.slot.is_some() {
         sqlx::query(
-            "UPDATE outbox SET state = 'replaced', done_at = $4
+            "UPDATE outbox SET state = 'replaced', sealed = NULL, done_at = $4
              WHERE chat_id = $1 AND state = 'pending' AND slot = $2 AND id < $3",
         )
         .bind(new.chat.0)
@@ -74,7 +90,7 @@ pub async fn add(db: &mut Connection, new: &NewRow, at: Millis) -> Result<bool> 
 /// When the database refuses.
 pub async fn next(db: &mut Connection, chat: ChatId) -> Result<Option<Pending>> {
     let row = sqlx::query(
-        "SELECT o.id, o.payload, o.slot, o.attempts, s.message_id
+        "SELECT o.id, o.payload, o.slot, o.attempts, s.message_id, o.sealed
          FROM outbox o LEFT JOIN slots s ON s.slot = o.slot AND s.chat_id = o.chat_id
          WHERE o.chat_id = $1 AND o.state = 'pending' ORDER BY o.id LIMIT 1",
     )
@@ -87,6 +103,7 @@ pub async fn next(db: &mut Connection, chat: ChatId) -> Result<Option<Pending>> 
         slot: row.get(2),
         target: message(row.get(4)),
         attempts: u32::try_from(row.get::<i64, _>(3)).unwrap_or(u32::MAX),
+        sealed: row.get(5),
     }))
 }
 
@@ -117,7 +134,8 @@ pub async fn mark_sent(
     at: Millis,
 ) -> Result<()> {
     let marked = sqlx::query(
-        "UPDATE outbox SET state = 'sent', message_id = $2, done_at = $3, edited = $4 WHERE id = $1 AND state <> 'sent'",
+        "UPDATE outbox SET state = 'sent', sealed = NULL, message_id = $2, done_at = $3, edited = $4
+         WHERE id = $1 AND state <> 'sent'",
     )
     .bind(id)
     .bind(i64::from(message.0))
@@ -137,7 +155,7 @@ pub async fn mark_sent(
 /// When the database refuses.
 pub async fn take_back(db: &mut Connection, chat: ChatId, slot: &str, at: Millis) -> Result<()> {
     sqlx::query(
-        "UPDATE outbox SET state = 'replaced', done_at = $3 WHERE chat_id = $1 AND state = 'pending' AND slot = $2",
+        "UPDATE outbox SET state = 'replaced', sealed = NULL, done_at = $3 WHERE chat_id = $1 AND state = 'pending' AND slot = $2",
     )
     .bind(chat.0)
     .bind(slot)
@@ -153,7 +171,7 @@ pub async fn take_back(db: &mut Connection, chat: ChatId, slot: &str, at: Millis
 /// When the database refuses.
 pub async fn mark_failed(db: &mut Connection, id: i64, reason: &str, at: Millis) -> Result<()> {
     sqlx::query(
-        "UPDATE outbox SET state = 'failed', reason = $2, done_at = $3 WHERE id = $1 AND state = 'pending'",
+        "UPDATE outbox SET state = 'failed', sealed = NULL, reason = $2, done_at = $3 WHERE id = $1 AND state = 'pending'",
     )
     .bind(id)
     .bind(reason)
@@ -228,6 +246,46 @@ pub async fn slots_of(
         .fetch_all(db)
         .await?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+/// What became of the message of this source; `None` when there never was one.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn fate(db: &mut Connection, source: &str) -> Result<Option<Fate>> {
+    let row = sqlx::query("SELECT state FROM outbox WHERE source = $1")
+        .bind(source)
+        .fetch_optional(db)
+        .await?;
+    Ok(row.map(|row| match row.get::<&str, _>(0) {
+        "pending" => Fate::Pending,
+        "sent" => Fate::Sent,
+        _ => Fate::Lost,
+    }))
+}
+
+/// The slots of a job's messages that begin with this, which holds no `%` and no `_`, with their chats: of those that wait
+/// or may be there to be seen.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn slots_from(
+    db: &mut Connection,
+    job: JobId,
+    prefix: &str,
+) -> Result<Vec<(String, ChatId)>> {
+    let rows = sqlx::query(
+        "SELECT DISTINCT slot, chat_id FROM outbox WHERE job_id = $1 AND slot LIKE $2
+         AND (state = 'pending' OR EXISTS (SELECT 1 FROM slots s WHERE s.slot = outbox.slot)) ORDER BY slot",
+    )
+    .bind(job.0)
+    .bind(format!("{prefix}%"))
+    .fetch_all(db)
+    .await?;
+    Ok(rows
+        .iter()
+        .map(|row| (row.get(0), ChatId(row.get(1))))
+        .collect())
 }
 
 /// How many messages are pending.

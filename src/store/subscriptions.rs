@@ -151,6 +151,41 @@ pub async fn remove_quiet(db: &mut Connection, at: Place) -> Result<bool> {
     Ok(gone.rows_affected() > 0)
 }
 
+/// Gives what a topic was told to its group, since there is no such topic any more; where the group chose for itself, that
+/// holds. `false` when the topic was told nothing by its own choice.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn leave_topic(db: &mut Connection, topic: Place) -> Result<bool> {
+    let (chat, thread) = columns(topic);
+    // Steps of incidents read places and write them: none of them may be under way.
+    super::incidents::hold(db, 0).await?;
+    let mut moved = 0;
+    for text in [
+        "UPDATE subscriptions SET thread_id = 0 WHERE chat_id = $1 AND thread_id = $2 AND NOT EXISTS
+             (SELECT 1 FROM subscriptions s WHERE s.chat_id = $1 AND s.thread_id = 0 AND s.topic = subscriptions.topic)",
+        "DELETE FROM subscriptions WHERE chat_id = $1 AND thread_id = $2",
+    ] {
+        let done = sqlx::query(text).bind(chat).bind(thread);
+        moved += done.execute(&mut *db).await?.rows_affected();
+    }
+    for text in [
+        "UPDATE quiet_hours SET thread_id = 0 WHERE chat_id = $1 AND thread_id = $2 AND NOT EXISTS
+             (SELECT 1 FROM quiet_hours q WHERE q.chat_id = $1 AND q.thread_id = 0)",
+        "DELETE FROM quiet_hours WHERE chat_id = $1 AND thread_id = $2",
+        "UPDATE incident_messages SET thread_id = 0 WHERE chat_id = $1 AND thread_id = $2 AND NOT EXISTS
+             (SELECT 1 FROM incident_tellings t JOIN incident_tellings g ON g.incident = t.incident
+              WHERE t.message = incident_messages.id AND g.chat_id = $1 AND g.thread_id = 0)",
+        "UPDATE incident_tellings SET thread_id = 0 WHERE chat_id = $1 AND thread_id = $2 AND NOT EXISTS
+             (SELECT 1 FROM incident_tellings t WHERE t.chat_id = $1 AND t.thread_id = 0
+                 AND t.incident = incident_tellings.incident)",
+    ] {
+        let done = sqlx::query(text).bind(chat).bind(thread);
+        done.execute(&mut *db).await?;
+    }
+    Ok(moved > 0)
+}
+
 /// Rewrites a migrated group's id.
 ///
 /// # Errors

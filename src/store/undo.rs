@@ -1,4 +1,4 @@
-//! Jobs that succeeded and are taken back unless somebody confirms them.
+//! Jobs that succeeded and may be taken back: by somebody, for a time; or by themselves, unless somebody confirms them.
 
 use super::jobs::{COLUMNS, Job, read};
 use super::{Connection, Result};
@@ -65,4 +65,69 @@ pub async fn late(db: &mut Connection, now: Millis) -> Result<Vec<Job>> {
         .fetch_all(db)
         .await?;
     rows.iter().map(read).collect()
+}
+
+/// Notes until when the chat offers to take the job back.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn offer(db: &mut Connection, id: JobId, until: Millis) -> Result<()> {
+    sqlx::query("UPDATE jobs SET undo_until = $2 WHERE id = $1")
+        .bind(id.0)
+        .bind(until.0)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// The job is taken back: what the chat offers is over.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn offer_no_more(db: &mut Connection, id: JobId) -> Result<()> {
+    sqlx::query("UPDATE jobs SET undo_until = 0 WHERE id = $1 AND undo_until IS NOT NULL")
+        .bind(id.0)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// The jobs that the chat offers to take back and that cannot be any more, oldest first.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn offered_until(db: &mut Connection, now: Millis) -> Result<Vec<JobId>> {
+    let rows = sqlx::query("SELECT id FROM jobs WHERE undo_until < $1 ORDER BY id LIMIT 100")
+        .bind(now.0)
+        .fetch_all(db)
+        .await?;
+    Ok(rows.iter().map(|row| JobId(row.get(0))).collect())
+}
+
+/// Notes that the chat offers it no more. `false` when it does not, or its last moment is not past this one.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn close_offer(db: &mut Connection, id: JobId, now: Millis) -> Result<bool> {
+    let closed = sqlx::query("UPDATE jobs SET undo_until = NULL WHERE id = $1 AND undo_until < $2")
+        .bind(id.0)
+        .bind(now.0)
+        .execute(db)
+        .await?;
+    Ok(closed.rows_affected() == 1)
+}
+
+/// The newest form of the job's card: its slot, and what it says, as JSON.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn shown(db: &mut Connection, id: JobId) -> Result<Option<(String, String)>> {
+    let row = sqlx::query(
+        "SELECT slot, payload FROM outbox WHERE job_id = $1 AND slot = $2 AND state = 'sent' ORDER BY id DESC LIMIT 1",
+    )
+    .bind(id.0)
+    .bind(format!("job:{id}"))
+    .fetch_optional(db)
+    .await?;
+    Ok(row.map(|row| (row.get(0), row.get(1))))
 }

@@ -5,6 +5,7 @@ use crate::base::ids::{ChatId, JobId};
 use crate::base::time::Millis;
 use sqlx::Row;
 use sqlx::any::AnyRow;
+use std::time::Duration;
 
 /// Where a message stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +60,20 @@ pub struct Queue {
     pub last: i64,
 }
 
+/// What waits and what failed lately, in numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backlog {
+    /// How many wait.
+    pub waiting: u64,
+    /// Since when the oldest of them does.
+    pub since: Option<Millis>,
+    /// How many failed within [`LATELY`].
+    pub failed: u64,
+}
+
+/// Failures are news for so long.
+pub const LATELY: Duration = Duration::from_secs(24 * 3600);
+
 const COLUMNS: &str =
     "id, chat_id, payload, state, attempts, reason, created_at, done_at, job_id, edited";
 
@@ -82,6 +97,26 @@ pub async fn queues(db: &mut Connection, limit: u32) -> Result<Vec<Queue>> {
         last: row.get(4),
     };
     Ok(rows.iter().map(queue).collect())
+}
+
+/// How much waits by now, and how much failed lately.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn backlog(db: &mut Connection, now: Millis) -> Result<Backlog> {
+    let row = sqlx::query(
+        "SELECT COUNT(CASE WHEN state = 'pending' THEN 1 END), MIN(CASE WHEN state = 'pending' THEN created_at END),
+                COUNT(CASE WHEN state = 'failed' THEN 1 END)
+         FROM outbox WHERE state = 'pending' OR (state = 'failed' AND done_at >= $1)",
+    )
+    .bind(now.minus(LATELY).0)
+    .fetch_one(db)
+    .await?;
+    Ok(Backlog {
+        waiting: row.get::<i64, _>(0).unsigned_abs(),
+        since: row.get::<Option<i64>, _>(1).map(Millis),
+        failed: row.get::<i64, _>(2).unsigned_abs(),
+    })
 }
 
 /// What waits for a chat, oldest first, after this one.
@@ -161,7 +196,7 @@ pub async fn retry(db: &mut Connection, id: i64) -> Result<bool> {
 /// When the database refuses.
 pub async fn drop_one(db: &mut Connection, id: i64, by: &str, at: Millis) -> Result<bool> {
     let dropped = sqlx::query(
-        "UPDATE outbox SET state = 'dropped', reason = $2, done_at = $3
+        "UPDATE outbox SET state = 'dropped', sealed = NULL, reason = $2, done_at = $3
          WHERE id = $1 AND state IN ('pending', 'failed')",
     )
     .bind(id)
@@ -184,7 +219,7 @@ pub async fn drop_all(
     at: Millis,
 ) -> Result<u64> {
     let dropped = sqlx::query(
-        "UPDATE outbox SET state = 'dropped', reason = $3, done_at = $4
+        "UPDATE outbox SET state = 'dropped', sealed = NULL, reason = $3, done_at = $4
          WHERE chat_id = $1 AND state = 'pending' AND id <= $2",
     )
     .bind(chat.0)

@@ -1,7 +1,7 @@
 //! The steps of workflow runs.
 
 use super::jobs::{COLUMNS as JOB, Job, read as read_job};
-use super::{Connection, Error, Result};
+use super::{Connection, Error, Result, Tx};
 use crate::base::ids::JobId;
 use crate::base::job::JobState;
 use crate::base::time::Millis;
@@ -9,7 +9,8 @@ use crate::base::workflow::{Answer, Lock, RUN, StepRow, StepState};
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
-const COLUMNS: &str = "seq, state, attempt, started_at, ended_at, until_at, ending, found, answer, lock_name, lock_by, asked";
+const COLUMNS: &str = "seq, state, attempt, starts, adrift, started_at, ended_at, until_at, ending, found, answer, lock_name,
+    lock_by, asked";
 
 /// The steps of a run, in their order; empty before its first start.
 ///
@@ -34,10 +35,10 @@ pub async fn put(db: &mut Connection, job: JobId, seq: usize, row: &StepRow) -> 
     let asked = (!row.asked.is_empty()).then(|| serde_json::to_string(&row.asked));
     sqlx::query(
         "INSERT INTO workflow_steps (job, seq, state, attempt, started_at, ended_at, until_at, ending, found,
-             lock_name, lock_by, asked)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+             lock_name, lock_by, starts, adrift, asked)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
          ON CONFLICT (job, seq) DO UPDATE SET state = $3, attempt = $4, started_at = $5, ended_at = $6, until_at = $7,
-             ending = $8, found = $9, lock_name = $10, lock_by = $11, asked = $12",
+             ending = $8, found = $9, lock_name = $10, lock_by = $11, starts = $12, adrift = $13, asked = $14",
     )
     .bind(job.0)
     .bind(number(seq))
@@ -50,7 +51,44 @@ pub async fn put(db: &mut Connection, job: JobId, seq: usize, row: &StepRow) -> 
     .bind(serde_json::to_string(&row.found).map_err(json)?)
     .bind(row.lock.as_ref().map(|lock| lock.name.as_str()))
     .bind(row.lock.as_ref().and_then(|lock| lock.by.as_deref()))
+    .bind(i64::from(row.starts))
+    .bind(i64::from(row.adrift))
     .bind(asked.transpose().map_err(json)?)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Whether this start of a run is still what counts: it runs, and nobody took it over. That stays so until the transaction
+/// ends, so that nothing is written by whoever was taken for dead.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn is_held(tx: &mut Tx, job: &Job, is_shared: bool) -> Result<bool> {
+    // SQLite has one writer, which this transaction is.
+    let lock = if is_shared { "FOR SHARE" } else { "" };
+    let text = format!(
+        "SELECT id FROM jobs WHERE id = $1 AND state = 'running' AND starts = $2
+            AND (claimed_by = $3 OR (claimed_by IS NULL AND CAST($3 AS TEXT) IS NULL)) {lock}"
+    );
+    let row = sqlx::query(sqlx::AssertSqlSafe(text))
+        .bind(job.id.0)
+        .bind(i64::from(job.starts))
+        .bind(job.claimed_by.as_deref())
+        .fetch_optional(&mut **tx)
+        .await?;
+    Ok(row.is_some())
+}
+
+/// Notes that what a run was doing may go on where it cannot be seen, or ended.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn cast_adrift(db: &mut Connection, job: JobId) -> Result<()> {
+    sqlx::query(
+        "UPDATE workflow_steps SET adrift = 1 WHERE job = $1 AND state IN ('running', 'up', 'reverting')",
+    )
+    .bind(job.0)
     .execute(db)
     .await?;
     Ok(())
@@ -71,7 +109,7 @@ pub async fn answer(
     let text = serde_json::to_string(answer).map_err(|error| Error::Corrupt(error.to_string()))?;
     let written = sqlx::query(
         "UPDATE workflow_steps SET answer = $4 WHERE job = $1 AND seq = $2 AND attempt = $3
-            AND state IN ('asked', 'confirming') AND answer IS NULL AND (until_at IS NULL OR until_at > $5)",
+            AND state IN ('asked', 'confirming', 'stranded') AND answer IS NULL AND (until_at IS NULL OR until_at > $5)",
     )
     .bind(job.0)
     .bind(number(seq))
@@ -83,16 +121,43 @@ pub async fn answer(
     Ok(written.rows_affected() == 1)
 }
 
-/// Forgets what was said, before something else is asked of the same step.
+/// From here on nobody may answer this try of a step, unless somebody has: it is as late as can be.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn ask_anew(db: &mut Connection, job: JobId, seq: usize) -> Result<()> {
-    sqlx::query("UPDATE workflow_steps SET answer = NULL WHERE job = $1 AND seq = $2")
-        .bind(job.0)
-        .bind(number(seq))
-        .execute(db)
-        .await?;
+pub async fn close_question(
+    db: &mut Connection,
+    job: JobId,
+    seq: usize,
+    attempt: u32,
+) -> Result<()> {
+    sqlx::query(
+        "UPDATE workflow_steps SET until_at = 0 WHERE job = $1 AND seq = $2 AND attempt = $3
+            AND state IN ('asked', 'confirming') AND answer IS NULL",
+    )
+    .bind(job.0)
+    .bind(number(seq))
+    .bind(i64::from(attempt))
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Forgets what was said, before something else is asked of the same step: `row` is how it is about to be written. What was
+/// said to the very question that stands is kept.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn ask_anew(db: &mut Connection, job: JobId, seq: usize, row: &StepRow) -> Result<()> {
+    sqlx::query(
+        "UPDATE workflow_steps SET answer = NULL WHERE job = $1 AND seq = $2 AND (state <> $3 OR attempt <> $4)",
+    )
+    .bind(job.0)
+    .bind(number(seq))
+    .bind(row.state.as_str())
+    .bind(i64::from(row.attempt))
+    .execute(db)
+    .await?;
     Ok(())
 }
 
@@ -257,6 +322,8 @@ fn read(row: &AnyRow) -> Result<StepRow> {
     Ok(StepRow {
         state: StepState::parse(&word).ok_or_else(|| corrupt(&format!("state {word}")))?,
         attempt: u32::try_from(row.try_get::<i64, _>("attempt")?).unwrap_or(u32::MAX),
+        starts: u32::try_from(row.try_get::<i64, _>("starts")?).unwrap_or(u32::MAX),
+        adrift: row.try_get::<i64, _>("adrift")? != 0,
         started_at: time("started_at")?,
         ended_at: time("ended_at")?,
         until: time("until_at")?,

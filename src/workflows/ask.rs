@@ -13,6 +13,8 @@ use std::time::Duration;
 
 /// The most that is shown of a question, in UTF-16 units.
 const QUESTION: usize = 1000;
+/// Of a text that the workflow itself writes, so many UTF-16 units are shown: the rest of the message has room beside them.
+const LONGEST: usize = 3000;
 
 /// Why somebody is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +25,8 @@ pub enum Asked {
     Crash,
     /// It succeeded, and is taken back unless it is confirmed.
     Confirmation,
+    /// The bot died while it was being taken back.
+    Undo,
 }
 
 impl Asked {
@@ -33,6 +37,7 @@ impl Asked {
             (StepState::Asked, Work::Approve { .. }) => Some(Asked::Approval),
             (StepState::Asked, _) => Some(Asked::Crash),
             (StepState::Confirming, _) => Some(Asked::Confirmation),
+            (StepState::Stranded, _) => Some(Asked::Undo),
             _ => None,
         }
     }
@@ -47,6 +52,7 @@ impl Asked {
                 ("Go on without", Said::Skip),
                 ("Count as failed", Said::No),
             ],
+            Asked::Undo => &[("Take it back again", Said::Yes), ("Leave it", Said::No)],
             Asked::Confirmation => &[("It works, keep it", Said::Yes), ("Take it back", Said::No)],
         }
     }
@@ -61,6 +67,8 @@ impl Asked {
             (Asked::Crash, Said::Yes) => "Run again",
             (Asked::Crash, Said::Skip) => "Left out",
             (Asked::Crash, Said::No) => "Counted as failed",
+            (Asked::Undo, Said::Yes) => "Being taken back again",
+            (Asked::Undo, Said::No | Said::Skip) => "Left as it is",
             (Asked::Confirmation, Said::Yes) => "Kept",
             (Asked::Confirmation, Said::No | Said::Skip) => "Taken back",
         }
@@ -165,6 +173,22 @@ pub(super) fn message(
             head(job, step),
             question(step, values),
             by_whom(step)
+        ),
+        Asked::Crash if row.ended_at.is_some() => format!(
+            "💥 {}\nThe bot was started anew since this step was done. What it found is a secret, which is kept nowhere, and a later step needs it. What now?",
+            head(job, step)
+        ),
+        Asked::Crash if row.adrift => format!(
+            "💥 {}\nThis step ran on another machine, which is lost. It may still run there. What now?",
+            head(job, step)
+        ),
+        Asked::Undo if row.adrift => format!(
+            "💥 {}\nIt was being taken back on another machine, which is lost. That may still go on there. What now?",
+            head(job, step)
+        ),
+        Asked::Undo => format!(
+            "💥 {}\nThe bot was stopped while it was being taken back. How far that came is not known. What now?",
+            head(job, step)
         ),
         Asked::Crash => format!(
             "💥 {}\nThe bot was stopped while this step ran. How far it came is not known. What now?",
@@ -295,7 +319,7 @@ fn asked_what(step: &Step, values: &Values) -> String {
 
 /// A message that the workflow itself writes, once.
 pub(super) fn notice(job: &Job, seq: usize, text: &str) -> Outgoing {
-    Outgoing::text(job.new.place, escape(text), Vec::new())
+    Outgoing::text(job.new.place, escape(&shorten(text, LONGEST)), Vec::new())
         .source(format!("flow:{}:{seq}", job.id))
         .of_job(job.id)
 }

@@ -2,9 +2,8 @@
 
 mod buttons;
 
-use super::plan::{self, Verdict, step};
-
 use super::ask;
+use super::plan::{self, Verdict, step};
 use crate::base::ids::JobId;
 use crate::base::job::Ending;
 use crate::base::text::{escape, shorten, visible_len};
@@ -52,6 +51,7 @@ pub(super) fn live(view: &View<'_>) -> Board {
         )),
         once: view.undoes.is_some(),
         buttons: buttons::logs(view),
+        undo: None,
     }
 }
 
@@ -74,6 +74,7 @@ pub(super) fn last(view: &View<'_>, verdict: Verdict, by: Option<&str>) -> Board
             .into_iter()
             .chain(buttons::after(view, verdict))
             .collect(),
+        undo: buttons::offers_undo(view).then_some(view.flow.undo_for),
     }
 }
 
@@ -220,7 +221,8 @@ fn worth_naming(rows: &[StepRow]) -> BTreeSet<usize> {
         | StepState::Up
         | StepState::Asked
         | StepState::Confirming
-        | StepState::Reverting => true,
+        | StepState::Reverting
+        | StepState::Stranded => true,
         StepState::Waiting => rows[*seq].attempt > 0 || rows[*seq].wants_lock(),
         StepState::Done | StepState::Skipped | StepState::Blocked => false,
     };
@@ -278,9 +280,9 @@ fn state(view: &View<'_>, seq: usize) -> (&'static str, String) {
         ),
         StepState::Running => ("▶️", try_number),
         StepState::Up => ("🟢", "runs".to_owned()),
-        StepState::Asked => {
+        StepState::Asked | StepState::Stranded => {
             let who = match known.map(|step| &step.work) {
-                Some(Work::Approve { role, .. }) => {
+                Some(Work::Approve { role, .. }) if row.state == StepState::Asked => {
                     format!("waits for approval by {}", ask::or_above(*role))
                 }
                 _ => "waits for an answer".to_owned(),

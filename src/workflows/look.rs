@@ -10,7 +10,7 @@ use crate::base::workflow::{
 };
 use crate::delivery::card::Board;
 use crate::store::jobs::Job;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a run was started with; `None` of a job that is no run.
 #[must_use]
@@ -109,9 +109,13 @@ pub fn names(flow: &Workflow) -> impl Iterator<Item = &str> + Clone {
 
 /// The steps of a run that goes on where an earlier one of the same steps failed: what let others on there is done here. What
 /// went with that run is done again, as is what found a secret, which is nowhere written; and whoever agreed to that run did
-/// not agree to this one.
+/// not agree to this one. `was` is that run ([`super::undo::was`]): a step that it took over itself stays the first one's.
 #[must_use]
-pub fn carried(flow: &Workflow, earlier: &[StepRow]) -> Vec<StepRow> {
+pub fn carried(
+    flow: &Workflow,
+    was: &BTreeMap<String, String>,
+    earlier: &[StepRow],
+) -> Vec<StepRow> {
     let again = |step: &Step| {
         let secret = step.capture.values().any(|capture| capture.secret);
         secret || matches!(step.work, Work::Service { .. } | Work::Approve { .. })
@@ -128,7 +132,7 @@ pub fn carried(flow: &Workflow, earlier: &[StepRow]) -> Vec<StepRow> {
             true => StepRow {
                 state: row.state,
                 ending: row.ending.clone(),
-                found: row.found.clone(),
+                found: was.clone().into_iter().chain(row.found.clone()).collect(),
                 ..StepRow::new()
             },
             false => StepRow::new(),
@@ -142,28 +146,12 @@ pub fn carried(flow: &Workflow, earlier: &[StepRow]) -> Vec<StepRow> {
 mod tests {
     use super::*;
     use crate::base::role::Role;
-    use crate::base::workflow::{Concurrency, Notify, OnCrash, OnFailure};
-    use std::collections::BTreeMap;
     use std::time::Duration;
 
     fn step(name: &str, work: Work, needs: Vec<usize>) -> Step {
         Step {
-            name: name.to_owned(),
-            work,
             needs,
-            part_of: None,
-            when: None,
-            skip_if: None,
-            timeout: Duration::from_secs(60),
-            retry: None,
-            on_failure: OnFailure::Abort,
-            on_crash: OnCrash::Ask,
-            undo: None,
-            confirm_within: None,
-            lock: None,
-            cwd: None,
-            env: BTreeMap::new(),
-            capture: BTreeMap::new(),
+            ..Step::new(name, work, Duration::from_secs(60))
         }
     }
 
@@ -173,18 +161,9 @@ mod tests {
 
     fn flow(steps: Vec<Step>, always: Vec<Step>) -> Workflow {
         Workflow {
-            name: "w".to_owned(),
-            params: Vec::new(),
-            concurrency: Concurrency::Single,
             parallel: 2,
-            max_duration: None,
-            notify: Notify::default(),
-            steps,
             always,
-            undo_for: Duration::ZERO,
-            env: BTreeMap::new(),
-            env_pass: Vec::new(),
-            secrets: Vec::new(),
+            ..Workflow::new("w", steps)
         }
     }
 
@@ -214,12 +193,13 @@ mod tests {
         let flow = flow(steps, vec![step("clean", runs(), vec![])]);
         use StepState::{Done, Failed, Ignored, Waiting};
         let earlier = [Done, Done, Done, Ignored, Failed, Done].map(row);
-        let states: Vec<_> = carried(&flow, &earlier)
+        let was = BTreeMap::from([("run.id".to_owned(), "7".to_owned())]);
+        let states: Vec<_> = carried(&flow, &was, &earlier)
             .iter()
             .map(|row| row.state)
             .collect();
         assert_eq!(states, [Done, Waiting, Waiting, Ignored, Waiting, Waiting]);
-        assert_eq!(carried(&flow, &[]).len(), 6);
+        assert_eq!(carried(&flow, &was, &[]).len(), 6);
     }
 
     #[test]

@@ -20,7 +20,7 @@ use crate::access::Access;
 use crate::base::ids::JobId;
 use crate::base::job::Ending;
 use crate::base::secret::ExposeSecret;
-use crate::base::time::Millis;
+use crate::base::time::{Clock, Millis};
 use crate::base::workflow::{RUN, RunArgs, Workflow};
 use crate::config::{Env, Live};
 use crate::delivery::Outbox;
@@ -31,10 +31,11 @@ use crate::jobs::redact::Redactor;
 use crate::store::Store;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::Notify;
 
-/// Tells the time.
-pub type Clock = Arc<dyn Fn() -> Millis + Send + Sync>;
+/// Tells the time since some moment, always forward: nobody can put it.
+pub type Steady = Arc<dyn Fn() -> Duration + Send + Sync>;
 
 /// What workflows are run over.
 pub type Parts = (Store, Outbox, Access, Live, Env);
@@ -55,14 +56,15 @@ struct Inner {
     /// Whether git may go to folders of this machine.
     local: bool,
     clock: Clock,
+    steady: Steady,
     /// The runs that go on here, to be told that something was answered.
     woken: Mutex<HashMap<JobId, Arc<Notify>>>,
 }
 
 impl Flows {
-    /// Runs workflows over these parts. `local`: whether git may go to folders of this machine.
+    /// Runs workflows over these parts, by these clocks. `local`: whether git may go to folders of this machine.
     #[must_use]
-    pub fn new(parts: Parts, clock: Clock, local: bool) -> Self {
+    pub fn new(parts: Parts, (clock, steady): (Clock, Steady), local: bool) -> Self {
         let (store, outbox, access, live, env) = parts;
         Self {
             inner: Arc::new(Inner {
@@ -74,6 +76,7 @@ impl Flows {
                 web: Web::default(),
                 local,
                 clock,
+                steady,
                 woken: Mutex::default(),
             }),
         }
@@ -96,7 +99,11 @@ impl Flows {
 
 impl Inner {
     fn now(&self) -> Millis {
-        (self.clock)()
+        self.clock.now()
+    }
+
+    fn steady(&self) -> Duration {
+        (self.steady)()
     }
 
     /// What must not be seen in what a run prints.

@@ -3,12 +3,17 @@
 //! Steps are numbered: first those of the workflow, then those that always run. A step needs only such with smaller
 //! numbers. The shell around this is `run.rs`.
 
+mod crash;
+mod secret;
+mod times;
+
+pub use crash::{answered, interrupted, left, revert, reverted, withdraw};
+pub use secret::{miss, missed};
+pub use times::{bound, deadline, least, left_to_answer, shift, took, was_late};
+
 use crate::base::job::Ending;
 use crate::base::time::Millis;
-use crate::base::workflow::{
-    Lock, OnCrash, OnFailure, Said, Step, StepRow, StepState, Work, Workflow,
-};
-use std::time::Duration;
+use crate::base::workflow::{Lock, OnFailure, Step, StepRow, StepState, Work, Workflow};
 
 /// Why nothing more of the workflow itself begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,8 +123,10 @@ pub fn next(flow: &Workflow, rows: &[StepRow], halt: Option<Halt>, now: Millis) 
                 plan.end.push(seq);
             }
             StepState::Asked if halted => plan.withdraw.push(seq),
-            StepState::Confirming if halt.is_some() => plan.withdraw.push(seq),
-            StepState::Asked | StepState::Confirming => {
+            StepState::Confirming | StepState::Stranded if halt.is_some() => {
+                plan.withdraw.push(seq)
+            }
+            StepState::Asked | StepState::Confirming | StepState::Stranded => {
                 if let Some(until) = row.until {
                     plan.wake_by(until);
                 }
@@ -160,6 +167,13 @@ pub fn next(flow: &Workflow, rows: &[StepRow], halt: Option<Halt>, now: Millis) 
         Some(at) if always[at].state == StepState::Waiting => match always[at].until {
             Some(until) if until > now => plan.wake_by(until),
             Some(_) | None => plan.start.push(count + at),
+        },
+        // Nobody has to answer for a run that was stopped, or that has taken as long as it may: it comes to its end.
+        Some(at) if always[at].state.is_asked() => match deadline(flow, rows) {
+            _ if halt.is_some() => plan.withdraw.push(count + at),
+            Some(end) if end <= now => plan.withdraw.push(count + at),
+            Some(end) => plan.wake_by(end),
+            None => {}
         },
         Some(_) => {}
         None => plan.over = Some(verdict(rows, halt)),
@@ -205,6 +219,8 @@ fn verdict(rows: &[StepRow], halt: Option<Halt>) -> Verdict {
 pub fn begin(step: &Step, row: &mut StepRow, now: Millis) {
     row.state = StepState::Running;
     row.attempt += 1;
+    row.starts += 1;
+    row.adrift = false;
     row.started_at.get_or_insert(now);
     row.until = match step.work {
         Work::Hold { length } => Some(now.plus(length)),
@@ -226,6 +242,7 @@ pub fn lock(row: &mut StepRow, name: &str, by: Option<String>) {
     if by.is_some() && row.state == StepState::Running {
         row.state = StepState::Waiting;
         row.attempt = row.attempt.saturating_sub(1);
+        row.starts = row.starts.saturating_sub(1);
         row.until = None;
         if row.attempt == 0 {
             row.started_at = None;
@@ -245,6 +262,7 @@ pub fn unlock(row: &mut StepRow) {
         StepState::Waiting => row.wants_lock(),
         StepState::Asked
         | StepState::Confirming
+        | StepState::Stranded
         | StepState::Done
         | StepState::Ignored
         | StepState::Failed
@@ -266,6 +284,7 @@ pub fn ask(step: &Step, row: &mut StepRow, now: Millis) {
 
 /// A step that succeeded.
 pub fn succeed(step: &Step, row: &mut StepRow, now: Millis) {
+    row.starts = 0;
     row.ending = Some(Ending::Exited(0));
     match step.confirm_within {
         Some(within) => {
@@ -281,6 +300,7 @@ pub fn succeed(step: &Step, row: &mut StepRow, now: Millis) {
 pub fn fail(step: &Step, row: &mut StepRow, ending: Ending, seed: &str, now: Millis) {
     let retry = step.retry.as_ref();
     let pause = retry.and_then(|retry| retry.pause(row.attempt, &ending, seed));
+    row.starts = 0;
     row.ending = Some(ending);
     match pause {
         Some(pause) => {
@@ -296,6 +316,7 @@ pub fn close(row: &mut StepRow, state: StepState, now: Millis) {
     row.state = state;
     row.ended_at = Some(now);
     row.until = None;
+    row.adrift = false;
 }
 
 /// A step that never runs, or whose next try never comes.
@@ -314,163 +335,6 @@ fn fail_for_good(step: &Step, row: &mut StepRow, now: Millis) {
         OnFailure::Abort | OnFailure::SkipRest | OnFailure::FailLater => StepState::Failed,
     };
     close(row, state, now);
-}
-
-/// What becomes of an open step after the bot died, or was stopped, while it ran. `true` when somebody is to be asked.
-#[must_use]
-pub fn interrupted(step: &Step, row: &mut StepRow, now: Millis) -> bool {
-    match row.state {
-        StepState::Running | StepState::Up => {}
-        StepState::Waiting
-        | StepState::Asked
-        | StepState::Confirming
-        | StepState::Reverting
-        | StepState::Done
-        | StepState::Ignored
-        | StepState::Failed
-        | StepState::Skipped
-        | StepState::Blocked
-        | StepState::Stopped => return false,
-    }
-    let again = |row: &mut StepRow| {
-        row.state = StepState::Waiting;
-        row.until = None;
-        false
-    };
-    match &step.work {
-        // Timers, and what is followed elsewhere: they go on as if nothing had been.
-        Work::Hold { .. } | Work::WaitFor { .. } => false,
-        Work::Github { .. } if !row.found.is_empty() => false,
-        // What can be done again without harm.
-        Work::Service { .. } | Work::Approve { .. } | Work::Call { .. } | Work::Notify { .. } => {
-            again(row)
-        }
-        Work::Run { .. }
-        | Work::Script { .. }
-        | Work::Git { .. }
-        | Work::Http { .. }
-        | Work::Github { .. } => match step.on_crash {
-            OnCrash::Retry => again(row),
-            OnCrash::Fail => {
-                row.ending = Some(Ending::Lost);
-                fail_for_good(step, row, now);
-                false
-            }
-            OnCrash::Ask => {
-                row.state = StepState::Asked;
-                row.until = None;
-                row.ending = Some(Ending::Lost);
-                row.answer = None;
-                true
-            }
-        },
-    }
-}
-
-/// What follows from an answer, or from its last moment. `true` when something changed.
-#[must_use]
-pub fn answered(step: &Step, row: &mut StepRow, now: Millis) -> bool {
-    let late = row.until.is_some_and(|until| until <= now);
-    let said = row.answer.as_ref().map(|answer| answer.said);
-    let crashed = row.ending == Some(Ending::Lost);
-    match (row.state, said) {
-        (StepState::Asked, Some(Said::Yes)) if crashed => {
-            row.state = StepState::Waiting;
-            row.until = None;
-        }
-        (StepState::Asked, Some(Said::Skip)) => close(row, StepState::Skipped, now),
-        (StepState::Asked, Some(Said::No)) if crashed => fail_for_good(step, row, now),
-        (StepState::Asked, Some(Said::Yes)) => succeed(step, row, now),
-        (StepState::Asked, Some(Said::No)) => {
-            let by = row.answer.as_ref().map_or("", |answer| answer.by.as_str());
-            row.ending = Some(Ending::Broken(format!("refused by {by}")));
-            fail_for_good(step, row, now);
-        }
-        (StepState::Asked, None) if late => {
-            row.ending = Some(Ending::Broken("nobody approved it in time".to_owned()));
-            fail_for_good(step, row, now);
-        }
-        (StepState::Confirming, Some(Said::Yes)) => close(row, StepState::Done, now),
-        (StepState::Confirming, Some(Said::No | Said::Skip)) => revert(row, "taken back by hand"),
-        (StepState::Confirming, None) if late => {
-            revert(row, "nobody confirmed it in time, so it was taken back");
-        }
-        _ => return false,
-    }
-    true
-}
-
-/// A step whose deed is to be taken back, and why.
-pub fn revert(row: &mut StepRow, why: &str) {
-    row.state = StepState::Reverting;
-    row.until = None;
-    row.ending = Some(Ending::Broken(why.to_owned()));
-}
-
-/// A step that was taken back, or could not be.
-pub fn reverted(step: &Step, row: &mut StepRow, went: &Ending, now: Millis) {
-    if *went != Ending::Exited(0)
-        && let Some(Ending::Broken(why)) = &row.ending
-    {
-        let why = format!("{why}; taking it back failed as well, look after it yourself");
-        row.ending = Some(Ending::Broken(why));
-    }
-    fail_for_good(step, row, now);
-}
-
-/// When a run is late, if it may be.
-#[must_use]
-pub fn deadline(flow: &Workflow, rows: &[StepRow]) -> Option<Millis> {
-    let began = rows.iter().filter_map(|row| row.started_at).min()?;
-    Some(began.plus(flow.max_duration?))
-}
-
-/// How long there is to answer what a step asks: its own time, or what the run has left.
-#[must_use]
-pub fn left_to_answer(
-    flow: &Workflow,
-    rows: &[StepRow],
-    row: &StepRow,
-    now: Millis,
-) -> Option<Duration> {
-    let ends = [row.until, deadline(flow, rows)];
-    ends.into_iter().flatten().min().map(|end| end.since(now))
-}
-
-/// Whether a run whose steps are over was ended because it was late: that outlives the bot only in them.
-#[must_use]
-pub fn was_late(flow: &Workflow, rows: &[StepRow]) -> bool {
-    let main = &rows[..flow.steps.len().min(rows.len())];
-    let cut = |row: &StepRow| {
-        matches!(
-            row.state,
-            StepState::Stopped | StepState::Blocked | StepState::Failed
-        )
-    };
-    deadline(flow, rows).is_some_and(|end| {
-        let after = |row: &StepRow| row.ended_at.is_some_and(|at| at >= end);
-        main.iter().any(after) && main.iter().any(cut)
-    })
-}
-
-/// How long a run has taken so far, over all of its starts; once its steps are over, up to the end of the last one.
-#[must_use]
-pub fn took(rows: &[StepRow], now: Millis) -> Duration {
-    let over = rows.iter().all(|row| row.state.is_over());
-    let ended = rows.iter().filter_map(|row| row.ended_at).max();
-    let end = ended.filter(|_| over).unwrap_or(now);
-    let began = rows.iter().filter_map(|row| row.started_at).min();
-    began.map_or(Duration::ZERO, |began| end.since(began))
-}
-
-/// The sum of all holds: a run lasts at least that long.
-#[must_use]
-pub fn least(flow: &Workflow) -> Duration {
-    let hold = |step: &Step| match step.work {
-        Work::Hold { length } => length,
-        _ => Duration::ZERO,
-    };
-    flow.steps.iter().map(hold).sum()
 }
 
 #[cfg(test)]

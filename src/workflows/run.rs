@@ -2,13 +2,17 @@
 //!
 //! A step is written as running before it begins, and as over before anything that needs it begins.
 
+mod answers;
+mod clock;
+mod confided;
 mod news;
 mod show;
 mod write;
 
+use super::confide::Confided;
 use super::plan::{self, Halt, Plan, Verdict, step};
 use super::steps::{self, End, Event, Hand};
-use super::{Inner, ask, confide, consent, whom};
+use super::{Inner, ask, consent, whom};
 use crate::base::job::Ending;
 use crate::base::time::Millis;
 use crate::base::workflow::{RunArgs, Source, Step, StepRow, StepState, Values, Work};
@@ -19,6 +23,7 @@ use crate::jobs::action::{ActionCx, Stopped};
 use crate::jobs::output::steps_printed;
 use crate::jobs::redact::Redactor;
 use crate::store;
+use confided::take_back;
 use futures::future::{BoxFuture, FutureExt};
 use futures::stream::FuturesUnordered;
 use std::collections::{BTreeSet, HashMap};
@@ -39,6 +44,8 @@ struct Run {
     values: Values,
     folder: PathBuf,
     halt: Option<Halt>,
+    /// The clocks, as they were when the times of the steps were right by them.
+    read: clock::Reading,
     /// Steps that changed since they were written.
     dirty: BTreeSet<usize>,
     /// What is promised with them.
@@ -46,6 +53,8 @@ struct Run {
     hands: FuturesUnordered<BoxFuture<'static, (usize, End)>>,
     stops: HashMap<usize, CancellationToken>,
     secrets: Vec<String>,
+    /// What is told in private.
+    confided: Vec<Confided>,
     speaker: steps::Speaker,
     events: (mpsc::UnboundedSender<Event>, mpsc::UnboundedReceiver<Event>),
     /// Whether a step has just begun to wait for its lock: others may begin in its stead.
@@ -64,6 +73,7 @@ pub(super) async fn run(
     let folder = cx.files.work();
     if let Err(error) = std::fs::create_dir_all(&folder) {
         let why = format!("Its folder {} cannot be made: {error}.", folder.display());
+        take_back(&inner, &cx, &[]).await?;
         return Ok(Ending::Broken(why));
     }
     let mut run = Run {
@@ -75,6 +85,8 @@ pub(super) async fn run(
         hands: FuturesUnordered::new(),
         stops: HashMap::new(),
         secrets: inner.secrets(&args.flow),
+        confided: Vec::new(),
+        read: clock::Reading::take(&inner),
         speaker: Arc::new(Mutex::new(steps::Voices::new(steps_printed(
             &cx.log_dir,
             cx.job.id,
@@ -89,9 +101,12 @@ pub(super) async fn run(
     };
     run.load().await?;
     loop {
-        let now = run.inner.now();
+        let now = run.now();
         run.look_late(now);
-        let plan = plan::next(&run.args.flow, &run.rows, run.halt, now);
+        let mut plan = plan::next(&run.args.flow, &run.rows, run.halt, now);
+        if run.hear_last_words(&plan).await? {
+            plan = plan::next(&run.args.flow, &run.rows, run.halt, now);
+        }
         run.want_locks();
         let mut again = run.apply(&plan, now);
         run.card_before_questions().await;
@@ -108,7 +123,7 @@ pub(super) async fn run(
                 run.messages.extend(long.then_some(told));
                 run.write().await?;
             }
-            confide::take_back(&run.inner, &run.cx.job, &run.args.flow);
+            take_back(&run.inner, &run.cx, &[]).await?;
             return Ok(run.ending(verdict));
         }
         if !again {
@@ -158,13 +173,14 @@ impl Run {
         for (name, value) in of_run {
             self.values.set(Source::Run(name.to_owned()), value);
         }
-        let now = self.inner.now();
+        let now = self.now();
         for seq in 0..count {
             self.adopt(seq);
             let Some(step) = step(&self.args.flow, seq).cloned() else {
                 continue;
             };
             let before = self.rows[seq].clone();
+            plan::bound(&step, &mut self.rows[seq], now);
             if plan::interrupted(&step, &mut self.rows[seq], now) {
                 self.messages.push(ask::message(
                     &self.cx.job,
@@ -178,17 +194,40 @@ impl Run {
                 self.dirty.insert(seq);
             }
         }
+        self.miss_secrets(now);
         self.write().await?;
         if self.halt.is_none() && self.is_closing() && plan::was_late(&self.args.flow, &self.rows) {
             self.halt = Some(Halt::Late);
         }
         // Somebody may have answered a moment before the bot died.
         self.take_answers().await?;
-        // Those of an earlier life are worth nothing any more.
-        confide::take_back(&self.inner, &self.cx.job, &self.args.flow);
+        // What went with the bot's last life is worth nothing any more; what a step left behind that is done, is.
+        let done = |seq: &usize| self.rows[*seq].state == StepState::Done;
+        let done: Vec<usize> = (0..count).filter(done).collect();
+        take_back(&self.inner, &self.cx, &done).await?;
         // Timers, and what is taken back: they go on.
         self.launch();
         Ok(())
+    }
+
+    /// What a step found and was not written down went with the bot's last life: where another step needs it, it is to be found
+    /// anew.
+    fn miss_secrets(&mut self, now: Millis) {
+        if self.halt.is_some() {
+            return;
+        }
+        for (seq, by) in plan::missed(&self.args.flow, &self.rows) {
+            let Some(step) = step(&self.args.flow, seq) else {
+                continue;
+            };
+            let row = &mut self.rows[seq];
+            if plan::miss(step, row, &by, now) {
+                let (job, values) = (&self.cx.job, &self.values);
+                self.messages
+                    .push(ask::message(job, step, seq, row, values));
+            }
+            self.dirty.insert(seq);
+        }
     }
 
     /// Whether nothing is told yet, since the runs before failed at once.
@@ -252,20 +291,18 @@ impl Run {
             let Some(step) = step(&self.args.flow, *seq) else {
                 continue;
             };
-            let row = &mut self.rows[*seq];
-            match row.state {
-                StepState::Confirming => {
-                    plan::revert(row, "the run was stopped before anybody confirmed it");
-                }
-                _ => plan::close(row, StepState::Stopped, now),
-            }
+            let last = *seq >= self.args.flow.steps.len();
+            let halted = self.halt.is_some();
+            plan::withdraw(step, &mut self.rows[*seq], last, halted, now);
             let why = match self.halt {
                 Some(Halt::Stop) => "The run was stopped.",
                 Some(Halt::Late) => "The run took as long as it may.",
+                None if last => "The run took as long as it may, so this counts as failed.",
                 None => "The run has failed meanwhile.",
             };
             let told = ask::withdrawn(&self.cx.job, step, *seq, &self.values, why);
-            self.messages.extend(ask::for_asked(&told, &row.asked));
+            self.messages
+                .extend(ask::for_asked(&told, &self.rows[*seq].asked));
             self.messages.push(told);
             self.dirty.insert(*seq);
             again = true;

@@ -2,8 +2,8 @@
 
 use crate::base::time::Millis;
 use crate::base::workflow::{
-    Concurrency, Notify, OnFailure, RunArgs, Source, Step, StepRow, StepState, Template, Values,
-    Work, Workflow,
+    Concurrency, OnFailure, RunArgs, Source, Step, StepRow, StepState, Template, Values, Work,
+    Workflow,
 };
 use crate::store::jobs::Job;
 use std::collections::BTreeMap;
@@ -11,6 +11,18 @@ use std::sync::Arc;
 
 /// How the source of a job begins that takes a run back; its number follows.
 pub use crate::base::job::UNDO_SOURCE as SOURCE;
+
+/// What a run is known by to its undo programs: `run.id` and `run.by`.
+const OF_RUN: [&str; 2] = ["id", "by"];
+
+/// What a run was, by how templates name it. A step that another run takes over is found to have it, since its deeds bear that
+/// name.
+#[must_use]
+pub fn was(job: &Job) -> BTreeMap<String, String> {
+    let values = [job.id.to_string(), job.new.asker_name.clone()];
+    let named = |(name, value): (&str, String)| (Source::Run(name.to_owned()).to_string(), value);
+    OF_RUN.into_iter().zip(values).map(named).collect()
+}
 
 /// Whether a run did something that can be taken back.
 #[must_use]
@@ -36,39 +48,37 @@ pub fn until(job: &Job, flow: &Workflow) -> Option<Millis> {
 #[must_use]
 pub fn of(job: &Job, args: &RunArgs, rows: &[StepRow]) -> Option<(RunArgs, Vec<StepRow>)> {
     let flow = &args.flow;
-    let undone: Vec<&Step> = done(flow, rows).collect();
-    let holder = undone.last()?.name.clone();
-    let moved = |source: &Source| match source {
-        Source::Step(..) | Source::Run(_) => Some(Source::Step(holder.clone(), source.to_string())),
-        Source::Param(_) | Source::Env(_) => None,
-    };
-    let moved = |template: &Template| {
+    let undone: Vec<(&Step, &StepRow)> = done(flow, rows).collect();
+    let holder = undone.last()?.0.name.clone();
+    let held = |source: &Source| Source::Step(holder.clone(), source.to_string());
+    let moved = |(step, row): (&Step, &StepRow), template: &Template| {
+        let moved = |source: &Source| match source {
+            // Its folder is another one.
+            Source::Run(name) if name == "dir" => None,
+            // Of a step that an earlier run did, it is that run.
+            Source::Run(_) if row.found.contains_key(&source.to_string()) => {
+                Some(held(&Source::Step(step.name.clone(), source.to_string())))
+            }
+            Source::Step(..) | Source::Run(_) => Some(held(source)),
+            Source::Param(_) | Source::Env(_) => None,
+        };
         let mut template = template.clone();
         template.replace(moved);
         template
     };
-    let step = |(at, old): (usize, &&Step)| Step {
-        name: old.name.clone(),
-        work: Work::Run {
-            argv: old.undo.iter().flatten().map(moved).collect(),
-        },
-        needs: at.checked_sub(1).into_iter().collect(),
-        part_of: None,
-        when: None,
-        skip_if: None,
-        timeout: old.timeout,
-        retry: None,
-        on_failure: OnFailure::FailLater,
-        on_crash: old.on_crash,
-        undo: None,
-        confirm_within: None,
-        lock: old.lock.clone(),
-        // What was below the old run's folder went with it.
-        cwd: (old.cwd.as_ref())
-            .filter(|cwd| cwd.beginning().starts_with('/'))
-            .map(moved),
-        env: set(&old.env, moved),
-        capture: BTreeMap::new(),
+    let step = |(at, (old, row)): (usize, &(&Step, &StepRow))| {
+        let moved = |template: &Template| moved((old, row), template);
+        let argv = old.undo.iter().flatten().map(moved).collect();
+        Step {
+            needs: at.checked_sub(1).into_iter().collect(),
+            on_failure: OnFailure::FailLater,
+            on_crash: old.on_crash,
+            lock: old.lock.clone(),
+            cwd: old.cwd.as_ref().map(moved),
+            // What holds for the whole run may name it, so it is said of each step.
+            env: set(flow.env.iter().chain(&old.env), moved),
+            ..Step::new(&old.name, Work::Run { argv }, old.timeout)
+        }
     };
     let steps: Vec<Step> = undone.iter().rev().enumerate().map(step).collect();
     let mut begun = vec![StepRow::new(); steps.len()];
@@ -76,18 +86,10 @@ pub fn of(job: &Job, args: &RunArgs, rows: &[StepRow]) -> Option<(RunArgs, Vec<S
         first.found = known(job, flow, rows);
     }
     let flow = Workflow {
-        name: flow.name.clone(),
-        params: Vec::new(),
         concurrency: Concurrency::Queue,
-        parallel: 1,
-        max_duration: None,
-        notify: Notify::default(),
-        steps,
-        always: Vec::new(),
-        undo_for: std::time::Duration::ZERO,
-        env: set(&flow.env, moved),
         env_pass: flow.env_pass.clone(),
         secrets: flow.secrets.clone(),
+        ..Workflow::new(&flow.name, steps)
     };
     let args = RunArgs {
         given: args.given.clone(),
@@ -97,11 +99,47 @@ pub fn of(job: &Job, args: &RunArgs, rows: &[StepRow]) -> Option<(RunArgs, Vec<S
     Some((args, begun))
 }
 
+/// The first step that cannot be taken back for want of a value that a step found and that is kept nowhere, and that value.
+#[must_use]
+pub fn lacking(flow: &Workflow, rows: &[StepRow]) -> Option<(String, Source)> {
+    let found = |step: &str, name: &str| {
+        let mut both = flow.steps.iter().zip(rows);
+        both.any(|(known, row)| known.name == step && row.found.contains_key(name))
+    };
+    let lacks = |step: &Step| {
+        let argv = step.undo.iter().flatten();
+        let templates = argv.chain(&step.cwd).chain(step.env.values());
+        let mut sources = templates.flat_map(Template::sources);
+        let gone = sources.find(|source| match source {
+            Source::Step(step, name) => !found(step, name),
+            Source::Param(_) | Source::Env(_) | Source::Run(_) => false,
+        });
+        Some((step.name.clone(), gone?.clone()))
+    };
+    done(flow, rows).find_map(|(step, _)| lacks(step))
+}
+
+/// Whether something that takes a run back works in a folder of the run, which is empty then.
+#[must_use]
+pub fn needs_folder(flow: &Workflow, rows: &[StepRow]) -> bool {
+    let below = |cwd: &Template| !cwd.beginning().starts_with('/');
+    done(flow, rows).any(|(step, _)| step.cwd.as_ref().is_some_and(below))
+}
+
 /// What will run, a line each, in that order; what must not be seen stays as it was written.
 #[must_use]
 pub fn words(args: &RunArgs, rows: &[StepRow], values: &Values) -> Vec<String> {
-    let line = |step: &Step| {
-        let argv: Vec<String> = step.undo.iter().flatten().map(|t| t.show(values)).collect();
+    let line = |(step, row): (&Step, &StepRow)| {
+        let mut values = values.clone();
+        for name in OF_RUN {
+            let source = Source::Run(name.to_owned());
+            if let Some(value) = row.found.get(&source.to_string()) {
+                values.set(source, value);
+            }
+        }
+        let argv: Vec<String> = (step.undo.iter().flatten())
+            .map(|template| template.show(&values))
+            .collect();
         format!("{}: {}", step.name, argv.join(" "))
     };
     let mut lines: Vec<_> = done(&args.flow, rows).map(line).collect();
@@ -110,18 +148,20 @@ pub fn words(args: &RunArgs, rows: &[StepRow], values: &Values) -> Vec<String> {
 }
 
 /// The steps that are done and can be taken back, in their order.
-fn done<'a>(flow: &'a Workflow, rows: &'a [StepRow]) -> impl Iterator<Item = &'a Step> {
+fn done<'a>(
+    flow: &'a Workflow,
+    rows: &'a [StepRow],
+) -> impl Iterator<Item = (&'a Step, &'a StepRow)> {
     let both = flow.steps.iter().zip(rows);
     let takes_back =
         |(step, row): &(&Step, &StepRow)| row.state == StepState::Done && step.undo.is_some();
-    both.filter(takes_back).map(|(step, _)| step)
+    both.filter(takes_back)
 }
 
-fn set(
-    env: &BTreeMap<String, Template>,
+fn set<'a>(
+    pairs: impl Iterator<Item = (&'a String, &'a Template)>,
     moved: impl Fn(&Template) -> Template,
 ) -> BTreeMap<String, Template> {
-    let pairs = env.iter();
     pairs
         .map(|(name, value)| (name.clone(), moved(value)))
         .collect()
@@ -136,11 +176,6 @@ fn known(job: &Job, flow: &Workflow, rows: &[StepRow]) -> BTreeMap<String, Strin
             known.insert(source.to_string(), value.clone());
         }
     }
-    for (name, value) in [
-        ("id", job.id.to_string()),
-        ("by", job.new.asker_name.clone()),
-    ] {
-        known.insert(Source::Run(name.to_owned()).to_string(), value);
-    }
+    known.extend(was(job));
     known
 }

@@ -213,7 +213,7 @@ async fn a_clock_that_jumps_makes_no_run_twice_and_stops_nothing() {
 
 #[tokio::test]
 async fn a_try_that_is_to_follow_survives_a_restart_and_holds_back_what_is_due() {
-    let retries = "schedule: {when: every 1h, retries: {attempts: 3, backoff: 2h}}";
+    let retries = "schedule: {when: every 1h, retry: {times: 2, backoff: 2h}}";
     let world = world(retries).await;
     let app = build(&world).await;
     step(&app, 0).await;

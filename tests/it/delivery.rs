@@ -599,6 +599,7 @@ on_both! {
                 slot: None,
                 source: None,
                 job: None,
+                sealed: None,
             };
             let store = world.services().store.clone();
             let mut tx = store.begin().await.unwrap();

@@ -2,7 +2,7 @@
 
 use crate::harness::tools::until;
 use crate::harness::{ANN, Database, Outside, PATIENCE, STRANGER, World};
-use crate::on_both;
+use crate::{on_both, pushing};
 use nix::sys::termios;
 use serde_json::Value;
 use sqlx::{Connection, Executor, PgConnection};
@@ -221,6 +221,29 @@ async fn a_check_has_a_line_for_each_part_and_makes_nothing() {
         assert!(told.contains("no bot runs on this database"), "{told}");
         world.finish().await;
     }
+}
+
+#[tokio::test]
+async fn a_check_says_whose_the_port_for_pushes_is() {
+    let mut world = World::new(Database::sqlite()).await;
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    pushing::waits(&mut world, port, "warn: 26h");
+    let (code, told) = world.configured("check", &[]).await;
+    assert_eq!(code, Some(1), "{told}");
+    assert!(told.contains("another program listens at"), "{told}");
+    drop(taken);
+    let (code, told) = world.configured("check", &[]).await;
+    assert_eq!(code, Some(0), "{told}");
+    assert!(told.contains("free, for pushes"), "{told}");
+    let bot = Outside::start(&world).await;
+    pushing::is_open(port).await;
+    let (code, told) = world.configured("check", &[]).await;
+    assert_eq!(code, Some(0), "{told}");
+    assert!(told.contains("taken, by the bot that runs"), "{told}");
+    assert!(!told.contains(pushing::TOKEN), "{told}");
+    assert_eq!(bot.terminate().await.0, Some(0));
+    world.finish().await;
 }
 
 #[tokio::test]

@@ -251,6 +251,7 @@ on_both! {
             slot: Some("ask:9".to_owned()),
             source: None,
             job: None,
+            sealed: None,
         };
         outbox::add(&mut tx, &question("old"), Millis(1)).await.unwrap();
         let old = outbox::next(&mut tx, ChatId(4711)).await.unwrap().unwrap().id;

@@ -134,7 +134,7 @@ on_both! {
     async fn a_failure_is_tried_again_and_told_once(world) {
         let code = world.path().join("code");
         let body = format!("echo try; exit $(cat {})", code.display());
-        let schedule = "schedule: {when: every 5h, retries: {attempts: 3, backoff: 1h, factor: 2, not_on: [2]}}";
+        let schedule = "schedule: {when: every 5h, retry: {times: 2, backoff: 1h, factor: 2, not_on: [2]}}";
         world.script("work", &body, &[schedule]);
         fs::write(&code, "1").unwrap();
         begin(&mut world).await;
@@ -225,6 +225,42 @@ access:
         let removed = world.asks(ANN, ANN, "/schedule remove backup+1").await;
         assert!(removed.text.contains("is removed"), "{}", removed.text);
         rows(&world.services().store, 0).await;
+    }
+}
+
+on_both! {
+    /// Words before the arguments: a failed run is tried again, each comes a little later, and what comes often gets a word.
+    async fn a_schedule_of_the_chat_is_spread_and_tried_again(world) {
+        world.script("flaky", "echo \"tried $1\"; exit 3", &["args: [{name: what}]"]);
+        world.start().await;
+        let often = world.asks(BEN, BEN, "/schedule flaky every 1s all").await;
+        assert!(often.text.contains("That is 86,400 runs a day"), "{}", often.text);
+        world.presses(BEN, &often, "Drop").await;
+        let wrong = world.asks(BEN, BEN, "/schedule flaky every 1h retry all").await;
+        assert!(wrong.text.contains("“retry” is followed by how often"), "{}", wrong.text);
+        let asked = world.asks(BEN, BEN, "/schedule flaky every 5h jitter 5m retry 2 all").await;
+        for words in ["every 5h, up to 5 m later?", "flaky.sh all", "A failed run is tried up to 2 times more, first 10 s later."] {
+            assert!(asked.text.contains(words), "{words}: {}", asked.text);
+        }
+        assert!(!asked.text.contains("runs a day"), "{}", asked.text);
+        world.presses(BEN, &asked, "Schedule it").await;
+        world.sees(BEN, "flaky+1 runs by itself, every 5h, up to 5 m later").await;
+        let shown = world.asks(BEN, BEN, "/schedules flaky+1").await;
+        for words in ["Each run up to 5 m later than due", "A failed run is tried up to 2 times more, first 10 s later"] {
+            assert!(shown.text.contains(words), "{words}: {}", shown.text);
+        }
+        // The first try fails, and so do both others; only the last is told.
+        passes(&world, HOUR * 5 + Duration::from_secs(600)).await;
+        for tries in 1..=2 {
+            while world.jobs().await < tries {
+                world.quiet().await;
+            }
+            world.quiet().await;
+            passes(&world, Duration::from_secs(60)).await;
+        }
+        let told = world.sees(BEN, "Tried 3 times").await;
+        assert!(told.text.contains("❌ exit 3"), "{}", told.text);
+        ended(&world, 3).await;
     }
 }
 
@@ -425,6 +461,45 @@ on_both! {
         world.sees(BEN, "🗓 work").await;
         world.quiet().await;
         assert_eq!((world.sandbox.from_bot(OPS).len(), world.sandbox.from_bot(BEN).len()), (1, 1));
+        world.polite();
+    }
+}
+
+on_both! {
+    /// A script with `output: stream` that is always told shows what it prints while it runs, in each of its places; by the other
+    /// rules only its end says whether anything is told.
+    async fn a_stream_that_is_always_told_comes_as_it_is_printed(world) {
+        let mut gate = Gate::new(&world, "gate");
+        let mut other = Gate::new(&world, "other");
+        let body = |gate: &Gate| format!("echo first; {0}; echo second; {0}", gate.wait());
+        let schedule = "schedule: {when: every 5h, output: always, to: [ops, ben]}";
+        world.script("work", &body(&gate), &["output: stream", schedule]);
+        let quiet = "schedule: {when: every 5h, output: on_output, to: [cleo]}";
+        world.script("later", &body(&other), &["output: stream", quiet]);
+        begin(&mut world).await;
+        rows(&world.services().store, 2).await;
+        passes(&world, HOUR * 5).await;
+        for chat in [OPS, BEN] {
+            let piece = world.sees(chat, "first").await;
+            assert!(!piece.text.contains("🗓"), "{}", piece.text);
+        }
+        gate.open(1);
+        for chat in [OPS, BEN] {
+            world.sees(chat, "second").await;
+        }
+        assert!(world.sandbox.from_bot(CLEO).is_empty(), "its end decides");
+        gate.open(1);
+        other.open(2);
+        for chat in [OPS, BEN] {
+            let end = world.sees(chat, "🗓 work").await;
+            assert!(end.text.contains("✅ exit 0") && !end.text.contains("first"), "{}", end.text);
+            assert_eq!((world.count(chat, "first"), world.count(chat, "second")), (1, 1));
+        }
+        let report = world.sees(CLEO, "🗓 later").await;
+        assert!(report.text.contains("first\nsecond") && report.text.contains("✅ exit 0"), "{}", report.text);
+        world.quiet().await;
+        assert_eq!(world.sandbox.from_bot(CLEO).len(), 1);
+        assert_eq!(world.sandbox.from_bot(OPS).len(), 3, "the card that became the end, and two pieces");
         world.polite();
     }
 }

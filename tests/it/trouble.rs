@@ -1,60 +1,18 @@
 //! A full disk, a locked or absent database: told in a clear line, nothing half-done, and over by itself.
 
-use crate::harness::tools::{Gate, lines, until};
+use crate::harness::tools::{Gate, SmallDisk, lines, until};
 use crate::harness::{ANN, BEN, CLEO, Database, World};
 use crate::on_both;
 use opsgram::base::job::JobState;
 use opsgram::store;
 use sqlx::{ConnectOptions, Connection, Executor};
-use std::fs::{self, File};
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-
-/// A disk of so few megabytes; gone with the guard.
-struct SmallDisk {
-    at: PathBuf,
-}
-
-impl SmallDisk {
-    fn new(at: PathBuf) -> Self {
-        fs::create_dir_all(&at).unwrap();
-        let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", "size=6m,mode=755", "tmpfs"]);
-        let mounted = mount.arg(&at).status().unwrap();
-        assert!(
-            mounted.success(),
-            "this test mounts a small disk, so it must run as root"
-        );
-        Self { at }
-    }
-
-    fn fill(&self) {
-        let mut file = File::options()
-            .create(true)
-            .append(true)
-            .open(self.at.join("filler"))
-            .unwrap();
-        for size in [65536, 4096, 512, 1] {
-            while file.write_all(&vec![b'x'; size]).is_ok() {}
-        }
-    }
-
-    fn make_room(&self) {
-        fs::remove_file(self.at.join("filler")).unwrap();
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(&self.at).status();
-    }
-}
+use std::fs;
+use std::path::Path;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_loses_nothing_does_nothing_half_and_ends_by_itself() {
     let mut world = World::new(Database::sqlite()).await;
-    let disk = SmallDisk::new(world.path().join("data"));
+    let disk = SmallDisk::of(world.path().join("data"), 6);
     let mut gate = Gate::new(&world, "gate");
     let runs = world.path().join("runs");
     let body = format!(

@@ -1,7 +1,7 @@
 //! Scripts that are taken back: by hand, once and in time; or by themselves, when nobody confirmed them.
 
-use crate::harness::tools::lines;
-use crate::harness::{BEN, CLEO, Outside, World};
+use crate::harness::tools::{lines, until};
+use crate::harness::{ANN, BEN, CLEO, Database, Outside, World};
 use crate::on_both;
 use opsgram::base::time::Millis;
 use std::fs;
@@ -121,4 +121,192 @@ on_both! {
         assert_eq!(lines(&done), ["put x", "back x"]);
         bot.terminate().await;
     }
+}
+
+on_both! {
+    /// Its last moment and a press at once, many times over: it is kept or taken back, as was told, and never both.
+    async fn kept_or_taken_back_and_never_both(world) {
+        let done = put(&mut world, &["confirm_within: 5m", "undo_for: 1ms"]);
+        world.start().await;
+        let undoing = world.services().undoing.clone();
+        let mut kept = Vec::new();
+        for run in 0..20u8 {
+            let name = char::from(b'a' + run);
+            let id = world.jobs().await + 1;
+            world.say(BEN, &format!("/run put {name}"));
+            let asked = world.sees(BEN, &format!("✋ put · #{id}\n")).await;
+            world.quiet().await;
+            let press = world.sandbox.press(BEN, BEN, asked.id, "It works, keep it").unwrap();
+            tokio::time::sleep(Duration::from_millis(u64::from(run % 5) * 2)).await;
+            let late = undoing.clone();
+            let other = undoing.clone();
+            // As two instances would, of which one believes for a moment that it still leads.
+            let (one, two) = tokio::join!(late.step(in_ten_minutes()), other.step(in_ten_minutes()));
+            one.and(two).unwrap();
+            let told = world.answer(&press).await.unwrap_or_default();
+            world.quiet().await;
+            let is_kept = told.contains("is kept");
+            assert!(is_kept || told.contains("any more"), "{told}");
+            let back = lines(&done).iter().filter(|line| **line == format!("back {name}")).count();
+            assert_eq!(back, usize::from(!is_kept), "{name}: {told}");
+            kept.push(is_kept);
+        }
+        assert_eq!(kept.len(), 20);
+    }
+}
+
+on_both! {
+    /// Frozen, nothing new runs; but what nobody confirmed is taken back, by itself or by hand, and says so.
+    async fn a_freeze_does_not_take_the_net_away(world) {
+        let done = put(&mut world, &["confirm_within: 5m", "undo_for: 10m"]);
+        world.sandbox.open_private(ANN);
+        world.start().await;
+        for what in ["a", "b", "c"] {
+            world.say(BEN, &format!("/run put {what}"));
+            world.quiet().await;
+        }
+        let third = world.sees(BEN, "✋ put · #3").await;
+        world.presses(BEN, &third, "It works, keep it").await;
+        let second = world.sees(BEN, "✋ put · #2").await;
+        world.say(ANN, "/freeze moving");
+        world.sees(ANN, "froze everything").await;
+        world.presses(BEN, &second, "Take it back").await;
+        let told = world.sees(BEN, "Take it back — ").await;
+        assert!(told.text.contains("although everything is frozen"), "{}", told.text);
+        world.quiet().await;
+        // What was kept is no promise any more.
+        world.forges(BEN, BEN, "undone:3").await;
+        world.sees(BEN, "Somebody was first: #3").await;
+        world.services().undoing.step(in_ten_minutes()).await.unwrap();
+        let told = world.sees(BEN, "nobody confirmed it in time").await;
+        assert!(told.text.contains("although everything is frozen"), "{}", told.text);
+        world.quiet().await;
+        assert_eq!(lines(&done), ["put a", "put b", "put c", "back b", "back a"]);
+    }
+}
+
+on_both! {
+    /// When its time is over, or it was used, the button goes; one that somebody still sees is told.
+    async fn the_offer_goes_when_it_is_over(world) {
+        let done = put(&mut world, &["undo_for: 9m"]);
+        let here = done.display().to_string();
+        world.set(&format!(
+            "workflows: {{flow: {{notify: [], undo_for: 9m, steps: [{{name: put, run: [sh, -c, 'echo flow >> {here}'], undo: [sh, -c, 'echo unflow >> {here}']}}]}}}}"
+        ));
+        world.start().await;
+        world.say(BEN, "/run put x");
+        world.sees(BEN, "✅ put · #1 · exit 0").await;
+        world.say(BEN, "/workflow run flow");
+        world.sees(BEN, "✅ flow · #2 · succeeded").await;
+        world.quiet().await;
+        let offers = || world.sandbox.from_bot(BEN).iter().flat_map(|message| message.buttons.clone()).flatten()
+            .filter(|button| button.text.starts_with("Undo")).count();
+        let undoing = world.services().undoing.clone();
+        undoing.step(Millis::now()).await.unwrap();
+        assert_eq!(offers(), 2);
+        undoing.step(in_ten_minutes()).await.unwrap();
+        until("the buttons to go", || offers() == 0).await;
+        let card = world.sees(BEN, "✅ put · #1 · exit 0").await;
+        assert!(card.button("Run again").is_some(), "{}", card.text);
+        let mut tx = world.services().store.begin().await.unwrap();
+        sqlx::query("UPDATE jobs SET finished_at = finished_at - 600000").execute(&mut *tx).await.unwrap();
+        tx.commit().await.unwrap();
+        world.forges(BEN, BEN, "undone:1").await;
+        world.sees(BEN, "The time to take back #1 is over").await;
+        world.forges(BEN, BEN, "flow:undone:2").await;
+        world.sees(BEN, "The time to take back #2 is over").await;
+        assert_eq!(lines(&done), ["put x", "flow"]);
+        world.say(BEN, "/run put y");
+        world.sees(BEN, "✅ put · #3 · exit 0").await;
+        world.quiet().await;
+        world.forges(BEN, BEN, "undone:3").await;
+        world.sees(BEN, "✅ put · #4 · exit 0").await;
+        undoing.step(Millis::now()).await.unwrap();
+        until("the button to go", || offers() == 0).await;
+    }
+}
+
+on_both! {
+    /// An undo with arguments of many kilobytes is asked about in one message, and says that it is cut; all of it runs.
+    async fn a_long_undo_is_cut_in_the_question(world) {
+        let args = world.path().join("args");
+        let back = world.path().join("back");
+        fs::write(&back, format!("echo ${{#1}} > {}", args.display())).unwrap();
+        let long = "<&>".repeat(5000);
+        world.script("put", "echo put", &[&format!("undo: [sh, {}, '{long}']", back.display())]);
+        world.start().await;
+        world.say(BEN, "/run put");
+        let card = world.sees(BEN, "✅ put · #1 · exit 0").await;
+        world.quiet().await;
+        world.presses(BEN, &card, "Undo (10 m)").await;
+        let asked = world.sees(BEN, "Take back put · #1?").await;
+        assert!(asked.text.contains("more characters are not shown here"), "{}", asked.text);
+        world.presses(BEN, &asked, "Take it back").await;
+        world.sees(BEN, "✅ put · #2 · exit 0").await;
+        assert_eq!(lines(&args), ["15000"]);
+    }
+}
+
+/// Two instances on one database, presses in the last moments: each job is kept or taken back, as was told.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_instances_agree_on_the_last_moment() {
+    const JOBS: i64 = 12;
+    let mut world = World::new(Database::postgres().await).await;
+    let done = put(
+        &mut world,
+        &["confirm_within: 3s", "undo_for: 1ms", "concurrency: 8"],
+    );
+    world.set("jobs: {workers: 8, per_user: 8}");
+    let first = Outside::start(&world).await;
+    let second = Outside::spawn(&world);
+    until("the second to work beside the first", || {
+        second.logged().contains("another instance leads")
+    })
+    .await;
+    let store = world.database().await;
+    let mut presses = Vec::new();
+    for id in 1..=JOBS {
+        let name = char::from(b'a' + u8::try_from(id).unwrap());
+        world.say(BEN, &format!("/run put {name}"));
+        let asked = world.sees(BEN, &format!("\nput {name}")).await;
+        let number = asked.text.split('#').nth(1).unwrap();
+        let number: i64 = number.split(' ').next().unwrap().parse().unwrap();
+        let question = world
+            .sees(BEN, &format!("#{number}\nIt worked. Unless"))
+            .await;
+        // This is the time that is tested: from half a second before the last moment to half a second after it.
+        let job = world.job(&store, number).await;
+        let last = job.finished_at.unwrap().plus(Duration::from_millis(
+            2500 + 83 * u64::try_from(id).unwrap(),
+        ));
+        tokio::time::sleep(last.since(Millis::now())).await;
+        let press = world
+            .sandbox
+            .press(BEN, BEN, question.id, "It works, keep it");
+        let told = match press {
+            Ok(press) => world.answer(&press).await.unwrap_or_default(),
+            // The button is gone already.
+            Err(_) => String::new(),
+        };
+        presses.push((number, name, told.contains("is kept")));
+    }
+    world.quiet_in(&store).await;
+    for (number, name, is_kept) in presses {
+        let words = match is_kept {
+            true => format!("#{number}\nIt works, keep it — "),
+            false => format!("#{number}\nnobody confirmed it in time, so it is taken back"),
+        };
+        world.sees(BEN, &words).await;
+        world.quiet_in(&store).await;
+        let back = lines(&done)
+            .iter()
+            .filter(|line| **line == format!("back {name}"))
+            .count();
+        assert_eq!(back, usize::from(!is_kept), "#{number}");
+    }
+    for bot in [first, second] {
+        bot.terminate().await;
+    }
+    store.close().await;
+    world.finish().await;
 }

@@ -1,16 +1,15 @@
 //! `opsgram check`: a line for each part, what is wrong with it, and what to do.
 
+mod modes;
 mod online;
-mod places;
-
-pub(super) use online::why;
-pub(super) use places::existing;
 
 use super::cli::{Outcome, runtime};
+use crate::base::ids::{ChatId, Place, ThreadId};
 use crate::base::role::Role;
+use crate::base::time::human;
 use crate::config::{self, Config, Env, Loaded};
+use crate::selftest::{Part, State, folder};
 use anyhow::Result;
-use serde::Serialize;
 use std::path::PathBuf;
 
 /// What is checked, and how it is told.
@@ -28,51 +27,15 @@ pub(super) struct Args {
     /// If a webhook is set, delete it: while there is one, Telegram refuses polling.
     #[arg(long, conflicts_with = "offline")]
     delete_webhook: bool,
-}
-
-/// How a part is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum State {
-    Ok,
-    Warn,
-    Fail,
-}
-
-/// A line of the check.
-#[derive(Debug, Serialize)]
-struct Part {
-    part: &'static str,
-    state: State,
-    words: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    todo: Option<String>,
-}
-
-impl Part {
-    fn ok(part: &'static str, words: impl Into<String>) -> Self {
-        Self {
-            part,
-            state: State::Ok,
-            words: words.into(),
-            todo: None,
-        }
-    }
-
-    fn warn(part: &'static str, words: impl Into<String>, todo: impl Into<String>) -> Self {
-        Self {
-            state: State::Warn,
-            todo: Some(todo.into()),
-            ..Self::ok(part, words)
-        }
-    }
-
-    fn fail(part: &'static str, words: impl Into<String>, todo: impl Into<String>) -> Self {
-        Self {
-            state: State::Fail,
-            ..Self::warn(part, words, todo)
-        }
-    }
+    /// Send a message to this chat, change it and remove it: a number as /chats and /whoami show it; CHAT:TOPIC for a topic.
+    #[arg(
+        long,
+        value_name = "CHAT",
+        value_parser = place,
+        allow_hyphen_values = true,
+        conflicts_with = "offline"
+    )]
+    send_to: Option<Place>,
 }
 
 /// Checks; the exit code is 0 when nothing fails, 1 when something does, 2 for a fault in the configuration.
@@ -82,7 +45,7 @@ pub(super) fn run(args: Args, env: &Env) -> Result<Outcome> {
         .clone()
         .unwrap_or_else(|| config::default_path(env));
     match config::load(&file, env) {
-        Ok(loaded) => checked(&args, &loaded),
+        Ok(loaded) => checked(&args, &loaded, env),
         Err(faults) => {
             if args.json {
                 let part = Part::fail("configuration", faults.to_string(), "mend the file");
@@ -95,7 +58,7 @@ pub(super) fn run(args: Args, env: &Env) -> Result<Outcome> {
     }
 }
 
-fn checked(args: &Args, loaded: &Loaded) -> Result<Outcome> {
+fn checked(args: &Args, loaded: &Loaded, env: &Env) -> Result<Outcome> {
     let config = &loaded.config;
     let workflows = config.workflows().count();
     let mut scripts = match config.scripts.len() - workflows {
@@ -123,8 +86,9 @@ fn checked(args: &Args, loaded: &Loaded) -> Result<Outcome> {
     if args.offline {
         parts.push(owners(config, None));
     } else {
-        parts.extend(places::look(loaded));
-        parts.extend(runtime()?.block_on(online::look(config, args.delete_webhook)));
+        parts.push(folder::look(&config.data_dir));
+        parts.extend(modes::look(loaded));
+        parts.extend(runtime()?.block_on(online::look(config, env, args)));
     }
     let outcome = match parts.iter().any(|part| part.state == State::Fail) {
         true => Outcome::Failed,
@@ -136,6 +100,21 @@ fn checked(args: &Args, loaded: &Loaded) -> Result<Outcome> {
         print_lines(&parts);
     }
     Ok(outcome)
+}
+
+/// Reads a chat, and the topic in it if one is named.
+fn place(text: &str) -> Result<Place, String> {
+    let (chat, topic) = match text.split_once(':') {
+        Some((chat, topic)) => (chat, Some(topic)),
+        None => (text, None),
+    };
+    let wrong =
+        || format!("`{text}` is no chat; write its number, such as 111, -100123 or -100123:7");
+    let thread = topic.map(|topic| topic.parse().map(ThreadId).map_err(|_| wrong()));
+    Ok(Place {
+        chat: ChatId(chat.parse().map_err(|_| wrong())?),
+        thread: thread.transpose()?,
+    })
 }
 
 /// Who owns the bot by the file and, where it was looked at, by the database.
@@ -169,7 +148,13 @@ fn print_lines(parts: &[Part]) {
             State::Warn => "warn",
             State::Fail => "FAIL",
         };
-        println!("{state} {} · {}", part.part, part.words);
+        let took = part.took.map(|took| format!(" · {}", human(took)));
+        println!(
+            "{state} {} · {}{}",
+            part.part,
+            part.words,
+            took.unwrap_or_default()
+        );
         if let Some(todo) = &part.todo {
             println!("     → {todo}");
         }

@@ -1,30 +1,40 @@
-//! The parts of a check that are asked of others: the database, Telegram, the clock.
+//! The parts of a check that are asked of others: the database, Telegram, and what is beside the bot.
 
-use super::places::{existing, me};
-use super::{Part, owners};
-use crate::app::{clients, lock, wire};
-use crate::base::secret::ExposeSecret;
-use crate::base::time::human;
-use crate::config::{Config, Database, Telegram};
+use super::{Args, Part, owners};
+use crate::app::{lock, wire};
+use crate::base::ids::Place;
+use crate::base::text::bytes;
+use crate::base::time::Millis;
+use crate::config::{Config, Database, Env, Telegram};
+use crate::delivery::clients;
+use crate::delivery::reach::{self, Identity};
+use crate::drivers::web::Web;
+use crate::http;
+use crate::selftest::folder::{existing, me};
+use crate::selftest::{outside, own, part, telegram};
 use crate::store::{self, Inspection};
-use chrono::{TimeDelta, Utc};
+use futures::future::join_all;
 use nix::unistd::{AccessFlags, access};
+use std::io::ErrorKind;
 use teloxide::prelude::{Bot, Requester};
-use teloxide::{ApiError, RequestError};
 
-/// A clock that is further off than this makes commands look old, or certificates invalid.
-const CLOCK: TimeDelta = TimeDelta::seconds(30);
-
-pub(super) async fn look(config: &Config, delete_webhook: bool) -> Vec<Part> {
-    let (database, telegram, clock) = tokio::join!(
+pub(super) async fn look(config: &Config, env: &Env, args: &Args) -> Vec<Part> {
+    let web = Web::default();
+    let outside = outside::all(config, env, &web);
+    let ((database, runs), telegram, outside) = tokio::join!(
         database(config),
-        telegram(config, delete_webhook),
-        clock(config)
+        telegram_parts(&config.telegram, args),
+        join_all(outside)
     );
-    [database, telegram, clock].into_iter().flatten().collect()
+    let port = port(config, runs).await.into_iter().collect();
+    [database, port, telegram, outside]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
-async fn database(config: &Config) -> Vec<Part> {
+/// The parts, and whether a bot runs on it.
+async fn database(config: &Config) -> (Vec<Part>, bool) {
     const PART: &str = "database";
     let location = wire::location(&config.database);
     let place = match &config.database {
@@ -32,36 +42,45 @@ async fn database(config: &Config) -> Vec<Part> {
         Database::Postgres { .. } => "PostgreSQL".to_owned(),
     };
     match store::inspect(&location).await {
-        Ok(None) => vec![not_there_yet(config, &place), owners(config, None)],
+        Ok(None) => {
+            let parts = vec![not_there_yet(config, &place), owners(config, None)];
+            (parts, false)
+        }
         Ok(Some(found)) => {
             let runs = match &config.database {
                 Database::Sqlite { path } => lock::is_taken(path),
                 Database::Postgres { .. } => found.occupied,
             };
-            let runs = match runs {
+            let words = match runs {
                 true => "a bot runs on this database",
                 false => "no bot runs on this database",
             };
-            vec![
-                there(PART, &place, &found),
-                Part::ok("bot", runs),
-                owners(config, Some(found.owners)),
-            ]
+            let mut parts = vec![there(PART, &place, &found)];
+            parts.extend(found.outbox.map(|found| own::backlog(found, Millis::now())));
+            parts.push(Part::ok("bot", words));
+            parts.push(owners(config, Some(found.owners)));
+            (parts, runs)
         }
-        Err(error) => {
-            let todo = match &config.database {
-                Database::Sqlite { path } => {
-                    format!("see that {} may read and write {}", me(), path.display())
-                }
-                Database::Postgres { .. } => {
-                    "see that the server runs, and that user, password and database are right"
-                        .to_owned()
-                }
-            };
-            let error = anyhow::Error::new(error);
-            vec![Part::fail(PART, format!("{place} · {error:#}"), todo)]
-        }
+        Err(error) => (vec![own::away(&config.database, error)], false),
     }
+}
+
+/// The port for pushes; nothing when there is to be none.
+async fn port(config: &Config, runs: bool) -> Option<Part> {
+    const PART: &str = "port";
+    let address = config.http.listen?;
+    let bound = tokio::net::TcpListener::bind(address).await;
+    Some(match bound {
+        Ok(_) => Part::ok(PART, format!("{address} · free, for pushes")),
+        Err(error) if error.kind() == ErrorKind::AddrInUse && runs => {
+            Part::ok(PART, format!("{address} · taken, by the bot that runs"))
+        }
+        Err(error) => Part::fail(
+            PART,
+            format!("{address} cannot be listened at"),
+            http::why(address, &error),
+        ),
+    })
 }
 
 fn not_there_yet(config: &Config, place: &str) -> Part {
@@ -88,15 +107,18 @@ fn there(part: &'static str, place: &str, found: &Inspection) -> Part {
             "use that version, or the backup from before it",
         );
     }
-    if let Err(error) = &found.writable {
-        return Part::fail(
-            part,
-            format!("{place} cannot be written: {error}"),
-            "see to its permissions, its disk, and who else uses it",
-        );
-    }
+    let size = match &found.writable {
+        Ok(size) => size.map_or_else(String::new, |size| format!(" · {}", bytes(size))),
+        Err(error) => {
+            return Part::fail(
+                part,
+                format!("{place} cannot be written: {error}"),
+                "see to its permissions, its disk, and who else uses it",
+            );
+        }
+    };
     match found.pending {
-        0 => Part::ok(part, format!("{place} · opens, and can be written")),
+        0 => Part::ok(part, format!("{place} · opens, and can be written{size}")),
         many => Part::ok(
             part,
             format!(
@@ -106,52 +128,43 @@ fn there(part: &'static str, place: &str, found: &Inspection) -> Part {
     }
 }
 
-async fn telegram(config: &Config, delete_webhook: bool) -> Vec<Part> {
-    const PART: &str = "telegram";
-    let bot = match clients::make(&config.telegram) {
+/// What Telegram is asked; the clock is compared, and the chat tried, when it knows us.
+async fn telegram_parts(config: &Telegram, args: &Args) -> Vec<Part> {
+    let bot = match clients::make(config) {
         Ok(clients) => clients.quick,
         Err(error) => {
-            return vec![Part::fail(
-                PART,
-                format!("{error:#}"),
-                "`opsgram init` helps",
-            )];
+            let words = format!("{error:#}");
+            return vec![Part::fail("telegram", words, "`opsgram init` helps")];
         }
     };
-    let from = config.telegram.token_source.as_ref();
-    let from = from.map_or_else(String::new, |source| format!(" (from {source})"));
-    match bot.get_me().await {
-        Ok(me) => vec![
-            Part::ok(PART, format!("the token is @{}'s{from}", me.username())),
-            webhook(&bot, delete_webhook).await,
-        ],
-        Err(RequestError::Api(ApiError::InvalidToken)) => vec![Part::fail(
-            PART,
-            format!("Telegram does not know this token{from}"),
-            "ask @BotFather for it with /token",
-        )],
-        Err(error) => vec![Part::fail(
-            PART,
-            format!(
-                "Telegram cannot be reached: {}",
-                why(&error, &config.telegram)
-            ),
-            "see to the network, telegram.api_url and telegram.proxy",
-        )],
+    let mut known = false;
+    let token = part("telegram", telegram::LATE, async {
+        let identity = reach::identity(&bot, config).await;
+        known = matches!(identity, Identity::Bot(_));
+        telegram::token(identity, config)
+    });
+    let mut parts = vec![token.await];
+    if !known {
+        return parts;
     }
+    let mut looks = vec![
+        part(
+            "webhook",
+            telegram::LATE,
+            webhook(&bot, args.delete_webhook),
+        ),
+        part("clock", telegram::LATE, telegram::clock(config)),
+    ];
+    if let Some(place) = args.send_to {
+        looks.push(part("chat", telegram::SLOW, chat(&bot, config, place)));
+    }
+    parts.extend(join_all(looks).await);
+    parts
 }
 
-/// Why a call failed, in the words of what lies deepest: those above it repeat each other. Never with the token.
-pub(in crate::app) fn why(error: &RequestError, telegram: &Telegram) -> String {
-    let mut deepest: &dyn std::error::Error = error;
-    while let Some(source) = deepest.source() {
-        deepest = source;
-    }
-    let words = deepest.to_string();
-    match &telegram.token {
-        Some(token) => words.replace(token.expose_secret(), "•••"),
-        None => words,
-    }
+async fn chat(bot: &Bot, config: &Telegram, place: Place) -> Part {
+    let tried = reach::rehearse(bot, config, place, || std::future::ready(())).await;
+    telegram::chat(place, tried)
 }
 
 async fn webhook(bot: &Bot, delete: bool) -> Part {
@@ -177,22 +190,4 @@ async fn webhook(bot: &Bot, delete: bool) -> Part {
         Ok(_) => Part::ok(PART, format!("the one to {host} is deleted")),
         Err(error) => Part::fail(PART, format!("it cannot be deleted: {error}"), "try again"),
     }
-}
-
-/// Nothing, when Telegram cannot be reached or does not say: its own part tells that.
-async fn clock(config: &Config) -> Vec<Part> {
-    const PART: &str = "clock";
-    let Ok(Some(theirs)) = clients::server_time(&config.telegram).await else {
-        return Vec::new();
-    };
-    let off = (Utc::now() - theirs).abs();
-    let shown = human(off.to_std().unwrap_or_default());
-    vec![match off > CLOCK {
-        true => Part::warn(
-            PART,
-            format!("{shown} away from Telegram's"),
-            "set it, for example by `sudo timedatectl set-ntp true`",
-        ),
-        false => Part::ok(PART, "agrees with Telegram's"),
-    }]
 }

@@ -3,12 +3,11 @@
 mod owner;
 mod sample;
 
-use super::check::why;
 use super::cli::{Outcome, runtime};
-use super::clients;
 use crate::base::ids::UserId;
 use crate::base::secret::{ExposeSecret, SecretString};
 use crate::config::{self, Env, Telegram};
+use crate::delivery::clients::{self, why};
 use crate::drivers::file::{self, Worth};
 use anyhow::{Context, Result, bail};
 use nix::unistd::{Gid, Uid, chown};

@@ -1,9 +1,9 @@
 //! Learns who the owner is from the first message to the bot.
 
 use super::yes;
-use crate::app::clients;
 use crate::base::ids::UserId;
 use crate::config::Telegram;
+use crate::delivery::clients;
 use anyhow::{Context, Result, bail};
 use chrono::{TimeDelta, Utc};
 use std::time::Duration;

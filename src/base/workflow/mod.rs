@@ -301,7 +301,51 @@ pub enum OnCrash {
     Fail,
 }
 
+impl Workflow {
+    /// A workflow of these steps, with nothing else set: one run at a time, step by step.
+    #[must_use]
+    pub fn new(name: impl Into<String>, steps: Vec<Step>) -> Self {
+        Self {
+            name: name.into(),
+            params: Vec::new(),
+            concurrency: Concurrency::default(),
+            parallel: 1,
+            max_duration: None,
+            notify: Notify::default(),
+            steps,
+            always: Vec::new(),
+            undo_for: Duration::ZERO,
+            env: BTreeMap::new(),
+            env_pass: Vec::new(),
+            secrets: Vec::new(),
+        }
+    }
+}
+
 impl Step {
+    /// A step that may take so long, with nothing else set.
+    #[must_use]
+    pub fn new(name: impl Into<String>, work: Work, timeout: Duration) -> Self {
+        Self {
+            name: name.into(),
+            work,
+            needs: Vec::new(),
+            part_of: None,
+            when: None,
+            skip_if: None,
+            timeout,
+            retry: None,
+            on_failure: OnFailure::default(),
+            on_crash: OnCrash::default(),
+            undo: None,
+            confirm_within: None,
+            lock: None,
+            cwd: None,
+            env: BTreeMap::new(),
+            capture: BTreeMap::new(),
+        }
+    }
+
     /// Whether it goes on while later steps run.
     #[must_use]
     pub fn is_service(&self) -> bool {

@@ -23,6 +23,8 @@ pub enum StepState {
     Confirming,
     /// What it did is being taken back, because nobody said that it holds.
     Reverting,
+    /// The bot died while that was done, and somebody has to say whether it begins again.
+    Stranded,
     /// It succeeded.
     Done,
     /// It failed, which its definition allows.
@@ -39,13 +41,14 @@ pub enum StepState {
 
 impl StepState {
     /// Every state, for tables and tests.
-    pub const ALL: [(&'static str, StepState); 12] = [
+    pub const ALL: [(&'static str, StepState); 13] = [
         ("waiting", StepState::Waiting),
         ("running", StepState::Running),
         ("up", StepState::Up),
         ("asked", StepState::Asked),
         ("confirming", StepState::Confirming),
         ("reverting", StepState::Reverting),
+        ("stranded", StepState::Stranded),
         ("done", StepState::Done),
         ("ignored", StepState::Ignored),
         ("failed", StepState::Failed),
@@ -77,7 +80,8 @@ impl StepState {
             | StepState::Up
             | StepState::Asked
             | StepState::Confirming
-            | StepState::Reverting => false,
+            | StepState::Reverting
+            | StepState::Stranded => false,
             StepState::Done
             | StepState::Ignored
             | StepState::Failed
@@ -97,7 +101,26 @@ impl StepState {
             | StepState::Asked
             | StepState::Confirming
             | StepState::Reverting
+            | StepState::Stranded
             | StepState::Failed
+            | StepState::Blocked
+            | StepState::Stopped => false,
+        }
+    }
+
+    /// Whether it waits for what a person says.
+    #[must_use]
+    pub fn is_asked(self) -> bool {
+        match self {
+            StepState::Asked | StepState::Confirming | StepState::Stranded => true,
+            StepState::Waiting
+            | StepState::Running
+            | StepState::Up
+            | StepState::Reverting
+            | StepState::Done
+            | StepState::Ignored
+            | StepState::Failed
+            | StepState::Skipped
             | StepState::Blocked
             | StepState::Stopped => false,
         }
@@ -161,6 +184,11 @@ pub struct StepRow {
     pub state: StepState,
     /// Which try it is, from 1; 0 before the first.
     pub attempt: u32,
+    /// How often this try was begun and came to no end of its own; one that the bot stopped in good order is left out. Counted
+    /// anew for taking back what it did, and when somebody said that it runs again.
+    pub starts: u32,
+    /// Whether it may still be at work on a machine that cannot be seen.
+    pub adrift: bool,
     /// When its first try began.
     pub started_at: Option<Millis>,
     /// When it was over.
@@ -195,6 +223,8 @@ impl StepRow {
         Self {
             state: StepState::Waiting,
             attempt: 0,
+            starts: 0,
+            adrift: false,
             started_at: None,
             ended_at: None,
             until: None,

@@ -2,9 +2,17 @@
 //!
 //! What is put in stays what it is: a template becomes one text, never more than one argument, and no shell reads it.
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
+
+/// What is escaped in a part of an address: all but what RFC 3986, section 2.3, calls unreserved.
+const PART: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
 /// A text with places for values.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -235,6 +243,35 @@ impl Template {
         Ok(text)
     }
 
+    /// The text as an address of the web: a value is one part of it and never more, whatever it holds, unless the address
+    /// begins with it.
+    ///
+    /// # Errors
+    /// Which value is not there, or cannot be a part of an address.
+    pub fn fill_address(&self, values: &Values) -> Result<String, String> {
+        let mut text = String::new();
+        for (at, piece) in self.pieces.iter().enumerate() {
+            match piece {
+                Piece::Text(plain) => text.push_str(plain),
+                Piece::Value(source) => {
+                    let value = values.get(source);
+                    let value = value.ok_or_else(|| format!("{source} has no value"))?;
+                    // Escaped, they would still be read as steps through folders.
+                    if matches!(value, "." | "..") {
+                        return Err(format!(
+                            "{source} is `{value}`, which is no part of an address"
+                        ));
+                    }
+                    match at {
+                        0 => text.push_str(value),
+                        _ => text.extend(utf8_percent_encode(value, PART)),
+                    }
+                }
+            }
+        }
+        Ok(text)
+    }
+
     /// The text for people before anything ran: what is not known yet stays as it was written.
     #[must_use]
     pub fn show(&self, values: &Values) -> String {
@@ -253,6 +290,7 @@ impl Template {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use url::Url;
 
     fn values() -> Values {
         let mut values = Values::default();
@@ -273,6 +311,23 @@ mod tests {
         // A value that looks like a place is none.
         assert_eq!(fill("{{ steps.t.url }}").unwrap(), "{{ params.repo }}");
         assert_eq!(fill(r#"{{ "{{" }} .Name }}"#).unwrap(), "{{ .Name }}");
+    }
+
+    fn address(text: &str, value: &str) -> Result<Url, String> {
+        let mut values = Values::default();
+        values.set(Source::Param("x".into()), value);
+        let filled = Template::parse(text).unwrap().fill_address(&values)?;
+        Url::parse(&filled).map_err(|error| format!("{filled}: {error}"))
+    }
+
+    #[test]
+    fn a_value_is_one_part_of_an_address() {
+        let url = address("http://a/x/{{ params.x }}?y=1", "a b/../c?d=é").unwrap();
+        assert_eq!(url.as_str(), "http://a/x/a%20b%2F..%2Fc%3Fd%3D%C3%A9?y=1");
+        let url = address("{{ params.x }}/y", "http://a:1/x").unwrap();
+        assert_eq!(url.as_str(), "http://a:1/x/y");
+        let wrong = address("http://a/{{ params.x }}/y", "..").unwrap_err();
+        assert_eq!(wrong, "params.x is `..`, which is no part of an address");
     }
 
     #[test]
@@ -299,6 +354,16 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_value_leaves_the_rest_of_an_address_alone(value in "\\PC{1,20}") {
+            if let Ok(url) = address("http://host/a/{{ params.x }}/b?q={{ params.x }}&r=1#f", &value) {
+                prop_assert_eq!(url.host_str(), Some("host"));
+                prop_assert_eq!(url.path_segments().unwrap().count(), 3);
+                let pairs: Vec<_> = url.query_pairs().map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
+                prop_assert_eq!(pairs, [("q".to_owned(), value), ("r".to_owned(), "1".to_owned())]);
+            }
+        }
+
         #[test]
         fn stored_and_read_back_it_is_the_same(text in "[a-z{} \".]{0,40}|\\{\\{ params\\.a \\}\\}[a-z]{0,9}") {
             if let Ok(template) = Template::parse(&text) {

@@ -1,6 +1,6 @@
 //! What a step does, in a line for people; and the places in it that take values.
 
-use super::{Step, Template, Until, Values, Work, Workflow};
+use super::{Source, Step, Template, Until, Values, Work, Workflow};
 use crate::base::time::human;
 
 /// The program and its arguments as one line; what a person could mistake for two words stands in quotes.
@@ -131,6 +131,15 @@ impl Work {
 }
 
 impl Step {
+    /// The values that it takes.
+    #[must_use]
+    pub fn sources(&self) -> Vec<Source> {
+        let mut step = self.clone();
+        let templates = step.templates_mut();
+        let sources = templates.iter().flat_map(|template| template.sources());
+        sources.cloned().collect()
+    }
+
     /// Every text in it that takes values.
     pub fn templates_mut(&mut self) -> Vec<&mut Template> {
         let Step {

@@ -4,6 +4,7 @@ use super::matcher::Matcher;
 use super::press::AlertPress;
 use super::{details, of_one};
 use crate::access::Asked;
+use crate::actions::script;
 use crate::base::error::{Error, Result};
 use crate::base::role::Role;
 use crate::base::text::{escape, shorten};
@@ -110,11 +111,35 @@ pub async fn show(request: &Request, id: i64) -> Result<Reply> {
 fn page(request: &Request, incident: &Incident) -> Reply {
     let mut rows = Vec::new();
     if incident.cleared.is_none() {
-        let fix = request.services.incidents.rule(&incident.check).fix;
-        rows = of_one(incident, fix.as_ref().map(|fix| fix.script.as_str()));
+        rows = of_one(
+            incident,
+            may_press(request, Role::Operator),
+            may_fix(request, incident),
+        );
     }
     rows.push(vec![AlertPress::Now.press().button("‹ All alerts")]);
     Reply::html(details(incident, Millis::now())).buttons(rows)
+}
+
+/// Whether a button for this role is shown: in a group for others, in private only to whoever may press it.
+pub fn may_press(request: &Request, need: Role) -> bool {
+    let role = request.access().own_role(request.actor.id);
+    !request.actor.place.chat.is_private() || role.is_some_and(|role| role >= need)
+}
+
+/// The same of the button that runs its check's fix.
+fn may_fix(request: &Request, incident: &Incident) -> bool {
+    let Some(fix) = request.services.incidents.rule(&incident.check).fix else {
+        return false;
+    };
+    let (actor, config) = (&request.actor, request.services.live.current());
+    let Some(script) = script::find(&config, &fix.script) else {
+        return false;
+    };
+    !actor.place.chat.is_private()
+        || request
+            .access()
+            .may_run(actor.id, actor.place, script.name.as_str(), script.role)
 }
 
 async fn act(request: &Request, id: i64, act: Act) -> Result<Reply> {

@@ -18,12 +18,19 @@ const ENDS: usize = 3;
 /// The longest name, in UTF-16 units.
 const NAME: usize = 40;
 const DAY: u64 = 24 * 3600;
+/// From so much on it is told late, and says so.
+const LATE: Duration = Duration::from_secs(3600);
 /// Fewer bytes more or less are no change.
 const CHANGE: f64 = 1e6;
 
 /// A day, and what the next one brings.
 pub(super) fn day(day: &Day) -> String {
-    let mut lines = vec![format!("📅 <b>The day until {}</b>", escape(&day.date))];
+    let late = match day.now.since(day.to) > LATE {
+        true => format!(", told late: {}", clock(day, day.now)),
+        false => String::new(),
+    };
+    let date = escape(&day.date);
+    let mut lines = vec![format!("📅 <b>The day until {date}</b>{late}")];
     lines.extend(jobs(day));
     lines.extend(incidents(day));
     part(&mut lines, "Disks", disks(&day.disks));

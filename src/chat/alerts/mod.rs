@@ -1,10 +1,12 @@
 //! Incidents in words: what a message says, and the buttons under it.
 
 pub mod act;
+pub mod check;
 mod day;
 pub mod matcher;
 pub mod press;
 pub mod rehearsal;
+pub mod standing;
 
 use super::commands::jobs::clock;
 use super::keyboards::{Press, in_pairs};
@@ -13,10 +15,11 @@ use crate::base::text::{bytes, escape, shorten, utf16_len, visible_len};
 use crate::base::time::{Millis, human};
 use crate::delivery::Buttons;
 use crate::monitors::charts::{Span, Subject};
-use crate::monitors::incidents::{Day, Line, Shown, Voice};
+use crate::monitors::incidents::{Day, Line, Shown, TRIES, Voice};
 use crate::store::broadcasts::Counts;
-use crate::store::incidents::{Incident, Kind};
+use crate::store::incidents::{FixState, Incident, Kind};
 use press::AlertPress;
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// Incidents that one message names.
@@ -86,35 +89,46 @@ impl Voice for Words {
 
 /// The heading of a message about several.
 fn heading(shown: &Shown) -> String {
-    let open = shown
-        .lines
-        .iter()
-        .filter(|line| line.incident.cleared.is_none())
-        .count();
-    let over = shown.lines.len() - open;
-    let state = match (open, over) {
-        (0, _) => "all of it is over".to_owned(),
-        (open, 0) => format!("{open} still wrong"),
-        (open, over) => format!("{open} still wrong, {over} over"),
+    let count = |which: &dyn Fn(&Incident) -> bool| {
+        let all = shown.lines.iter();
+        all.filter(|line| which(&line.incident)).count()
+    };
+    let open = count(&|one| one.cleared.is_none());
+    let unwatched = count(&|one| one.unwatched.is_some());
+    let over = shown.lines.len() - open - unwatched;
+    let parts: Vec<String> = [
+        (open, "still wrong"),
+        (over, "over"),
+        (unwatched, "no longer watched"),
+    ]
+    .into_iter()
+    .filter(|(count, _)| *count > 0)
+    .map(|(count, words)| format!("{count} {words}"))
+    .collect();
+    let state = match (open, unwatched) {
+        (0, 0) => "all of it is over".to_owned(),
+        _ => parts.join(", "),
     };
     match shown.kind {
-        Kind::Alert if open == 0 => format!("✅ <b>{over} things were wrong</b>; {state}"),
+        Kind::Alert if open == 0 => {
+            let mark = if unwatched > 0 { "⚪" } else { "✅" };
+            format!(
+                "{mark} <b>{} things were wrong</b>; {state}",
+                shown.lines.len()
+            )
+        }
         Kind::Alert => {
             let mark = if shown.lines.iter().any(is_critical) {
                 "🔴"
             } else {
                 "🟠"
             };
-            let over = if over > 0 {
-                format!(", {over} over")
-            } else {
-                String::new()
-            };
             let wrong = match open {
                 1 => "1 thing is wrong".to_owned(),
                 _ => format!("{open} things are wrong"),
             };
-            format!("{mark} <b>{wrong}</b>{over}")
+            let rest: String = parts[1..].iter().map(|part| format!(", {part}")).collect();
+            format!("{mark} <b>{wrong}</b>{rest}")
         }
         Kind::Summary => format!("🔕 <b>Not told until now</b>: {state}"),
         Kind::Missed => {
@@ -154,11 +168,8 @@ fn alone(line: &Line, now: Millis) -> String {
     let incident = &line.incident;
     let mut html = first_line(incident, now, NOTE);
     let mut more = remarks(incident, now);
-    if line.follow > 0 {
-        more.push(format!(
-            "{} more follow from it and are not told.",
-            line.follow
-        ));
+    if !line.follow.is_empty() {
+        more.push(follow(line));
     }
     match (incident.cleared, line.live) {
         (None, false) => more.push("Told again below.".to_owned()),
@@ -172,6 +183,19 @@ fn alone(line: &Line, now: Millis) -> String {
     html
 }
 
+/// What an incident hides, by name.
+fn follow(line: &Line) -> String {
+    let names = escape(&shorten(&line.follow.join(", "), NOTE));
+    let count = line.follow.len();
+    match line.incident.unreached {
+        true => format!(
+            "{count} more cannot be reached from {} either: {names}. It may be its network, or its name servers.",
+            escape(&line.incident.host)
+        ),
+        false => format!("{count} more follow from it and are not told: {names}."),
+    }
+}
+
 /// One of several incidents.
 fn short(line: &Line, now: Millis) -> String {
     let mut html = first_line(&line.incident, now, SHORT_NOTE);
@@ -182,8 +206,12 @@ fn short(line: &Line, now: Millis) -> String {
         if !line.live {
             html.push_str(" · told again below");
         }
-        if line.follow > 0 {
-            html.push_str(&format!(" · {} follow from it", line.follow));
+        match line.follow.len() {
+            0 => {}
+            more if line.incident.unreached => {
+                html.push_str(&format!(" · {more} more cannot be reached"));
+            }
+            more => html.push_str(&format!(" · {more} follow from it")),
         }
     }
     html
@@ -193,6 +221,9 @@ fn short(line: &Line, now: Millis) -> String {
 #[must_use]
 pub fn first_line(incident: &Incident, now: Millis, note: usize) -> String {
     let name = escape(&incident.check);
+    if let Some(why) = &incident.unwatched {
+        return unwatched(incident, why, note);
+    }
     if let Some(cleared) = incident.cleared {
         let worst = match incident.worst_value {
             Some(worst) => format!(", worst {}", amount(worst, incident.unit)),
@@ -209,6 +240,27 @@ pub fn first_line(incident: &Incident, now: Millis, note: usize) -> String {
     )
 }
 
+/// That nobody looks any more, and how it was: that it is well is not known.
+fn unwatched(incident: &Incident, why: &str, note: usize) -> String {
+    let html = format!(
+        "⚪ <b>{}</b>: no longer watched, since {}.",
+        escape(&incident.check),
+        escape(&shorten(why, note))
+    );
+    let words = incident.note.as_deref();
+    let words = words.map(|words| escape(&shorten(words, note)));
+    let was = match (incident.unread, incident.value, words) {
+        (true, _, _) => "It could not be read.".to_owned(),
+        (false, None, None) => return html,
+        (false, Some(value), _) if incident.limit.is_some() => {
+            format!("It was at {}.", amount(value, incident.unit))
+        }
+        (false, _, Some(words)) => format!("Last seen: {words}"),
+        (false, Some(value), None) => format!("It was at {}.", amount(value, incident.unit)),
+    };
+    format!("{html} {was}")
+}
+
 /// The mark of a severity.
 #[must_use]
 pub fn mark(severity: Severity) -> &'static str {
@@ -220,13 +272,10 @@ pub fn mark(severity: Severity) -> &'static str {
 
 /// What was found: value, threshold, note; begins with a separator unless it is empty.
 fn found(incident: &Incident, note: usize) -> String {
-    let words = incident.note.as_deref().map(|words| {
-        let end = if utf16_len(words) > note { "…" } else { "" };
-        format!(
-            "{}{end}",
-            escape(shorten(words, note).trim_end_matches('…'))
-        )
-    });
+    let words = incident
+        .note
+        .as_deref()
+        .map(|words| escape(&noted(words, note)));
     if incident.unread {
         let why = words.map_or_else(String::new, |words| format!(": {words}"));
         return format!(" · cannot be read{why}");
@@ -251,6 +300,31 @@ fn found(incident: &Incident, note: usize) -> String {
     html
 }
 
+/// A note with at most so many UTF-16 units. It is cut between words, and not in the command at its end: `…; see /outbox` is
+/// what to do next, and is pressed.
+fn noted(words: &str, units: usize) -> Cow<'_, str> {
+    if utf16_len(words) <= units {
+        return Cow::Borrowed(words);
+    }
+    let (head, next) = match words.rfind("; ") {
+        Some(at) if words[at..].contains(" /") && utf16_len(&words[at..]) < units / 2 => {
+            words.split_at(at)
+        }
+        _ => (words, ""),
+    };
+    let room = units - utf16_len(next);
+    let head = shorten(head, room);
+    let kept = head.trim_end_matches('…');
+    let between = words[kept.len()..].starts_with(' ');
+    let whole = match kept.rfind(' ') {
+        Some(space) if !between && head.len() != kept.len() && space >= kept.len() / 2 => {
+            &kept[..space]
+        }
+        _ => kept,
+    };
+    Cow::Owned(format!("{}…{next}", whole.trim_end()))
+}
+
 /// What people did about it, a line each.
 fn remarks(incident: &Incident, now: Millis) -> Vec<String> {
     let mut lines = Vec::new();
@@ -267,6 +341,22 @@ fn remarks(incident: &Incident, now: Millis) -> Vec<String> {
             clock(*until, now),
             escape(by)
         ));
+    }
+    if let Some(fixed) = &incident.fixed {
+        let at = clock(fixed.at, now);
+        lines.push(match fixed.state {
+            FixState::Running => format!("🔧 Its fix was started by itself, {at}"),
+            FixState::Done => format!("🔧 Its fix ran by itself, {at}"),
+            FixState::Failed if fixed.tries >= TRIES => format!(
+                "🔧 Its fix failed, {at}; after {} tries it is not started by itself again",
+                fixed.tries
+            ),
+            FixState::Failed => format!("🔧 Its fix failed, {at}"),
+        });
+    }
+    let last = incident.fixed.map(|fixed| fixed.at);
+    if incident.fix_limited.is_some_and(|at| last < Some(at)) && incident.cleared.is_none() {
+        lines.push("🔧 Its fix ran as often within the hour as it may by itself.".to_owned());
     }
     if incident.flapping {
         lines.push("It comes and goes. From now on only this message changes.".to_owned());
@@ -287,7 +377,14 @@ fn passed_by(incident: &Incident, now: Millis, clock: impl Fn(Millis) -> String)
         None => String::new(),
     };
     let (mark, end, lasted) = match incident.cleared {
-        Some(end) => ("✅", clock(end), end.since(incident.began)),
+        Some(end) => {
+            let mark = if incident.unwatched.is_some() {
+                "⚪"
+            } else {
+                "✅"
+            };
+            (mark, clock(end), end.since(incident.began))
+        }
         None => (
             mark(incident.severity),
             "now".to_owned(),
@@ -295,10 +392,14 @@ fn passed_by(incident: &Incident, now: Millis, clock: impl Fn(Millis) -> String)
         ),
     };
     format!(
-        "{mark} <b>{}</b>{worst} · {}–{end} ({})",
+        "{mark} <b>{}</b>{worst} · {}–{end} ({}){}",
         escape(&incident.check),
         clock(incident.began),
-        human(lasted)
+        human(lasted),
+        match incident.unwatched {
+            Some(_) => ", then no longer watched",
+            None => "",
+        }
     )
 }
 
@@ -347,7 +448,7 @@ fn buttons(shown: &Shown) -> Buttons {
     let live: Vec<&Line> = shown.lines.iter().filter(|line| line.live).collect();
     match (shown.lines.as_slice(), live.as_slice()) {
         (_, []) => Vec::new(),
-        ([_], [line]) => of_one(&line.incident, line.fix.as_deref()),
+        ([_], [line]) => of_one(&line.incident, shown.acts, line.fix.is_some()),
         (_, several) => {
             let each = several.iter().take(BUTTONS).map(|line| {
                 let name = shorten(&line.incident.check, 30);
@@ -363,23 +464,28 @@ fn buttons(shown: &Shown) -> Buttons {
     }
 }
 
-/// The buttons of one incident that lasts.
+/// The buttons of one incident that lasts: for whoever may do something about it, and may run its fix.
 #[must_use]
-pub fn of_one(incident: &Incident, fix: Option<&str>) -> Buttons {
+pub fn of_one(incident: &Incident, acts: bool, fix: bool) -> Buttons {
     let id = incident.id;
     let mut first = Vec::new();
-    if incident.acked.is_none() {
-        first.push(AlertPress::Ack(id).press().button("Ack"));
+    let mut second = Vec::new();
+    if acts {
+        if incident.acked.is_none() {
+            first.push(AlertPress::Ack(id).press().button("Ack"));
+        }
+        first.push(AlertPress::Snooze(id).press().button("Snooze 1 h"));
+        second.push(AlertPress::Silence(id).press().button("Silence…"));
     }
-    first.push(AlertPress::Snooze(id).press().button("Snooze 1 h"));
-    let mut second = vec![AlertPress::Silence(id).press().button("Silence…")];
     if let Some(subject) = Subject::of_topic(&incident.topic) {
         second.push(Press::Chart(subject, Span::Hour).button("Chart"));
     }
-    if fix.is_some() {
+    if fix {
         second.push(AlertPress::Fix(id).press().button("Fix"));
     }
-    vec![first, second]
+    let mut rows = vec![first, second];
+    rows.retain(|row| !row.is_empty());
+    rows
 }
 
 /// Everything about an incident.
@@ -398,7 +504,11 @@ pub fn details(incident: &Incident, now: Millis) -> String {
         clock(incident.raised, now)
     ));
     if let Some(cleared) = incident.cleared {
-        lines.push(format!("Over {}", clock(cleared, now)));
+        let end = match incident.unwatched {
+            Some(_) => "Watched until",
+            None => "Over",
+        };
+        lines.push(format!("{end} {}", clock(cleared, now)));
         lines.extend(
             incident
                 .note
@@ -409,9 +519,6 @@ pub fn details(incident: &Incident, now: Millis) -> String {
         lines.push(format!("Worst {}", amount(worst, incident.unit)));
     }
     lines.extend(remarks(incident, now));
-    if let Some(at) = incident.fixed {
-        lines.push(format!("Its fix was started by itself, {}", clock(at, now)));
-    }
     for line in lines {
         html.push('\n');
         html.push_str(&line);
@@ -430,6 +537,22 @@ impl AlertPress {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_note_is_cut_between_words_and_keeps_its_command() {
+        let note = "messages not delivered within the hour, to chats: 12; see /outbox";
+        assert_eq!(noted(note, 65), note);
+        assert_eq!(
+            noted(note, 60),
+            "messages not delivered within the hour, to…; see /outbox"
+        );
+        assert_eq!(
+            noted("the engine may not be asked; see above", 30),
+            "the engine may not be asked;…"
+        );
+        let one = "x".repeat(50);
+        assert_eq!(noted(&one, 10), "xxxxxxxxx…");
+    }
 
     #[test]
     fn amounts_read_as_people_say_them() {

@@ -6,21 +6,22 @@ use crate::base::error::{Error, Result};
 use crate::base::name::Name;
 use crate::base::role::Role;
 use crate::base::suggest;
-use crate::base::text::{self, shorten};
+use crate::base::text::{self, escape, shorten};
 use crate::base::time::Millis;
 use crate::chat::alerts::press::AlertPress;
-use crate::chat::alerts::{act, first_line, mark, passed, rehearsal};
+use crate::chat::alerts::{self, act, first_line, mark, passed, rehearsal, standing};
 use crate::chat::keyboards::{PAGE, in_pairs};
 use crate::chat::reply::Reply;
 use crate::chat::request::Request;
+use crate::drivers::host;
 use crate::monitors::rehearsal::{Cannot, KINDS};
 use crate::store::incidents;
 
 /// What the help says.
 pub const ABOUT: About = About {
     name: "alerts",
-    form: "[history | number | test check]",
-    does: "Show what is wrong now, what was, and what a check would have told",
+    form: "[history | number | check | test check]",
+    does: "Show what is wrong now, what was, how a check stands, and what it would have told",
     example: (
         "/alerts history",
         "lists past incidents with their times; press one for its details",
@@ -51,10 +52,22 @@ pub async fn handle(request: &Request, rest: &str) -> Result<Reply> {
         "history" => history(request, 0).await,
         word => match word.parse() {
             Ok(id) => act::show(request, id).await,
-            Err(_) => Err(Error::refused(
-                "Write /alerts for what is wrong now, /alerts history for what was, /alerts with a number, or /alerts test with a check.",
-            )),
+            Err(_) => check(request, word).await,
         },
+    }
+}
+
+/// How a check stands now.
+async fn check(request: &Request, name: &str) -> Result<Reply> {
+    let asked = Asked::new("alert.list", text::head_units(name, 60), Role::Viewer);
+    request.allow(asked).await?;
+    let board = request.services.board.all();
+    let mut checks = board.iter();
+    match checks.find(|shown| shown.check.as_str().eq_ignore_ascii_case(name)) {
+        Some(shown) => Ok(Reply::html(alerts::check::told(shown, Millis::now()))),
+        None => Err(Error::refused(
+            "Write /alerts for what is wrong now, /alerts history for what was, /alerts with a number or a check, or /alerts test with a check.",
+        )),
     }
 }
 
@@ -71,7 +84,12 @@ pub async fn now(request: &Request) -> Result<Reply> {
         incidents::open(&mut db).await?
     };
     let now = Millis::now();
+    let board = request.services.board.all();
+    let watched = request.services.live.current().checks.len();
     let mut lines = vec![match open.len() {
+        0 if standing::is_blind(&board, watched, now) => {
+            "Nothing is known to be wrong, but not all checks know.".to_owned()
+        }
         0 => "✅ Nothing is wrong.".to_owned(),
         1 => "<b>1 thing is wrong</b>".to_owned(),
         many => format!("<b>{many} things are wrong</b>"),
@@ -79,6 +97,14 @@ pub async fn now(request: &Request) -> Result<Reply> {
     lines.extend(open.iter().take(MOST).map(|one| first_line(one, now, NOTE)));
     if open.len() > MOST {
         lines.push(format!("… and {} more", open.len() - MOST));
+    }
+    lines.extend(standing::lines(&board, &open, watched, now));
+    let (others, _) = request.services.store.presence().others();
+    if !others.is_empty() {
+        lines.push(format!(
+            "Checks look at {} alone, where the bot leads.",
+            escape(&host::name())
+        ));
     }
     let each = open.iter().take(PAGE).map(|one| {
         let label = format!("{} {}", mark(one.severity), shorten(&one.check, 30));

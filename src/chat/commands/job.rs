@@ -8,7 +8,6 @@ use crate::base::ids::JobId;
 use crate::base::job::{JobState, UNDO_SOURCE};
 use crate::base::role::Role;
 use crate::base::text::{self, escape};
-use crate::base::time::Millis;
 use crate::chat::keyboards::Press;
 use crate::chat::reply::Reply;
 use crate::chat::request::Request;
@@ -50,7 +49,7 @@ pub async fn handle(request: &Request, rest: &str) -> Result<Reply> {
 pub async fn show(request: &Request, id: JobId) -> Result<Reply> {
     let (job, _) = visible(request, id, "job.show", Role::Viewer).await?;
     let mut html = workflows::line(request, &job).await?;
-    let now = Millis::now();
+    let now = request.services.clock.now();
     html.push_str(&format!(
         "\nAsked by {} at {}",
         escape(&job.new.asker_name),

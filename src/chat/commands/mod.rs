@@ -23,6 +23,7 @@ pub mod run;
 pub mod runnow;
 pub mod schedule;
 pub mod schedules;
+pub mod selftest;
 pub mod silence;
 pub mod start;
 pub mod status;
@@ -139,6 +140,8 @@ pub enum Command {
     Output,
     /// Shows what waits to be sent.
     Outbox,
+    /// Tries every part.
+    SelfTest,
     /// Shows what runs by itself.
     Schedules,
     /// Lets a script run by itself.
@@ -179,7 +182,7 @@ pub enum Command {
 
 impl Command {
     /// All commands, in the order of the help.
-    pub const ALL: [Command; 35] = [
+    pub const ALL: [Command; 36] = [
         Command::Run,
         Command::Stream,
         Command::Workflow,
@@ -197,6 +200,7 @@ impl Command {
         Command::Retry,
         Command::Output,
         Command::Outbox,
+        Command::SelfTest,
         Command::Schedules,
         Command::Schedule,
         Command::Pause,
@@ -238,6 +242,7 @@ impl Command {
             Command::Retry => &retry::ABOUT,
             Command::Output => &output::ABOUT,
             Command::Outbox => &outbox::ABOUT,
+            Command::SelfTest => &selftest::ABOUT,
             Command::Schedules => &schedules::ABOUT,
             Command::Schedule => &schedule::ABOUT,
             Command::Pause => &pause::ABOUT,
@@ -278,7 +283,7 @@ impl Command {
             | Command::RunNow
             | Command::Freeze
             | Command::Unfreeze => Group::Schedules,
-            Command::Status | Command::Top | Command::Outbox => Group::State,
+            Command::Status | Command::Top | Command::Outbox | Command::SelfTest => Group::State,
             Command::Alerts
             | Command::Silence
             | Command::Subscribe
@@ -322,6 +327,7 @@ impl Command {
             Command::Retry => retry::handle(request, rest).await,
             Command::Output => output::handle(request, rest).await,
             Command::Outbox => outbox::handle(request, rest).await,
+            Command::SelfTest => selftest::handle(request, rest).await,
             Command::Schedules => schedules::handle(request, rest).await,
             Command::Schedule => schedule::handle(request, rest).await,
             Command::Pause => pause::handle(request, rest).await,

@@ -3,7 +3,6 @@
 use super::{About, schedules};
 use crate::base::error::Result;
 use crate::base::role::Role;
-use crate::base::time::Millis;
 use crate::chat::commands::schedules::press::SchedulePress;
 use crate::chat::keyboards::Press;
 use crate::chat::reply::Reply;
@@ -44,7 +43,7 @@ pub async fn handle(request: &Request, rest: &str) -> Result<Reply> {
 /// # Errors
 /// The refusal in words, or a failure of ours.
 pub(super) async fn pause(request: &Request, name: &str) -> Result<(String, bool)> {
-    let now = Millis::now();
+    let now = request.services.clock.now();
     let entry = schedules::find(request, name, now).await?;
     let grant = schedules::permit(request, &entry, "schedule.pause").await?;
     let name = entry.schedule.name;

@@ -3,7 +3,6 @@
 use super::{About, schedules};
 use crate::base::error::Result;
 use crate::base::role::Role;
-use crate::base::time::Millis;
 use crate::chat::reply::Reply;
 use crate::chat::request::Request;
 
@@ -29,7 +28,7 @@ pub async fn handle(request: &Request, rest: &str) -> Result<Reply> {
         return schedules::handle(request, "").await;
     };
     let (name, done) = resume(request, name).await?;
-    let now = Millis::now();
+    let now = request.services.clock.now();
     let entry = schedules::find(request, &name, now).await?;
     let next = match schedules::soon(&entry, now) {
         Some(next) => format!(" Next: {next}"),
@@ -46,7 +45,7 @@ pub async fn handle(request: &Request, rest: &str) -> Result<Reply> {
 /// # Errors
 /// The refusal in words, or a failure of ours.
 pub(super) async fn resume(request: &Request, name: &str) -> Result<(String, bool)> {
-    let now = Millis::now();
+    let now = request.services.clock.now();
     let entry = schedules::find(request, name, now).await?;
     let grant = schedules::permit(request, &entry, "schedule.resume").await?;
     let name = entry.schedule.name;

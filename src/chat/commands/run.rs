@@ -13,7 +13,7 @@ use crate::base::workflow::{RUN, RunArgs, Source};
 use crate::base::{suggest, words};
 use crate::chat::dialog;
 use crate::chat::files;
-use crate::chat::keyboards::{PAGE, Press, in_pairs};
+use crate::chat::keyboards::{PAGE, Press, in_pairs, turns};
 use crate::chat::offers::{self, Offer, RunOffer};
 use crate::chat::reply::Reply;
 use crate::chat::request::Request;
@@ -329,16 +329,7 @@ pub async fn list(request: &Request, page: usize, output: Option<OutputMode>) ->
         Some(_) => Press::Streams(page),
         None => Press::Scripts(page),
     };
-    let mut turn = Vec::new();
-    if page > 0 {
-        turn.push(turn_to(page - 1).button("‹ Back"));
-    }
-    if page + 1 < pages {
-        turn.push(turn_to(page + 1).button("More ›"));
-    }
-    if !turn.is_empty() {
-        rows.push(turn);
-    }
+    rows.extend(turns(page, pages, turn_to));
     Ok(Reply::html(html).buttons(rows))
 }
 

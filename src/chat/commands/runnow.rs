@@ -3,7 +3,6 @@
 use super::{About, run, schedules};
 use crate::base::error::Result;
 use crate::base::role::Role;
-use crate::base::time::Millis;
 use crate::chat::reply::Reply;
 use crate::chat::request::Request;
 
@@ -36,7 +35,7 @@ pub async fn handle(request: &Request, rest: &str) -> Result<Reply> {
 /// # Errors
 /// The refusal in words, or a failure of ours.
 pub(super) async fn start(request: &Request, name: &str) -> Result<Reply> {
-    let entry = schedules::find(request, name, Millis::now()).await?;
+    let entry = schedules::find(request, name, request.services.clock.now()).await?;
     let wanted = run::Wanted {
         given: entry.schedule.given,
         ..run::Wanted::new(entry.schedule.script.to_string())

@@ -1,5 +1,7 @@
 //! `/schedule`: makes a schedule from the chat, after showing when it will run; and removes one.
 
+pub(in crate::chat) mod typed;
+
 use super::{About, freeze, run, schedules};
 use crate::access::{Asked, Grant};
 use crate::actions::script;
@@ -20,15 +22,16 @@ use crate::chat::request::Request;
 use crate::config::Script;
 use crate::jobs::NewJob;
 use crate::schedules::New;
+use typed::{Typed, read};
 
 /// What the help says.
 pub const ABOUT: About = About {
     name: "schedule",
-    form: "<script> <when> [arguments]",
+    form: "<script> <when> [jitter 5m] [retry 2] [arguments]",
     does: "Let a script run by itself",
     example: (
         "/schedule backup 06:30 full",
-        "runs backup with the argument full each day; also: every 30m, or */5 * * * *. /schedule remove backup+1 ends it",
+        "runs backup with the argument full each day; also: every 30m, or */5 * * * *; jitter 5m spreads the runs, retry 2 tries a failed one again. /schedule remove backup+1 ends it",
     ),
     role: Some(Role::Operator),
     acts: true,
@@ -38,8 +41,6 @@ pub const ABOUT: About = About {
 const SHOWN: usize = 3;
 /// Of the question, the most that the argv may take, in UTF-16 units.
 const ARGV_UNITS: usize = 3000;
-/// Fields of a cron expression.
-const FIELDS: usize = 5;
 
 /// Asks whether to make the schedule, or removes one.
 ///
@@ -63,7 +64,7 @@ pub async fn handle(request: &Request, rest: &str) -> Result<Reply> {
 /// # Errors
 /// The refusal in words, or a failure of ours.
 pub async fn remove(request: &Request, name: &str) -> Result<Reply> {
-    let entry = schedules::find(request, name, Millis::now()).await?;
+    let entry = schedules::find(request, name, request.services.clock.now()).await?;
     let name = &entry.schedule.name;
     let Some(made) = &entry.row.made else {
         return Err(Error::refused(format!(
@@ -85,11 +86,12 @@ pub async fn remove(request: &Request, name: &str) -> Result<Reply> {
 async fn ask(request: &Request, name: &str, typed: &[String]) -> Result<Reply> {
     let config = request.services.live.current();
     let script = known(request, &config, name)?;
-    let (when, zone, given) = read(typed).map_err(|wrong| Error::refused(spoken(&wrong)))?;
-    permit(request, script, &given, "schedule.ask").await?;
-    refuse_gaps(script, &when, zone, &given)?;
+    let typed = read(typed).map_err(|wrong| Error::refused(spoken(&wrong)))?;
+    let given = &typed.given;
+    permit(request, script, given, "schedule.ask").await?;
+    refuse_gaps(script, &typed)?;
     freeze::refuse(request).await?;
-    let job = made(request, script, &given).await?;
+    let job = made(request, script, given).await?;
     let (argv, shown) = (run::deed(&job)?, run::shown(request, script, &job)?);
     if text::utf16_len(&shown) > ARGV_UNITS {
         return Err(Error::refused(
@@ -98,20 +100,25 @@ async fn ask(request: &Request, name: &str, typed: &[String]) -> Result<Reply> {
     }
     let offer = Offer::Schedule(ScheduleOffer {
         script: script.name.to_string(),
-        given,
+        given: given.clone(),
         argv,
-        when: when.to_string(),
-        zone: zone.to_string(),
+        when: typed.when.to_string(),
+        zone: typed.zone.to_string(),
+        jitter: typed.jitter,
+        times: typed.times,
     });
     let intent = offers::keep(request, &offer, CONFIRM_WITHIN).await?;
-    let now = Millis::now();
+    let now = request.services.clock.now();
+    let remarks = typed.remarks().into_iter();
+    let remarks: String = remarks.map(|remark| format!("\n{remark}")).collect();
     Ok(Reply::html(format!(
         "Run <b>{}</b> by itself, {}? This is what will be executed:\n{}\nNext: {}\nWhat it prints comes here; it is silent when \
-         it prints nothing and ends well.",
+         it prints nothing and ends well.{}",
         escape(script.name.as_str()),
-        escape(&said(&when, zone)),
+        escape(&typed.said()),
         text::pre(&shown),
-        coming(&when, zone, now).join(", ")
+        coming(&typed, now).join(", "),
+        escape(&remarks)
     ))
     .buttons(vec![vec![
         Press::Confirm(intent.clone()).button("Schedule it"),
@@ -133,24 +140,33 @@ pub async fn confirmed(request: &Request, offer: ScheduleOffer, intent: &str) ->
             script.name
         )));
     }
-    let new = New {
+    let typed = Typed {
         when: When::parse(&offer.when).map_err(Error::refused)?,
         zone: Zone::parse(&offer.zone).map_err(Error::refused)?,
+        jitter: offer.jitter,
+        times: offer.times,
         given: offer.given,
+    };
+    let new = New {
+        when: typed.when.clone(),
+        zone: typed.zone,
+        given: typed.given.clone(),
+        jitter: typed.jitter,
+        times: typed.times,
         rule: match script.output {
             _ if script.steps.is_some() => Rule::Always,
             OutputMode::Silent => Rule::OnFailure,
             OutputMode::Card | OutputMode::Stream | OutputMode::File => Rule::default(),
         },
     };
-    let now = Millis::now();
+    let now = request.services.clock.now();
     let schedules = &request.services.schedules;
     let name = schedules.add(&grant, script, &new, intent, now).await?;
-    let next = coming(&new.when, new.zone, now);
+    let next = coming(&typed, now);
     Ok(Reply::html(format!(
         "🗓 <b>{}</b> runs by itself, {}. Next: {}\n/pause {} pauses it, /schedules shows all.",
         escape(&name),
-        escape(&said(&new.when, new.zone)),
+        escape(&typed.said()),
         next.first().map_or("", String::as_str),
         escape(&name),
     )))
@@ -177,8 +193,8 @@ fn known<'a>(
 }
 
 /// Refuses a schedule that would have to ask for an argument: there is nobody to answer.
-fn refuse_gaps(script: &Script, when: &When, zone: Zone, given: &[String]) -> Result<()> {
-    let values = script.given(given)?;
+fn refuse_gaps(script: &Script, typed: &Typed) -> Result<()> {
+    let values = script.given(&typed.given)?;
     let mut args = script.args.iter().zip(&values);
     let missing = args.find(|(arg, value)| value.is_none() && arg.required() && !arg.is_file());
     let Some((arg, _)) = missing else {
@@ -186,12 +202,8 @@ fn refuse_gaps(script: &Script, when: &When, zone: Zone, given: &[String]) -> Re
     };
     let name = script.name.as_str();
     let usage = script.usage();
-    let clock = match zone {
-        Zone::Machine => String::new(),
-        Zone::Named(_) => format!(" in {zone}"),
-    };
     Err(Error::refused(format!(
-        "“{}” is missing, and when {name} runs by itself nobody is asked. Write /schedule {name} {when}{clock}{}.",
+        "“{}” is missing, and when {name} runs by itself nobody is asked. Write /schedule {name} {typed}{}.",
         arg.name,
         usage.strip_prefix(name).unwrap_or_default()
     )))
@@ -232,25 +244,9 @@ async fn made(request: &Request, script: &Script, given: &[String]) -> Result<Ne
     scripts.job(script, given, &Uploads::new(), None, None)
 }
 
-/// When, by which clock, and with what: `every 30m a b`, `06:30 in Europe/Berlin a b`, `*/5 * * * * a b`; a cron
-/// expression may stand in quotes.
-fn read(typed: &[String]) -> Result<(When, Zone, Vec<String>), String> {
-    let first = typed.first().map_or("", String::as_str);
-    let many = match first {
-        "every" | "at" => 2,
-        _ if first.contains(':') || first.contains(' ') => 1,
-        _ => FIELDS,
-    };
-    let (when, rest) = typed.split_at(many.min(typed.len()));
-    let when = When::parse(&when.join(" "))?;
-    match rest {
-        [word, zone, rest @ ..] if word == "in" => Ok((when, Zone::parse(zone)?, rest.to_vec())),
-        rest => Ok((when, Zone::default(), rest.to_vec())),
-    }
-}
-
 /// The next runs, on the schedule's clock.
-fn coming(when: &When, zone: Zone, now: Millis) -> Vec<String> {
+fn coming(typed: &Typed, now: Millis) -> Vec<String> {
+    let (when, zone) = (&typed.when, typed.zone);
     let mut at = now;
     let next = std::iter::from_fn(|| {
         at = when.next(zone, now, at)?;
@@ -259,23 +255,11 @@ fn coming(when: &When, zone: Zone, now: Millis) -> Vec<String> {
     next.take(SHOWN).collect()
 }
 
-fn said(when: &When, zone: Zone) -> String {
-    let clock = match zone {
-        Zone::Machine => String::new(),
-        Zone::Named(_) => format!(" in {zone}"),
-    };
-    match when {
-        When::Every(_) => when.to_string(),
-        When::Daily { .. } => format!("each day at {when}{clock}"),
-        When::Cron { .. } => format!("by {when}{clock}"),
-    }
-}
-
 fn when_missing(request: &Request, name: &str) -> Error {
     let config = request.services.live.current();
     match known(request, &config, name) {
         Ok(script) => Error::refused(format!(
-            "When? Write /schedule {0} every 30m, /schedule {0} 06:30 or /schedule {0} 0 6 * * MON-FRI, then its arguments.",
+            "When? Write /schedule {0} every 30m, /schedule {0} 06:30 or /schedule {0} 0 6 * * MON-FRI, then its arguments. Before those, in Europe/Berlin names a clock, jitter 5m spreads the runs, and retry 2 tries a failed run again.",
             script.name
         )),
         Err(unknown) => unknown,
@@ -287,34 +271,4 @@ fn usage() -> Error {
         "Write /schedule, a script, when, and its arguments: /schedule backup every 30m, /schedule backup 06:30 or \
          /schedule backup */5 * * * *. /schedules shows those that there are.",
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::read;
-
-    #[test]
-    fn when_and_arguments_are_told_apart() {
-        let table = [
-            ("every 30m a b", "every 30m | machine | a b"),
-            ("06:30", "06:30 | machine | "),
-            ("at 6:30 in UTC full", "06:30 | UTC | full"),
-            ("*/5 * * * * in x", "? `x` is not a time zone"),
-            ("*/5 * * * * full", "*/5 * * * * | machine | full"),
-            ("hourly", "? `hourly` is no time"),
-            ("* *", "? `* *` is no time"),
-        ];
-        for (typed, found) in table {
-            let typed: Vec<_> = typed.split(' ').map(str::to_owned).collect();
-            match read(&typed) {
-                Ok((when, zone, given)) => {
-                    assert_eq!(format!("{when} | {zone} | {}", given.join(" ")), found);
-                }
-                Err(wrong) => assert!(wrong.starts_with(&found[2..]), "{found}: {wrong}"),
-            }
-        }
-        let quoted = ["0 6 * * 1".to_owned(), "x".to_owned()];
-        let (when, _, given) = read(&quoted).unwrap();
-        assert_eq!((when.to_string().as_str(), given.len()), ("0 6 * * 1", 1));
-    }
 }

@@ -2,14 +2,15 @@
 
 pub mod press;
 
+use super::schedule::typed::retried;
 use super::{About, run};
 use crate::access::{Asked, Grant};
 use crate::base::error::{Error, Result};
 use crate::base::role::Role;
 use crate::base::suggest::closest;
 use crate::base::text::{escape, head_units};
-use crate::base::time::Millis;
-use crate::chat::keyboards::{PAGE, Press, in_pairs};
+use crate::base::time::{Millis, human};
+use crate::chat::keyboards::{PAGE, Press, in_pairs, turns};
 use crate::chat::reply::Reply;
 use crate::chat::request::Request;
 use crate::delivery::card::outcome;
@@ -67,7 +68,7 @@ async fn list(request: &Request, page: usize) -> Result<Reply> {
     request
         .allow(Asked::new("schedule.list", "", Role::Viewer))
         .await?;
-    let now = Millis::now();
+    let now = request.services.clock.now();
     let all = visible(request, now).await?;
     if all.is_empty() {
         return Ok(Reply::html(
@@ -89,24 +90,15 @@ async fn list(request: &Request, page: usize) -> Result<Reply> {
         Press::Schedule(SchedulePress::Show(name.clone())).button(name)
     };
     let mut rows = in_pairs(shown.iter().map(button).collect());
-    let turn = |page, label: &str| Press::Schedule(SchedulePress::List(page)).button(label);
-    let mut turns = Vec::new();
-    if page > 0 {
-        turns.push(turn(page - 1, "‹ Back"));
-    }
-    if page + 1 < pages {
-        turns.push(turn(page + 1, "More ›"));
-    }
-    if !turns.is_empty() {
-        rows.push(turns);
-    }
+    let turn_to = |page| Press::Schedule(SchedulePress::List(page));
+    rows.extend(turns(page, pages, turn_to));
     Ok(Reply::html(lines.join("\n\n")).buttons(rows))
 }
 
 async fn show(request: &Request, name: &str) -> Result<Reply> {
     let asked = Asked::new("schedule.show", name, Role::Viewer);
     request.allow(asked).await?;
-    let now = Millis::now();
+    let now = request.services.clock.now();
     let entry = find(request, name, now).await?;
     let name = entry.schedule.name.clone();
     let mut html = line(request, &entry, now).await?;
@@ -116,6 +108,13 @@ async fn show(request: &Request, name: &str) -> Result<Reply> {
             let given = run::masked_words(request, script, &entry.schedule.given);
             html.push_str(&format!("\nWith <code>{}</code>", escape(&given)));
         }
+    }
+    if !entry.schedule.jitter.is_zero() {
+        let jitter = human(entry.schedule.jitter);
+        html.push_str(&format!("\nEach run up to {jitter} later than due"));
+    }
+    if let Some(retries) = &entry.schedule.retries {
+        html.push_str(&format!("\n{}", retried(retries)));
     }
     html.push_str(&match &entry.row.made {
         Some(made) => format!("\nMade in the chat by {}", escape(&made.name)),

@@ -7,6 +7,7 @@ use crate::base::error::{Error, Result};
 use crate::base::role::Role;
 use crate::base::text::{escape, shorten};
 use crate::base::time::{Millis, human};
+use crate::chat::alerts::act::may_press;
 use crate::chat::alerts::matcher::{self, Known, Matcher, typed};
 use crate::chat::alerts::press::AlertPress;
 use crate::chat::members;
@@ -140,19 +141,23 @@ pub async fn list(request: &Request) -> Result<Reply> {
     };
     let how = "<code>/silence disk-root 2h reason</code> holds back a check; topic:disk a topic, all everything, \
                host:web-1 what is on one machine.";
+    let may_end = may_press(request, Role::Operator);
+    let how = if may_end { how } else { "" };
     if all.is_empty() {
-        return Ok(Reply::html(format!("Nothing is silenced.\n{how}")));
+        return Ok(Reply::html(
+            format!("Nothing is silenced.\n{how}").trim_end(),
+        ));
     }
     let shown = all.iter().take(20);
     let lines: Vec<_> = shown
         .clone()
         .map(|one| format!("🔕 {}", line(one, now)))
         .collect();
-    let rows = shown.map(|one| {
+    let rows = shown.filter(|_| may_end).map(|one| {
         let label = format!("End {}", shorten(&typed(one), 30));
         vec![AlertPress::EndSilence(one.id).press().button(label)]
     });
-    Ok(Reply::html(format!("{}\n\n{how}", lines.join("\n"))).buttons(rows.collect()))
+    Ok(Reply::html(format!("{}\n\n{how}", lines.join("\n")).trim_end()).buttons(rows.collect()))
 }
 
 /// Ends a silence.

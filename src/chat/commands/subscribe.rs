@@ -1,6 +1,7 @@
 //! `/subscribe`: a person, group or topic is told of incidents.
 
 use super::About;
+use super::subscriptions::is_told_unasked;
 use crate::access::{Asked, Grant};
 use crate::base::alert::Severity;
 use crate::base::error::{Error, Result};
@@ -9,6 +10,7 @@ use crate::base::role::Role;
 use crate::base::text::{capital, escape, shorten};
 use crate::base::time::Millis;
 use crate::base::when::Zone;
+use crate::chat::alerts::act::told_here;
 use crate::chat::alerts::press::AlertPress;
 use crate::chat::reply::Reply;
 use crate::chat::request::Request;
@@ -141,6 +143,13 @@ async fn subscribe(
             "\n🌙 {}: only what is critical; the rest is told in one message when they end.",
             times(hours)
         ));
+        let (mine, _) = told_here(request).await?;
+        let told = mine.iter().any(|one| one.least.is_some());
+        if !told && !is_told_unasked(request, &mine) {
+            html.push_str(&format!(
+                "\nYet {place} is told of nothing. /subscribe changes that."
+            ));
+        }
     }
     Ok(Reply::html(html.trim_start()))
 }

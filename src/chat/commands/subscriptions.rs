@@ -10,6 +10,7 @@ use crate::chat::alerts::act::told_here;
 use crate::chat::alerts::press::AlertPress;
 use crate::chat::reply::Reply;
 use crate::chat::request::Request;
+use crate::store::subscriptions::Subscription;
 
 /// What the help says.
 pub const ABOUT: About = About {
@@ -42,11 +43,11 @@ pub async fn show(request: &Request) -> Result<Reply> {
         .await?;
     let place = request.actor.place;
     let (mine, quiet) = told_here(request).await?;
-    let is_owner =
-        place.chat.is_private() && request.access().own_role(request.actor.id) == Some(Role::Owner);
+    let unasked = is_told_unasked(request, &mine);
     let active: Vec<_> = mine.iter().filter(|one| one.least.is_some()).collect();
+    let nothing = active.is_empty() && !unasked;
     let mut rows = Vec::new();
-    let mut html = match (active.is_empty(), mine.is_empty() && is_owner) {
+    let mut html = match (active.is_empty(), unasked) {
         (true, true) => {
             rows.push(vec![
                 AlertPress::Unsubscribe(String::new())
@@ -64,7 +65,7 @@ pub async fn show(request: &Request) -> Result<Reply> {
                 .iter()
                 .map(|one| format!("🔔 {}", escape(&describe(one))))
                 .collect();
-            lines.join("\n")
+            format!("{} is told of:\n{}", capital(here(place)), lines.join("\n"))
         }
     };
     for one in active {
@@ -80,8 +81,19 @@ pub async fn show(request: &Request) -> Result<Reply> {
         rows.push(vec![press.press().button(label)]);
     }
     if let Some(hours) = quiet {
-        html.push_str(&format!("\n🌙 {}: only what is critical", times(&hours)));
+        let hours = times(&hours);
+        html.push_str(&match nothing {
+            true => format!("\n🌙 Its quiet hours, {hours}, wait until it is told of something."),
+            false => format!("\n🌙 {hours}: only what is critical"),
+        });
         rows.push(vec![AlertPress::NoQuiet.press().button("No quiet hours")]);
     }
     Ok(Reply::html(html).buttons(rows))
+}
+
+/// Whether this is the private chat of an owner who chose nothing, and so is told of everything.
+#[must_use]
+pub fn is_told_unasked(request: &Request, mine: &[Subscription]) -> bool {
+    let is_owner = || request.access().own_role(request.actor.id) == Some(Role::Owner);
+    mine.is_empty() && request.actor.place.chat.is_private() && is_owner()
 }

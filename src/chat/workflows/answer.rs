@@ -10,7 +10,6 @@ use crate::base::error::{Error, Result};
 use crate::base::ids::JobId;
 use crate::base::role::Role;
 use crate::base::text::shorten;
-use crate::base::time::Millis;
 use crate::base::workflow::{Answer, RunArgs, Said, Step, StepRow, StepState, Work};
 use crate::chat::commands::jobs;
 use crate::chat::request::Request;
@@ -53,7 +52,7 @@ pub async fn answer(
         said: word.said,
         by: request.actor.name.clone(),
         by_id: request.actor.id.0,
-        at: Millis::now(),
+        at: request.services.clock.now(),
         reason: word.reason.clone(),
     };
     let store = &request.services.store;
@@ -66,7 +65,7 @@ pub async fn answer(
     }
     tx.commit().await?;
     request.services.flows.wake(id);
-    Ok(done(id, step, word.said))
+    Ok(done(id, step, asked, word.said))
 }
 
 /// The buttons for what the caller may answer about a run as it stands, named after the step where several wait.
@@ -132,7 +131,7 @@ pub async fn typed(request: &Request, id: JobId, said: Said, rest: &str) -> Resu
         let step = plan::step(&args.flow, *seq);
         match step.and_then(|step| Asked::of(&all[*seq], step)) {
             Some(Asked::Approval | Asked::Confirmation) => true,
-            Some(Asked::Crash) | None => false,
+            Some(Asked::Crash | Asked::Undo) | None => false,
         }
     };
     let open: Vec<usize> = (0..all.len()).filter(waits).collect();
@@ -276,7 +275,7 @@ fn late(
         Some(given) => Err(Error::refused(format!(
             "{} was first: {}.",
             given.by,
-            label(step, given.said)
+            label(Asked::of(row, step), step, given.said)
         ))),
         None if row.state == StepState::Asked => Err(Error::refused("The time for this is over.")),
         None => Err(no_longer()),
@@ -287,24 +286,34 @@ fn no_longer() -> Error {
     Error::refused("Nobody needs to answer this any more.")
 }
 
-fn label(step: &Step, said: Said) -> &'static str {
-    match (&step.work, said) {
-        (Work::Approve { .. }, Said::Yes) => "approved",
-        (Work::Approve { .. }, _) => "refused",
-        (_, Said::Yes) if step.confirm_within.is_some() => "it is kept",
-        (_, Said::No) if step.confirm_within.is_some() => "it is taken back",
-        (_, Said::Yes) => "it runs again",
-        (_, Said::No) => "it counts as failed",
-        (_, Said::Skip) => "the run goes on without it",
+/// What an answer means; `asked` is nothing when the step went on since, and what it is known for then tells.
+fn label(asked: Option<Asked>, step: &Step, said: Said) -> &'static str {
+    let asked = asked.unwrap_or(match (&step.work, step.confirm_within) {
+        (Work::Approve { .. }, _) => Asked::Approval,
+        (_, Some(_)) => Asked::Confirmation,
+        (_, None) => Asked::Crash,
+    });
+    match (asked, said) {
+        (Asked::Approval, Said::Yes) => "approved",
+        (Asked::Approval, Said::No | Said::Skip) => "refused",
+        (Asked::Confirmation, Said::Yes) => "it is kept",
+        (Asked::Confirmation, Said::No | Said::Skip) => "it is taken back",
+        (Asked::Undo, Said::Yes) => "it is taken back again",
+        (Asked::Undo, Said::No | Said::Skip) => "it is left as it is",
+        (Asked::Crash, Said::Yes) => "it runs again",
+        (Asked::Crash, Said::No) => "it counts as failed",
+        (Asked::Crash, Said::Skip) => "the run goes on without it",
     }
 }
 
-fn done(id: JobId, step: &Step, said: Said) -> String {
-    let words = match label(step, said) {
+fn done(id: JobId, step: &Step, asked: Option<Asked>, said: Said) -> String {
+    let words = match label(asked, step, said) {
         "approved" => "Approved",
         "refused" => "Refused",
         "it is kept" => "It is kept",
         "it is taken back" => "It is being taken back",
+        "it is taken back again" => "It is being taken back again",
+        "it is left as it is" => "It is left as it is",
         "it runs again" => "It runs again",
         "it counts as failed" => "It counts as failed",
         other => return format!("{} · #{id}: {other}.", step.name),

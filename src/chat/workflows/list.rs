@@ -10,7 +10,7 @@ use crate::base::time::{Millis, human};
 use crate::base::workflow::StepRow;
 use crate::chat::commands::jobs::clock;
 use crate::chat::commands::schedules::soon;
-use crate::chat::keyboards::{PAGE, Press};
+use crate::chat::keyboards::{PAGE, Press, turns};
 use crate::chat::reply::Reply;
 use crate::chat::request::Request;
 use crate::config::Script;
@@ -43,7 +43,7 @@ pub async fn page(request: &Request, page: usize) -> Result<Reply> {
             }
         }));
     }
-    let now = Millis::now();
+    let now = request.services.clock.now();
     let schedules = request.services.schedules.list(now).await?;
     let pages = mine.len().div_ceil(PAGE);
     let page = page.min(pages - 1);
@@ -61,17 +61,7 @@ pub async fn page(request: &Request, page: usize) -> Result<Reply> {
                 .button(format!("{name}: status")),
         ]);
     }
-    let turn = |page, label: &str| FlowPress::List(page).press().button(label);
-    let mut turns = Vec::new();
-    if page > 0 {
-        turns.push(turn(page - 1, "‹ Back"));
-    }
-    if page + 1 < pages {
-        turns.push(turn(page + 1, "More ›"));
-    }
-    if !turns.is_empty() {
-        buttons.push(turns);
-    }
+    buttons.extend(turns(page, pages, |page| FlowPress::List(page).press()));
     Ok(Reply::html(lines.join("\n")).buttons(buttons))
 }
 

@@ -21,7 +21,6 @@ use crate::base::job::JobState;
 use crate::base::role::Role;
 use crate::base::suggest;
 use crate::base::text::{escape, head_units};
-use crate::base::time::Millis;
 use crate::base::workflow::{RUN, RunArgs, StepRow};
 use crate::config::{Config, Schedule, Script};
 use crate::jobs::output::steps_printed;
@@ -100,7 +99,7 @@ pub fn printed(request: &Request, run: JobId) -> BTreeSet<usize> {
 /// # Errors
 /// When the database refuses.
 pub async fn line(request: &Request, job: &Job) -> Result<String> {
-    let (now, name) = (Millis::now(), escape(&job.new.title));
+    let (now, name) = (request.services.clock.now(), escape(&job.new.title));
     let at = clock(job.new.created_at, now);
     let back = taken_back(request, job).await?;
     let back = back.map_or_else(String::new, |back| format!(" · {back}"));
@@ -178,7 +177,8 @@ pub async fn follows_stop(request: &Request, job: &Job) -> Result<Option<String>
     if job.new.kind != RUN {
         return Ok(None);
     }
-    let all = request.services.schedules.list(Millis::now()).await?;
+    let now = request.services.clock.now();
+    let all = request.services.schedules.list(now).await?;
     // Where schedules are told of, a message of its own says so in a moment.
     let place = request.actor.place;
     let told_here = |schedule: &Schedule| match schedule.to.is_empty() {

@@ -186,50 +186,24 @@ fn is_program(work: &Work) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::workflow::{Concurrency, Notify};
-    use std::collections::BTreeMap;
     use std::time::Duration;
 
     fn step(name: &str, argv: &[&str], needs: Vec<usize>) -> Step {
+        let argv = argv.iter().map(|text| Template::parse(text).unwrap());
+        let work = Work::Run {
+            argv: argv.collect(),
+        };
         Step {
-            name: name.to_owned(),
-            work: Work::Run {
-                argv: argv
-                    .iter()
-                    .map(|text| Template::parse(text).unwrap())
-                    .collect(),
-            },
             needs,
-            part_of: None,
-            when: None,
-            skip_if: None,
-            timeout: Duration::from_secs(600),
-            retry: None,
-            on_failure: OnFailure::Abort,
-            on_crash: OnCrash::Ask,
-            undo: None,
-            confirm_within: None,
-            lock: None,
-            cwd: None,
-            env: BTreeMap::new(),
-            capture: BTreeMap::new(),
+            ..Step::new(name, work, Duration::from_secs(600))
         }
     }
 
     fn flow(steps: Vec<Step>, always: Vec<Step>) -> Workflow {
         Workflow {
-            name: "deploy".to_owned(),
-            params: Vec::new(),
-            concurrency: Concurrency::Single,
             parallel: 4,
-            max_duration: None,
-            notify: Notify::default(),
-            steps,
             always,
-            undo_for: Duration::ZERO,
-            env: BTreeMap::new(),
-            env_pass: Vec::new(),
-            secrets: Vec::new(),
+            ..Workflow::new("deploy", steps)
         }
     }
 

@@ -5,14 +5,14 @@ use crate::base::error::{Error, Result};
 use crate::base::ids::JobId;
 use crate::base::job::JobState;
 use crate::base::text::{escape, shorten};
-use crate::base::workflow::{RunArgs, StepRow, StepState};
+use crate::base::workflow::{RunArgs, StepRow, StepState, Workflow};
 use crate::chat::commands::run;
 use crate::chat::reply::Reply;
 use crate::chat::request::Request;
 use crate::jobs::{Beside, NewJob, Origin};
 use crate::store;
 use crate::store::jobs::Job;
-use crate::workflows::{look, undo};
+use crate::workflows::{look, plan, undo};
 
 /// Of the names of steps, the most that is shown, in UTF-16 units.
 const NAMES: usize = 300;
@@ -44,14 +44,13 @@ pub async fn retry(request: &Request, id: JobId) -> Result<Reply> {
     refuse_twice(request, id).await?;
     let config = request.services.live.current();
     let script = known(request, &config, name)?;
-    let now = script.steps.as_deref();
-    if !now.is_some_and(|now| look::names(now).eq(look::names(&args.flow))) {
-        return Err(Error::refused(format!(
-            "The steps of {name} are not those of #{id} any more. /workflow run {name} starts it anew."
-        )));
-    }
-    let carried = look::carried(&args.flow, &rows(request, id).await?);
-    let note = note(request, &job, &args, &carried).await?;
+    let now = script.steps.as_deref().unwrap_or(&args.flow);
+    let carried = taken_over(&job, &args.flow, now, &rows(request, id).await?)?;
+    let note = note(request, &job, now, &carried).await?;
+    let note = match *now != *args.flow {
+        true => format!("{note} {name} was changed since: the rest goes as it is written now."),
+        false => note,
+    };
     let wanted = run::Wanted {
         given: args.given,
         retry_of: Some(id),
@@ -77,8 +76,13 @@ pub async fn retry(request: &Request, id: JobId) -> Result<Reply> {
 }
 
 /// What is done already, where that was, and what of it is gone.
-async fn note(request: &Request, job: &Job, args: &RunArgs, carried: &[StepRow]) -> Result<String> {
-    let all = look::names(&args.flow).zip(carried);
+async fn note(
+    request: &Request,
+    job: &Job,
+    flow: &Workflow,
+    carried: &[StepRow],
+) -> Result<String> {
+    let all = look::names(flow).zip(carried);
     let done = all.filter(|(_, row)| row.state != StepState::Waiting);
     let done: Vec<_> = done.map(|(name, _)| name).collect();
     if done.is_empty() {
@@ -89,8 +93,7 @@ async fn note(request: &Request, job: &Job, args: &RunArgs, carried: &[StepRow])
     }
     let runs = chain(request, job).await?;
     let runs: Vec<_> = runs.iter().map(|id| format!("#{id}")).collect();
-    let again = args
-        .flow
+    let again = flow
         .steps
         .iter()
         .filter(|step| step.is_service())
@@ -145,8 +148,43 @@ async fn chain(request: &Request, job: &Job) -> Result<Vec<JobId>> {
 /// A failure of ours.
 pub async fn beside(request: &Request, job: &NewJob, earlier: JobId) -> Result<Beside> {
     let args: RunArgs = serde_json::from_str(&job.payload).map_err(anyhow::Error::new)?;
-    let begun = look::carried(&args.flow, &rows(request, earlier).await?);
+    let before = {
+        let mut db = request.services.store.read().await?;
+        store::jobs::find(&mut db, earlier).await?
+    };
+    let gone = || Error::refused(format!("#{earlier} is not kept any more. Start it anew."));
+    let before = before.ok_or_else(gone)?;
+    let flow = look::args(&before).ok_or_else(gone)?.flow;
+    let rows = rows(request, earlier).await?;
+    let begun = taken_over(&before, &flow, &args.flow, &rows)?;
     Ok(begin_with(begun))
+}
+
+/// The steps of a run that goes on where an earlier one of another definition failed. What is still to be done goes by the
+/// definition of now, which may be why it is tried again. What counts as done must be what it is now.
+fn taken_over(
+    job: &Job,
+    before: &Workflow,
+    now: &Workflow,
+    rows: &[StepRow],
+) -> Result<Vec<StepRow>> {
+    let (id, name) = (job.id, now.name.as_str());
+    let refuse = |what: &str| {
+        Error::refused(format!(
+            "{what} is not as it was in #{id} any more. /workflow run {name} starts it anew."
+        ))
+    };
+    if !look::names(now).eq(look::names(before)) {
+        return Err(refuse(&format!("The list of steps of {name}")));
+    }
+    let carried = look::carried(before, &undo::was(job), rows);
+    let done = |seq: &usize| carried[*seq].state != StepState::Waiting;
+    let other = |seq: &usize| plan::step(before, *seq) != plan::step(now, *seq);
+    if let Some(seq) = (0..carried.len()).filter(done).find(other) {
+        let step = look::names(now).nth(seq).unwrap_or_default();
+        return Err(refuse(&format!("What {step} does, which counts as done,")));
+    }
+    Ok(carried)
 }
 
 /// Writes the steps as a run begins with them, unless it has some: the same start came twice then.

@@ -8,7 +8,6 @@ use crate::base::error::{Error, Result};
 use crate::base::ids::JobId;
 use crate::base::role::Role;
 use crate::base::text::{pre, tail_lines};
-use crate::base::time::Millis;
 use crate::chat::commands::cancel;
 use crate::chat::keyboards::{Press, in_pairs};
 use crate::chat::reply::Reply;
@@ -41,10 +40,13 @@ pub async fn now(request: &Request) -> Result<Reply> {
         )),
         [only] => show(request, only.id).await,
         several => {
-            let several = &several[..several.len().min(OFFERED)];
+            let (several, rest) = several.split_at(several.len().min(OFFERED));
             let mut lines = Vec::new();
             for job in several {
                 lines.push(line(request, job).await?);
+            }
+            if !rest.is_empty() {
+                lines.push(format!("… and {} more: /jobs running", rest.len()));
             }
             let button = |job: &Job| {
                 let label = format!("{} #{}", job.new.title, job.id);
@@ -98,7 +100,7 @@ pub async fn of_name(request: &Request, name: &str) -> Result<Reply> {
 /// The refusal in words, or a failure of ours.
 pub async fn show(request: &Request, id: JobId) -> Result<Reply> {
     let (job, args) = run_of(request, id, "workflow.status").await?;
-    let now = Millis::now();
+    let now = request.services.clock.now();
     let printed = request.services.jobs.printed(id).await;
     let rows = rows(request, id).await?;
     let live = printed.as_ref().and_then(|end| end.board.clone());

@@ -8,18 +8,18 @@ use crate::base::error::{Error, Refusal, Result};
 use crate::base::ids::JobId;
 use crate::base::job::{AfterCrash, OnBusy, OutputMode};
 use crate::base::role::Role;
-use crate::base::text::{escape, pre, shorten};
-use crate::base::time::Millis;
+use crate::base::text::{escape, shorten};
 use crate::base::workflow::{RUN, RunArgs, Source, StepRow};
 use crate::chat::reply::Reply;
 use crate::chat::request::Request;
+use crate::chat::undo::what_runs;
 use crate::delivery::{Buttons, Outgoing, card};
 use crate::jobs::{NewJob, Origin, Submitted};
 use crate::store;
 use crate::store::jobs::Job;
 use crate::workflows::{look, undo};
 
-/// Of what will run, the most that is shown, in UTF-16 units.
+/// Of what would have to be run by hand, the most that is shown, in UTF-16 units.
 const SHOWN: usize = 3000;
 
 /// Shows what would run, and asks.
@@ -29,10 +29,14 @@ const SHOWN: usize = 3000;
 pub async fn ask(request: &Request, id: JobId) -> Result<Reply> {
     let found = found(request, id, "workflow.undo.ask").await?;
     found.check(request).await?;
+    let folders = match undo::needs_folder(&found.args.flow, &found.rows) {
+        true => "\nThe files of the run are gone: what works in its folders finds them empty.",
+        false => "",
+    };
     Ok(Reply::html(format!(
-        "Take back <b>{}</b> · #{id}? This runs, one after the other:\n{}",
+        "Take back <b>{}</b> · #{id}? This runs, one after the other:\n{}{folders}",
         escape(&found.job.new.title),
-        pre(&shorten(&found.lines(request), SHOWN))
+        what_runs(&found.lines(request))
     ))
     .buttons(vec![vec![
         FlowPress::UndoNow(id).press().button("Take it back"),
@@ -110,7 +114,8 @@ async fn is_card(request: &Request) -> Result<bool> {
 /// # Errors
 /// When the database refuses.
 pub async fn is_offered(request: &Request, job: &Job, args: &RunArgs) -> Result<bool> {
-    let late = undo::until(job, &args.flow).is_none_or(|until| until < Millis::now());
+    let late =
+        undo::until(job, &args.flow).is_none_or(|until| until < request.services.clock.now());
     let back = taken_back(request, job).await?.is_some();
     Ok(job.state.is_final() && !late && !back)
 }
@@ -200,16 +205,23 @@ impl Run {
             )));
         }
         refuse_continued(request, id).await?;
-        let late = undo::until(&self.job, flow).is_none_or(|until| until < Millis::now());
-        match late {
-            true => Err(Error::Refused(Refusal::with_code(
+        let now = request.services.clock.now();
+        let late = undo::until(&self.job, flow).is_none_or(|until| until < now);
+        if late {
+            return Err(Error::Refused(Refusal::with_code(
                 &format!(
                     "The time to take back #{id} is over, and what it did stays. By hand, this takes it back, one after the other:\n"
                 ),
                 &shorten(&self.lines(request), SHOWN),
-            ))),
-            false => Ok(()),
+            )));
         }
+        if let Some((step, value)) = undo::lacking(flow, &self.rows) {
+            return Err(Error::refused(format!(
+                "{step} cannot be taken back: that needs {value}, which is a secret, or was never found, and is kept nowhere. So nothing of #{id} is taken back from here; /workflow plan {} shows how each step is taken back by hand.",
+                flow.name
+            )));
+        }
+        Ok(())
     }
 }
 
@@ -218,7 +230,7 @@ async fn refuse_continued(request: &Request, id: JobId) -> Result<()> {
     let mut db = request.services.store.read().await?;
     match store::jobs::latest_retry(&mut db, id).await? {
         Some(later) => Err(Error::refused(format!(
-            "#{0} went on with what #{id} did. Take that one back: /workflow undo {0}",
+            "#{0} went on with what #{id} did. Take that one back instead.",
             later.id
         ))),
         None => Ok(()),

@@ -23,10 +23,12 @@ opsgram-backlog: {kind: opsgram, measure: backlog}
 opsgram-undelivered: {kind: opsgram, measure: undelivered}
 opsgram-reload: {kind: opsgram, measure: reload}
 opsgram-lateness: {kind: opsgram, measure: lateness}
+opsgram-port: {kind: opsgram, measure: port}
 ";
 const DISK: &str = "disk";
 const DATA_DISK: &str = "data-disk";
 const UNITS: &str = "units";
+const PORT: &str = "opsgram-port";
 /// A disk is told of so many points below its threshold, as a warning.
 const BELOW: u8 = 5;
 /// Where systemd shows that it runs.
@@ -45,6 +47,9 @@ pub(super) fn entries(around: &Around<'_>) -> (BTreeMap<String, Node>, BTreeSet<
     }
     if !Path::new(SYSTEMD).is_dir() {
         unneeded.insert(UNITS);
+    }
+    if !around.listens {
+        unneeded.insert(PORT);
     }
     let mut devices = BTreeMap::new();
     for listed in around.devices {

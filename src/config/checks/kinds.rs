@@ -14,15 +14,15 @@ use super::super::scripts::program;
 use super::super::tree::{Node, Value};
 use super::limits::{self, Limits};
 use super::probe::{CheckKind, DiskMeasure, FileMeasure, Flow, Own, Probe};
-use super::{Around, YEAR, script_name};
+use super::{Around, YEAR, push, script_name};
 use crate::base::alert::Unit;
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: f64 = 3600.0;
 /// Lines of a log that match count so long when the configuration does not say.
 const WITHIN: Duration = Duration::from_secs(600);
-/// The engine of Docker when the configuration does not say.
-const DOCKER: &str = "/var/run/docker.sock";
+/// Where Docker's engine listens when the configuration does not say.
+pub const DOCKER: &str = "/var/run/docker.sock";
 
 /// What a check looks at, and the defaults of its kind.
 pub(super) struct Found {
@@ -92,12 +92,8 @@ pub(super) fn read(map: &mut Map<'_>, around: &Around<'_>, report: &mut Report) 
         }
         CheckKind::Heartbeat => {
             let limits = limits::required(map, Unit::Seconds, true, report);
-            let Some(node) = map.get("script") else {
-                map.missing("script", report);
-                return None;
-            };
-            let script = script_name(node, &map.name("script"), around.catalog, report)?;
-            found(Probe::Heartbeat { script }, limits, Duration::ZERO)
+            let probe = heartbeat(map, around, report)?;
+            found(probe, limits, Duration::ZERO)
         }
         CheckKind::Reboot => found(Probe::Reboot, Limits::none(Unit::Number), Duration::ZERO),
         CheckKind::Clock => {
@@ -370,6 +366,7 @@ fn own(map: &mut Map<'_>, report: &mut Report) -> Option<Found> {
         ("undelivered", Own::Undelivered),
         ("reload", Own::Reload),
         ("lateness", Own::Lateness),
+        ("port", Own::Port),
     ];
     if map.get("measure").is_none() {
         map.missing("measure", report);
@@ -378,7 +375,7 @@ fn own(map: &mut Map<'_>, report: &mut Report) -> Option<Found> {
     let (unit, default, hold) = match measure {
         Own::LostJobs | Own::Undelivered => (Unit::Number, (Some(1.0), None), Duration::ZERO),
         Own::Backlog => (Unit::Percent, (Some(50.0), Some(90.0)), 5 * MINUTE),
-        Own::Reload => (Unit::Number, (None, None), MINUTE),
+        Own::Reload | Own::Port => (Unit::Number, (None, None), MINUTE),
         Own::Lateness => (Unit::Seconds, (Some(30.0), Some(300.0)), MINUTE),
     };
     Some(Found {
@@ -386,6 +383,38 @@ fn own(map: &mut Map<'_>, report: &mut Report) -> Option<Found> {
         limits: limits::read(map, unit, true, default, report),
         hold,
     })
+}
+
+/// A job of the bot, or a push from elsewhere.
+fn heartbeat(map: &mut Map<'_>, around: &Around<'_>, report: &mut Report) -> Option<Probe> {
+    match (map.get("script"), map.get("push")) {
+        (Some(node), None) => {
+            let script = script_name(node, &map.name("script"), around.catalog, report)?;
+            Some(Probe::Heartbeat { script })
+        }
+        (None, Some(_)) => {
+            let token = push::read(map, around, report);
+            Some(Probe::Push { token })
+        }
+        (Some(_), Some(_)) => {
+            let message = format!(
+                "`{}` and `{}` stand together; keep the one that the check waits for",
+                map.name("script"),
+                map.name("push")
+            );
+            report.fault(map.at, message);
+            None
+        }
+        (None, None) => {
+            let message = format!(
+                "`{}` or `{}` is missing; name a script of the bot, or the token of a push from elsewhere",
+                map.name("script"),
+                map.name("push")
+            );
+            report.fault(map.at, message);
+            None
+        }
+    }
 }
 
 /// The program of a script check and its arguments.

@@ -4,6 +4,7 @@ mod defaults;
 mod kinds;
 mod limits;
 mod probe;
+mod push;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -22,8 +23,10 @@ use crate::base::alert::Severity;
 use crate::base::ids::ChatId;
 use crate::base::name::Name;
 
+pub use kinds::DOCKER as DOCKER_SOCKET;
 pub use limits::Limits;
 pub use probe::{CheckKind, DiskMeasure, FileMeasure, Flow, Own, Probe};
+pub use push::PushToken;
 
 /// The time from one look to the next when the configuration does not say.
 const EVERY: Duration = Duration::from_secs(60);
@@ -65,6 +68,17 @@ pub struct Check {
     pub lock: Option<PathBuf>,
 }
 
+impl Check {
+    /// The token of the pushes that it waits for.
+    #[must_use]
+    pub fn token(&self) -> Option<&PushToken> {
+        let Probe::Push { token } = &self.probe else {
+            return None;
+        };
+        token.as_ref()
+    }
+}
+
 /// A script that mends what is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fix {
@@ -80,6 +94,8 @@ pub(super) struct Around<'a> {
     pub(super) data_dir: &'a Path,
     pub(super) access: &'a Access,
     pub(super) repeat: Repeat,
+    /// Whether there is a port that pushes come to.
+    pub(super) listens: bool,
     pub(super) catalog: &'a Catalog,
     pub(super) devices: &'a [Device],
 }
@@ -115,6 +131,9 @@ pub(super) fn read(
                 None => entry.node.clone(),
             };
             if let Some(check) = check(name.clone(), &node, around, report) {
+                if let Some(other) = checks.values().find(|other| shares_token(&check, other)) {
+                    push::same(name.as_str(), other.name.as_str(), &entry.at, report);
+                }
                 checks.insert(name, check);
             }
         }
@@ -128,6 +147,13 @@ pub(super) fn read(
         }
     }
     checks
+}
+
+fn shares_token(one: &Check, other: &Check) -> bool {
+    match (one.token(), other.token()) {
+        (Some(one), Some(other)) => one.is(&PushToken::digest(other.expose())),
+        (None, _) | (_, None) => false,
+    }
 }
 
 fn is_off(node: &Node) -> bool {

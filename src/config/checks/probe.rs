@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use url::Url;
 
 use super::limits::Limits;
+use super::push::PushToken;
 use crate::base::alert::Severity;
 use crate::base::name::Name;
 
@@ -67,7 +68,7 @@ kinds! {
     Docker = "docker",
     /// A program in the manner of Nagios.
     Script = "script",
-    /// The time since a script last succeeded.
+    /// The time since a script last succeeded, or a push came.
     Heartbeat = "heartbeat",
     /// Whether the machine was started anew.
     Reboot = "reboot",
@@ -179,6 +180,11 @@ pub enum Probe {
         /// The script.
         script: Name,
     },
+    /// The time since a push came, in seconds.
+    Push {
+        /// What it is known by; `None` when the variable that holds it is not set, so that none can come.
+        token: Option<PushToken>,
+    },
     /// Whether the machine was started anew.
     Reboot,
     /// The distance between the clock here and that of a web server, in seconds.
@@ -248,6 +254,8 @@ pub enum Own {
     Reload,
     /// How late the looks are, in seconds.
     Lateness,
+    /// Whether the port that pushes come to is open.
+    Port,
 }
 
 impl Probe {
@@ -270,7 +278,7 @@ impl Probe {
             Probe::Dns { .. } => CheckKind::Dns,
             Probe::Docker { .. } => CheckKind::Docker,
             Probe::Script { .. } => CheckKind::Script,
-            Probe::Heartbeat { .. } => CheckKind::Heartbeat,
+            Probe::Heartbeat { .. } | Probe::Push { .. } => CheckKind::Heartbeat,
             Probe::Reboot => CheckKind::Reboot,
             Probe::Clock { .. } => CheckKind::Clock,
             Probe::Opsgram { .. } => CheckKind::Opsgram,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 
-use super::{Arg, Given, OneOrMore, Places, Scalar, Schedule, Time};
+use super::{Arg, Given, OneOrMore, Places, Retry, Scalar, Schedule, Time};
 use crate::base::name::Name;
 use crate::base::role::Role;
 
@@ -145,7 +145,7 @@ pub struct Step {
     /// What becomes of the rest when it fails.
     #[schemars(extend("default" = "abort"))]
     pub on_failure: Option<OnFailure>,
-    /// What becomes of it when the bot died while it ran.
+    /// What becomes of it, or of its undo, when the bot died meanwhile; of services and under always: retry.
     #[schemars(extend("default" = "ask"))]
     pub on_crash: Option<OnCrash>,
     /// The program that takes back what it did.
@@ -349,25 +349,12 @@ pub struct Github {
     /// Whether the step lasts as long as the run that it started.
     #[schemars(extend("default" = true))]
     pub wait: Option<bool>,
-}
-
-/// How a step is tried again.
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-pub struct Retry {
-    /// How often, the first time left out.
-    #[schemars(range(min = 1, max = 19))]
-    pub times: i64,
-    /// The pause before the second try; each further one is twice as long.
-    #[schemars(extend("default" = "10s"))]
-    pub backoff: Option<Time>,
-    /// The longest pause.
-    #[schemars(extend("default" = "1h"))]
-    pub max: Option<Time>,
-    /// Up to so much longer.
-    pub jitter: Option<Time>,
-    /// Exit codes that another try would not change.
-    pub not_on: Option<Vec<i64>>,
+    /// Whether it goes on, and starts a run whenever none goes.
+    #[schemars(extend("default" = false))]
+    pub keep: Option<bool>,
+    /// Where the interface is, of a GitHub server of one's own.
+    #[schemars(extend("default" = "https://api.github.com"))]
+    pub api_url: Option<String>,
 }
 
 /// What becomes of the rest when a step fails.

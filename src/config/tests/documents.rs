@@ -18,6 +18,7 @@ fn env() -> Env {
         ("PGPASSWORD", "hunter22"),
         ("GITHUB_TOKEN", "a token"),
         ("GIT_TOKEN", "another"),
+        ("LAPTOP_BACKUP", "0123456789abcdef"),
     ];
     set.into_iter().collect()
 }
@@ -77,6 +78,7 @@ fn every_example_in_the_documented_file_loads() {
         [
             "count-lines",
             "deploy",
+            "guard",
             "health-check",
             "hello",
             "hourly",

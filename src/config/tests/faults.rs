@@ -375,8 +375,12 @@ const SINGLE: &[(&str, &str)] = &[
         "`scripts.a.schedule.to` holds `nobody`; write the id of a chat",
     ),
     (
-        "scripts: {a: {run: ./run.sh, schedule: {when: '06:30', retries: {attempts: 1}}}}",
-        "`scripts.a.schedule.retries.attempts` is `1`; write a whole number from 2 to 20",
+        "scripts: {a: {run: ./run.sh, schedule: {when: '06:30', retry: {times: 0}}}}",
+        "`scripts.a.schedule.retry.times` is `0`; write a whole number from 1 to 19",
+    ),
+    (
+        "scripts: {a: {run: ./run.sh, schedule: {when: '06:30', retries: {times: 2}}}}",
+        "`retries` is not a key of `scripts.a.schedule`; known here: args, enabled, jitter, missed, output, retry",
     ),
     (
         "scripts: {a: {run: ./run.sh, schedule: {when: '06:30', at: x}}}",

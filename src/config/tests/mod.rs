@@ -6,6 +6,7 @@ mod documents;
 mod faults;
 mod good;
 mod kinds;
+mod pushes;
 mod token;
 mod workflows;
 

@@ -153,7 +153,7 @@ fn the_five_steps_load_as_they_are_written() {
     );
     let capture = &terminal.capture["url"];
     assert!(capture.secret && capture.within == Some(Duration::from_secs(30)));
-    assert_eq!(terminal.on_crash, OnCrash::Ask);
+    assert_eq!(terminal.on_crash, OnCrash::Retry);
     assert_eq!(
         (hold.timeout, hold.on_crash),
         (Duration::from_secs(5 * 3600), OnCrash::Retry)
@@ -325,7 +325,10 @@ const STEPS: &[(&str, &str)] = &[
         "{name: a, notify: x, retry: {times: 2}}",
         "`workflows.w.steps[1].retry` means nothing for `notify`; remove it",
     ),
-    ("{name: a, run: ./run.sh, retry: {}}", "lacks `times`"),
+    (
+        "{name: a, run: ./run.sh, retry: {attempts: 3}}",
+        "known here: backoff, factor, jitter, max, not_on, times",
+    ),
     (
         "{name: a, run: ./run.sh, retry: {times: 0}}",
         "write a whole number from 1 to 19",
@@ -821,4 +824,83 @@ proptest! {
         text.splice(start..end, put.chars());
         let _ = Home::new().load(&text.into_iter().collect::<String>());
     }
+}
+
+#[test]
+fn what_guards_a_script_guards_it_as_a_step() {
+    let home = Home::new();
+    let scripts = "scripts:
+  s: {run: echo, role: admin}
+  t: {run: echo, confirm: true, timeout: 7s}
+  u: {run: echo, undo: [echo], confirm_within: 1m}
+  v: {run: echo, undo: [echo], concurrency: 2}
+";
+    let with = |steps: &str| format!("{scripts}workflows: {{w: {{steps: [{steps}]}}}}");
+    home.fault(
+        &with("{name: a, script: s}"),
+        "`s` needs the role admin, and w may be run from operator on; write `role: admin` on w",
+    );
+    home.fault(
+        &with("{name: a, script: u}"),
+        "`u` takes itself back unless somebody confirms it, which a step must say itself",
+    );
+    let above = format!(
+        "{scripts}workflows: {{w: {{role: admin, steps: [{{name: a, script: s}}]}}, x: {{steps: [{{name: a, workflow: w}}]}}}}"
+    );
+    home.fault(
+        &above,
+        "`w` needs the role admin, and x may be run from operator on",
+    );
+    let loaded = home.good(&with("{name: a, script: v}"));
+    let told: Vec<_> = loaded.warnings.iter().map(ToString::to_string).collect();
+    assert!(
+        told.iter()
+            .any(|one| one.contains("write `undo` on the step, too")),
+        "{told:?}"
+    );
+
+    let steps = "{name: a, script: t}, {name: b, script: t, timeout: 3s}, {name: c, script: v, undo: [echo]}";
+    let config = home.good(&with(steps)).config;
+    let named = |name: &str| &config.scripts[&Name::new(name).unwrap()];
+    assert!(named("w").confirm);
+    assert_eq!(named("t").lock.as_deref(), Some("script:t"));
+    assert_eq!((&named("s").lock, &named("v").lock), (&None, &None));
+    let flow = named("w").steps.clone().unwrap();
+    let seconds: Vec<_> = flow
+        .steps
+        .iter()
+        .map(|step| step.timeout.as_secs())
+        .take(2)
+        .collect();
+    assert_eq!(seconds, [7, 3]);
+    let locks: Vec<_> = flow.steps.iter().map(|step| step.lock.as_deref()).collect();
+    assert_eq!(locks, [Some("script:t"), Some("script:t"), None]);
+}
+
+#[test]
+fn who_else_is_told() {
+    let home = Home::new();
+    let with = |notify: &str| {
+        format!(
+            "access: {{users: [{{id: 111, name: ann, role: owner}}]}}
+workflows: {{w: {{notify: {notify}, steps: [{{name: a, hold: 1s}}]}}}}"
+        )
+    };
+    let told = home
+        .flow(&with("{at: [start], to: [ann, -100123/42]}"), "w")
+        .notify
+        .clone();
+    assert!(told.start && !told.end);
+    let to: Vec<_> = told
+        .to
+        .iter()
+        .map(|place| (place.chat.0, place.thread.map(|thread| thread.0)))
+        .collect();
+    assert_eq!(to, [(111, None), (-100_123, Some(42))]);
+    assert!(home.flow(&with("{to: ann}"), "w").notify.end);
+    home.fault(&with("{to: [bob]}"), "holds `bob`; write the id of a chat");
+    home.fault(
+        &with("{at: [begin]}"),
+        "holds `begin`; write start, steps or end",
+    );
 }

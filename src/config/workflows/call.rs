@@ -29,6 +29,7 @@ pub(super) fn check(
     scripts: &BTreeMap<Name, Script>,
     report: &mut Report,
 ) {
+    let own_flow = flow;
     for draft in flow.drafts() {
         let Some(target) = &draft.target else {
             continue;
@@ -52,6 +53,7 @@ pub(super) fn check(
                     );
                     report.fault(&target.at, wrong);
                 }
+                guarded(own_flow, draft, target, script, report);
                 assign(target, &script.args, report);
             }
             None => {
@@ -64,6 +66,53 @@ pub(super) fn check(
             }
         }
     }
+}
+
+/// What guards a script or workflow guards it as a step, too: who may run it, and what takes it back.
+fn guarded(flow: &Flow, draft: &Draft, target: &Target, script: &Script, report: &mut Report) {
+    let (name, may) = (&target.name, flow.script.role);
+    if script.role > may {
+        let wrong = format!(
+            "`{name}` needs the role {}, and {} may be run from {may} on; write `role: {}` on {}, or lower that of `{name}`",
+            script.role,
+            flow.name(),
+            script.role,
+            flow.name()
+        );
+        report.fault(&target.at, wrong);
+    }
+    let (Some(step), Some(rule)) = (&draft.step, &script.undo_rule) else {
+        return;
+    };
+    if rule.confirm.is_some() && step.confirm_within.is_none() {
+        let wrong = format!(
+            "`{name}` takes itself back unless somebody confirms it, which a step must say itself; write `undo` and \
+             `confirm_within` on the step"
+        );
+        report.fault(&target.at, wrong);
+    } else if step.undo.is_none() {
+        let wrong = format!(
+            "`{name}` can be taken back when it is run by itself, and not as this step; write `undo` on the step, too"
+        );
+        report.warn(&target.at, wrong);
+    }
+}
+
+/// Whether anything that it runs is shown and confirmed first.
+pub(super) fn confirms(
+    flow: &Flow,
+    flows: &BTreeMap<Name, Flow>,
+    scripts: &BTreeMap<Name, Script>,
+) -> bool {
+    let targets = flow.drafts().filter_map(|draft| draft.target.as_ref());
+    let mut called = targets.filter_map(|target| {
+        let name = Name::new(target.name.as_str()).ok()?;
+        match target.workflow {
+            true => flows.get(&name).map(|flow| &flow.script),
+            false => scripts.get(&name),
+        }
+    });
+    called.any(|script| script.confirm)
 }
 
 /// Gives a lock to each script that steps run, that runs once at a time and names none: its jobs and the steps then wait for

@@ -125,6 +125,7 @@ pub(super) fn read(
     for (name, flow) in &flows {
         let mut script = flow.script.clone();
         script.steps = whole.get(name).cloned();
+        script.confirm |= call::confirms(flow, &flows, &catalog.scripts);
         catalog.add(script);
     }
     schedules

@@ -9,7 +9,7 @@ use super::super::YEAR;
 use super::super::fault::{At, Report};
 use super::super::map::Map;
 use super::super::read::{duration, flag, text, texts};
-use super::super::schedule::hopeless;
+use super::super::retry;
 use super::super::scripts::lock;
 use super::super::tree::{Node, Value};
 use super::reader::{Absent, Reach, Reader, Use};
@@ -18,8 +18,6 @@ use crate::base::name::Name;
 use crate::base::schedule::Retries;
 use crate::base::workflow::{Capture, Condition, OnCrash, OnFailure, Step, Template, Work};
 
-/// The longest pause between two tries.
-const MOST_BACKOFF: Duration = Duration::from_secs(24 * 3600);
 /// How long a service has to print what is captured from it, unless it says.
 const WITHIN: Duration = Duration::from_secs(30);
 
@@ -86,7 +84,7 @@ pub(super) fn read(node: &Node, path: &str, part: Part, r: &mut Reader<'_>) -> O
     let step = found.and_then(|found| {
         finds.extend(found.finds.into_iter().map(|name| (name, false)));
         target = found.target;
-        Some(rest.step(name.clone(), found.kind, found.work?, r.timeout))
+        Some(rest.step(name.clone(), (found.kind, part), found.work?, r.timeout))
     });
     Some(Draft {
         name,
@@ -236,7 +234,7 @@ impl Rest {
             when,
             skip_if,
             timeout: map.duration("timeout", YEAR, r.report),
-            retry: retry(map, r.report),
+            retry: retry::read(map, r.report),
             on_failure: map
                 .word("on_failure", &failure, r.report)
                 .unwrap_or_default(),
@@ -250,7 +248,9 @@ impl Rest {
         }
     }
 
-    fn step(self, name: String, kind: Kind, work: Work, timeout: Duration) -> Step {
+    fn step(self, name: String, (kind, part): (Kind, Part), work: Work, timeout: Duration) -> Step {
+        // What goes on until the end is to go on, and what tidies up can be done twice: the run must come to its end by itself.
+        let repeats = kind.only_waits() || kind == Kind::Service || part == Part::Always;
         let unless = kind.timeout(&work, timeout);
         Step {
             name,
@@ -262,7 +262,7 @@ impl Rest {
             timeout: self.timeout.unwrap_or(unless),
             retry: self.retry,
             on_failure: self.on_failure,
-            on_crash: self.on_crash.unwrap_or(match kind.only_waits() {
+            on_crash: self.on_crash.unwrap_or(match repeats {
                 true => OnCrash::Retry,
                 false => OnCrash::default(),
             }),
@@ -315,28 +315,6 @@ fn outside(text: &str, sign: &str) -> Option<usize> {
     text.match_indices(sign).map(|(at, _)| at).find(|at| {
         let before = &text[..*at];
         before.matches("{{").count() == before.matches("}}").count()
-    })
-}
-
-fn retry(map: &mut Map<'_>, report: &mut Report) -> Option<Retries> {
-    map.optional("retry")?;
-    let mut map = map.section("retry", report)?;
-    let times = map.integer("times", 1..=19, report);
-    if map.get("times").is_none() {
-        map.missing("times", report);
-    }
-    let backoff = map.duration_or("backoff", Duration::from_secs(10), MOST_BACKOFF, report);
-    let max = map.duration_or("max", Duration::from_secs(3600), MOST_BACKOFF, report);
-    let jitter = map.duration("jitter", MOST_BACKOFF, report);
-    let not_on = hopeless(&mut map, report);
-    map.finish(report);
-    Some(Retries {
-        attempts: u32::try_from(times?).ok()? + 1,
-        backoff,
-        factor: 2.0,
-        max,
-        jitter: jitter.unwrap_or_default(),
-        not_on,
     })
 }
 

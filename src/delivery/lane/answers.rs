@@ -73,7 +73,7 @@ async fn make_row(
         Decision::Again(_)
         | Decision::Moved(_)
         | Decision::SendNew
-        | Decision::LeaveTopic
+        | Decision::LeaveTopic(_)
         | Decision::AsFile
         | Decision::LeaveFile
         | Decision::Plain
@@ -123,7 +123,7 @@ async fn wait_or_give_up(
         }
         Decision::Moved(_)
         | Decision::SendNew
-        | Decision::LeaveTopic
+        | Decision::LeaveTopic(_)
         | Decision::AsFile
         | Decision::LeaveFile
         | Decision::Plain

@@ -106,7 +106,7 @@ pub(super) async fn send_live(outbox: &Outbox, lane: &Lane) -> store::Result<Ste
                 Decision::Gone(reason) => outbox.chat_gone(lane.chat, &reason).await?,
                 Decision::Done
                 | Decision::SendNew
-                | Decision::LeaveTopic
+                | Decision::LeaveTopic(_)
                 | Decision::AsFile
                 | Decision::LeaveFile
                 | Decision::Plain

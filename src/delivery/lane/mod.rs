@@ -2,7 +2,9 @@
 
 mod answers;
 mod live;
+mod removal;
 mod rows;
+mod sealed;
 
 use super::limits::Urgency;
 use super::message::{Body, Outgoing};
@@ -94,6 +96,8 @@ struct Unmarked {
     slot: Option<String>,
     message: MessageId,
     without_file: bool,
+    /// Telegram has only what comes before its sealed words.
+    is_begun: bool,
 }
 
 impl Unmarked {
@@ -308,7 +312,7 @@ fn hold(outbox: &Outbox, lane: &Lane, decision: &Decision) {
         | Decision::Moved(_)
         | Decision::Gone(_)
         | Decision::SendNew
-        | Decision::LeaveTopic
+        | Decision::LeaveTopic(_)
         | Decision::LeaveFile
         | Decision::AsFile
         | Decision::Plain

@@ -1,11 +1,13 @@
 //! Rows: messages that must arrive. What was sent is marked, what failed is decided on.
 
-use super::{Head, Lane, STORE_PAUSE, Step, Unmarked, call, hold, take_turn, touch};
-use crate::base::ids::MessageId;
+use super::{
+    Head, Lane, STORE_PAUSE, Step, Unmarked, call, hold, removal, sealed, take_turn, touch,
+};
+use crate::base::ids::{ChatId, MessageId, Place, ThreadId};
 use crate::base::time::Millis;
 use crate::delivery::limits::Urgency;
 use crate::delivery::message::{Body, Outgoing};
-use crate::delivery::retry::{self, Decision, Tried};
+use crate::delivery::retry::{self, Decision, Topic, Tried};
 use crate::delivery::send::Manner;
 use crate::delivery::{Outbox, locked};
 use crate::store;
@@ -40,6 +42,9 @@ pub(super) async fn send_row(
         .or_else(|| unmarked.as_ref()?.of_slot(row.slot.as_deref()?))
         .or(own);
     if let Some(unmarked) = unmarked.filter(|unmarked| unmarked.row == row.id) {
+        if unmarked.is_begun {
+            return sealed::note_begun(outbox, lane, &row, unmarked.message).await;
+        }
         let edited = target == Some(unmarked.message);
         let step = mark_sent(outbox, lane, &row, unmarked.message, edited).await?;
         settle_file(outbox, &message, unmarked.without_file);
@@ -58,7 +63,11 @@ pub(super) async fn send_row(
     if let Some(wait) = take_turn(outbox, lane, Urgency::Result) {
         return Ok(Step::Wait(wait));
     }
-    match call(outbox, lane, &message, target, head.manner).await {
+    if message.removes {
+        return removal::send(outbox, lane, &row, &message, target).await;
+    }
+    let (said, is_begun) = sealed::next_form(outbox, &row, &message, target);
+    match call(outbox, lane, &said, target, head.manner).await {
         Ok(sent) => {
             touch(lane, row.slot.as_deref(), &message.body);
             locked(&lane.state).unmarked = Some(Unmarked {
@@ -66,7 +75,11 @@ pub(super) async fn send_row(
                 slot: row.slot.clone(),
                 message: sent.message,
                 without_file: sent.without_file,
+                is_begun,
             });
+            if is_begun {
+                return sealed::note_begun(outbox, lane, &row, sent.message).await;
+            }
             let edited = target == Some(sent.message);
             let step = mark_sent(outbox, lane, &row, sent.message, edited).await?;
             settle_file(outbox, &message, sent.without_file);
@@ -81,7 +94,7 @@ pub(super) async fn send_row(
                 choked: head.choked,
                 plain: head.manner.plain,
                 as_file: head.manner.as_file,
-                left_topic: head.manner.leave_topic || message.place.thread.is_none(),
+                left_topic: head.manner.leave_topic.is_some() || message.place.thread.is_none(),
                 is_file,
             };
             let mut decision = retry::decide(&error, tried);
@@ -115,7 +128,7 @@ fn settle_file(outbox: &Outbox, message: &Outgoing, without_file: bool) {
 }
 
 /// Marks a row as sent; until that holds, the lane itself remembers that it was.
-async fn mark_sent(
+pub(super) async fn mark_sent(
     outbox: &Outbox,
     lane: &Lane,
     row: &store::outbox::Pending,
@@ -132,7 +145,7 @@ async fn mark_sent(
 }
 
 /// Carries out what was decided about a row that did not go.
-async fn follow(
+pub(super) async fn follow(
     outbox: &Outbox,
     lane: &Lane,
     row: &store::outbox::Pending,
@@ -171,13 +184,18 @@ async fn follow(
             locked(&lane.state).unmarked = None;
             return send_anew(outbox, lane, row, tx).await;
         }
-        Decision::LeaveTopic | Decision::Plain | Decision::AsFile | Decision::LeaveFile => {
-            let manner = Manner {
+        Decision::LeaveTopic(_) | Decision::Plain | Decision::AsFile | Decision::LeaveFile => {
+            let mut manner = Manner {
                 plain: head.manner.plain || decision == Decision::Plain,
-                leave_topic: head.manner.leave_topic || decision == Decision::LeaveTopic,
                 as_file: head.manner.as_file || decision == Decision::AsFile,
-                without_file: head.manner.without_file,
+                ..head.manner
             };
+            if let Decision::LeaveTopic(topic) = decision {
+                manner.leave_topic = Some(topic);
+                if topic == Topic::Gone {
+                    topic_gone(outbox, &mut tx, lane.chat, row).await?;
+                }
+            }
             locked(&lane.state).head = Some(Head { manner, ..head });
             store::outbox::mark_attempt(&mut tx, row.id, error).await?;
             Step::Sent
@@ -195,6 +213,36 @@ async fn follow(
     };
     outbox.inner.store.commit(tx).await?;
     Ok(step)
+}
+
+/// What the topic was told goes to its group from now on, where it can be seen and ended; the group is told so, once.
+async fn topic_gone(
+    outbox: &Outbox,
+    tx: &mut store::Tx,
+    chat: ChatId,
+    row: &store::outbox::Pending,
+) -> store::Result<()> {
+    let message: Outgoing = serde_json::from_str(&row.payload)
+        .map_err(|error| store::Error::Corrupt(error.to_string()))?;
+    let place = Place {
+        chat,
+        ..message.place
+    };
+    let Some(ThreadId(thread)) = place.thread else {
+        return Ok(());
+    };
+    if !store::subscriptions::leave_topic(tx, place).await? {
+        return Ok(());
+    }
+    tracing::info!(%chat, thread, "a topic is gone; its group is told of incidents in its place");
+    let words = "🔕 A topic that was told of incidents is gone. From now on this group is told of them; \
+                 /subscriptions shows of which, and ends it.";
+    let group = Place { chat, thread: None };
+    let notice = Outgoing::text(group, words.to_owned(), Vec::new())
+        .source(format!("topic-gone:{chat}:{thread}"))
+        .silent(true);
+    outbox.promise(tx, &notice).await?;
+    Ok(())
 }
 
 /// The row of a file that cannot be sent, as a text that says so; `None` for a row that is a text already.

@@ -21,6 +21,8 @@ pub struct Run {
     pub(super) event: String,
     /// Its branch or tag.
     pub(super) branch: Option<String>,
+    /// The file of its workflow, as a path.
+    pub(super) path: Option<String>,
     /// Its name.
     pub(super) title: String,
 }
@@ -102,6 +104,7 @@ pub(super) fn read_run(json: &Value) -> Option<Run> {
         created: created.map_or(Millis::default(), |at| Millis(at.timestamp_millis())),
         event: text("event").unwrap_or_default(),
         branch: text("head_branch"),
+        path: text("path"),
         title: text("display_title")
             .or_else(|| text("name"))
             .unwrap_or_default(),

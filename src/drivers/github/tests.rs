@@ -105,7 +105,12 @@ impl Bench {
         let hub: Arc<Mutex<Hub>> = Arc::default();
         let told = Arc::clone(&hub);
         let server = Server::start(move |asked: &Asked| told.lock().unwrap().tell(asked)).await;
-        let github = GitHub::new(Web::default(), server.url("/api/v3/"), "hunter22".into());
+        let github = GitHub::new(
+            Web::default(),
+            server.url("/api/v3/"),
+            "hunter22".into(),
+            Clock::default(),
+        );
         let target = Target::new("ann/site", ".github/workflows/keep.yml").unwrap();
         Self {
             hub,

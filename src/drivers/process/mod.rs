@@ -1,6 +1,9 @@
 //! Runs one program in its own process group and sees to it that nothing it started outlives it.
 
+mod hear;
 mod start;
+
+pub use hear::{Heard, hear};
 
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill, killpg};

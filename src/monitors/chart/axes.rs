@@ -58,7 +58,7 @@ pub(super) fn times(
         0..=2 => (10, "%H:%M"),
         3..=8 => (60, "%H:%M"),
         9..=36 => (240, "%H:%M"),
-        _ => (24 * 60, "%a %-d"),
+        _ => (24 * 60, "%a"),
     };
     let is_round =
         |clock: &NaiveDateTime| (clock.hour() * 60 + clock.minute()).is_multiple_of(minutes);

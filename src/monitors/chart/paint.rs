@@ -28,8 +28,8 @@ pub(super) const RED: RGBColor = RGBColor(0xff, 0x6b, 0x61);
 /// What is painted on.
 pub(super) type Area<'a> = DrawingArea<BitMapBackend<'a>, Shift>;
 /// What painting comes to.
-pub(super) type Drawn =
-    Result<(), DrawingAreaErrorKind<<BitMapBackend<'static> as DrawingBackend>::ErrorType>>;
+pub(super) type Drawn<T = ()> =
+    Result<T, DrawingAreaErrorKind<<BitMapBackend<'static> as DrawingBackend>::ErrorType>>;
 
 /// The picture that `draw` paints, as a PNG of [`SIZE`].
 pub(super) fn picture(draw: impl FnOnce(&Area<'_>) -> Drawn) -> io::Result<Vec<u8>> {
@@ -56,13 +56,19 @@ pub(super) fn at(place: i32) -> i32 {
 }
 
 /// How letters look.
-pub(super) fn style(size: u32, color: RGBColor, side: HPos) -> TextStyle<'static> {
+fn style(size: u32, color: RGBColor, side: HPos) -> TextStyle<'static> {
     (FONT, size * FINE)
         .into_font()
         .into_text_style(&SIZE)
         .with_color(color)
         .with_anchor::<RGBAColor>(Pos::new(side, VPos::Center))
         .into_text_style(&SIZE)
+}
+
+/// How wide letters of this size are in the picture.
+pub(super) fn width(area: &Area<'_>, words: &str, size: u32) -> Drawn<i32> {
+    let (width, _) = area.estimate_text_size(words, &style(size, WORDS, HPos::Left))?;
+    Ok(i32::try_from(width / FINE).unwrap_or(i32::MAX / 2))
 }
 
 /// Letters of this size at a place of the picture, which is in the middle of their height.

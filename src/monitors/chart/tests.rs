@@ -230,10 +230,7 @@ fn times_are_round_on_the_clocks_of_the_place() {
     assert_eq!(labels(1, 0), "13:10 13:20 13:30 13:40 13:50 14:00");
     // Half an hour ahead of full hours.
     assert_eq!(labels(24, 330), "00:00 04:00 08:00 12:00 16:00");
-    assert_eq!(
-        labels(168, 0),
-        "Wed 11 Thu 12 Fri 13 Sat 14 Sun 15 Mon 16 Tue 17"
-    );
+    assert_eq!(labels(168, 0), "Wed Thu Fri Sat Sun Mon Tue");
 }
 
 #[test]

@@ -42,6 +42,16 @@ impl Book {
             .filter(move |cause| causes::hides(cause, incident))
     }
 
+    /// Whether the place is told of the incident, or will be in a moment.
+    #[must_use]
+    pub fn tells(&self, incident: i64, place: Place) -> bool {
+        let telling = self.tellings.get(&(incident, place));
+        telling.is_some_and(|one| match one.told {
+            Told::Waiting(_) | Told::Done | Told::Held(Hold::Quiet) => true,
+            Told::Held(Hold::Silence | Hold::Gone | Hold::Cause) => false,
+        })
+    }
+
     fn newest(&self, check: &str) -> Option<i64> {
         let mut of_check = self.incidents.values().rev();
         of_check
@@ -137,12 +147,16 @@ impl Book {
             let live = telling.is_some_and(|one| one.message == Some(message.id))
                 && incident.cleared.is_none();
             let others = self.incidents.values();
-            let hidden =
-                others.filter(|other| other.cleared.is_none() && causes::hides(incident, other));
+            let hidden = others.filter(|other| {
+                let telling = self.tellings.get(&(other.id, message.place));
+                other.cleared.is_none()
+                    && telling.is_some_and(|one| one.told == Told::Held(Hold::Cause))
+                    && causes::hides(incident, other)
+            });
             Some(Line {
                 live,
                 times: telling.map_or(0, |telling| telling.times),
-                follow: hidden.count(),
+                follow: hidden.map(|other| other.check.clone()).collect(),
                 fix: (scene.rules)(&incident.check).fix.map(|fix| fix.script),
                 incident: incident.clone(),
             })
@@ -150,6 +164,7 @@ impl Book {
         Shown {
             kind: message.kind,
             lines: lines.collect(),
+            acts: true,
             now: scene.now,
         }
     }

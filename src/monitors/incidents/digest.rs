@@ -15,8 +15,8 @@ use chrono::{DateTime, Days, LocalResult, TimeZone};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// A digest that is later than this is no news any more.
-const LATE: Duration = Duration::from_secs(6 * 3600);
+/// A last digest that lies further ahead than this was told by a clock that was wrong, and counts no longer.
+const AHEAD: Duration = Duration::from_secs(3600);
 /// Under this name the moment of the last one is kept.
 const FACT: &str = "digest";
 
@@ -47,8 +47,14 @@ fn moment(digest: &Digest, wall: chrono::NaiveDateTime) -> Option<DateTime<Tz>> 
     }
 }
 
+/// Whether the digest that is due was told, by the moment of the last one. One of a clock that was wrong holds nothing
+/// up: that no date is told twice is kept by the names of the messages.
+fn is_told(last: Option<Millis>, due: Millis, now: Millis) -> bool {
+    last.is_some_and(|last| last >= due && last <= now.plus(AHEAD))
+}
+
 impl Incidents {
-    /// Promises the digest, if one is due and was not promised before. One that was missed is sent late, within six hours.
+    /// Promises the digest, if one is due and was not promised before. The newest that was missed is sent late.
     ///
     /// # Errors
     /// When the database refuses, or another instance leads.
@@ -60,10 +66,7 @@ impl Incidents {
         let due = last_before(&when, now);
         {
             let mut db = self.inner.store.read().await?;
-            if incidents::fact(&mut db, FACT)
-                .await?
-                .is_some_and(|last| last >= due)
-            {
+            if is_told(incidents::fact(&mut db, FACT).await?, due, now) {
                 return Ok(false);
             }
         }
@@ -71,12 +74,12 @@ impl Incidents {
         let mut tx = self.inner.store.begin_led().await?;
         incidents::hold(&mut tx, 0).await?;
         let last = incidents::fact(&mut tx, FACT).await?;
-        if last.is_some_and(|last| last >= due) {
+        if is_told(last, due, now) {
             return Ok(false);
         }
         incidents::put_fact(&mut tx, FACT, due).await?;
         // The first one comes after a whole day, not with the first start.
-        let told = last.is_some() && now.since(due) <= LATE;
+        let told = last.is_some();
         if told {
             let mut day = self.day(&mut tx, &when, due, now).await?;
             day.disks = disks;

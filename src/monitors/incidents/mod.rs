@@ -16,8 +16,9 @@ mod voice;
 mod wishes;
 
 pub use digest::last_before;
+pub use fix::TRIES;
 pub use scene::{Fix, Rule, Rules, Scene, covers, is_about, is_like, is_within};
-pub use voice::{Agenda, Ahead, Day, Disk, Fixer, Line, Shown, Voice};
+pub use voice::{Agenda, Ahead, Day, Disk, Fixer, Line, Shown, Shows, Voice};
 
 use super::Ledger;
 use crate::access::{Access, Grant};
@@ -118,13 +119,13 @@ impl Incidents {
         let mut tx = self.inner.store.begin_led().await?;
         let mut desk = self.open(&mut tx, now, &[], &[]).await?;
         desk.book.tick(&desk.scene);
-        let wanted = self.fixes(&mut tx, &desk).await?;
+        let wanted = self.fixes(&mut tx, &mut desk).await?;
         self.close(&mut tx, desk).await?;
         self.follow_broadcasts(&mut tx, now).await?;
         self.inner.store.commit(tx).await?;
         self.committed();
-        for incident in wanted {
-            self.fix(&incident, now).await?;
+        for fix in wanted {
+            self.fix(&fix, now).await?;
         }
         Ok(())
     }
@@ -298,7 +299,7 @@ impl Incidents {
             }
             message.revision += 1;
             let message = message.clone();
-            let shown = book.shown(&message, &scene);
+            let shown = self.for_reader(place, book.shown(&message, &scene));
             let rings = message.kind == Kind::Alert
                 && shown
                     .lines
@@ -327,6 +328,29 @@ impl Incidents {
             }
         }
         Ok(())
+    }
+
+    /// Without what the only reader of a private chat may not do; who that is shows again when a button is pressed.
+    fn for_reader(&self, place: Place, mut shown: Shown) -> Shown {
+        if !place.chat.is_private() {
+            return shown;
+        }
+        let reader = UserId(place.chat.0);
+        let access = &self.inner.access;
+        let config = self.inner.live.current();
+        shown.acts = access
+            .own_role(reader)
+            .is_some_and(|role| role >= Role::Operator);
+        for line in &mut shown.lines {
+            line.fix = line.fix.take().filter(|name| {
+                let script = config
+                    .scripts
+                    .values()
+                    .find(|script| script.name.as_str() == name);
+                script.is_some_and(|script| access.may_run(reader, place, name, script.role))
+            });
+        }
+        shown
     }
 
     async fn promise(&self, tx: &mut Tx, message: &Outgoing) -> store::Result<()> {

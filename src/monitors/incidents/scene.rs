@@ -115,7 +115,10 @@ impl Scene {
         if self.is_silenced(incident) {
             return Some(Hold::Silence);
         }
-        if incident.cleared.is_none() && book.causes_of(incident).next().is_some() {
+        let mut causes = book.causes_of(incident);
+        // Where the cause itself is not told, what follows from it is.
+        let told = |cause: &Incident| book.tells(cause.id, place) && !self.is_silenced(cause);
+        if incident.cleared.is_none() && causes.any(told) {
             return Some(Hold::Cause);
         }
         let passes = incident.severity == Severity::Critical && incident.cleared.is_none();

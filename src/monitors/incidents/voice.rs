@@ -1,7 +1,7 @@
 //! What a message about incidents says, as data; the chat puts it into words.
 
 use crate::access::Ending;
-use crate::base::ids::Place;
+use crate::base::ids::{MessageId, Place};
 use crate::base::schedule::Upcoming;
 use crate::base::time::Millis;
 use crate::base::when::Zone;
@@ -22,9 +22,9 @@ pub struct Line {
     pub live: bool,
     /// How often it was told here.
     pub times: i64,
-    /// How many others follow from it and are hidden.
-    pub follow: usize,
-    /// The script that may put it right.
+    /// The checks whose incidents follow from it and are hidden here.
+    pub follow: Vec<String>,
+    /// The script that may put it right, unless the only reader may not run it.
     pub fix: Option<String>,
 }
 
@@ -35,6 +35,8 @@ pub struct Shown {
     pub kind: Kind,
     /// The incidents.
     pub lines: Vec<Line>,
+    /// Whether a reader may do something about them. In a group somebody may, so there they are asked when they press.
+    pub acts: bool,
     /// Now.
     pub now: Millis,
 }
@@ -107,6 +109,17 @@ pub trait Voice: Send + Sync {
     fn day(&self, day: &Day) -> String;
 }
 
+/// Where the job of a fix is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shows {
+    /// Where.
+    pub place: Place,
+    /// The message that its card answers.
+    pub answers: Option<MessageId>,
+    /// Whether only a failure is shown, since the incident itself is not told there yet.
+    pub quietly: bool,
+}
+
 /// Runs fixes by itself.
 pub trait Fixer: Send + Sync {
     /// Submits the script as a job; its card goes to the place. The same source never makes a second job. `Err` says why
@@ -115,8 +128,7 @@ pub trait Fixer: Send + Sync {
         &'a self,
         script: &'a str,
         source: String,
-        place: Place,
-        answers: Option<crate::base::ids::MessageId>,
+        shown: Shows,
     ) -> BoxFuture<'a, Result<(), String>>;
 }
 

@@ -10,13 +10,15 @@ mod services;
 pub(super) use disk::Points;
 pub use net::certificate_ends;
 
+use super::pushes::Pushes;
 use super::state::Seen;
 use crate::base::alert::{Reading, Severity, Unit};
 use crate::base::secret::ExposeSecret;
 use crate::base::text::shorten;
 use crate::base::time::Millis;
-use crate::config::{Check, Config, Env, Probe, Reloads};
+use crate::config::{Check, Config, Env, Probe, PushToken, Reloads};
 use crate::drivers::host::Gauge;
+use crate::drivers::missed::Missed;
 use crate::drivers::web::Web;
 use crate::jobs::redact::Redactor;
 use crate::store::Store;
@@ -52,6 +54,7 @@ pub struct Prober {
     reloads: Reloads,
     web: Web,
     gauge: Gauge,
+    pushes: Pushes,
     marker: Arc<str>,
     lateness: Arc<AtomicU64>,
 }
@@ -80,6 +83,7 @@ impl Prober {
     #[must_use]
     pub fn new(store: Store, env: Env, reloads: Reloads, marker: &str) -> Self {
         Self {
+            pushes: Pushes::new(store.clone()),
             store,
             env,
             reloads,
@@ -88,6 +92,12 @@ impl Prober {
             marker: marker.into(),
             lateness: Arc::default(),
         }
+    }
+
+    /// What takes the pushes that these looks are about.
+    #[must_use]
+    pub fn pushes(&self) -> &Pushes {
+        &self.pushes
     }
 
     /// Notes how late the looks are; the worst since it was last asked for counts.
@@ -148,10 +158,12 @@ impl Prober {
         }
     }
 
-    /// What looks by this configuration need. No note may show the secrets of a script, nor the bot's token.
+    /// What looks by this configuration need. No note may show the secrets of a script, the token of a push, or the bot's.
     pub(super) fn scene(&self, config: &Arc<Config>) -> Scene {
         let scripts = config.scripts.values().flat_map(|script| &script.secrets);
         let secrets = scripts.filter_map(|name| self.env.get(name));
+        let tokens = config.checks.values().filter_map(Check::token);
+        let secrets = secrets.chain(tokens.map(PushToken::expose));
         let token = config
             .telegram
             .token
@@ -196,6 +208,7 @@ impl Around<'_> {
             Probe::Docker { container, socket } => self.docker(container, socket, memory).await,
             Probe::Script { argv } => self.script(argv).await,
             Probe::Heartbeat { script } => self.heartbeat(script, memory, matters).await,
+            Probe::Push { .. } => self.push(memory, matters).await,
             Probe::Opsgram { measure } => self.own(*measure).await,
         }
     }
@@ -210,6 +223,13 @@ impl Around<'_> {
         self.found(None, Some(note), Some(self.check.severity))
     }
 
+    /// What did not answer; that is what is wrong, and it was read.
+    fn missed(&self, missed: Missed) -> Found {
+        let mut seen = self.wrong(missed.words)?;
+        seen.reading.unreached = missed.unreached;
+        Ok(seen)
+    }
+
     /// What is well, without a value.
     fn well(&self, note: String) -> Found {
         self.found(None, Some(note), None)
@@ -221,6 +241,7 @@ impl Around<'_> {
                 value,
                 unit: self.check.limits.unit,
                 note,
+                unreached: false,
             },
             stated,
         })
@@ -243,6 +264,7 @@ fn plain(value: f64, unit: Unit, note: Option<String>, stated: Option<Severity>)
             value: Some(value),
             unit,
             note,
+            unreached: false,
         },
         stated,
     })

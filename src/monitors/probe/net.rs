@@ -4,6 +4,7 @@ use super::{Around, Found};
 use crate::base::alert::Severity;
 use crate::base::time::{Millis, human};
 use crate::config::Probe;
+use crate::drivers::missed::Missed;
 use crate::drivers::sockets;
 use crate::drivers::web::Answer;
 use serde::{Deserialize, Serialize};
@@ -55,7 +56,10 @@ impl Around<'_> {
             .await
         {
             Ok(answer) => answer,
-            Err(why) => return self.wrong(format!("{host}: {why}")),
+            Err(missed) => {
+                let words = format!("{host}: {}", missed.words);
+                return self.missed(Missed { words, ..missed });
+            }
         };
         *memory = remember(answer.certificate_ends);
         let is_right = match status.as_slice() {
@@ -111,14 +115,14 @@ impl Around<'_> {
                 took.as_secs_f64(),
                 Some(format!("{host}:{port} takes connections")),
             ),
-            Err(why) => self.wrong(why),
+            Err(missed) => self.missed(missed),
         }
     }
 
     pub(super) async fn dns(&self, name: &str, expect: &[IpAddr]) -> Found {
         let (found, took) = match sockets::resolve(name, self.check.timeout).await {
             Ok(found) => found,
-            Err(why) => return self.wrong(why),
+            Err(missed) => return self.missed(missed),
         };
         let list = |addresses: &[IpAddr]| {
             let words: Vec<String> = addresses.iter().map(IpAddr::to_string).collect();
@@ -145,7 +149,7 @@ impl Around<'_> {
     pub(super) async fn clock(&self, url: &Url) -> Found {
         let host = url.host_str().unwrap_or_default();
         let answer = self.prober.web.get(url, None, self.check.timeout).await;
-        let answer = answer.map_err(|why| format!("{host}: {why}"))?;
+        let answer = answer.map_err(|missed| format!("{host}: {}", missed.words))?;
         let Some(theirs) = answer.date else {
             return Err(format!("{host} does not tell its time"));
         };

@@ -1,9 +1,10 @@
-//! Looks at the product itself and at its jobs: what was lost, waits, could not be delivered, or did not succeed.
+//! Looks at the product itself, at its jobs and at pushes: what was lost, waits, could not be delivered, or stays away.
 
 use super::{Around, Found, number};
 use crate::base::name::Name;
 use crate::base::time::{Millis, human};
 use crate::config::Own;
+use crate::monitors::pushes;
 use crate::store;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -17,6 +18,12 @@ const WINDOW: Duration = Duration::from_secs(3600);
 #[derive(Serialize, Deserialize)]
 struct Heartbeat {
     script: String,
+    since: Millis,
+}
+
+/// Since when a push is waited for.
+#[derive(Serialize, Deserialize)]
+struct Waiting {
     since: Millis,
 }
 
@@ -51,6 +58,33 @@ impl Around<'_> {
         self.value(ago.as_secs_f64(), Some(note))
     }
 
+    /// Whether a push came in time, and what it said. Without a success it is waited for from the first look on.
+    pub(super) async fn push(&self, memory: &mut Value, matters: &mut bool) -> Found {
+        if self.check.token().is_none() {
+            return Err("nothing can come: its token is not in the bot's environment".to_owned());
+        }
+        let name = self.check.name.as_str();
+        let mut db = self.prober.store.read().await.map_err(away)?;
+        let row = store::pushes::of(&mut db, name).await.map_err(away)?;
+        drop(db);
+        let before: Option<Waiting> = serde_json::from_value(memory.take()).ok();
+        *matters = before.is_none();
+        let since = before.map_or(self.now, |waiting| waiting.since);
+        *memory = serde_json::to_value(Waiting { since }).unwrap_or_default();
+        let closed = self.prober.pushes.port_fault();
+        let limits = &self.check.limits;
+        let judged = pushes::judge(row.as_ref(), since, limits, closed.as_deref(), self.now);
+        let age = judged.age.as_secs_f64();
+        match judged.failed {
+            // That it failed is no matter of a threshold; but what stays away long enough is as bad as that says.
+            true => {
+                let stated = limits.judge(age, None).max(Some(self.check.severity));
+                self.found(None, Some(judged.note), stated)
+            }
+            false => self.value(age, Some(judged.note)),
+        }
+    }
+
     pub(super) async fn own(&self, measure: Own) -> Found {
         match measure {
             Own::Reload => match self.prober.reloads.fault() {
@@ -58,6 +92,13 @@ impl Around<'_> {
                     "the configuration on the disk is not in force: {fault}"
                 )),
                 None => self.well("the configuration is in force".to_owned()),
+            },
+            Own::Port => match self.prober.pushes.port_fault() {
+                Some(closed) => self.wrong(format!("no push can come: {closed}")),
+                None if self.config.http.listen.is_none() => {
+                    self.well("there is no port for pushes; http.listen would open one".to_owned())
+                }
+                None => self.well("the port for pushes is open".to_owned()),
             },
             Own::Lateness => {
                 let late = self.prober.lateness.swap(0, Ordering::Relaxed);

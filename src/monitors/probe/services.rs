@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::path::Path;
 use std::time::Duration;
-use tokio_util::sync::CancellationToken;
 
 /// New starts of a container are counted over this time.
 const WINDOW: Duration = Duration::from_secs(3600);
@@ -148,18 +147,10 @@ impl Around<'_> {
             timeout: self.check.timeout,
             grace: Duration::ZERO,
         };
-        let (mut printed, mut complaints) = (Vec::new(), Vec::new());
-        let keep = |kept: &mut Vec<u8>, bytes: &[u8]| {
-            let room = MAX_BYTES.saturating_sub(kept.len());
-            kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
-        };
-        let mut read = |bytes: &[u8]| keep(&mut printed, bytes);
-        let mut hear = |bytes: &[u8]| keep(&mut complaints, bytes);
-        let ended =
-            process::run_apart(&spec, &CancellationToken::new(), &mut read, &mut hear).await;
-        let finished = ended.map_err(|error| error.to_string())?;
-        let said = first_line(&printed).or_else(|| first_line(&complaints));
-        let stated = match finished.end {
+        let heard = process::hear(&spec, MAX_BYTES).await;
+        let heard = heard.map_err(|error| error.to_string())?;
+        let said = first_line(&heard.printed).or_else(|| first_line(&heard.complaints));
+        let stated = match heard.end {
             End::Exited(0) => None,
             End::Exited(1) => Some(Severity::Warning),
             End::Exited(2) => Some(Severity::Critical),

@@ -134,6 +134,7 @@ impl Source {
             value,
             unit: limits.unit,
             note: None,
+            unreached: false,
         };
         Found {
             seen: Ok(Seen {

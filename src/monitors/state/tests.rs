@@ -22,6 +22,7 @@ fn value(value: f64) -> Result<Seen, String> {
             value: Some(value),
             unit: Unit::Percent,
             note: None,
+            unreached: false,
         },
         stated: None,
     })
@@ -33,6 +34,7 @@ fn stated(stated: Option<Severity>) -> Result<Seen, String> {
             value: None,
             unit: Unit::Number,
             note: None,
+            unreached: false,
         },
         stated,
     })

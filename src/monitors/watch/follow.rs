@@ -111,7 +111,7 @@ impl Watch {
             let (_, turn) = state.ended();
             let why = match row.host == self.host {
                 true => "the check was removed".to_owned(),
-                false => format!("{} looks no more; {} does", row.host, self.host),
+                false => format!("checks run on {} now, not on {}", self.host, row.host),
             };
             if let Some(turn) = turn {
                 changes.push(Change {

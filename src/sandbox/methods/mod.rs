@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use super::params::Params;
 use super::refusal::Refusal;
-use super::state::{Chat, State};
+use super::state::{Chat, Standing, State};
 
 pub(super) use updates::get_updates;
 
@@ -86,6 +86,10 @@ fn pace(state: &mut State, chat: i64, messages: usize) -> Result<(), Refusal> {
         .map_err(Refusal::too_many)
 }
 
+fn is_admin(chat: &Chat) -> bool {
+    matches!(chat.bot, Standing::Administrator | Standing::Creator)
+}
+
 /// A message identifier as the world keeps it.
 fn small(id: i64) -> i32 {
     i32::try_from(id).unwrap_or_default()
@@ -94,10 +98,13 @@ fn small(id: i64) -> i32 {
 /// The topic a call names, checked.
 ///
 /// # Errors
-/// 400 when there is no such topic; General has no number of its own.
+/// 400 when there is no such topic or it is closed; General has no number of its own.
 fn topic(chat: &Chat, params: &Params) -> Result<Option<i32>, Refusal> {
     match params.int("message_thread_id").map(small) {
         None | Some(0) => Ok(None),
+        Some(id) if chat.closed_topics.contains(&id) && !is_admin(chat) => {
+            Err(Refusal::bad("TOPIC_CLOSED"))
+        }
         Some(id) if chat.topics.contains_key(&id) => Ok(Some(id)),
         Some(_) => Err(Refusal::bad("message thread not found")),
     }

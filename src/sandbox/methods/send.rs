@@ -5,11 +5,11 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::markup::{self, Markup};
-use super::{Reply, chat_id, pace, small, topic};
+use super::{Reply, chat_id, is_admin, pace, small, topic};
 use crate::sandbox::model::{Document, Message, What};
 use crate::sandbox::params::Params;
 use crate::sandbox::refusal::Refusal;
-use crate::sandbox::state::{Chat, ChatKind, Standing, State, unix_now};
+use crate::sandbox::state::{Chat, ChatKind, State, unix_now};
 use crate::sandbox::text::{self, Content, MAX_TEXT};
 
 /// Parameters that would change where a message goes, and that nothing here follows.
@@ -70,10 +70,6 @@ pub(super) fn envelope(state: &State, params: &Params) -> Result<Envelope, Refus
         silent: params.flag("disable_notification"),
         markup,
     })
-}
-
-fn is_admin(chat: &Chat) -> bool {
-    matches!(chat.bot, Standing::Administrator | Standing::Creator)
 }
 
 /// The message that is answered.

@@ -255,6 +255,7 @@ fn fault(rule: &Fault) -> String {
         FaultKind::Garbage => "garbage as the answer".to_owned(),
         FaultKind::Delay(time) => format!("{} s late", time.as_secs()),
         FaultKind::Forbidden(_) => "403, blocked".to_owned(),
+        FaultKind::Refused(code, words) => format!("{code}, {words}"),
         FaultKind::Migrate(_) => "group becomes supergroup".to_owned(),
     };
     match rule.left {

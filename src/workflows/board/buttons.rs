@@ -36,10 +36,8 @@ pub(super) fn logs(view: &View<'_>) -> Buttons {
 
 /// What can be done about a run that is over: gone on with, or taken back.
 pub(super) fn after(view: &View<'_>, verdict: Verdict) -> Option<Vec<Button>> {
-    if view.undoes.is_some() {
-        return None;
-    }
     let retry = match verdict {
+        Verdict::Failed(_) | Verdict::Stopped | Verdict::Late if takes_back(view) => None,
         Verdict::Failed(seq) => Some(seq),
         Verdict::Stopped | Verdict::Late => goes_on_at(view.flow, view.rows),
         Verdict::Succeeded | Verdict::Warnings => None,
@@ -48,12 +46,22 @@ pub(super) fn after(view: &View<'_>, verdict: Verdict) -> Option<Vec<Button>> {
         let label = format!("Retry from {}", step.name);
         Button::new(label, format!("flow:retry:{}", view.run))
     });
-    let undo = (!view.flow.undo_for.is_zero() && undo::is_there(view.flow, view.rows)).then(|| {
+    let undo = offers_undo(view).then(|| {
         let label = format!("Undo … ({})", human(view.flow.undo_for));
         Button::new(label, format!("flow:undo:{}", view.run))
     });
     let buttons: Vec<_> = retry.into_iter().chain(undo).collect();
     (!buttons.is_empty()).then_some(buttons)
+}
+
+/// Whether a run that is over may be taken back.
+pub(super) fn offers_undo(view: &View<'_>) -> bool {
+    !takes_back(view) && !view.flow.undo_for.is_zero() && undo::is_there(view.flow, view.rows)
+}
+
+/// Whether it takes another run back itself, which is done once.
+fn takes_back(view: &View<'_>) -> bool {
+    view.undoes.is_some() || undo::takes_back(view.flow)
 }
 
 /// The first step that a retry would do.
@@ -67,6 +75,7 @@ fn goes_on_at(flow: &Workflow, rows: &[StepRow]) -> Option<usize> {
         | StepState::Asked
         | StepState::Confirming
         | StepState::Reverting
+        | StepState::Stranded
         | StepState::Failed
         | StepState::Blocked
         | StepState::Stopped => true,

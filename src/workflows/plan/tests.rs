@@ -1,27 +1,18 @@
+//! What follows when, as tables and over made-up runs.
+
+mod cut;
+
 use super::*;
+use crate::base::job::MAX_STARTS;
 use crate::base::schedule::Retries;
-use crate::base::workflow::{Answer, Concurrency, Notify, StepRow, Template};
+use crate::base::workflow::{Answer, Capture, OnCrash, Said, StepRow, Template};
 use proptest::prelude::*;
-use std::collections::BTreeMap;
+use std::time::Duration;
 
 pub(super) fn step(name: &str, work: Work, needs: Vec<usize>) -> Step {
     Step {
-        name: name.to_owned(),
-        work,
         needs,
-        part_of: None,
-        when: None,
-        skip_if: None,
-        timeout: Duration::from_secs(60),
-        retry: None,
-        on_failure: OnFailure::Abort,
-        on_crash: OnCrash::Ask,
-        undo: None,
-        confirm_within: None,
-        lock: None,
-        cwd: None,
-        env: BTreeMap::new(),
-        capture: BTreeMap::new(),
+        ..Step::new(name, work, Duration::from_secs(60))
     }
 }
 
@@ -33,18 +24,9 @@ fn runs() -> Work {
 
 fn flow(steps: Vec<Step>, always: Vec<Step>) -> Workflow {
     Workflow {
-        name: "w".to_owned(),
-        params: Vec::new(),
-        concurrency: Concurrency::Single,
         parallel: 2,
-        max_duration: None,
-        notify: Notify::default(),
-        steps,
         always,
-        undo_for: Duration::ZERO,
-        env: BTreeMap::new(),
-        env_pass: Vec::new(),
-        secrets: Vec::new(),
+        ..Workflow::new("w", steps)
     }
 }
 
@@ -221,7 +203,7 @@ fn a_crash_is_judged_by_kind_and_rule() {
         length: Duration::from_secs(9),
     };
     let serve = Work::Service { argv: Vec::new() };
-    use StepState::{Asked, Done, Failed, Running, Up, Waiting};
+    use StepState::{Asked, Done, Failed, Reverting, Running, Stranded, Up, Waiting};
     for (work, rule, state, wanted) in [
         (runs(), OnCrash::Ask, Running, (Asked, true)),
         (runs(), OnCrash::Retry, Running, (Waiting, false)),
@@ -229,13 +211,58 @@ fn a_crash_is_judged_by_kind_and_rule() {
         (runs(), OnCrash::Ask, Done, (Done, false)),
         (runs(), OnCrash::Ask, Waiting, (Waiting, false)),
         (hold, OnCrash::Ask, Running, (Running, false)),
-        (serve, OnCrash::Ask, Up, (Waiting, false)),
+        (serve.clone(), OnCrash::Retry, Up, (Waiting, false)),
+        (serve.clone(), OnCrash::Fail, Up, (Failed, false)),
+        (serve, OnCrash::Ask, Up, (Asked, true)),
+        (runs(), OnCrash::Ask, Reverting, (Stranded, true)),
+        (runs(), OnCrash::Retry, Reverting, (Reverting, false)),
+        (runs(), OnCrash::Fail, Reverting, (Failed, false)),
     ] {
         assert_eq!(
             judge(work.clone(), rule, state),
             wanted,
             "{work:?} {rule:?} {state:?}"
         );
+    }
+}
+
+#[test]
+fn a_secret_is_missed_by_whoever_still_needs_it() {
+    let mut finder = step("login", runs(), Vec::new());
+    let secret = Capture {
+        pattern: "x".to_owned(),
+        within: None,
+        secret: true,
+    };
+    finder.capture.insert("token".to_owned(), secret);
+    let mut user = step("use", runs(), vec![0]);
+    let token = Template::parse("{{ steps.login.token }}").unwrap();
+    user.env.insert("TOKEN".to_owned(), token);
+    let flow = flow(
+        vec![finder, step("other", runs(), vec![0]), user],
+        Vec::new(),
+    );
+    use StepState::{Asked, Done, Failed, Running, Waiting};
+    for (states, wanted) in [
+        ([Done, Waiting, Waiting], vec![(0, "use".to_owned())]),
+        ([Done, Done, Asked], vec![(0, "use".to_owned())]),
+        ([Done, Waiting, Done], vec![]),
+        ([Waiting, Waiting, Waiting], vec![]),
+        ([Done, Running, Running], vec![]),
+        ([Done, Failed, Waiting], vec![]),
+    ] {
+        assert_eq!(missed(&flow, &rows(&states)), wanted, "{states:?}");
+    }
+    for (rule, wanted) in [
+        (OnCrash::Ask, (Asked, true)),
+        (OnCrash::Retry, (Waiting, false)),
+        (OnCrash::Fail, (Failed, false)),
+    ] {
+        let mut step = step("login", runs(), Vec::new());
+        step.on_crash = rule;
+        let mut row = rows(&[Done]).remove(0);
+        let asks = miss(&step, &mut row, "use", Millis(5));
+        assert_eq!((row.state, asks), wanted, "{rule:?}");
     }
 }
 
@@ -278,7 +305,7 @@ struct World {
 
 impl World {
     /// What the shell does of a plan.
-    fn apply(&mut self, plan: &Plan) {
+    fn apply(&mut self, plan: &Plan, halted: bool) {
         let now = Millis(self.now);
         for seq in &plan.block {
             block(
@@ -300,11 +327,9 @@ impl World {
             close(row, to, now);
         }
         for seq in &plan.withdraw {
-            let row = &mut self.rows[*seq];
-            match row.state {
-                StepState::Confirming => revert(row, "stopped"),
-                _ => close(row, StepState::Stopped, now),
-            }
+            let step = super::step(&self.flow, *seq).unwrap();
+            let last = *seq >= self.flow.steps.len();
+            withdraw(step, &mut self.rows[*seq], last, halted, now);
         }
         for seq in &plan.start {
             let step = super::step(&self.flow, *seq).unwrap();
@@ -399,7 +424,7 @@ proptest! {
         for (round, (fate, pick)) in fates.iter().enumerate() {
             let halt = halt_at.filter(|at| round >= *at).map(|_| Halt::Stop);
             let plan = next(&world.flow, &world.rows, halt, Millis(world.now));
-            world.apply(&plan);
+            world.apply(&plan, halt.is_some());
             if plan.over.is_some() {
                 over = plan.over;
                 break;
@@ -424,7 +449,7 @@ proptest! {
                 StepState::Running if *fate < 7 => succeed(step, row, now),
                 StepState::Running => fail(step, row, Ending::Exited(3), "", now),
                 StepState::Reverting => reverted(step, row, &Ending::Exited(i32::from(*fate > 7)), now),
-                StepState::Asked | StepState::Confirming => {
+                StepState::Asked | StepState::Confirming | StepState::Stranded => {
                     let said = match fate % 3 { 0 => Said::Yes, 1 => Said::No, _ => Said::Yes };
                     row.answer = Some(Answer { said, by: "ann".into(), by_id: 1, at: now, reason: None });
                     prop_assert!(answered(step, row, now));

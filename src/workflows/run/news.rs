@@ -3,15 +3,13 @@
 use super::Run;
 use crate::base::job::Ending;
 use crate::base::time::Millis;
-use crate::base::workflow::capture::Found;
-use crate::base::workflow::{Source, StepRow, StepState, Work};
+use crate::base::workflow::{StepRow, StepState, Work};
 use crate::jobs::action::Stopped;
 use crate::jobs::live::StopReason;
 use crate::jobs::redact::Redactor;
-use crate::store;
+use crate::workflows::ask;
 use crate::workflows::plan::{self, Halt, step};
 use crate::workflows::steps::{End, Event};
-use crate::workflows::{ask, confide};
 use futures::StreamExt;
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -28,19 +26,19 @@ impl Run {
         wake: Option<Millis>,
         woken: &Notify,
     ) -> Result<(), Stopped> {
-        let now = self.inner.now();
+        let now = self.now();
         let deadline = match self.halt {
             None => plan::deadline(&self.args.flow, &self.rows).filter(|end| *end > now),
             Some(_) => None,
         };
         let due = wake.into_iter().chain(deadline).min();
-        let asked = self
-            .rows
-            .iter()
-            .any(|row| matches!(row.state, StepState::Asked | StepState::Confirming));
+        let asked = self.rows.iter().any(|row| row.state.is_asked());
         let mut pause = due.map_or(LONGEST_SLEEP, |due| due.since(now));
         let wants = self.rows.iter().any(StepRow::wants_lock);
         if (asked || wants) && self.inner.store.presence().is_shared() {
+            pause = pause.min(LOOK);
+        }
+        if self.is_confiding() {
             pause = pause.min(LOOK);
         }
         let (stop, leave) = (self.cx.stop.clone(), self.cx.leave.clone());
@@ -62,6 +60,9 @@ impl Run {
         if asked {
             self.take_answers().await?;
         }
+        if self.is_confiding() {
+            self.look_confided().await?;
+        }
         Ok(())
     }
 
@@ -73,45 +74,16 @@ impl Run {
         while let Some((seq, end)) = self.hands.next().await {
             match end {
                 End::Over(..) | End::Skip => self.ended(seq, end),
-                End::Stopped => {}
+                End::Stopped => {
+                    plan::left(&mut self.rows[seq]);
+                    self.dirty.insert(seq);
+                }
             }
         }
         if let Err(error) = self.try_write().await {
             tracing::error!(%error, "the last steps of a run cannot be written before the bot stops");
         }
         Stopped
-    }
-
-    pub(super) async fn take_answers(&mut self) -> Result<(), Stopped> {
-        let read = async {
-            let mut db = self.inner.store.read().await?;
-            store::workflows::steps(&mut db, self.cx.job.id).await
-        };
-        let rows = match read.await {
-            Ok(rows) => rows,
-            Err(error) => return self.refused(&error).await,
-        };
-        let now = self.inner.now();
-        for (seq, read) in rows.into_iter().enumerate() {
-            let Some(step) = step(&self.args.flow, seq).cloned() else {
-                continue;
-            };
-            let row = &mut self.rows[seq];
-            let open = matches!(row.state, StepState::Asked | StepState::Confirming);
-            if !open || read.state != row.state || read.attempt != row.attempt {
-                continue;
-            }
-            row.answer = read.answer;
-            let before = row.clone();
-            if plan::answered(&step, row, now) {
-                let job = &self.cx.job;
-                let told = ask::settled(job, &step, seq, &before, row, &self.values);
-                self.messages.extend(ask::for_asked(&told, &before.asked));
-                self.messages.push(told);
-                self.dirty.insert(seq);
-            }
-        }
-        Ok(())
     }
 
     /// Takes in that a step's work is over.
@@ -124,7 +96,7 @@ impl Run {
         let Some(step) = step(&self.args.flow, seq).cloned() else {
             return;
         };
-        let now = self.inner.now();
+        let now = self.now();
         let stopped = self.halt.is_some() || self.cx.stop.is_cancelled();
         let row = &mut self.rows[seq];
         self.dirty.insert(seq);
@@ -184,7 +156,7 @@ impl Run {
                     self.dirty.insert(seq);
                 }
             }
-            Event::Found { seq, found } if found.secret => self.confide(seq, found),
+            Event::Found { seq, found } if found.secret => self.confide(seq, &found),
             Event::Found { seq, found } => {
                 self.rows[seq].found.insert(found.name, found.value);
                 self.dirty.insert(seq);
@@ -200,16 +172,5 @@ impl Run {
                 self.written.push(written);
             }
         }
-    }
-
-    /// Takes in a value that must not be seen: it is told in private, and kept in memory alone.
-    pub(super) fn confide(&mut self, seq: usize, found: Found) {
-        let Some(step) = step(&self.args.flow, seq) else {
-            return;
-        };
-        let source = Source::Step(step.name.clone(), found.name.clone());
-        self.values.set(source, &found.value);
-        self.secrets.push(found.value.clone());
-        confide::tell(&self.inner, &self.cx.job, seq, step, &found);
     }
 }

@@ -18,10 +18,15 @@ use std::sync::Arc;
 impl Run {
     pub(super) fn show(&self) {
         let (flow, rows) = (Arc::clone(&self.args.flow), self.rows.clone());
-        let (id, clock) = (self.cx.job.id, Arc::clone(&self.inner.clock));
+        let (id, clock) = (self.cx.job.id, self.inner.clock.clone());
         let (undoes, speaker) = (look::undoes(&self.cx.job), Arc::clone(&self.speaker));
+        let untold = self.words_of_confided();
         self.cx.output.show(Arc::new(move || {
-            live((&flow, &rows), (id, undoes), &speaker, clock())
+            let mut board = live((&flow, &rows), (id, undoes), &speaker, clock.now());
+            if !untold.is_empty() {
+                board.html.push_str(&format!("\n{untold}"));
+            }
+            board
         }));
     }
 

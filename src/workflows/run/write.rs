@@ -4,12 +4,13 @@ use super::Run;
 use crate::base::workflow::{StepRow, StepState};
 use crate::jobs::action::Stopped;
 use crate::store;
+use crate::workflows::confide::Way;
 use crate::workflows::plan::{self, step};
 use crate::workflows::{ask, board};
 use std::time::Duration;
 
 /// The pause after the database refused.
-const REFUSED: Duration = Duration::from_secs(1);
+pub(super) const REFUSED: Duration = Duration::from_secs(1);
 
 impl Run {
     /// The lock of a step, if it names one.
@@ -44,7 +45,8 @@ impl Run {
 
     /// Writes what changed and promises what tells it, in one transaction; tries until the database takes it.
     pub(super) async fn write(&mut self) -> Result<(), Stopped> {
-        if self.dirty.is_empty() && self.messages.is_empty() {
+        let confides = self.confided.iter().any(|one| one.way == Way::New);
+        if self.dirty.is_empty() && self.messages.is_empty() && !confides {
             return Ok(());
         }
         if self.args.flow.notify.steps && !self.is_doubtful() {
@@ -62,7 +64,8 @@ impl Run {
         let freed = self.give_back_locks();
         let taken = loop {
             match self.try_write().await {
-                Ok(taken) => break taken,
+                Ok(Some(taken)) => break taken,
+                Ok(None) => return Err(Stopped),
                 Err(error) => self.refused(&error).await?,
             }
         };
@@ -79,19 +82,31 @@ impl Run {
         for message in messages {
             self.inner.outbox.kick(message.place.chat);
         }
+        for one in self.confided.iter_mut().filter(|one| one.way == Way::New) {
+            one.is_promised();
+            self.inner.outbox.kick(one.chat());
+        }
         if freed {
             self.cx.give_way().await;
         }
         Ok(())
     }
 
-    /// The rows that took their lock, or wait for it, as they were written.
-    pub(super) async fn try_write(&mut self) -> store::Result<Vec<(usize, StepRow)>> {
+    /// The rows that took their lock, or wait for it, as they were written; `None`, and nothing is written, when the run is no
+    /// longer this one's: another instance took this one for dead and goes on with it.
+    pub(super) async fn try_write(&mut self) -> store::Result<Option<Vec<(usize, StepRow)>>> {
         let id = self.cx.job.id;
         let mut taken = Vec::new();
         let mut tx = self.inner.store.begin().await?;
         if self.dirty.iter().any(|seq| self.lacks_lock(*seq)) {
             self.inner.store.lock_claims(&mut tx).await?;
+        }
+        let is_shared = self.inner.store.presence().is_shared();
+        if !store::workflows::is_held(&mut tx, &self.cx.job, is_shared).await? {
+            tracing::warn!(
+                "this run was taken over; what it does here ends, and nothing of it is written"
+            );
+            return Ok(None);
         }
         for seq in &self.dirty {
             let mut row = self.rows[*seq].clone();
@@ -102,18 +117,19 @@ impl Run {
                 plan::lock(&mut row, name, by);
                 taken.push((*seq, row.clone()));
             }
-            let row = &row;
-            store::workflows::put(&mut tx, id, *seq, row).await?;
-            let open = matches!(row.state, StepState::Asked | StepState::Confirming);
-            if open && row.answer.is_none() {
-                store::workflows::ask_anew(&mut tx, id, *seq).await?;
+            if row.state.is_asked() {
+                store::workflows::ask_anew(&mut tx, id, *seq, &row).await?;
             }
+            store::workflows::put(&mut tx, id, *seq, &row).await?;
         }
         for message in &self.messages {
             self.inner.outbox.promise(&mut tx, message).await?;
         }
+        for one in self.confided.iter().filter(|one| one.way == Way::New) {
+            one.promise(&self.inner, &mut tx).await?;
+        }
         self.inner.store.commit(tx).await?;
-        Ok(taken)
+        Ok(Some(taken))
     }
 
     /// Waits before what the database refused is tried again.

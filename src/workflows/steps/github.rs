@@ -1,6 +1,8 @@
-//! Starts a workflow of a GitHub repository, and follows its run or keeps one going.
+//! Starts a workflow of a GitHub repository, and follows its run.
 //!
 //! What was sent is written before it is sent, so that a crash starts no second run.
+
+mod keep;
 
 use super::output::Printer;
 use super::{End, Event, Hand, Inner, broken, wait};
@@ -8,9 +10,7 @@ use crate::base::job::Ending;
 use crate::base::secret::SecretString;
 use crate::base::time::{Millis, human};
 use crate::base::workflow::{Template, Work};
-use crate::drivers::github::{
-    Begun, Dispatched, GitHub, Known, Own, Run, Step, Target, VISIBLE_AFTER, backoff, monitor_step,
-};
+use crate::drivers::github::{Begun, Dispatched, GitHub, Run, Target, VISIBLE_AFTER, backoff};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -18,9 +18,11 @@ use url::Url;
 
 /// The pause between two looks at a run.
 const LOOK: Duration = Duration::from_secs(10);
+/// The shortest pause, whatever a wrong clock says.
+const SHORTEST: Duration = Duration::from_millis(100);
 /// The names of what is remembered over a crash.
-const KNOWN: &str = "known";
 const SENT: &str = "sent";
+const BEFORE: &str = "before";
 const RUN: &str = "run";
 
 struct Job<'a> {
@@ -28,6 +30,8 @@ struct Job<'a> {
     hand: &'a Hand,
     hub: GitHub,
     target: Target,
+    /// The name of the workflow among all that are kept running.
+    kept: String,
     branch: String,
     inputs: BTreeMap<String, String>,
     printer: Printer,
@@ -88,6 +92,7 @@ impl<'a> Job<'a> {
         let value = inner.env.get(token);
         let value = value.ok_or_else(|| format!("{token} is not in the bot's environment"))?;
         let api = Url::parse(api).map_err(|error| format!("`{api}` is no address: {error}"))?;
+        let target = Target::new(&fill(repo)?, &fill(workflow)?)?;
         let inputs = inputs
             .iter()
             .map(|(name, value)| Ok((name.clone(), fill(value)?)));
@@ -96,8 +101,14 @@ impl<'a> Job<'a> {
         Ok(Self {
             inner,
             hand,
-            hub: GitHub::new(inner.web.clone(), api, SecretString::from(value.to_owned())),
-            target: Target::new(&fill(repo)?, &fill(workflow)?)?,
+            kept: format!("{api} {target}"),
+            hub: GitHub::new(
+                inner.web.clone(),
+                api,
+                SecretString::from(value.to_owned()),
+                inner.clock.clone(),
+            ),
+            target,
             branch: fill(branch)?,
             inputs: inputs.collect::<Result<_, String>>()?,
             printer: Printer::new(hand, &secrets)?,
@@ -107,9 +118,13 @@ impl<'a> Job<'a> {
     /// Starts a run, or finds the one that an earlier life started.
     async fn once(&mut self, wait: bool) -> Result<BTreeMap<String, String>, Halt> {
         let number = |name: &str| self.hand.found.get(name)?.parse::<i64>().ok();
-        let id = match (number(SENT), number(RUN)) {
-            (Some(_), Some(id)) => id.unsigned_abs(),
-            (Some(sent), None) => self.find(Millis(sent), &BTreeSet::new()).await?.id,
+        let (sent, id) = match (number(SENT), number(RUN)) {
+            (Some(sent), Some(id)) => (Millis(sent), id.unsigned_abs()),
+            (Some(sent), None) => {
+                let before = self.hand.found.get(BEFORE).map_or("", String::as_str);
+                let before = before.split(',').filter_map(|id| id.parse().ok()).collect();
+                (Millis(sent), self.find(Millis(sent), &before).await?.id)
+            }
             (None, _) => self.dispatch().await?,
         };
         self.note(&[(RUN, &id.to_string())]).await?;
@@ -131,6 +146,10 @@ impl<'a> Job<'a> {
                         return Ok(found);
                     }
                     self.sleep(LOOK).await?;
+                }
+                // One that was just begun is not shown everywhere at once.
+                Ok(None) if self.inner.now() <= sent.plus(VISIBLE_AFTER) => {
+                    self.sleep(LOOK / 5).await?;
                 }
                 Ok(None) => {
                     self.settled().await?;
@@ -159,8 +178,8 @@ impl<'a> Job<'a> {
         self.note(&[(SENT, "")]).await
     }
 
-    /// Sends the dispatch, and returns the id of its run.
-    async fn dispatch(&mut self) -> Result<u64, Halt> {
+    /// Sends the dispatch, and returns when, and the id of its run.
+    async fn dispatch(&mut self) -> Result<(Millis, u64), Halt> {
         let mut failures = 0;
         let before = loop {
             match self.hub.dispatched(&self.target, &self.branch).await {
@@ -172,23 +191,31 @@ impl<'a> Job<'a> {
             }
         };
         let sent = self.inner.now();
-        self.note(&[(SENT, &sent.0.to_string()), (RUN, "")]).await?;
-        match self
+        let ids: Vec<String> = before.iter().map(u64::to_string).collect();
+        let notes = [
+            (SENT, sent.0.to_string()),
+            (BEFORE, ids.join(",")),
+            (RUN, String::new()),
+        ];
+        let notes = notes.each_ref().map(|(name, note)| (*name, note.as_str()));
+        self.note(&notes).await?;
+        let id = match self
             .hub
             .dispatch(&self.target, &self.branch, &self.inputs)
             .await
         {
-            Dispatched::Taken(Some(id)) => Ok(id),
-            Dispatched::Taken(None) => Ok(self.find(sent, &before).await?.id),
+            Dispatched::Taken(Some(id)) => id,
+            Dispatched::Taken(None) => self.find(sent, &before).await?.id,
             Dispatched::Refused(unknown) => {
                 self.settled().await?;
-                Err(Halt::Failed(unknown.why))
+                return Err(Halt::Failed(unknown.why));
             }
             Dispatched::Unsure(unknown) => {
                 self.printer.say(&unknown.why);
-                Ok(self.find(sent, &before).await?.id)
+                self.find(sent, &before).await?.id
             }
-        }
+        };
+        Ok((sent, id))
     }
 
     /// Looks for the run that was begun then.
@@ -221,71 +248,6 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// Keeps one run going until it is told to end. What is not known starts nothing.
-    async fn keep(&mut self) -> Result<BTreeMap<String, String>, Halt> {
-        let stored = self.hand.found.get(KNOWN);
-        let mut known: Known = stored
-            .and_then(|text| serde_json::from_str(text).ok())
-            .unwrap_or_default();
-        loop {
-            let active = self.hub.active(&self.target).await;
-            let now = self.inner.now();
-            if let Err(unknown) = &active {
-                known.fails(now);
-                self.printer.say(&unknown.why);
-            }
-            if let Own::Runs(id) = known.own
-                && let Ok(run) = self.hub.run(&self.target, id).await
-                && run.is_none_or(|run| run.is_over())
-            {
-                self.printer.say(&format!("run {id} is over"));
-                known.own = Own::None;
-                self.remember(&known).await?;
-            }
-            let pause = match monitor_step(&known, &active, now) {
-                Step::Nothing => {
-                    known.failed = None;
-                    LOOK
-                }
-                Step::Wait(until) => until.since(now),
-                Step::Dispatch => {
-                    known.own = Own::Sent(now);
-                    self.remember(&known).await?;
-                    match self
-                        .hub
-                        .dispatch(&self.target, &self.branch, &self.inputs)
-                        .await
-                    {
-                        Dispatched::Taken(id) => {
-                            known.failed = None;
-                            if let Some(id) = id {
-                                known.own = Own::Runs(id);
-                            }
-                            self.printer.say("none was running, so one was started");
-                        }
-                        Dispatched::Refused(unknown) => {
-                            known.own = Own::None;
-                            known.fails(now);
-                            self.printer.say(&unknown.why);
-                        }
-                        Dispatched::Unsure(unknown) => {
-                            known.fails(now);
-                            self.printer.say(&unknown.why);
-                        }
-                    }
-                    self.remember(&known).await?;
-                    LOOK
-                }
-            };
-            self.sleep(pause).await?;
-        }
-    }
-
-    async fn remember(&self, known: &Known) -> Result<(), Halt> {
-        let text = serde_json::to_string(known).map_err(|error| Halt::Failed(error.to_string()))?;
-        self.note(&[(KNOWN, &text)]).await
-    }
-
     /// Writes something down before what follows from it is done.
     async fn note(&self, notes: &[(&str, &str)]) -> Result<(), Halt> {
         let (written, told) = oneshot::channel();
@@ -316,9 +278,10 @@ impl<'a> Job<'a> {
     }
 
     async fn sleep(&self, pause: Duration) -> Result<(), Halt> {
-        tokio::select! {
-            () = self.hand.stop.cancelled() => Err(Halt::Stopped),
-            () = tokio::time::sleep(pause.max(Duration::from_millis(100))) => Ok(()),
+        let end = self.inner.now().plus(pause.max(SHORTEST));
+        match wait::sleep_until(self.inner, self.hand, end).await {
+            true => Ok(()),
+            false => Err(Halt::Stopped),
         }
     }
 }

@@ -45,7 +45,7 @@ async fn answer(
         return Err("no address is named".to_owned());
     };
     let fill = |template: &Template| template.fill(&hand.values);
-    let address = fill(url)?;
+    let address = url.fill_address(&hand.values)?;
     let url =
         Url::parse(&address).map_err(|error| format!("`{address}` is no address: {error}"))?;
     let mut question = Question::new(method, url, hand.step.timeout);

@@ -86,9 +86,11 @@ pub(super) struct Hand {
 }
 
 /// Does the step.
-pub(super) async fn perform(inner: &Inner, hand: Hand) -> End {
+pub(super) async fn perform(inner: &Inner, mut hand: Hand) -> End {
     if hand.reverts {
-        let undo = hand.step.undo.clone().unwrap_or_default();
+        let undo = hand.step.undo.take().unwrap_or_default();
+        // What is looked for in what the step prints is not in what takes it back.
+        hand.step.capture.clear();
         return program::run(inner, &hand, &undo).await;
     }
     if let Some(check) = &hand.step.skip_if

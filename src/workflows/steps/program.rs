@@ -2,7 +2,7 @@
 
 use super::output::Printer;
 use super::{End, Event, Hand, Inner, broken, fill};
-use crate::base::job::Ending;
+use crate::base::job::{Ending, UNDO_SOURCE};
 use crate::base::workflow::Template;
 use crate::config::{PASSED, Script};
 use crate::drivers::process::{self, Spec};
@@ -170,8 +170,15 @@ fn spec(inner: &Inner, hand: &Hand, argv: &[Template], timeout: Duration) -> Res
     })
 }
 
+/// Where a step works. What takes a run back finds the folders of its steps again, empty: what was in them went with the run.
 pub(super) fn folder(hand: &Hand) -> Result<PathBuf, String> {
-    hand.step.folder(&hand.folder, &hand.values)
+    let folder = hand.step.folder(&hand.folder, &hand.values)?;
+    let takes_back = hand.cx.job.new.source.starts_with(UNDO_SOURCE);
+    if takes_back && folder.starts_with(&hand.folder) {
+        let failed = |error| format!("its folder {} cannot be made: {error}", folder.display());
+        std::fs::create_dir_all(&folder).map_err(failed)?;
+    }
+    Ok(folder)
 }
 
 /// What every program of a run gets: its declared environment, nothing else.

@@ -6,14 +6,15 @@ use crate::base::workflow::{Template, Until};
 use crate::drivers::looks;
 use std::time::Duration;
 
-/// The longest sleep: the clock may be set meanwhile.
+/// The longest sleep: the machine may have slept meanwhile.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 /// How long one look may take.
 const LOOK: Duration = Duration::from_secs(10);
 
 /// Waits until the time has come.
 pub(super) async fn hold(inner: &Inner, hand: &Hand) -> End {
-    match sleep_until(inner, hand, hand.until.unwrap_or_default()).await {
+    let end = hand.until.unwrap_or_default();
+    match sleep_until(inner, hand, end).await {
         true => good(),
         false => End::Stopped,
     }
@@ -21,27 +22,35 @@ pub(super) async fn hold(inner: &Inner, hand: &Hand) -> End {
 
 /// Looks again and again.
 pub(super) async fn wait_for(inner: &Inner, hand: &Hand, until: &Until, every: Duration) -> End {
-    let last = hand.until.unwrap_or_default();
+    let left = hand.until.unwrap_or_default().since(inner.now());
+    let last = inner.steady() + left;
     loop {
         match look(inner, hand, until).await {
             Err(why) => return broken(why),
             Ok(true) => return good(),
             Ok(false) => {}
         }
-        let now = inner.now();
+        let now = inner.steady();
         if now >= last {
             return broken(in_vain(hand, until));
         }
-        if !sleep_until(inner, hand, now.plus(every).min(last)).await {
+        if !sleep(inner, hand, (now + every).min(last)).await {
             return End::Stopped;
         }
     }
 }
 
-/// `false` when it was told to end before.
+/// Waits for as long as there is from now to that moment, whatever becomes of the clock meanwhile; `false` when it was told to
+/// end before.
 pub(super) async fn sleep_until(inner: &Inner, hand: &Hand, end: Millis) -> bool {
+    let left = end.since(inner.now());
+    sleep(inner, hand, inner.steady() + left).await
+}
+
+/// The same by the clock that nobody can put.
+async fn sleep(inner: &Inner, hand: &Hand, end: Duration) -> bool {
     loop {
-        let left = end.since(inner.now());
+        let left = end.saturating_sub(inner.steady());
         if left.is_zero() {
             return true;
         }
@@ -85,7 +94,7 @@ async fn look(inner: &Inner, hand: &Hand, until: &Until) -> Result<bool, String>
         }
         Until::Command(argv) => program::succeeds(inner, hand, argv).await,
         Until::Url(address, status) => {
-            let address = fill(address)?;
+            let address = address.fill_address(&hand.values)?;
             let url = url::Url::parse(&address)
                 .map_err(|error| format!("`{address}` is no address: {error}"))?;
             looks::url(&inner.web, &url, *status, LOOK).await.is_ok()

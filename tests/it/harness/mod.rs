@@ -2,6 +2,7 @@
 
 pub mod browser;
 mod database;
+pub mod docker;
 mod outside;
 mod talk;
 pub mod tools;
@@ -11,14 +12,16 @@ pub use database::Database;
 pub use outside::Outside;
 
 use opsgram::app::{App, Options};
+use opsgram::base::time::Clock;
 use opsgram::config::{self, Env};
 use opsgram::monitors::incidents::Rules;
 use opsgram::sandbox::{self, Message, Rates, Sandbox};
 use opsgram::services::Services;
-use opsgram::workflows::Clock;
+use opsgram::workflows::Steady;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
@@ -244,11 +247,19 @@ impl World {
         .await;
     }
 
-    /// The same, with a clock for workflows.
+    /// The same, with a clock for jobs, workflows and schedules that nobody puts: by it, time passes.
     pub async fn start_at(&mut self, now: Clock) {
+        let passed = now.clone();
+        let steady = Arc::new(move || Duration::from_millis(passed.now().0.unsigned_abs()));
+        self.start_by(now, steady).await;
+    }
+
+    /// The same, with two clocks for workflows, of which the first may be put.
+    pub async fn start_by(&mut self, now: Clock, steady: Steady) {
         self.start_with(Options {
             no_rates: true,
             now,
+            steady,
             ..Options::default()
         })
         .await;

@@ -9,6 +9,7 @@ use opsgram::store::{self, Location, Store};
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// A named pipe that holds scripts back: each `read < gate` goes on once the test lets one through.
@@ -72,6 +73,50 @@ pub fn children(world: &World) -> Vec<i32> {
     let entries = fs::read_dir("/proc").unwrap().flatten();
     let ids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     ids.filter(holds).filter(|id| is_alive(*id)).collect()
+}
+
+/// A disk of a few megabytes; gone with the guard.
+pub struct SmallDisk {
+    at: PathBuf,
+}
+
+impl SmallDisk {
+    /// Mounts one of so many megabytes here.
+    pub fn of(at: PathBuf, megabytes: u32) -> Self {
+        fs::create_dir_all(&at).unwrap();
+        let mut mount = Command::new("mount");
+        let size = format!("size={megabytes}m,mode=755");
+        mount.args(["-t", "tmpfs", "-o", &size, "tmpfs"]);
+        let mounted = mount.arg(&at).status().unwrap();
+        assert!(
+            mounted.success(),
+            "this test mounts a small disk, so it must run as root"
+        );
+        Self { at }
+    }
+
+    /// Leaves not a byte.
+    pub fn fill(&self) {
+        let mut file = File::options()
+            .create(true)
+            .append(true)
+            .open(self.at.join("filler"))
+            .unwrap();
+        for size in [65536, 4096, 512, 1] {
+            while file.write_all(&vec![b'x'; size]).is_ok() {}
+        }
+    }
+
+    /// Gives back what was taken.
+    pub fn make_room(&self) {
+        fs::remove_file(self.at.join("filler")).unwrap();
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.at).status();
+    }
 }
 
 impl World {

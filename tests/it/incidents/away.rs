@@ -5,7 +5,10 @@ use crate::harness::{ANN, BEN, Outside, PATIENCE, World};
 use crate::on_both;
 use opsgram::base::alert::{Severity, Turn};
 use opsgram::base::time::Millis;
+use opsgram::store::incidents;
 use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 
 /// The same without waiting for messages to be out.
 async fn step(world: &World, at: Millis) {
@@ -98,5 +101,54 @@ on_both! {
         assert_eq!(messages.len(), 1);
         assert!(messages[0].text.starts_with("🔕 Not told until now: 1 still wrong\n🟠 disk-root"), "{}", messages[0].text);
         assert_eq!(told(&world, ANN).len(), 1);
+    }
+}
+
+on_both! {
+    /// What began and ended while somebody had blocked the bot is put away, and is no news when they are back.
+    async fn a_blocked_chat_keeps_nothing_open(world) {
+        begin(&mut world, None).await;
+        let mut clock = Clock::new();
+        world.asks(BEN, BEN, "/subscribe all").await;
+        world.sandbox.block(BEN);
+        world.quiet().await;
+        record(&world, &[change("disk-root", WARNING, 91.0, clock.0)]).await;
+        tick(&world, clock.on(11)).await;
+        record(&world, &[change("disk-data", WARNING, 91.0, clock.on(60))]).await;
+        tick(&world, clock.on(11)).await;
+        record(&world, &[change("disk-root", Turn::Cleared, 10.0, clock.on(60))]).await;
+        tick(&world, clock.on(11)).await;
+        let unsettled = async || {
+            let mut db = world.services().store.read().await.unwrap();
+            let all = incidents::unsettled(&mut db).await.unwrap();
+            all.into_iter().map(|one| one.check).collect::<Vec<_>>()
+        };
+        assert_eq!(unsettled().await, ["disk-data"]);
+        world.sandbox.unblock(BEN);
+        world.say(BEN, "/whoami");
+        world.quiet().await;
+        tick(&world, clock.on(11)).await;
+        let messages = told(&world, BEN);
+        assert_eq!(messages.len(), 1);
+        assert!(messages[0].text.contains("disk-data") && !messages[0].text.contains("disk-root"), "{}", messages[0].text);
+    }
+}
+
+on_both! {
+    /// The address outside hears from a bot that is well.
+    async fn the_dead_mans_switch_hears_from_the_bot(world) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/ping/5f3c", listener.local_addr().unwrap());
+        world.set(&format!("alerts: {{heartbeat_url: \"{url}\"}}"));
+        let heard = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut asked = [0; 512];
+            let read = stream.read(&mut asked).await.unwrap();
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+            String::from_utf8_lossy(&asked[..read]).into_owned()
+        });
+        world.start().await;
+        let asked = tokio::time::timeout(PATIENCE, heard).await.unwrap().unwrap();
+        assert!(asked.starts_with("GET /ping/5f3c HTTP/1.1\r\n"), "{asked}");
     }
 }

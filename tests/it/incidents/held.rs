@@ -3,7 +3,7 @@
 use super::{CRITICAL, Clock, WARNING, begin, change, record, tick, told};
 use crate::harness::{ANN, CLEO, UNWATCHED};
 use crate::on_both;
-use opsgram::base::alert::{Change, Turn};
+use opsgram::base::alert::{Change, Reading, Turn, Unit};
 use opsgram::base::time::Millis;
 use std::time::Duration;
 
@@ -147,5 +147,43 @@ on_both! {
         let messages = told(&world, ANN);
         assert_eq!(messages.len(), 2);
         assert!(messages[1].text.starts_with("🟠 tcp-db"), "{}", messages[1].text);
+    }
+}
+
+on_both! {
+    /// Pages, ports and names that cannot be reached at about the same time are one message about the way there, which
+    /// names them, whatever topics they have; what is not reached much later is told by itself, and what is only refused.
+    async fn a_dead_network_is_one_message(world) {
+        begin(&mut world, None).await;
+        let mut clock = Clock::new();
+        let missed = |check: &str, unreached: bool, at: Millis| {
+            let reading = Reading {
+                value: None,
+                unit: Unit::Seconds,
+                note: Some(format!("{check}: there is no answer in time")),
+                unreached,
+            };
+            Change { reading: Ok(reading), limit: None, ..change(check, CRITICAL, 0.0, at) }
+        };
+        record(&world, &[missed("shop", true, clock.0)]).await;
+        tick(&world, clock.on(11)).await;
+        record(&world, &[missed("mail", true, clock.on(60))]).await;
+        tick(&world, clock.on(11)).await;
+        record(&world, &[missed("names", true, clock.on(60)), missed("refuses", false, clock.0)]).await;
+        tick(&world, clock.on(11)).await;
+        let messages = told(&world, ANN);
+        assert_eq!(messages.len(), 2, "{messages:?}");
+        let text = &messages[0].text;
+        assert!(text.contains("2 more cannot be reached from here either: mail, names. It may be its network"), "{text}");
+        assert!(messages[1].text.starts_with("🔴 refuses"), "{}", messages[1].text);
+        record(&world, &[missed("later", true, clock.on(600))]).await;
+        tick(&world, clock.on(11)).await;
+        assert!(told(&world, ANN).pop().unwrap().text.starts_with("🔴 later"));
+        // Silenced, it is told to nobody, and so hides nothing.
+        world.asks(ANN, ANN, "/silence shop 1h").await;
+        tick(&world, clock.on(11)).await;
+        tick(&world, clock.on(130)).await;
+        let last = told(&world, ANN).pop().unwrap();
+        assert!(last.text.contains("mail") || last.text.contains("names"), "{}", last.text);
     }
 }

@@ -100,6 +100,7 @@ impl Herald for Deaf {
             payload: "{}".to_owned(),
             slot: None,
             source: None,
+            sealed: None,
         })
     }
 

@@ -129,8 +129,12 @@ on_both! {
         let first = world.asks(ANN, ANN, "/users").await;
         assert!(first.text.starts_with("501 persons may use me."), "{}", first.text);
         let mut shown = first;
-        for page in 2..=63 {
-            world.press(ANN, ANN, &format!("More › {}/63", page - 1));
+        // The first pages and the last, each by its button; in between, a button of a page that is not shown.
+        for page in (2..=4).chain(60..=63) {
+            match page {
+                60 => drop(world.forges(ANN, ANN, "users:59").await),
+                _ => drop(world.press(ANN, ANN, &format!("More › {}/63", page - 1))),
+            }
             let expected = format!("person {:03}", (page - 1) * 8 - 1);
             shown = world.sees(ANN, &expected).await;
         }

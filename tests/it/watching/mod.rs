@@ -47,6 +47,7 @@ impl Ledger for Kept {
                     slot: None,
                     source: None,
                     job: None,
+                    sealed: None,
                 };
                 outbox::add(tx, &row, change.at).await?;
             }

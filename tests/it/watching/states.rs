@@ -1,6 +1,7 @@
 //! What survives: kills, restarts, reloads, other machines; and what a step costs.
 
 use super::{Bench, CRITICAL, WARNING};
+use crate::harness::{ANN, UNWATCHED};
 use crate::on_both;
 use opsgram::base::alert::{Severity, Turn};
 use opsgram::monitors::state::Standing;
@@ -184,5 +185,93 @@ on_both! {
         bench.now = bench.now.plus(Duration::from_secs(3600));
         bench.turns(Turn::Cleared).await;
         bench.store.close().await;
+    }
+}
+
+on_both! {
+    /// Jobs that pile up, messages that were not delivered, and checks that come late are told of like anything else.
+    async fn what_is_wrong_with_the_bot_itself_is_told(world) {
+        let own = |name: &str| format!("  {name}: {{kind: opsgram, measure: {name}, for: 0s}}\n");
+        let checks: String = ["backlog", "undelivered", "lateness"].map(own).concat();
+        let mut bench = Bench::new(&mut world, &checks).await;
+        bench.is_quiet().await;
+        let most = bench.live.current().jobs.max_queued;
+        let mut tx = bench.store.begin().await.unwrap();
+        for job in 0..most * 6 / 10 {
+            let text = format!(
+                "INSERT INTO jobs (kind, payload, title, state, role, asker_id, asker_name, chat_id, source, request_id, lane,
+                     lane_limit, user_limit, after_crash, output, created_at)
+                 VALUES ('script.run', '{{}}', 'backup', 'queued', 'operator', 1, 'ann', 1, 'test:{job}', 'r', 'l', 1, 1,
+                     'report', 'card', {})",
+                bench.now.0
+            );
+            sqlx::query(sqlx::AssertSqlSafe(text)).execute(&mut *tx).await.unwrap();
+        }
+        bench.store.commit(tx).await.unwrap();
+        let words = bench.turns(WARNING).await;
+        assert!(words.ends_with("jobs wait"), "{words}");
+        let change = async |bench: &Bench, text: &str| {
+            let mut tx = bench.store.begin().await.unwrap();
+            sqlx::query(sqlx::AssertSqlSafe(text.to_owned())).execute(&mut *tx).await.unwrap();
+            bench.store.commit(tx).await.unwrap();
+        };
+        change(&bench, "DELETE FROM jobs").await;
+        bench.turns(Turn::Cleared).await;
+        let failed = format!(
+            "UPDATE outbox SET state = 'failed', done_at = {} WHERE id = (SELECT MIN(id) FROM outbox)",
+            bench.now.0
+        );
+        change(&bench, &failed).await;
+        let words = bench.turns(WARNING).await;
+        assert!(words.starts_with("messages not delivered within the hour, to chats: 1"), "{words}");
+        change(&bench, "UPDATE outbox SET state = 'sent' WHERE state = 'failed'").await;
+        bench.turns(Turn::Cleared).await;
+
+        let before = bench.told().await.len();
+        bench.after(Duration::from_secs(660)).await;
+        bench.after(Duration::from_secs(60)).await;
+        bench.after(Duration::from_secs(60)).await;
+        let told = bench.told().await.split_off(before);
+        let turns: Vec<_> = told.iter().map(|one| (one.check.as_str(), one.turn)).collect();
+        assert_eq!(turns, [("lateness", CRITICAL), ("lateness", Turn::Cleared)]);
+        bench.store.close().await;
+    }
+}
+
+on_both! {
+    /// Another start of the machine than the one that is remembered is told of for three minutes, once, whatever restarts.
+    async fn a_machine_that_was_started_anew_is_told(world) {
+        let mut bench = Bench::new(&mut world, "  boot: {kind: reboot, for: 0s}\n").await;
+        bench.is_quiet().await;
+        let mut tx = bench.store.begin().await.unwrap();
+        let other = r#"UPDATE checks SET memory = '{"id":"another-start","seen_at":null}' WHERE name = 'boot'"#;
+        sqlx::query(other).execute(&mut *tx).await.unwrap();
+        bench.store.commit(tx).await.unwrap();
+        bench.restart();
+        assert_eq!(bench.turns(WARNING).await, "the machine was started anew");
+        bench.restart();
+        bench.is_quiet().await;
+        bench.is_quiet().await;
+        assert_eq!(bench.turns(Turn::Cleared).await, "it runs on");
+        bench.restart();
+        bench.is_quiet().await;
+        bench.store.close().await;
+    }
+}
+
+on_both! {
+    /// A configuration that cannot be read is an incident in the chat until it can.
+    async fn a_reload_that_fails_is_an_incident(world) {
+        let own = "  opsgram-reload: {kind: opsgram, measure: reload, every: 1s, for: 0s}\n";
+        let others = UNWATCHED.replace("  opsgram-reload: false\n", "");
+        world.set(&format!("alerts: {{group_wait: 0s}}\nchecks:\n{others}{own}"));
+        world.start().await;
+        world.asks(ANN, ANN, "/whoami").await;
+        let file = world.path().join("opsgram.yaml");
+        let good = fs::read_to_string(&file).unwrap();
+        fs::write(&file, format!("{good}\nnonsense: [\n")).unwrap();
+        world.sees(ANN, "🟠 opsgram-reload · the configuration on the disk is not in force").await;
+        fs::write(&file, &good).unwrap();
+        world.sees(ANN, "✅ opsgram-reload recovered").await;
     }
 }

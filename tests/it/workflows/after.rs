@@ -75,3 +75,144 @@ on_both! {
         assert_eq!(world.jobs().await, 2);
     }
 }
+
+on_both! {
+    /// What a failed run did is taken back as far as it can be: one that cannot be keeps no other from it, and the end says so.
+    async fn a_failed_run_is_taken_back_as_far_as_it_can_be(world) {
+        let done = world.path().join("done").display().to_string();
+        world.set(&format!(
+            "workflows: {{w: {{steps: [
+  {{name: one, run: [echo, 1], undo: [sh, -c, 'echo one >> {done}']}},
+  {{name: two, run: [echo, 2], undo: [sh, -c, 'echo two >> {done}; exit 7']}},
+  {{name: three, run: ['false']}}]}}}}"
+        ));
+        world.start().await;
+        world.say(BEN, "/workflow run w");
+        let card = world.sees(BEN, "failed at three: exit 1").await;
+        assert!(card.button("Retry from three").is_some(), "{card:?}");
+        world.quiet().await;
+        world.presses(BEN, &card, "Undo …").await;
+        let asked = world.sees(BEN, "Take back w · #1?").await;
+        world.presses(BEN, &asked, "Take it back").await;
+        let end = world.sees(BEN, "failed at two: exit 7").await;
+        assert!(end.text.contains("✅ one"), "{}", end.text);
+        assert!(end.button("Retry from two").is_none(), "{end:?}");
+        world.quiet().await;
+        assert_eq!(lines(&world.path().join("done")), ["two", "one"]);
+        let told = world.asks(BEN, BEN, "/jobs failed").await;
+        assert!(told.text.contains("#2"), "{}", told.text);
+        let told = world.forges(BEN, BEN, "flow:undo:2").await.unwrap();
+        assert_eq!(told, "There is nothing of #2 to take back.");
+    }
+}
+
+on_both! {
+    /// What takes a run back works where the step did, below the folder of its own run; that it is empty is said before.
+    async fn a_relative_folder_is_there_again(world) {
+        let done = world.path().join("done");
+        let here = done.display();
+        world.set(&format!(
+            "workflows:
+  put:
+    notify: []
+    steps:
+      - {{name: make, run: [mkdir, -p, 'repo/sub']}}
+      - {{name: put, cwd: repo/sub, run: [touch, x], undo: [sh, -c, 'echo \"${{PWD##*work/}} $(ls | wc -l)\" >> {here}']}}"
+        ));
+        world.start().await;
+        world.say(BEN, "/workflow run put");
+        let card = world.sees(BEN, "✅ put · #1 · succeeded").await;
+        world.quiet().await;
+        world.presses(BEN, &card, "Undo …").await;
+        let asked = world.sees(BEN, "Take back put · #1?").await;
+        assert!(asked.text.contains("works in its folders finds them empty"), "{}", asked.text);
+        world.presses(BEN, &asked, "Take it back").await;
+        world.sees(BEN, "✅ put · #2 · succeeded").await;
+        let told = lines(&done);
+        assert!(told.len() == 1 && told[0].starts_with("2/") && told[0].ends_with("repo/sub 0"), "{told:?}");
+    }
+}
+
+on_both! {
+    /// The run that went on is the one to take back: both would do it twice.
+    async fn a_run_that_was_gone_on_with_is_not_taken_back(world) {
+        world.set("workflows: {w: {steps: [{name: a, run: [echo, a], undo: [echo, back]}, {name: b, run: ['false']}]}}");
+        world.start().await;
+        world.say(BEN, "/workflow run w");
+        world.sees(BEN, "w · #1 · failed at b: exit 1").await;
+        world.quiet().await;
+        world.say(BEN, "/workflow retry 1");
+        let card = world.sees(BEN, "w · #2 · failed at b: exit 1").await;
+        world.quiet().await;
+        let told = world.forges(BEN, BEN, "flow:undo:1").await.unwrap();
+        assert_eq!(told, "#2 went on with what #1 did. Take that one back instead.");
+        world.presses(BEN, &card, "Undo …").await;
+        let asked = world.sees(BEN, "Take back w · #2?").await;
+        world.presses(BEN, &asked, "Take it back").await;
+        world.sees(BEN, "w · #3 · succeeded").await;
+    }
+}
+
+on_both! {
+    /// Texts of many kilobytes, from a parameter, in each place where they are shown: every message fits.
+    async fn long_texts_are_cut(world) {
+        world.set(
+            "workflows:
+  say:
+    notify: []
+    params: [{name: what, max_len: 4096}]
+    steps:
+      - {name: gate, approve: {question: 'About {{ params.what }}', role: operator, by_asker: true}}
+      - {name: tell, notify: 'So: {{ params.what }}'}
+      - {name: put, run: [echo, '{{ params.what }}'], undo: [echo, '{{ params.what }}']}",
+        );
+        world.start().await;
+        let long = "<&>".repeat(1200);
+        world.say(BEN, &format!("/workflow run say {long}"));
+        let asked = world.sees(BEN, "About <&>").await;
+        world.presses(BEN, &asked, "Approve").await;
+        world.sees(BEN, "So: <&>").await;
+        let card = world.sees(BEN, "✅ say · #1 · succeeded").await;
+        world.quiet().await;
+        world.presses(BEN, &card, "Undo …").await;
+        let asked = world.sees(BEN, "Take back say · #1?").await;
+        assert!(asked.text.contains("more characters are not shown here"), "{}", asked.text);
+        world.presses(BEN, &asked, "Take it back").await;
+        world.sees(BEN, "✅ say · #2 · succeeded").await;
+    }
+}
+
+on_both! {
+    /// What an earlier run did is taken back under that run's number, also after two retries.
+    async fn what_was_taken_over_is_taken_back_as_what_it_was(world) {
+        let here = world.path().display().to_string();
+        let (broken, done) = (world.path().join("broken"), world.path().join("done"));
+        let back = super::program(&world, "back", &format!("echo back $1 $2 $WHO >> {here}/done"));
+        world.set(&format!(
+            "workflows:
+  w:
+    env: {{WHO: '{{{{ run.id }}}}'}}
+    steps:
+      - {{name: make, run: [echo, made], undo: [sh, {back}, make, '{{{{ run.id }}}}']}}
+      - {{name: look, run: [sh, -c, '[ ! -e {here}/broken ]'], undo: [sh, {back}, look, '{{{{ run.id }}}}']}}"
+        ));
+        fs::write(&broken, "").unwrap();
+        world.start().await;
+        world.say(BEN, "/workflow run w");
+        world.sees(BEN, "w · #1 · failed at look").await;
+        world.quiet().await;
+        world.say(BEN, "/workflow retry 1");
+        world.sees(BEN, "w · #2 · failed at look").await;
+        world.quiet().await;
+        fs::remove_file(&broken).unwrap();
+        world.say(BEN, "/workflow retry 2");
+        let card = world.sees(BEN, "✅ w · #3 · succeeded").await;
+        world.quiet().await;
+        world.presses(BEN, &card, "Undo …").await;
+        let asked = world.sees(BEN, "Take back w · #3?").await;
+        assert!(asked.text.contains("look 3") && asked.text.contains("make 1"), "{}", asked.text);
+        world.presses(BEN, &asked, "Take it back").await;
+        world.sees(BEN, "✅ w · #4 · succeeded").await;
+        assert_eq!(lines(&done), ["back look 3 3", "back make 1 1"]);
+    }
+}

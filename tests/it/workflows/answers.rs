@@ -93,6 +93,33 @@ on_both! {
     }
 }
 
+on_both! {
+    /// Whoever approves sees what will be executed, where, and what of it can be taken back; secrets stay hidden.
+    async fn an_approval_says_what_it_lets_happen(world) {
+        world.set("workflows:
+  gate:
+    params: [{name: tag, pattern: 'v[0-9]+'}]
+    steps:
+      - {name: before, run: [echo, 'key s3cr3t-value'], needs: [], capture: {key: 'key (.*)', secret: true}}
+      - {name: gate, needs: [before], approve: {question: 'Really {{ params.tag }}?', role: operator}}
+      - {name: drain, needs: [gate], run: [echo, drain, '{{ params.tag }}'], env: {KEY: '{{ steps.before.key }}'}, undo: [echo, fill]}
+      - {name: swap, needs: [drain], run: [echo, swap]}
+      - {name: beside, needs: [before], run: [echo, beside]}");
+        world.start().await;
+        world.say(BEN, "/whoami");
+        world.sandbox.say(BEN, OPS, "/workflow run gate v7");
+        let asked = world.sees(OPS, "Really v7?").await;
+        assert!(asked.text.contains("If approved, this follows on "), "{}", asked.text);
+        assert!(asked.text.contains("drain: echo drain v7") && asked.text.contains("swap: echo swap"), "{}", asked.text);
+        assert!(asked.text.contains("Can be taken back afterwards: drain."), "{}", asked.text);
+        assert!(!asked.text.contains("beside") && !asked.text.contains("s3cr3t"), "{}", asked.text);
+        world.presses(ANN, &asked, "Approve").await;
+        world.sees(OPS, "✅ gate · #1 · succeeded").await;
+        let settled = world.sees(OPS, "Approved by ").await;
+        assert!(!settled.text.contains("If approved"), "{}", settled.text);
+    }
+}
+
 const HIGH: &str = "workflows:
   gate:
     role: operator

@@ -1,17 +1,17 @@
-//! Workflows that begin anew when they end: the rhythm, what is told of it, and who may break it. The clock of workflows is moved
-//! by the test, so that a hold of five hours passes at once; everything else goes by the machine's.
+//! Workflows that begin anew when they end: the rhythm, what is told of it, and who may break it. The clock of jobs, workflows and
+//! schedules is moved by the test, so that a hold of five hours passes at once.
 
 use super::program;
 use crate::harness::tools::until;
 use crate::harness::{ANN, BEN, Database, OPS, Outside, PATIENCE, World};
 use crate::on_both;
 use opsgram::base::ids::JobId;
-use opsgram::base::time::Millis;
+use opsgram::base::time::{Clock, Millis};
+use opsgram::base::when::Zone;
 use opsgram::store;
-use opsgram::workflows::Clock;
 use std::fs;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 const HOLD: Duration = Duration::from_secs(5 * 3600);
@@ -22,50 +22,53 @@ const VPS: &str = "workflows:
     steps: [{name: ready, run: [echo, ready]}, {name: hold, hold: 5h}]
     always: [{name: clean, run: [echo, cleaned]}]";
 
-/// A clock that the test puts forward.
+/// A clock that the test sets; how far it is ahead of the machine's, in milliseconds.
 #[derive(Clone, Default)]
-pub struct Hands(Arc<AtomicU64>);
+pub struct Hands(Arc<AtomicI64>);
 
 impl Hands {
     pub fn clock(&self) -> Clock {
         let ahead = Arc::clone(&self.0);
-        Arc::new(move || Millis::now().plus(Duration::from_secs(ahead.load(Ordering::SeqCst))))
+        Clock::new(move || Millis(Millis::now().0 + ahead.load(Ordering::SeqCst)))
+    }
+
+    /// The clock is put forward.
+    pub fn forward(&self, time: Duration) {
+        let millis = i64::try_from(time.as_millis()).unwrap();
+        self.0.fetch_add(millis, Ordering::SeqCst);
+    }
+
+    /// The clock is put back.
+    pub fn back(&self, time: Duration) {
+        let millis = i64::try_from(time.as_millis()).unwrap();
+        self.0.fetch_sub(millis, Ordering::SeqCst);
     }
 
     /// So much time passes for a run.
     pub fn pass(&self, world: &World, time: Duration, run: i64) {
-        self.0.fetch_add(time.as_secs(), Ordering::SeqCst);
+        self.forward(time);
         world.services().flows.wake(JobId(run));
+        world.services().schedules.wake();
     }
 }
 
-/// The time from the end of one run to when the next was asked for.
+/// The time from the end of one run to when the next was due, in milliseconds; it was asked for no earlier.
 async fn gap(world: &World, run: i64) -> i64 {
     let store = world.services().store.clone();
     let (one, next) = (
         world.job(&store, run).await,
         world.job(&store, run + 1).await,
     );
-    next.new.created_at.0 - one.finished_at.expect("it is over").0
+    let due = next.new.source.rsplit(':').next().unwrap().parse::<i64>();
+    let due = due.unwrap();
+    assert!(next.new.created_at.0 >= due);
+    due - one.finished_at.expect("it is over").0
 }
 
-/// So much time passes for what ended, and for the schedules.
-async fn passes(world: &World, time: Duration) {
-    let store = world.services().store.clone();
-    let millis = i64::try_from(time.as_millis()).unwrap() + 1;
-    let mut tx = store.begin().await.unwrap();
-    for text in [
-        "UPDATE jobs SET created_at = created_at - $1, finished_at = finished_at - $1",
-        "UPDATE schedules SET anchor = anchor - $1, settled = settled - $1, last_due = last_due - $1",
-    ] {
-        sqlx::query(text)
-            .bind(millis)
-            .execute(&mut *tx)
-            .await
-            .unwrap();
-    }
-    store.commit(tx).await.unwrap();
-    world.services().schedules.wake();
+/// The schedules are looked at.
+async fn look(world: &World, hands: &Hands) {
+    let schedules = &world.services().schedules;
+    schedules.step(hands.clock().now()).await.unwrap();
 }
 
 /// Waits until so many runs are over, and none is under way.
@@ -94,9 +97,9 @@ on_both! {
         let hands = Hands::default();
         world.start_at(hands.clock()).await;
         for run in 1..=3 {
-            let card = world.sees(ANN, &format!("▶️ vps · #{run}")).await;
+            world.sees(ANN, &format!("▶️ vps · #{run}")).await;
+            let card = world.sees(ANN, "⏳ hold").await;
             assert!(card.button("Stop").is_some(), "{}", card.text);
-            world.sees(ANN, "⏳ hold").await;
             for command in ["/schedules", "/workflow"] {
                 let list = world.asks(ANN, ANN, command).await;
                 assert!(list.text.contains(&format!("next when #{run} ends")), "{command}: {}", list.text);
@@ -121,7 +124,7 @@ on_both! {
         }
         for run in [1, 2] {
             let gap = gap(&world, run).await;
-            assert!((0..5000).contains(&gap), "{gap} ms after #{run}");
+            assert_eq!(gap, 0, "#{run} lasted, so the next one is due with its end");
         }
         let list = world.asks(ANN, ANN, "/workflow").await;
         assert!(list.text.contains("2 ok"), "{}", list.text);
@@ -160,13 +163,13 @@ on_both! {
         world.sees(BEN, "⏳ hold").await;
         let answer = world.asks(ANN, ANN, "/resume vps").await;
         assert_eq!(answer.text, "vps goes on. Next: when #2 ends");
-        world.services().schedules.step(Millis::now()).await.unwrap();
+        look(&world, &hands).await;
         assert_eq!((world.jobs().await, last_job(&world).await), (2, Some(JobId(1))));
         world.say(ANN, "/freeze moving");
         world.sees(ANN, "froze everything").await;
         hands.pass(&world, HOLD, 2);
         world.sees(BEN, "✅ vps · #2 · succeeded").await;
-        world.services().schedules.step(Millis::now()).await.unwrap();
+        look(&world, &hands).await;
         assert_eq!(world.jobs().await, 2);
         world.say(ANN, "/unfreeze");
         world.sees(ANN, "▶️ vps · #3").await;
@@ -183,7 +186,8 @@ on_both! {
             "workflows: {{vps: {{every: after_end, steps: [{{name: work, run: [sh, {work}]}}]}}}}"
         ));
         world.sandbox.open_private(ANN);
-        world.start().await;
+        let hands = Hands::default();
+        world.start_at(hands.clock()).await;
         let told = world.sees(ANN, "The next run begins in 5 s").await;
         for words in ["❌ work", "failed at work: exit 1", "trying"] {
             assert!(told.text.contains(words), "{words}: {}", told.text);
@@ -194,16 +198,102 @@ on_both! {
             assert_eq!(world.jobs().await, run - 1, "not before {pause} s");
             let list = world.asks(ANN, ANN, "/schedules").await;
             assert!(list.text.contains("\nnext ") && !list.text.contains("when #"), "{}", list.text);
-            passes(&world, Duration::from_secs(pause)).await;
+            hands.forward(Duration::from_secs(pause));
+            world.services().schedules.wake();
             ended(&world, run).await;
+            assert_eq!(gap(&world, i64::try_from(run).unwrap() - 1).await, i64::try_from(pause).unwrap() * 1000);
         }
         assert_eq!(world.count(ANN, "failed at work"), 1);
         fs::write(world.path().join("mended"), "").unwrap();
-        passes(&world, Duration::from_secs(20)).await;
+        hands.forward(Duration::from_secs(20));
+        world.services().schedules.wake();
         let told = world.sees(ANN, "✅ succeeded").await;
         assert!(told.text.contains("· #4\n✅ work"), "{}", told.text);
         world.say(ANN, "/pause vps");
         world.sees(ANN, "vps is paused").await;
+    }
+}
+
+on_both! {
+    /// Stopped in the gap between two runs: after the start, the next one is due at the same moment, and both lists say so.
+    async fn a_restart_in_the_gap_moves_nothing(world) {
+        let here = world.path().display().to_string();
+        let work = program(&world, "work", &format!("echo trying; [ -e {here}/mended ]"));
+        world.set(&format!(
+            "workflows: {{vps: {{every: after_end, steps: [{{name: work, run: [sh, {work}]}}]}}}}"
+        ));
+        world.sandbox.open_private(ANN);
+        let hands = Hands::default();
+        // Six failures make a pause of 160 s: long enough to be told as a time.
+        world.start_at(hands.clock()).await;
+        for run in 1..=6 {
+            ended(&world, run).await;
+            if run < 6 {
+                hands.forward(Duration::from_secs(300));
+                world.services().schedules.wake();
+            }
+        }
+        let store = world.services().store.clone();
+        let end = world.job(&store, 6).await.finished_at.unwrap();
+        let due = end.plus(Duration::from_secs(160));
+        let next = Zone::Machine.clock(due, hands.clock().now());
+        for restarted in [false, true] {
+            for command in ["/schedules", "/workflow"] {
+                let list = world.asks(ANN, ANN, command).await;
+                assert!(list.text.contains("next ") && !list.text.contains("when #"), "{command}: {}", list.text);
+                assert!(list.text.contains(&next), "{next}, {restarted}, {command}: {}", list.text);
+            }
+            world.stop().await;
+            world.start_at(hands.clock()).await;
+        }
+        fs::write(world.path().join("mended"), "").unwrap();
+        world.quiet().await;
+        assert_eq!(world.jobs().await, 6, "not before its time");
+        hands.forward(Duration::from_secs(160));
+        world.services().schedules.wake();
+        world.sees(ANN, "· #7\n✅ work").await;
+        assert_eq!(gap(&world, 6).await, 160_000);
+        world.say(ANN, "/pause vps");
+        world.sees(ANN, "vps is paused").await;
+    }
+}
+
+on_both! {
+    /// A clock that is set while a run holds, and one that is set when it ends: one run follows, and only one.
+    async fn a_clock_that_is_set_begins_no_second_run(world) {
+        world.set(VPS);
+        world.sandbox.open_private(ANN);
+        let hands = Hands::default();
+        world.start_at(hands.clock()).await;
+        world.sees(ANN, "⏳ hold").await;
+        // By a time server, a little back; then what is left passes.
+        let ten = Duration::from_secs(600);
+        hands.back(ten);
+        look(&world, &hands).await;
+        assert_eq!(world.jobs().await, 1);
+        hands.pass(&world, HOLD + ten, 1);
+        world.sees(ANN, "▶️ vps · #2").await;
+        world.sees(ANN, "⏳ hold").await;
+        assert_eq!(gap(&world, 1).await, 0);
+        // A day forward: the hold is over, and what would have been since is not made up for.
+        let day = Duration::from_secs(24 * 3600);
+        hands.pass(&world, day, 2);
+        world.sees(ANN, "▶️ vps · #3").await;
+        world.sees(ANN, "⏳ hold").await;
+        // The day was wrong: what stands in the future is no reason to wait a day.
+        hands.back(day);
+        look(&world, &hands).await;
+        assert_eq!(world.jobs().await, 3, "the third goes on");
+        hands.pass(&world, HOLD + day, 3);
+        world.sees(ANN, "▶️ vps · #4").await;
+        world.sees(ANN, "⏳ hold").await;
+        hands.back(day);
+        look(&world, &hands).await;
+        world.say(ANN, "/workflow stop 4");
+        world.sees(ANN, "stopped #4").await;
+        world.say(ANN, "/resume vps");
+        world.sees(ANN, "▶️ vps · #5").await;
+        assert_eq!(world.jobs().await, 5);
     }
 }
 

@@ -1,7 +1,9 @@
 //! `kill -9`, at seeded moments and at chosen ones: what is over is not done again, timers keep their end, what always runs
 //! does, and the result is true.
 
+use super::parts::serve_git;
 use super::program;
+use super::web::{Reply, Web};
 use crate::harness::tools::{Gate, children, lines, until};
 use crate::harness::{BEN, Outside, World};
 use crate::on_both;
@@ -11,6 +13,8 @@ use opsgram::base::workflow::{StepRow, StepState};
 use opsgram::store::{self, Store};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use std::fs::File;
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 /// How many graphs are tried, how often each run is killed at the most, and the time after which no other begins.
@@ -18,13 +22,21 @@ const GRAPHS: usize = 4;
 const KILLS: usize = 4;
 const ENOUGH: Duration = Duration::from_secs(15);
 
-async fn rows(store: &Store, run: i64) -> Vec<StepRow> {
+pub async fn rows(store: &Store, run: i64) -> Vec<StepRow> {
     let mut db = store.read().await.unwrap();
     store::workflows::steps(&mut db, JobId(run)).await.unwrap()
 }
 
-/// A workflow of some steps, each of which may need earlier ones; every third may fail.
-fn graph(name: &str, work: &str, random: &mut StdRng) -> String {
+/// What the graphs are made with: a program, a git repository and a web server.
+struct Outer {
+    work: String,
+    git: u16,
+    web: String,
+}
+
+/// A workflow of some steps, each of which may need earlier ones, may fail, and has some rule for a crash.
+fn graph(name: &str, outer: &Outer, random: &mut StdRng) -> String {
+    let Outer { work, git, web } = outer;
     let mut yaml = format!("  {name}:\n    parallel: 3\n    notify: []\n    steps:\n");
     for seq in 0..random.random_range(3..7) {
         let needs: Vec<String> = (0..seq)
@@ -35,25 +47,59 @@ fn graph(name: &str, work: &str, random: &mut StdRng) -> String {
             random.random_range(0..4),
             i32::from(random.random_bool(0.2)),
         );
-        let more = [
-            "on_failure: continue",
-            "on_failure: skip_rest",
-            "on_failure: abort",
-        ];
-        let more = more[random.random_range(0..3)];
+        let pick = |of: [&'static str; 3], random: &mut StdRng| of[random.random_range(0..3)];
+        let failure = pick(["continue", "skip_rest", "abort"], random);
+        let crash = pick(["ask", "retry", "fail"], random);
+        let back =
+            format!("undo: [sh, {work}, {name}, back{seq}, '0.{pause}', '0'], confirm_within: 1h");
+        let what = match random.random_range(0..6) {
+            0 => format!("http: {{method: POST, url: '{web}/{name}/s{seq}'}}"),
+            1 => format!("git: {{url: 'git://127.0.0.1:{git}/site', dir: s{seq}}}"),
+            2 => format!("run: [sh, {work}, {name}, s{seq}, '0.{pause}', '{code}'], {back}"),
+            _ => format!("run: [sh, {work}, {name}, s{seq}, '0.{pause}', '{code}']"),
+        };
         yaml.push_str(&format!(
-            "      - {{name: s{seq}, needs: [{}], run: [sh, {work}, {name}, s{seq}, '0.{pause}', '{code}'], on_crash: retry, {more}}}\n",
+            "      - {{name: s{seq}, needs: [{}], {what}, on_crash: {crash}, on_failure: {failure}}}\n",
             needs.join(", ")
         ));
     }
     yaml.push_str(&format!(
-        "    always: [{{name: last, run: [sh, {work}, {name}, last, '0.1', '0'], on_crash: retry}}]\n"
+        "    always: [{{name: last, run: [sh, {work}, {name}, last, '0.1', '0']}}]\n"
     ));
     yaml
 }
 
+/// Answers whatever a run asks, until it is over; how often somebody said yes of each step.
+async fn answered(
+    world: &World,
+    store: &Store,
+    run: i64,
+    random: &mut StdRng,
+    yes: &mut Vec<usize>,
+) {
+    loop {
+        let job = world.job(store, run).await;
+        if job.state.is_final() {
+            return;
+        }
+        for (seq, row) in rows(store, run).await.iter().enumerate() {
+            if row.state.is_asked() && row.answer.is_none() {
+                let said = ["yes", "no"][random.random_range(0..2)];
+                let data = format!("step:{said}:{run}:{seq}:{}", row.attempt);
+                let told = world.forges(BEN, BEN, &data).await.unwrap_or_default();
+                // It may be settled in this very moment, and then asked again.
+                if said == "yes" && !told.contains("Nobody needs") && !told.contains("said so") {
+                    yes.push(seq);
+                }
+            }
+        }
+        // There is no event for a row; this is the pace of looking.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 on_both! {
-    /// Small random graphs, each run killed several times.
+    /// Small random graphs, each run killed several times; people answer what is asked at last.
     async fn whenever_it_is_killed_what_is_over_is_not_done_again(world) {
         let seed: u64 = match std::env::var("OPSGRAM_TEST_SEED") {
             Ok(seed) => seed.parse().unwrap(),
@@ -62,13 +108,23 @@ on_both! {
         println!("OPSGRAM_TEST_SEED={seed}");
         let mut random = StdRng::seed_from_u64(seed);
         let done = world.path().join("done");
+        let served = serve_git(&world, &[("hello", "from the repository\n")]).await;
+        let asked = done.clone();
+        let web = Web::start(move |_, place| {
+            let line = format!("{}\n", place.trim_start_matches('/').replace('/', " "));
+            let mut file = File::options().create(true).append(true).open(&asked).unwrap();
+            file.write_all(line.as_bytes()).unwrap();
+            Reply { after: Duration::from_millis(200), ..Reply::new(200, "{}") }
+        })
+        .await;
         let work = program(&world, "work", &format!("echo $1 $2 >> {}; sleep $3; exit $4", done.display()));
-        let graphs: String = (0..GRAPHS).map(|n| graph(&format!("g{n}"), &work, &mut random)).collect();
-        world.set(&format!("workflows:\n{graphs}"));
+        let outer = Outer { work, git: served.port, web: web.url.clone() };
+        let graphs: Vec<String> = (0..GRAPHS).map(|n| graph(&format!("g{n}"), &outer, &mut random)).collect();
+        world.set(&format!("workflows:\n{}", graphs.concat()));
         let mut bot = Outside::start(&world).await;
         let db = world.database().await;
         let begun = Instant::now();
-        for number in 0..GRAPHS {
+        for (number, graph) in graphs.iter().enumerate() {
             if begun.elapsed() > ENOUGH {
                 break;
             }
@@ -83,36 +139,47 @@ on_both! {
             };
             world.say(BEN, &format!("/workflow run {name}"));
             world.sees(BEN, &format!("{name} · #{run}")).await;
-            let mut over: Vec<(String, usize)> = Vec::new();
+            let mut over: Vec<(usize, StepRow, usize)> = Vec::new();
             for _ in 0..KILLS {
                 // The moment of death is the point of the test; nothing is waited for.
                 tokio::time::sleep(Duration::from_millis(random.random_range(0..700))).await;
                 bot.kill().await;
                 let now = rows(&db, run).await;
-                let finished = now.iter().enumerate().filter(|(_, row)| row.state.is_over());
-                over.extend(finished.map(|(seq, _)| {
-                    let step = step(seq, now.len());
-                    (step.clone(), times(&step))
-                }));
+                let count = now.len();
+                let finished = now.into_iter().enumerate().filter(|(_, row)| row.state.is_over());
+                over.extend(finished.map(|(seq, row)| (seq, row, times(&step(seq, count)))));
                 let is_over = world.job(&db, run).await.state.is_final();
                 bot = Outside::start(&world).await;
                 if is_over {
                     break;
                 }
             }
+            let mut yes = Vec::new();
+            answered(&world, &db, run, &mut random, &mut yes).await;
             world.quiet_in(&db).await;
-            for (step, before) in over {
-                assert_eq!(times(&step), before, "seed {seed}: {name} {step} ran again after its end");
+            let end = rows(&db, run).await;
+            for (seq, before, ran) in over {
+                let step = step(seq, end.len());
+                assert_eq!(times(&step), ran, "seed {seed}: {name} {step} ran again after its end");
+                assert_eq!(end[seq], before, "seed {seed}: {name} {step} changed after its end");
             }
             assert!(times("last") >= 1, "seed {seed}: {name} was not tidied up");
-            let end = rows(&db, run).await;
             let failed = end.iter().any(|row| row.state == StepState::Failed);
             let expected = if failed { JobState::Failed } else { JobState::Succeeded };
             assert_eq!(world.job(&db, run).await.state, expected, "seed {seed}: {name}");
             for (seq, row) in end.iter().enumerate() {
                 assert!(row.state.is_over(), "seed {seed}: {name} {seq} is {:?}", row.state);
-                let ran = times(&step(seq, end.len())) > 0;
-                assert_eq!(ran, row.state != StepState::Blocked, "seed {seed}: {name} {seq} is {:?}", row.state);
+                let Some(rule) = graph.lines().find(|line| line.contains(&format!("name: s{seq},"))) else {
+                    continue;
+                };
+                let (ran, back) = (times(&format!("s{seq}")), times(&format!("back{seq}")));
+                // It may have been cut off before it said so.
+                assert!(ran == 0 || row.state != StepState::Blocked, "seed {seed}: {name} {seq} is {:?}", row.state);
+                let said = yes.iter().filter(|one| **one == seq).count();
+                let most = if rule.contains("on_crash: retry") { 3 + said } else { 1 + said };
+                assert!(ran <= most && back <= most, "seed {seed}: {name} {seq} ran {ran} times, was taken back {back} times");
+                let undone = back > 0 && row.state == StepState::Done;
+                assert!(!undone, "seed {seed}: {name} {seq} was taken back and is done");
             }
         }
         assert_eq!(children(&world), [0; 0]);
@@ -189,7 +256,7 @@ on_both! {
         let clean = program(&world, "clean", &format!("echo clean >> {}; echo cleaning; {}", done.display(), gate.wait()));
         world.set("jobs: {grace: 1s}");
         world.set(&format!(
-            "workflows: {{w: {{notify: [], steps: [{{name: hold, hold: 1h}}], always: [{{name: clean, run: [sh, {clean}], on_crash: retry}}, {{name: last, run: [sh, -c, 'echo last >> {}']}}]}}}}",
+            "workflows: {{w: {{notify: [], steps: [{{name: hold, hold: 1h}}], always: [{{name: clean, run: [sh, {clean}]}}, {{name: last, run: [sh, -c, 'echo last >> {}']}}]}}}}",
             done.display()
         ));
         let bot = Outside::start(&world).await;

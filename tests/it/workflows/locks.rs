@@ -2,7 +2,7 @@
 
 use super::program;
 use crate::harness::tools::{Gate, lines, until};
-use crate::harness::{BEN, OPS, Outside, World};
+use crate::harness::{BEN, Database, OPS, Outside, World};
 use crate::on_both;
 
 /// Two scripts and a workflow that say when they begin and end, and wait for `gate` in between; all have the lock `db`.
@@ -86,5 +86,88 @@ on_both! {
         gate.open(1);
         world.sees(BEN, "✅ two · #3 · exit 0").await;
         bot.terminate().await;
+    }
+}
+
+/// Two instances share a lock: whatever runs where, one at a time, and whoever waits at one hears that the other gave it back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_instances_share_a_lock() {
+    let mut world = World::new(Database::postgres().await).await;
+    let mut gate = Gate::new(&world, "gate");
+    three(&mut world, &gate);
+    let done = world.path().join("done");
+    let first = Outside::start(&world).await;
+    let second = Outside::spawn(&world);
+    until("the second to work beside the first", || {
+        second.logged().contains("another instance leads")
+    })
+    .await;
+    let store = world.database().await;
+    let mut at = std::collections::BTreeSet::new();
+    for round in 0..30 {
+        if at.len() == 2 {
+            break;
+        }
+        assert!(round < 29, "one instance takes them all");
+        let before = lines(&done).len();
+        for command in ["/run one", "/workflow run flow", "/run two"] {
+            world.say(BEN, command);
+        }
+        for begun in 1..=3 {
+            until("the next", || lines(&done).len() == before + 2 * begun - 1).await;
+            gate.open(1);
+        }
+        until("the last to end", || lines(&done).len() == before + 6).await;
+        world.quiet_in(&store).await;
+        for id in 3 * round + 1..=3 * round + 3 {
+            at.extend(world.job(&store, id).await.claimed_by);
+        }
+    }
+    let all = lines(&done);
+    assert!(one_at_a_time(&all), "{all:?}");
+    for bot in [first, second] {
+        bot.terminate().await;
+    }
+    store.close().await;
+    world.finish().await;
+}
+
+on_both! {
+    /// What takes a step back waits for the step's lock as the step did: by itself in its run, and in a run of its own.
+    async fn what_takes_back_waits_for_the_lock(world) {
+        let mut gate = Gate::new(&world, "gate");
+        let done = world.path().join("done");
+        let here = done.display();
+        world.script("long", &format!("echo long >> {here}; {}; echo ends >> {here}", gate.wait()), &["lock: db"]);
+        world.set(&format!(
+            "workflows: {{flow: {{notify: [], steps: [{{name: put, lock: db, run: [sh, -c, 'echo put >> {here}'], undo: [sh, -c, 'echo back >> {here}'], confirm_within: 5m}}]}}}}"
+        ));
+        world.start().await;
+        world.say(BEN, "/workflow run flow");
+        world.sees(BEN, "Unless somebody confirms").await;
+        world.say(BEN, "/run long");
+        until("the script", || lines(&done) == ["put", "long"]).await;
+        let pressed = world.press(BEN, BEN, "Take it back");
+        world.answer(&pressed).await;
+        world.sees(BEN, "waits for the lock db, held by #2 (long)").await;
+        assert_eq!(lines(&done), ["put", "long"]);
+        gate.open(1);
+        world.sees(BEN, "failed at put: taken back by hand").await;
+        world.say(BEN, "/workflow run flow");
+        world.sees(BEN, "#3 · put\nIt succeeded").await;
+        let pressed = world.press(BEN, BEN, "It works, keep it");
+        world.answer(&pressed).await;
+        let card = world.sees(BEN, "✅ flow · #3 · succeeded").await;
+        world.quiet().await;
+        world.say(BEN, "/run long");
+        until("the script", || lines(&done).last().is_some_and(|line| line == "long")).await;
+        world.presses(BEN, &card, "Undo …").await;
+        let asked = world.sees(BEN, "Take back flow · #3?").await;
+        world.presses(BEN, &asked, "Take it back").await;
+        world.sees(BEN, "waits for the lock db, held by #4 (long)").await;
+        gate.open(1);
+        world.sees(BEN, "✅ flow · #5 · succeeded").await;
+        world.quiet().await;
+        assert_eq!(lines(&done), ["put", "long", "ends", "back", "put", "long", "ends", "back"]);
     }
 }

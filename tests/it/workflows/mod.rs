@@ -3,6 +3,8 @@
 
 mod after;
 mod answers;
+mod clocks;
+mod cut;
 mod hub;
 mod keeping;
 mod killed;
@@ -10,10 +12,16 @@ mod lanes;
 mod locks;
 mod looking;
 mod many;
+mod monitor;
+mod pages;
 mod parts;
+mod races;
+mod room;
+mod samples;
+mod secrets;
 mod stops;
 mod two;
-mod web;
+pub mod web;
 
 use crate::harness::World;
 use std::fs;

@@ -12,9 +12,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// A git server on a free port; it ends with the test.
-struct Served {
+pub struct Served {
     child: Child,
-    port: u16,
+    pub port: u16,
 }
 
 impl Drop for Served {
@@ -35,12 +35,15 @@ fn git(folder: &Path, args: &[&str]) {
     assert!(done.unwrap().success(), "git {args:?}");
 }
 
-async fn serve_git(world: &World) -> Served {
+/// Serves the repository `site` with these files.
+pub async fn serve_git(world: &World, files: &[(&str, &str)]) -> Served {
     let base = world.path().join("git");
     let repo = base.join("site");
     fs::create_dir_all(&repo).unwrap();
     git(&repo, &["init", "-q", "-b", "main"]);
-    fs::write(repo.join("hello"), "from the repository\n").unwrap();
+    for (name, text) in files {
+        fs::write(repo.join(name), text).unwrap();
+    }
     git(&repo, &["add", "."]);
     git(&repo, &["commit", "-q", "-m", "first"]);
     let port = std::net::TcpListener::bind("127.0.0.1:0")
@@ -75,7 +78,7 @@ async fn serve_git(world: &World) -> Served {
 on_both! {
     /// A repository is brought, worked in, and named by its commit; what is not there fails with git's own words.
     async fn a_repository_is_brought(world) {
-        let served = serve_git(&world).await;
+        let served = serve_git(&world, &[("hello", "from the repository\n")]).await;
         world.set(&format!(
             "workflows:
   bring:
@@ -203,7 +206,7 @@ on_both! {
         let web = Web::start(move |_, place| match place {
             "/slow" => Reply { after: Duration::from_secs(600), ..Reply::new(200, "late") },
             "/limited" if asked.fetch_add(1, Ordering::SeqCst) == 0 => {
-                Reply { headers: "Retry-After: 1\r\n", ..Reply::new(429, "slower") }
+                Reply { headers: "Retry-After: 1\r\n".to_owned(), ..Reply::new(429, "slower") }
             }
             "/json" => Reply::new(200, serde_json::json!({"a": [{"b": hostile}]}).to_string()),
             "/none" => Reply::new(200, "{\"a\": []}"),

@@ -4,7 +4,7 @@ use super::program;
 use crate::harness::tools::{Gate, lines, until};
 use crate::harness::{ANN, BEN, Database, Outside, World};
 
-async fn beside(world: &World) -> Outside {
+pub async fn beside(world: &World) -> Outside {
     let second = Outside::spawn(world);
     until("the second to work beside the first", || {
         second.logged().contains("another instance leads")

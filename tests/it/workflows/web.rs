@@ -10,8 +10,10 @@ use tokio::task::JoinHandle;
 pub struct Reply {
     pub after: Duration,
     pub status: u16,
-    pub headers: &'static str,
+    pub headers: String,
     pub body: String,
+    /// Whether the connection is cut in place of an answer.
+    pub cuts: bool,
 }
 
 impl Reply {
@@ -19,7 +21,8 @@ impl Reply {
         Self {
             after: Duration::ZERO,
             status,
-            headers: "",
+            headers: String::new(),
+            cuts: false,
             body: body.into(),
         }
     }
@@ -70,6 +73,9 @@ async fn serve(mut stream: TcpStream, tell: &(impl Fn(&str, &str) -> Reply + Syn
     let reply = tell(words.next()?, words.next()?);
     // How slow it is, is the point of the test.
     tokio::time::sleep(reply.after).await;
+    if reply.cuts {
+        return None;
+    }
     let answer = format!(
         "HTTP/1.1 {} X\r\n{}Content-Length: {}\r\nConnection: close\r\n\r\n{}",
         reply.status,

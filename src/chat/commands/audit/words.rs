@@ -115,6 +115,7 @@ const DEEDS: &[(&str, &str, &str, &str)] = &[
     ("script.run", "ran", "run", "{} +"),
     ("script.undo", "took", "take", "back what {} did +"),
     ("script.undo.ask", "prepared", "prepare", "to take {} back"),
+    ("selftest.run", "tried", "try", "every part of the bot"),
     ("status.chart", "looked", "look", "at the chart {}"),
     ("status.show", "looked", "look", "at the status {}"),
     ("status.top", "looked", "look", "at the processes by {}"),

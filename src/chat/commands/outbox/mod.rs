@@ -14,7 +14,7 @@ use crate::chat::keyboards::{Press, in_pairs};
 use crate::chat::reply::Reply;
 use crate::chat::request::Request;
 use crate::store;
-use crate::store::waiting::{self, Delivery, Message, Queue};
+use crate::store::waiting::{self, Delivery, LATELY, Message, Queue};
 use press::OutboxPress;
 use std::time::Duration;
 use words::{name, reason, state, what};
@@ -32,8 +32,6 @@ pub const ABOUT: About = About {
     acts: false,
 };
 
-/// Failures are shown for a day.
-const LATELY: Duration = Duration::from_secs(24 * 3600);
 /// Chats on the page, and failures.
 const CHATS: u32 = 10;
 const FAILURES: u32 = 8;

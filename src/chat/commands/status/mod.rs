@@ -8,7 +8,7 @@ use crate::base::error::{Error, Result};
 use crate::base::role::Role;
 use crate::base::text::escape;
 use crate::base::time::Millis;
-use crate::chat::alerts::first_line;
+use crate::chat::alerts::{first_line, standing};
 use crate::chat::commands::jobs::clock;
 use crate::chat::keyboards::Press;
 use crate::chat::reply::Reply;
@@ -146,6 +146,9 @@ async fn wrong(request: &Request) -> Result<Vec<String>> {
     if open.len() > WRONG {
         lines.push(format!("… and {} more: /alerts", open.len() - WRONG));
     }
+    let board = request.services.board.all();
+    let watched = request.services.live.current().checks.len();
+    lines.extend(standing::summary(&board, &open, watched, now));
     Ok(lines)
 }
 
@@ -211,7 +214,7 @@ async fn jobs(request: &Request) -> Result<Vec<String>> {
             format!(", this one leads since {}", clock(since, Millis::now()))
         });
         lines.push(format!(
-            "{} instances{leads}; beside it {}",
+            "{} instances{leads}, and its machine alone is checked; beside it {}",
             others.len() + 1,
             labels.join(", ")
         ));

@@ -15,8 +15,13 @@ fn run(id: u64) -> Run {
         created: NOW,
         event: String::new(),
         branch: None,
+        path: None,
         title: String::new(),
     }
+}
+
+fn goes(id: u64) -> Own {
+    runs(id, NOW, true)
 }
 
 fn listed(ids: &[u64]) -> Result<Active, Unknown> {
@@ -68,7 +73,7 @@ fn the_next_step_is_exactly_this_table() {
         (failed(2, before(59)), listed(&[]), Step::Wait(after(1))),
         (failed(2, before(60)), listed(&[]), Step::Dispatch),
         (failed(2, before(1)), listed(&[1]), Step::Nothing),
-        (own(Own::Sent(NOW)), listed(&[]), Step::Wait(after(120))),
+        (own(Own::Sent(NOW)), listed(&[]), Step::Wait(after(10))),
         (
             own(Own::Sent(before(119))),
             listed(&[]),
@@ -85,11 +90,11 @@ fn the_next_step_is_exactly_this_table() {
         (
             own(Own::Sent(after(60))),
             listed(&[]),
-            Step::Wait(after(180)),
+            Step::Wait(after(10)),
         ),
         (own(Own::Sent(after(9000))), listed(&[]), Step::Dispatch),
-        (own(Own::Runs(7)), listed(&[]), Step::Wait(after(10))),
-        (own(Own::Runs(7)), listed(&[7]), Step::Nothing),
+        (own(goes(7)), listed(&[]), Step::Wait(after(10))),
+        (own(goes(7)), listed(&[7]), Step::Nothing),
     ];
     for (known, active, step) in table {
         assert_eq!(
@@ -110,7 +115,7 @@ proptest! {
         own in 0usize..3, at in any::<i64>(), failed in prop::option::of((any::<u32>(), any::<i64>())),
         until in prop::option::of(any::<i64>()), now in any::<i64>(),
     ) {
-        let own = [Own::None, Own::Sent(Millis(at)), Own::Runs(1)][own];
+        let own = [Own::None, Own::Sent(Millis(at)), goes(1)][own];
         let known = Known { own, failed: failed.map(|(failures, at)| (failures, Millis(at))) };
         let step = monitor_step(&known, &unknown(until.map(Millis)), Millis(now));
         prop_assert!(matches!(step, Step::Wait(_)), "{step:?}");
@@ -120,54 +125,151 @@ proptest! {
         prop_assert_ne!(monitor_step(&known, &Ok(partly), Millis(now)), Step::Dispatch);
     }
 
-    /// Each look is ten seconds after the last. For each dispatch: whether it begins a run, whether its answer says so, after
-    /// how long it is shown, how long it lasts, and whether its id is found.
+    /// Each look is ten seconds after the last; the list errs, or lies and shows nothing. For each dispatch: whether it begins
+    /// a run, whether its answer says so, after how long it is shown (anywhere), how long it lasts, whether it ends well, and
+    /// whether its id is told. Somebody else begins none.
     #[test]
     fn two_runs_never_go_at_once(
-        errs in prop::collection::vec(any::<bool>(), 300),
-        sent in prop::collection::vec((any::<bool>(), any::<bool>(), 0u64..12, 1u64..60, any::<bool>()), 300),
+        lists in prop::collection::vec(0u8..4, 300),
+        sent in prop::collection::vec((any::<bool>(), any::<bool>(), 0u64..12, 1u64..60, any::<bool>(), any::<bool>()), 300),
     ) {
         let mut known = Known::default();
-        // When each begins, is shown, and ends.
-        let mut runs: Vec<(u64, u64, u64)> = Vec::new();
+        // When each begins, is shown, and ends; and whether it ends well.
+        let mut begun: Vec<(u64, u64, u64, bool)> = Vec::new();
         let mut not_before = NOW;
         for tick in 0..300u64 {
             let now = after(tick * 10);
-            if let Own::Runs(id) = known.own && runs[id as usize].2 <= tick {
-                known.own = Own::None;
-            }
             if now < not_before {
                 continue;
             }
-            let active = match errs[tick as usize] {
-                true => unknown(None),
-                false => {
-                    let shown = runs.iter().zip(0..).filter(|((_, shown, end), _)| (*shown..*end).contains(&tick));
-                    listed(&shown.map(|(_, id)| id).collect::<Vec<u64>>())
+            let told = |id: u64| {
+                let (began, _, end, good) = begun[usize::try_from(id).unwrap()];
+                let conclusion = (end <= tick).then(|| if good { "success" } else { "failure" }.to_owned());
+                let event = "workflow_dispatch".to_owned();
+                Run { conclusion, event, created: after(began * 10), ..run(id) }
+            };
+            let active = match lists[usize::try_from(tick).unwrap()] {
+                0 => unknown(None),
+                // Of a run that nobody saw yet, nobody could know.
+                1 if !matches!(known.own, Own::Sent(_)) => listed(&[]),
+                _ => {
+                    let shown = begun.iter().zip(0..).filter(|((_, shown, end, _), _)| (*shown..*end).contains(&tick));
+                    let runs = shown.map(|(_, id)| told(id)).collect();
+                    Ok(Active { runs, complete: true })
                 }
             };
-            match monitor_step(&known, &active, now) {
+            let missing = known.missing(&active).map(|id| {
+                let (_, shown, ..) = begun[usize::try_from(id).unwrap()];
+                Ok((shown <= tick).then(|| told(id)))
+            });
+            let (_, step) = known.takes(&active, missing.as_ref(), now);
+            match step {
                 Step::Nothing => {}
                 Step::Wait(until) => {
                     prop_assert!(until > now);
                     not_before = until;
                 }
                 Step::Dispatch => {
-                    let (begins, is_told, shown, length, is_found) = sent[runs.len()];
+                    let (begins, is_told, shown, length, good, is_found) = sent[begun.len()];
                     known.own = Own::Sent(now);
-                    let going = runs.iter().filter(|(_, _, end)| *end > tick).count();
+                    let going = begun.iter().filter(|(_, _, end, _)| *end > tick).count();
                     prop_assert!(going == 0, "a second run at {tick}");
                     let length = if begins { length } else { 0 };
-                    runs.push((tick, tick + shown, tick + length));
+                    begun.push((tick, tick + shown, tick + length, good));
                     if !begins && is_told {
                         known.own = Own::None;
                         known.fails(now);
                     } else if begins && is_found {
-                        known.own = Own::Runs(runs.len() as u64 - 1);
+                        known.own = Own::Runs { id: begun.len() as u64 - 1, since: now, sure: true, seen: false };
                     }
                 }
             }
         }
-        prop_assert!(!runs.is_empty() || errs.iter().filter(|err| !**err).count() < 100);
+        prop_assert!(!begun.is_empty() || lists.iter().filter(|list| **list > 0).count() < 100);
     }
+}
+
+/// A run of a dispatch, begun at this second.
+fn dispatched(id: u64, second: u64) -> Run {
+    Run {
+        event: "workflow_dispatch".to_owned(),
+        created: after(second),
+        ..run(id)
+    }
+}
+
+#[test]
+fn a_run_that_goes_is_over_only_when_github_says_so_of_it() {
+    let none = listed(&[]);
+    let mut known = Known {
+        own: Own::Runs {
+            id: 7,
+            since: NOW,
+            sure: true,
+            seen: false,
+        },
+        failed: None,
+    };
+    assert_eq!(known.missing(&none), Some(7));
+    assert_eq!(known.missing(&listed(&[7])), None);
+    let gone = Ok(None);
+    // Not shown yet, not known, listed without it: it goes.
+    for missing in [Some(&gone), Some(&Err(unknown(None).unwrap_err())), None] {
+        let (news, step) = known.takes(&none, missing, after(60));
+        assert_eq!((news, step), (vec![], Step::Wait(after(70))));
+    }
+    let shown = dispatched(7, 1);
+    let (news, _) = known.takes(&none, Some(&Ok(Some(shown.clone()))), after(70));
+    assert_eq!(news, [News::Found(shown.clone())]);
+    // Deleted: by then it would be shown.
+    let mut deleted = known.clone();
+    let (news, step) = deleted.takes(&none, Some(&gone), after(500));
+    assert_eq!((news, step), (vec![News::Over(7, None)], Step::Dispatch));
+    let over = Run {
+        conclusion: Some("failure".to_owned()),
+        ..shown
+    };
+    let (news, step) = known.takes(&none, Some(&Ok(Some(over))), after(100));
+    assert_eq!(news, [News::Over(7, Some("failure".to_owned()))]);
+    assert_eq!(step, Step::Wait(after(130)), "it ended in vain");
+}
+
+#[test]
+fn the_run_of_a_dispatch_is_found_in_the_list() {
+    let sent = Known {
+        own: Own::Sent(NOW),
+        failed: None,
+    };
+    let list = |runs| {
+        Ok(Active {
+            runs,
+            complete: true,
+        })
+    };
+    // By hand of somebody, from before, and by a push: none of them is it, and yet nothing is begun.
+    let push = Run {
+        event: "push".to_owned(),
+        ..dispatched(3, 2)
+    };
+    let mut known = sent.clone();
+    let old = Run {
+        created: before(61),
+        ..dispatched(2, 0)
+    };
+    let (news, step) = known.takes(&list(vec![push, old.clone()]), None, after(5));
+    assert_eq!((news, step), (vec![], Step::Nothing));
+    // When its time to be shown is over, what goes is what goes.
+    let (news, _) = known.takes(&list(vec![old.clone()]), None, after(121));
+    assert_eq!(news, [News::Goes(old)]);
+    // One that fits, and is over soon: perhaps the right one is still to be shown.
+    let mut known = sent;
+    let fits = dispatched(4, 2);
+    let (news, _) = known.takes(&list(vec![fits.clone()]), None, after(5));
+    assert_eq!(news, [News::Found(fits.clone())]);
+    let over = Run {
+        conclusion: Some("success".to_owned()),
+        ..fits
+    };
+    let (_, step) = known.takes(&listed(&[]), Some(&Ok(Some(over))), after(30));
+    assert_eq!((known.own, step), (Own::Sent(NOW), Step::Wait(after(40))));
 }

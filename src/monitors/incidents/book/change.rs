@@ -17,7 +17,10 @@ impl Book {
                 self.become_(id, severity, change, scene);
             }
             (Turn::Raised(severity) | Turn::Became(severity), None) => {
-                let flaps = |id: &i64| change.flapping && self.incidents[id].flapping;
+                let flaps = |id: &i64| {
+                    let last = &self.incidents[id];
+                    change.flapping && last.flapping && last.unwatched.is_none()
+                };
                 match newest.filter(flaps) {
                     Some(id) => self.reopen(id, severity, change, scene),
                     None => self.begin(severity, change, scene),
@@ -44,13 +47,16 @@ impl Book {
             note: None,
             limit: None,
             unread: false,
+            unreached: false,
             flapping: change.flapping,
             began: change.since,
             raised: change.at,
             cleared: None,
             acked: None,
             snoozed: None,
+            unwatched: None,
             fixed: None,
+            fix_limited: None,
             settled: false,
         };
         read(&mut incident, change);
@@ -137,8 +143,10 @@ impl Book {
         incident.cleared = Some(change.at);
         incident.snoozed = None;
         incident.flapping |= change.flapping;
-        if let Ok(reading) = &change.reading {
-            incident.value = reading.value;
+        match &change.reading {
+            Ok(reading) => incident.value = reading.value,
+            // It ends without anybody having seen that it is well.
+            Err(why) => incident.unwatched = Some(why.clone()),
         }
         self.touch(id);
         for place in self.places_of(id) {
@@ -204,6 +212,7 @@ fn read(incident: &mut Incident, change: &Change) {
     match &change.reading {
         Ok(reading) => {
             incident.unread = false;
+            incident.unreached = reading.unreached;
             incident.note.clone_from(&reading.note);
             incident.unit = reading.unit;
             incident.value = reading.value;
@@ -219,6 +228,7 @@ fn read(incident: &mut Incident, change: &Change) {
         }
         Err(why) => {
             incident.unread = true;
+            incident.unreached = false;
             incident.note = Some(why.clone());
             incident.value = None;
         }

@@ -69,6 +69,12 @@ impl Book {
         }
         let hold = scene.hold(self, &incident, place);
         let (next, why) = match telling.told {
+            // Nobody there can be told, and when they are back, it is no news: it was over before.
+            Told::Waiting(_) | Told::Held(_)
+                if hold == Some(Hold::Gone) && incident.cleared.is_some() =>
+            {
+                (Told::Done, None)
+            }
             // A role may come back, with a faulty configuration for one; what is still wrong then is told.
             Told::Waiting(_) | Told::Held(_) if !(scene.may)(place) => match incident.cleared {
                 Some(_) => (Told::Done, None),

@@ -5,6 +5,7 @@ use crate::config::Telegram;
 use anyhow::{Context, Result};
 use chrono::{DateTime, Utc};
 use std::time::Duration;
+use teloxide::RequestError;
 use teloxide::prelude::Bot;
 
 /// Longer than a poll is held open, so that a dead connection is noticed.
@@ -58,6 +59,20 @@ pub async fn server_time(telegram: &Telegram) -> Result<Option<DateTime<Utc>>> {
     let date = answer.headers().get(reqwest::header::DATE);
     let date = date.and_then(|date| DateTime::parse_from_rfc2822(date.to_str().ok()?).ok());
     Ok(date.map(|date| date.to_utc()))
+}
+
+/// Why a call failed, in the words of what lies deepest: those above it repeat each other. Never with the token.
+#[must_use]
+pub fn why(error: &RequestError, telegram: &Telegram) -> String {
+    let mut deepest: &dyn std::error::Error = error;
+    while let Some(source) = deepest.source() {
+        deepest = source;
+    }
+    let words = deepest.to_string();
+    match &telegram.token {
+        Some(token) => words.replace(token.expose_secret(), "•••"),
+        None => words,
+    }
 }
 
 fn http(telegram: &Telegram, timeout: Duration) -> Result<reqwest::Client> {

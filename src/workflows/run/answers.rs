@@ -1,0 +1,87 @@
+//! What people said to a run. A question is closed before it counts as unanswered, so that an answer that was taken holds,
+//! and one that comes a moment later is refused.
+
+use super::Run;
+use crate::base::job::Ending;
+use crate::base::time::Millis;
+use crate::base::workflow::{StepRow, StepState};
+use crate::jobs::action::Stopped;
+use crate::store;
+use crate::workflows::ask;
+use crate::workflows::plan::{self, Plan, step};
+
+impl Run {
+    /// Takes what was said, and what follows from it that nobody said anything in time.
+    pub(super) async fn take_answers(&mut self) -> Result<(), Stopped> {
+        let now = self.now();
+        let late = |row: &StepRow| row.until.is_some_and(|until| until <= now);
+        let open = (0..self.rows.len()).filter(|seq| self.rows[*seq].state.is_asked());
+        let late: Vec<usize> = open.filter(|seq| late(&self.rows[*seq])).collect();
+        self.hear(&late, now).await
+    }
+
+    /// Closes what nobody needs to answer any more; `true` when somebody did in time after all.
+    pub(super) async fn hear_last_words(&mut self, plan: &Plan) -> Result<bool, Stopped> {
+        if plan.withdraw.is_empty() {
+            return Ok(false);
+        }
+        let now = self.now();
+        self.hear(&plan.withdraw, now).await?;
+        Ok(plan
+            .withdraw
+            .iter()
+            .any(|seq| !self.rows[*seq].state.is_asked()))
+    }
+
+    /// Closes these questions and takes what was said to any.
+    async fn hear(&mut self, closed: &[usize], now: Millis) -> Result<(), Stopped> {
+        let (rows, frozen) = loop {
+            match self.close_and_read(closed).await {
+                Ok(read) => break read,
+                Err(error) => self.refused(&error).await?,
+            }
+        };
+        for (seq, read) in rows.into_iter().enumerate() {
+            let Some(step) = step(&self.args.flow, seq).cloned() else {
+                continue;
+            };
+            let row = &mut self.rows[seq];
+            if !row.state.is_asked() || read.state != row.state || read.attempt != row.attempt {
+                continue;
+            }
+            row.answer = read.answer;
+            let before = row.clone();
+            if !plan::answered(&step, row, now) {
+                continue;
+            }
+            if let (true, StepState::Reverting, Some(Ending::Broken(why))) =
+                (frozen, row.state, &mut row.ending)
+            {
+                why.push_str(", although everything is frozen");
+            }
+            let (job, values) = (&self.cx.job, &self.values);
+            let settled = ask::settled(job, &step, seq, &before, row, values);
+            self.messages
+                .extend(ask::for_asked(&settled, &before.asked));
+            self.messages.push(settled);
+            self.dirty.insert(seq);
+        }
+        Ok(())
+    }
+
+    /// The steps as they are written, with these questions closed, and whether everything is frozen.
+    async fn close_and_read(&mut self, closed: &[usize]) -> store::Result<(Vec<StepRow>, bool)> {
+        let id = self.cx.job.id;
+        if !closed.is_empty() {
+            let mut tx = self.inner.store.begin().await?;
+            for seq in closed {
+                let attempt = self.rows[*seq].attempt;
+                store::workflows::close_question(&mut tx, id, *seq, attempt).await?;
+            }
+            self.inner.store.commit(tx).await?;
+        }
+        let mut db = self.inner.store.read().await?;
+        let rows = store::workflows::steps(&mut db, id).await?;
+        Ok((rows, store::freeze::is_frozen(&mut db).await?))
+    }
+}
