@@ -1,9 +1,10 @@
 //! Scripts that are taken back: by hand, once and in time; or by themselves, when nobody confirmed them.
 
 use crate::harness::tools::{lines, until};
-use crate::harness::{ANN, BEN, CLEO, Database, Outside, World};
+use crate::harness::{ANN, BEN, CLEO, Database, Outside, PATIENCE, World};
 use crate::on_both;
 use opsgram::base::time::Millis;
+use opsgram::sandbox::{Message, View};
 use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -124,9 +125,8 @@ on_both! {
         let mut kept = Vec::new();
         for run in 0..20u8 {
             let name = char::from(b'a' + run);
-            let id = world.jobs().await + 1;
             world.say(BEN, &format!("/run put {name}"));
-            let asked = world.sees(BEN, &format!("✋ put · #{id}\n")).await;
+            let asked = world.sees(BEN, "\nIt worked. Unless").await;
             world.quiet().await;
             let press = world.sandbox.press(BEN, BEN, asked.id, "It works, keep it").unwrap();
             tokio::time::sleep(Duration::from_millis(u64::from(run % 5) * 2)).await;
@@ -239,6 +239,29 @@ on_both! {
     }
 }
 
+/// The question about the newest job, or, when it came too late to be asked, what became of that; and the job's number.
+async fn newest_question(world: &World, before: &[(i64, char, bool)]) -> (i64, Message) {
+    let found = |view: &View<'_>| {
+        let mut asked = view.from_bot(BEN).filter(|message| {
+            message.text.starts_with("✋ put") || message.text.starts_with("↩️ put")
+        });
+        asked.find_map(|asked| {
+            let number = asked.text.split('#').nth(1)?.lines().next()?;
+            let number: i64 = number.trim().parse().ok()?;
+            let is_new = before.iter().all(|(known, ..)| *known != number);
+            is_new.then(|| (number, asked.clone()))
+        })
+    };
+    match world
+        .sandbox
+        .wait(PATIENCE, "the next question", found)
+        .await
+    {
+        Ok(found) => found,
+        Err(error) => panic!("{error}"),
+    }
+}
+
 /// Two instances on one database, presses in the last moments: each job is kept or taken back, as was told.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_instances_agree_on_the_last_moment() {
@@ -260,12 +283,7 @@ async fn two_instances_agree_on_the_last_moment() {
     for id in 1..=JOBS {
         let name = char::from(b'a' + u8::try_from(id).unwrap());
         world.say(BEN, &format!("/run put {name}"));
-        let asked = world.sees(BEN, &format!("\nput {name}")).await;
-        let number = asked.text.split('#').nth(1).unwrap();
-        let number: i64 = number.split(' ').next().unwrap().parse().unwrap();
-        let question = world
-            .sees(BEN, &format!("#{number}\nIt worked. Unless"))
-            .await;
+        let (number, question) = newest_question(&world, &presses).await;
         // This is the time that is tested: from half a second before the last moment to half a second after it.
         let job = world.job(&store, number).await;
         let last = job.finished_at.unwrap().plus(Duration::from_millis(

@@ -74,8 +74,9 @@ pub async fn typed(request: &Request, id: JobId, said: Said, rest: &str) -> Resu
     let (_, args) = run(request, id).await?;
     let all = rows(request, id).await?;
     let waits = |seq: &usize| {
-        let step = plan::step(&args.flow, *seq);
-        step.and_then(|step| Asked::of(&all[*seq], step)) == Some(Asked::Approval)
+        let (step, row) = (plan::step(&args.flow, *seq), &all[*seq]);
+        // What was answered waits for its run alone, which may be at something else.
+        row.answer.is_none() && step.and_then(|step| Asked::of(row, step)) == Some(Asked::Approval)
     };
     let open: Vec<usize> = (0..all.len()).filter(waits).collect();
     let name = |seq: usize| plan::step(&args.flow, seq).map_or("", |step| step.name.as_str());
