@@ -158,10 +158,7 @@ async fn between_the_time_and_its_job(fate: Fate) {
     made_and_over(&world, &store, "work", 1).await;
     if fate == Fate::Frozen {
         signal(&first, SIGCONT);
-        until("it to notice", || {
-            first.logged().contains("was taken for dead")
-        })
-        .await;
+        until("it to notice", || notices(&first)).await;
     }
     world.sees(ANN, "🗓 work").await;
     // The next time is run as ever, and the first one was not run again.
@@ -244,10 +241,7 @@ async fn missed_meanwhile(fate: Fate) {
     }
     if fate == Fate::Frozen {
         signal(&first, SIGCONT);
-        until("it to notice", || {
-            first.logged().contains("was taken for dead")
-        })
-        .await;
+        until("it to notice", || notices(&first)).await;
     }
     world.quiet_in(&store).await;
     let mut ran = Vec::new();
@@ -302,6 +296,12 @@ async fn killed_while_its_job_runs_the_next_one_never_meets_it() {
     world.finish().await;
 }
 
+/// Whether an instance that was frozen has noticed what that cost it: the lead, or after longer its place among the living.
+fn notices(bot: &Outside) -> bool {
+    let log = bot.logged();
+    log.contains("leads no more") || log.contains("was taken for dead")
+}
+
 /// Kills and frosts at moments that nobody chose, one leader after the other.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_leads_when_each_time_is_run_once() {
@@ -329,10 +329,7 @@ async fn whoever_leads_when_each_time_is_run_once() {
                 signal(&leads, SIGSTOP);
                 world.polled_since(since).await;
                 signal(&leads, SIGCONT);
-                until("it to notice", || {
-                    leads.logged().contains("was taken for dead")
-                })
-                .await;
+                until("it to notice", || notices(&leads)).await;
                 assert_eq!(leads.terminate().await.0, Some(0));
             }
         }

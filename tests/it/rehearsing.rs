@@ -134,7 +134,7 @@ on_both! {
         let wrong = world.asks(CLEO, CLEO, "/alerts tset hot").await.text;
         assert!(wrong.contains("/alerts test with a check"), "{wrong}");
         let help = world.asks(CLEO, CLEO, "/help alerts").await.text;
-        assert!(help.contains("[history | number | test check]"), "{help}");
+        assert!(help.contains("[history | number | check | test check]"), "{help}");
         world.say(STRANGER, "/alerts test hot");
         world.quiet().await;
         assert_eq!(world.count(STRANGER, "hot"), 0);

@@ -1,9 +1,10 @@
 //! Scripts that are taken back: by hand, once and in time; or by themselves, when nobody confirmed them.
 
 use crate::harness::tools::{lines, until};
-use crate::harness::{ANN, BEN, CLEO, Database, Outside, World};
+use crate::harness::{ANN, BEN, CLEO, Database, Outside, PATIENCE, World};
 use crate::on_both;
 use opsgram::base::time::Millis;
+use opsgram::sandbox::{Message, View};
 use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -132,9 +133,8 @@ on_both! {
         let mut kept = Vec::new();
         for run in 0..20u8 {
             let name = char::from(b'a' + run);
-            let id = world.jobs().await + 1;
             world.say(BEN, &format!("/run put {name}"));
-            let asked = world.sees(BEN, &format!("✋ put · #{id}\n")).await;
+            let asked = world.sees(BEN, "\nIt worked. Unless").await;
             world.quiet().await;
             let press = world.sandbox.press(BEN, BEN, asked.id, "It works, keep it").unwrap();
             tokio::time::sleep(Duration::from_millis(u64::from(run % 5) * 2)).await;
@@ -220,7 +220,7 @@ on_both! {
         world.sees(BEN, "✅ put · #3 · exit 0").await;
         world.quiet().await;
         world.forges(BEN, BEN, "undone:3").await;
-        world.sees(BEN, "✅ put · #4 · exit 0").await;
+        world.sees(BEN, "↩️ put · #4 · took back #3").await;
         undoing.step(Millis::now()).await.unwrap();
         until("the button to go", || offers() == 0).await;
     }
@@ -242,8 +242,31 @@ on_both! {
         let asked = world.sees(BEN, "Take back put · #1?").await;
         assert!(asked.text.contains("more characters are not shown here"), "{}", asked.text);
         world.presses(BEN, &asked, "Take it back").await;
-        world.sees(BEN, "✅ put · #2 · exit 0").await;
+        world.sees(BEN, "↩️ put · #2 · took back #1").await;
         assert_eq!(lines(&args), ["15000"]);
+    }
+}
+
+/// The question about the newest job, or, when it came too late to be asked, what became of that; and the job's number.
+async fn newest_question(world: &World, before: &[(i64, char, bool)]) -> (i64, Message) {
+    let found = |view: &View<'_>| {
+        let mut asked = view.from_bot(BEN).filter(|message| {
+            message.text.starts_with("✋ put") || message.text.starts_with("↩️ put")
+        });
+        asked.find_map(|asked| {
+            let number = asked.text.split('#').nth(1)?.lines().next()?;
+            let number: i64 = number.trim().parse().ok()?;
+            let is_new = before.iter().all(|(known, ..)| *known != number);
+            is_new.then(|| (number, asked.clone()))
+        })
+    };
+    match world
+        .sandbox
+        .wait(PATIENCE, "the next question", found)
+        .await
+    {
+        Ok(found) => found,
+        Err(error) => panic!("{error}"),
     }
 }
 
@@ -268,12 +291,7 @@ async fn two_instances_agree_on_the_last_moment() {
     for id in 1..=JOBS {
         let name = char::from(b'a' + u8::try_from(id).unwrap());
         world.say(BEN, &format!("/run put {name}"));
-        let asked = world.sees(BEN, &format!("\nput {name}")).await;
-        let number = asked.text.split('#').nth(1).unwrap();
-        let number: i64 = number.split(' ').next().unwrap().parse().unwrap();
-        let question = world
-            .sees(BEN, &format!("#{number}\nIt worked. Unless"))
-            .await;
+        let (number, question) = newest_question(&world, &presses).await;
         // This is the time that is tested: from half a second before the last moment to half a second after it.
         let job = world.job(&store, number).await;
         let last = job.finished_at.unwrap().plus(Duration::from_millis(

@@ -128,11 +128,13 @@ pub async fn typed(request: &Request, id: JobId, said: Said, rest: &str) -> Resu
     let (_, args) = run(request, id).await?;
     let all = rows(request, id).await?;
     let waits = |seq: &usize| {
-        let step = plan::step(&args.flow, *seq);
-        match step.and_then(|step| Asked::of(&all[*seq], step)) {
+        let (step, row) = (plan::step(&args.flow, *seq), &all[*seq]);
+        let asks = match step.and_then(|step| Asked::of(row, step)) {
             Some(Asked::Approval | Asked::Confirmation) => true,
             Some(Asked::Crash | Asked::Undo) | None => false,
-        }
+        };
+        // What was answered waits for its run alone, which may be at something else.
+        asks && row.answer.is_none()
     };
     let open: Vec<usize> = (0..all.len()).filter(waits).collect();
     let name = |seq: usize| plan::step(&args.flow, seq).map_or("", |step| step.name.as_str());

@@ -98,7 +98,7 @@ fn every_example_in_the_documented_file_loads() {
         .collect();
     assert_eq!(
         scheduled,
-        ["morning", "hourly", "nightly", "release", "pages"]
+        ["morning", "hourly", "nightly", "release", "pages", "guard"]
     );
     assert_eq!(loaded.warnings.len(), 1);
 }

@@ -94,6 +94,8 @@ struct Around {
     unwatched: BTreeSet<i64>,
     /// Of which incidents a place need not read the end: it could not be told, or might not.
     excused: BTreeSet<(i64, Place)>,
+    /// Who has read the end of what, whatever the message says later.
+    read: BTreeSet<(i64, Place)>,
     silences: Vec<Silence>,
     book: Book,
     /// Messages that wait, with their newest form.
@@ -115,6 +117,7 @@ impl Around {
             leads: 0,
             unwatched: BTreeSet::new(),
             excused: BTreeSet::new(),
+            read: BTreeSet::new(),
             silences: Vec::new(),
             book: Book {
                 next: 1,
@@ -250,13 +253,15 @@ impl Around {
         self.leads += 1;
     }
 
-    /// Whoever cannot be reached when something ends, or may not be told while it lasts, need not read its end.
+    /// Notes who has read an end. Whoever cannot be reached when something ends, or may not be told while it lasts, need not read its end.
     fn excuse(&mut self) {
         for one in self.book.incidents.values() {
             for place in PLACES {
                 let (gone, roleless) = (self.gone.contains(&place), self.roleless.contains(&place));
                 let read = self.has_read_end(one.id, place);
-                if (one.cleared.is_some() && gone || roleless) && !read {
+                if read {
+                    self.read.insert((one.id, place));
+                } else if one.cleared.is_some() && gone || roleless {
                     self.excused.insert((one.id, place));
                 }
             }
@@ -462,7 +467,7 @@ proptest! {
             for (place, concerned) in [(OWNER, true), (OTHER, other)] {
                 let is_told = around.book.tellings.contains_key(&(one.id, place));
                 prop_assert!(concerned || !is_told, "{place:?} did not ask for {one:?}");
-                let read = around.has_read_end(one.id, place);
+                let read = around.read.contains(&(one.id, place));
                 let excused = around.excused.contains(&(one.id, place));
                 prop_assert!(!concerned || read || excused, "{place:?} never read the end of {one:?}");
             }

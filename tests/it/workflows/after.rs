@@ -91,7 +91,7 @@ on_both! {
         let card = world.sees(BEN, "failed at three: exit 1").await;
         assert!(card.button("Retry from three").is_some(), "{card:?}");
         world.quiet().await;
-        world.presses(BEN, &card, "Undo …").await;
+        world.presses(BEN, &card, "Undo … (10 m)").await;
         let asked = world.sees(BEN, "Take back w · #1?").await;
         world.presses(BEN, &asked, "Take it back").await;
         let end = world.sees(BEN, "failed at two: exit 7").await;
@@ -123,11 +123,11 @@ on_both! {
         world.say(BEN, "/workflow run put");
         let card = world.sees(BEN, "✅ put · #1 · succeeded").await;
         world.quiet().await;
-        world.presses(BEN, &card, "Undo …").await;
+        world.presses(BEN, &card, "Undo … (10 m)").await;
         let asked = world.sees(BEN, "Take back put · #1?").await;
         assert!(asked.text.contains("works in its folders finds them empty"), "{}", asked.text);
         world.presses(BEN, &asked, "Take it back").await;
-        world.sees(BEN, "✅ put · #2 · succeeded").await;
+        world.sees(BEN, "↩️ put · #2 · took back #1").await;
         let told = lines(&done);
         assert!(told.len() == 1 && told[0].starts_with("2/") && told[0].ends_with("repo/sub 0"), "{told:?}");
     }
@@ -146,10 +146,10 @@ on_both! {
         world.quiet().await;
         let told = world.forges(BEN, BEN, "flow:undo:1").await.unwrap();
         assert_eq!(told, "#2 went on with what #1 did. Take that one back instead.");
-        world.presses(BEN, &card, "Undo …").await;
+        world.presses(BEN, &card, "Undo … (10 m)").await;
         let asked = world.sees(BEN, "Take back w · #2?").await;
         world.presses(BEN, &asked, "Take it back").await;
-        world.sees(BEN, "w · #3 · succeeded").await;
+        world.sees(BEN, "↩️ w · #3 · took back #2").await;
     }
 }
 
@@ -174,7 +174,7 @@ on_both! {
         world.sees(BEN, "So: <&>").await;
         let card = world.sees(BEN, "✅ say · #1 · succeeded").await;
         world.quiet().await;
-        world.presses(BEN, &card, "Undo …").await;
+        world.presses(BEN, &card, "Undo … (10 m)").await;
         let asked = world.sees(BEN, "Take back say · #1?").await;
         assert!(asked.text.contains("more characters are not shown here"), "{}", asked.text);
         world.presses(BEN, &asked, "Take it back").await;
@@ -208,11 +208,11 @@ on_both! {
         world.say(BEN, "/workflow retry 2");
         let card = world.sees(BEN, "✅ w · #3 · succeeded").await;
         world.quiet().await;
-        world.presses(BEN, &card, "Undo …").await;
+        world.presses(BEN, &card, "Undo … (10 m)").await;
         let asked = world.sees(BEN, "Take back w · #3?").await;
         assert!(asked.text.contains("look 3") && asked.text.contains("make 1"), "{}", asked.text);
         world.presses(BEN, &asked, "Take it back").await;
-        world.sees(BEN, "✅ w · #4 · succeeded").await;
+        world.sees(BEN, "↩️ w · #4 · took back #3").await;
         assert_eq!(lines(&done), ["back look 3 3", "back make 1 1"]);
     }
 }

@@ -70,7 +70,7 @@ impl Hub {
                 Reply::new(200, run.to_string())
             });
         }
-        let shown = |run: &&Value| !self.hides && !(self.lies && run["conclusion"].is_null());
+        let shown = |run: &&Value| !(self.hides || self.lies && run["conclusion"].is_null());
         let shown: Vec<&Value> = self.runs.iter().rev().filter(shown).collect();
         let all = json!({"total_count": shown.len(), "workflow_runs": shown});
         Reply::new(200, all.to_string())

@@ -258,13 +258,13 @@ access:
             fs::write(app.join("deploy"), "#!/bin/sh\nprintf %s \"$1\" > \"$(dirname \"$0\")/version\"\n").unwrap();
             fs::set_permissions(app.join("deploy"), fs::Permissions::from_mode(0o755)).unwrap();
         }
-        let web = Web::start(|_, place| Reply::new(if place == "/ok" { 200 } else { 500 }, "")).await;
-        let health = web.url.rsplit_once(':').map(|(_, port)| format!(":{port}/ok")).unwrap();
+        let web = Web::start(|_, place| Reply::new(if place == "/health" { 200 } else { 500 }, "")).await;
+        let port = web.url.rsplit_once(':').map(|(_, port)| port.to_owned()).unwrap();
         let hands = Hands::default();
         world.start_at(hands.clock()).await;
         world.asks(CLEO, CLEO, "/whoami").await;
         for (run, tag) in [(1, "v1.1.0"), (2, "v1.2.0")] {
-            let asked = world.asks(ANN, ANN, &format!("/workflow run rolling-deploy {tag} localhost 127.0.0.1 http {health}")).await;
+            let asked = world.asks(ANN, ANN, &format!("/workflow run rolling-deploy {tag} localhost 127.0.0.1 http {port}")).await;
             world.presses(ANN, &asked, "Run").await;
             let asked = world.sees(ANN, &format!("#{run} · agree")).await;
             assert!(asked.text.contains("On to 127.0.0.1?"), "{}", asked.text);

@@ -50,6 +50,14 @@ async fn sealed(store: &store::Store) -> i64 {
 async fn whoever_leads_tells_it() {
     let mut world = World::new(Database::postgres().await).await;
     share(&mut world);
+    let (mut gate, inside) = (Gate::new(&world, "gate"), world.path().join("inside"));
+    // One that is busy leaves the next to the other.
+    world.set("jobs: {workers: 1}");
+    world.script(
+        "busy",
+        &format!("echo in >> {}; {}", inside.display(), gate.wait()),
+        &[],
+    );
     let first = Outside::start(&world).await;
     let second = Outside::spawn(&world);
     until("the second to work beside the first", || {
@@ -58,7 +66,9 @@ async fn whoever_leads_tells_it() {
     .await;
     let store = world.database().await;
     let mut at = std::collections::BTreeSet::new();
-    let mut runs = 0;
+    world.say(BEN, "/run busy");
+    until("one to be busy", || !lines(&inside).is_empty()).await;
+    let mut runs = 1;
     // Until each instance has some.
     while at.len() < 2 {
         runs += 1;
@@ -66,10 +76,14 @@ async fn whoever_leads_tells_it() {
         world.say(BEN, "/workflow run share");
         world.sees(BEN, &format!("writekey{runs}\n")).await;
         at.extend(world.job(&store, runs).await.claimed_by);
+        if runs == 2 {
+            gate.open(1);
+            world.sees(BEN, "✅ busy · #1 · exit 0").await;
+        }
     }
     let told = || world.count(BEN, "writekey");
-    assert_eq!(told(), usize::try_from(runs).unwrap());
-    for run in 1..=runs {
+    assert_eq!(told(), usize::try_from(runs - 1).unwrap());
+    for run in 2..=runs {
         world.say(BEN, &format!("/workflow stop {run}"));
         world
             .sees(BEN, &format!("share · #{run} · stopped by"))
