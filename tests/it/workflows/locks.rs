@@ -163,12 +163,12 @@ on_both! {
         world.quiet().await;
         world.say(BEN, "/run long");
         until("the script", || lines(&done).last().is_some_and(|line| line == "long")).await;
-        world.presses(BEN, &card, "Undo …").await;
+        world.presses(BEN, &card, "Undo … (10 m)").await;
         let asked = world.sees(BEN, "Take back flow · #3?").await;
         world.presses(BEN, &asked, "Take it back").await;
         world.sees(BEN, "waits for the lock db, held by #4 (long)").await;
         gate.open(1);
-        world.sees(BEN, "✅ flow · #5 · succeeded").await;
+        world.sees(BEN, "↩️ flow · #5 · took back #3").await;
         world.quiet().await;
         assert_eq!(lines(&done), ["put", "long", "ends", "back", "put", "long", "ends", "back"]);
     }
