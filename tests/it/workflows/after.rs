@@ -178,7 +178,7 @@ on_both! {
         let asked = world.sees(BEN, "Take back say · #1?").await;
         assert!(asked.text.contains("more characters are not shown here"), "{}", asked.text);
         world.presses(BEN, &asked, "Take it back").await;
-        world.sees(BEN, "✅ say · #2 · succeeded").await;
+        world.sees(BEN, "↩️ say · #2 · took back #1").await;
     }
 }
 

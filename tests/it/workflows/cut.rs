@@ -36,7 +36,7 @@ on_both! {
         ));
         let bot = Outside::start(&world).await;
         world.say(BEN, "/workflow run w");
-        let asked = world.sees(BEN, "Unless somebody confirms").await;
+        let asked = world.sees(BEN, "Unless ben or an admin confirms").await;
         world.presses(BEN, &asked, "Take it back").await;
         until("it to be taken back", || lines(&done).len() == 1).await;
         bot.kill().await;

@@ -243,7 +243,7 @@ on_both! {
         world.answer(&pressed).await;
         let card = world.sees(BEN, "✅ put · #1 · succeeded").await;
         world.quiet().await;
-        world.presses(BEN, &card, "Undo …").await;
+        world.presses(BEN, &card, "Undo … (10 m)").await;
         world.sees(BEN, "put cannot be taken back: that needs steps.login.token, which is a secret").await;
         world.forges(BEN, BEN, "flow:undone:1").await;
         world.quiet().await;
