@@ -146,7 +146,7 @@ on_both! {
         ));
         world.start().await;
         world.say(BEN, "/workflow run flow");
-        world.sees(BEN, "Unless somebody confirms").await;
+        world.sees(BEN, "Unless ben or an admin confirms").await;
         world.say(BEN, "/run long");
         until("the script", || lines(&done) == ["put", "long"]).await;
         let pressed = world.press(BEN, BEN, "Take it back");

@@ -44,7 +44,7 @@ on_both! {
         let (mut kept, mut lost) = (0, 0);
         for run in 1..=24i64 {
             world.say(BEN, "/workflow run put");
-            let asked = world.sees(BEN, &format!("put · #{run} · put\nIt succeeded. Unless somebody confirms")).await;
+            let asked = world.sees(BEN, &format!("put · #{run} · put\nIt succeeded. Unless ben or an admin confirms")).await;
             let press = world.sandbox.press(BEN, BEN, asked.id, "It works, keep it").unwrap();
             // From now on to some moments later: before, while and after the press is taken.
             let moments = Duration::from_millis(run.unsigned_abs() % 6 * 2);
@@ -75,7 +75,7 @@ on_both! {
         let hands = Hands::default();
         world.start_at(hands.clock()).await;
         world.say(BEN, "/workflow run put");
-        let asked = world.sees(BEN, "Unless somebody confirms within 5 m").await;
+        let asked = world.sees(BEN, "Unless ben or an admin confirms within 5 m").await;
         assert!(asked.button("It works, keep it").is_some() && asked.button("Take it back").is_some());
         world.sandbox.open_private(ANN);
         world.say(ANN, "/freeze moving");

@@ -263,7 +263,7 @@ on_both! {
         ));
         world.start().await;
         world.say(BEN, "/workflow run make");
-        world.sees(BEN, "Unless somebody confirms within 5 m").await;
+        world.sees(BEN, "Unless ben or an admin confirms within 5 m").await;
         let pressed = world.press(BEN, BEN, "Take it back");
         world.answer(&pressed).await;
         gate.open(1);
