@@ -95,14 +95,8 @@ async fn two_instances_share_a_lock() {
     let mut world = World::new(Database::postgres().await).await;
     let mut gate = Gate::new(&world, "gate");
     three(&mut world, &gate);
-    // One that is busy leaves the next script to the other.
+    // Who is busy leaves the next script to the other.
     world.set("jobs: {workers: 1}");
-    let (mut leave, inside) = (Gate::new(&world, "leave"), world.path().join("inside"));
-    world.script(
-        "busy",
-        &format!("echo in >> {}; {}", inside.display(), leave.wait()),
-        &[],
-    );
     let done = world.path().join("done");
     let first = Outside::start(&world).await;
     let second = Outside::spawn(&world);
@@ -111,14 +105,8 @@ async fn two_instances_share_a_lock() {
     })
     .await;
     let store = world.database().await;
-    world.say(BEN, "/run busy");
-    until("one to be busy", || !lines(&inside).is_empty()).await;
-    let mut at = std::collections::BTreeSet::new();
-    for round in 0..30 {
-        if at.len() == 2 {
-            break;
-        }
-        assert!(round < 29, "one instance takes them all");
+    // Which instance takes what is theirs to settle; the lock holds however that goes.
+    for _ in 0..6 {
         let before = lines(&done).len();
         for command in ["/run one", "/workflow run flow", "/run two"] {
             world.say(BEN, command);
@@ -128,12 +116,8 @@ async fn two_instances_share_a_lock() {
             gate.open(1);
         }
         until("the last to end", || lines(&done).len() == before + 6).await;
-        for id in 3 * round + 2..=3 * round + 4 {
-            at.extend(world.job(&store, id).await.claimed_by);
-        }
+        world.quiet_in(&store).await;
     }
-    leave.open(1);
-    world.quiet_in(&store).await;
     let all = lines(&done);
     assert!(one_at_a_time(&all), "{all:?}");
     for bot in [first, second] {
