@@ -42,6 +42,7 @@ pub async fn retry(request: &Request, id: JobId) -> Result<Reply> {
         )));
     }
     refuse_twice(request, id).await?;
+    refuse_undone(request, &job, name).await?;
     let config = request.services.live.current();
     let script = known(request, &config, name)?;
     let now = script.steps.as_deref().unwrap_or(&args.flow);
@@ -185,6 +186,23 @@ fn taken_over(
         return Err(refuse(&format!("What {step} does, which counts as done,")));
     }
     Ok(carried)
+}
+
+/// What was taken back counts as done no more, whether from this run or from one that went on with it.
+async fn refuse_undone(request: &Request, job: &Job, name: &str) -> Result<()> {
+    let mut db = request.services.store.read().await?;
+    let mut next = Some(job.id);
+    while let Some(run) = next {
+        if let Some((undoing, _)) = store::undo::by(&mut db, run).await? {
+            return Err(Error::refused(format!(
+                "What #{} did was taken back by #{undoing}. /workflow run {name} starts it anew.",
+                job.id
+            )));
+        }
+        let later = store::jobs::latest_retry(&mut db, run).await?;
+        next = later.map(|later| later.id);
+    }
+    Ok(())
 }
 
 /// Writes the steps as a run begins with them, unless it has some: the same start came twice then.

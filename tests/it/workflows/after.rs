@@ -101,6 +101,8 @@ on_both! {
         assert_eq!(lines(&world.path().join("done")), ["two", "one"]);
         let told = world.asks(BEN, BEN, "/jobs failed").await;
         assert!(told.text.contains("#2"), "{}", told.text);
+        let told = world.asks(BEN, BEN, "/workflow retry 1").await;
+        assert_eq!(told.text, "What #1 did was taken back by #2. /workflow run w starts it anew.");
         let told = world.forges(BEN, BEN, "flow:undo:2").await.unwrap();
         assert_eq!(told, "There is nothing of #2 to take back.");
     }
