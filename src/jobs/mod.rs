@@ -226,6 +226,7 @@ impl Jobs {
             }
         }
         if let Err(error) = self.inner.transport.push(id).await {
+            locked(&self.inner.pushed).remove(&id);
             tracing::error!(job = %id, %error, "the queue did not take a job; the sweep will push it again");
         }
     }

@@ -176,9 +176,8 @@ impl SelfTest {
         turn.ok().map(Turn)
     }
 
-    /// Looks at everything, for whoever asked by this grant, and tries the chat that they asked in. `source` names what
-    /// the test is made from: by it, no second job is made.
-    pub async fn run(&self, _turn: Turn, grant: &Grant, source: &str) -> Report {
+    /// Looks at everything, for whoever asked by this grant, and tries the chat that they asked in.
+    pub async fn run(&self, _turn: Turn, grant: &Grant) -> Report {
         let Parts {
             store,
             jobs,
@@ -195,7 +194,7 @@ impl SelfTest {
                 telegram::token(outbox.identity(&config.telegram).await, &config.telegram)
             }),
             part("database", own::LATE, own::database(store, &config)),
-            part("queue", own::LATE, queue::look(jobs, store, grant, source)),
+            part("queue", own::LATE, queue::look(jobs, store, grant)),
             part("outbox", own::LATE, own::outbox(store)),
             part(
                 folder::PART,

@@ -3,21 +3,26 @@
 use super::{LIMIT, Nothing, Part};
 use crate::access::Grant;
 use crate::base::error::Error;
+use crate::base::ids::JobId;
 use crate::base::job::{AfterCrash, Ending, OnBusy, OutputMode};
 use crate::base::role::Role;
 use crate::jobs::action::Action;
 use crate::jobs::{Jobs, NewJob, Origin, Submitted};
 use crate::store::{self, Store};
 use std::time::Duration;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 const PART: &str = "queue";
 /// What is left after it is enough to say why.
 const PATIENCE: Duration = LIMIT.saturating_sub(Duration::from_secs(1));
 
-pub(super) async fn look(jobs: &Jobs, store: &Store, grant: &Grant, source: &str) -> Part {
+/// How often a job that another instance took is looked at.
+const LOOK: Duration = Duration::from_millis(50);
+
+pub(super) async fn look(jobs: &Jobs, store: &Store, grant: &Grant) -> Part {
     let origin = Origin {
-        source: format!("selftest:{source}"),
+        // Anew in each test, also in one that is made again after a crash: what the crash left is not yet settled.
+        source: format!("selftest:{}", ulid::Ulid::generate()),
         reply_to: None,
         card: None,
         update: None,
@@ -26,23 +31,36 @@ pub(super) async fn look(jobs: &Jobs, store: &Store, grant: &Grant, source: &str
         Ok(Submitted::New(id) | Submitted::Before(id)) => id,
         Err(error) => return refused(error),
     };
-    if timeout(PATIENCE, jobs.ended(id)).await.is_err() {
+    let Ok(ended) = timeout(PATIENCE, ending(jobs, store, id)).await else {
         return waits(store).await;
-    }
-    let ended = async {
-        let mut db = store.read().await?;
-        store::jobs::find(&mut db, id).await
     };
-    match ended.await.map(|job| job.and_then(|job| job.ending())) {
+    match ended {
         Ok(Some(Ending::Exited(0))) => {
             Part::ok(PART, format!("a job that does nothing ran as #{id}"))
         }
-        Ok(_) => Part::fail(
+        Ok(Some(_) | None) => Part::fail(
             PART,
             format!("#{id}, which does nothing, did not come to its end"),
             format!("look at it with /job {id}"),
         ),
         Err(error) => refused(error.into()),
+    }
+}
+
+/// How a job ended, once it did; `None` when there is no such job any more.
+async fn ending(jobs: &Jobs, store: &Store, id: JobId) -> store::Result<Option<Ending>> {
+    loop {
+        jobs.ended(id).await;
+        let job = {
+            let mut db = store.read().await?;
+            store::jobs::find(&mut db, id).await?
+        };
+        let Some(job) = job else { return Ok(None) };
+        if let Some(ending) = job.ending() {
+            return Ok(Some(ending));
+        }
+        // It is open elsewhere: another instance was faster.
+        sleep(LOOK).await;
     }
 }
 

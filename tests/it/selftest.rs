@@ -317,7 +317,7 @@ async fn a_postgresql_that_is_cut_off_is_told() {
     wire.cut();
     let turn = selftest.begin().unwrap();
     assert!(selftest.begin().is_none(), "one at a time");
-    let report = selftest.run(turn, &grant, "test").await;
+    let report = selftest.run(turn, &grant).await;
     wire.mend();
     the_database_is_gone(&report);
     assert_eq!(part(&report, "outbox").state, State::Fail);
@@ -336,7 +336,7 @@ async fn an_sqlite_that_cannot_be_written_is_told() {
     // The connection that writes is taken: so it is for whoever waits for a disk.
     let held = services.store.begin().await.unwrap();
     let turn = services.selftest.begin().unwrap();
-    the_database_is_gone(&services.selftest.run(turn, &grant, "test").await);
+    the_database_is_gone(&services.selftest.run(turn, &grant).await);
     drop(held);
     // Through the chat: it goes away before the result can be written down, which is told all the same.
     engine.asked.send_replace(false);

@@ -93,8 +93,7 @@ async fn said_before(request: &Request, slot: &str) -> Option<crate::base::ids::
 }
 
 async fn finish(mut request: Request, grant: Grant, turn: Turn) {
-    let source = source_of(request.update);
-    let report = request.services.selftest.run(turn, &grant, &source).await;
+    let report = request.services.selftest.run(turn, &grant).await;
     let reply = Reply::html(page(&report)).slot(slot(&request));
     let place = request.actor.place;
     if !report.heard && !place.chat.is_private() {

@@ -90,13 +90,16 @@ on_both! {
 }
 
 /// Two instances share a lock: whatever runs where, one at a time, and whoever waits at one hears that the other gave it back.
+/// While the only worker of one is busy, nothing waits for that one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_instances_share_a_lock() {
     let mut world = World::new(Database::postgres().await).await;
     let mut gate = Gate::new(&world, "gate");
     three(&mut world, &gate);
-    // Who is busy leaves the next script to the other.
     world.set("jobs: {workers: 1}");
+    let (mut leave, inside) = (Gate::new(&world, "leave"), world.path().join("inside"));
+    let busy = format!("echo in >> {}; {}", inside.display(), leave.wait());
+    world.script("busy", &busy, &[]);
     let done = world.path().join("done");
     let first = Outside::start(&world).await;
     let second = Outside::spawn(&world);
@@ -105,8 +108,12 @@ async fn two_instances_share_a_lock() {
     })
     .await;
     let store = world.database().await;
-    // Which instance takes what is theirs to settle; the lock holds however that goes.
-    for _ in 0..6 {
+    for round in 0..6 {
+        // In the last rounds one of them is busy; else it is theirs to settle which of them takes what.
+        if round == 3 {
+            world.say(BEN, "/run busy");
+            until("one to be busy", || !lines(&inside).is_empty()).await;
+        }
         let before = lines(&done).len();
         for command in ["/run one", "/workflow run flow", "/run two"] {
             world.say(BEN, command);
@@ -116,8 +123,10 @@ async fn two_instances_share_a_lock() {
             gate.open(1);
         }
         until("the last to end", || lines(&done).len() == before + 6).await;
-        world.quiet_in(&store).await;
+        world.quiet_but(&store, u64::from(round >= 3)).await;
     }
+    leave.open(1);
+    world.quiet_in(&store).await;
     let all = lines(&done);
     assert!(one_at_a_time(&all), "{all:?}");
     for bot in [first, second] {
