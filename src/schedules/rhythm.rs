@@ -2,7 +2,7 @@
 //! stands.
 //!
 //! The gap is from the end of the newest run, whoever started it, to the next start. Runs that fail at once make it longer each
-//! time. Whoever stops a run means it: then nothing begins before somebody says so.
+//! time, and so do good ones that do next to nothing, once there were several. Whoever stops a run means it: then nothing begins before somebody says so.
 
 use crate::base::ids::JobId;
 use crate::base::schedule::AT_ONCE;
@@ -16,6 +16,10 @@ const FIRST_PAUSE: Duration = Duration::from_secs(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 /// The least time from one start to the next, however short a good run is.
 const LEAST: Duration = Duration::from_secs(2);
+/// A run that takes less does next to nothing.
+const BRIEF: Duration = Duration::from_secs(5);
+/// So many such runs may follow each other without a longer pause.
+const BRIEF_RUNS: u32 = 3;
 /// Put back by more than this, the clock was wrong before.
 const BACK: Duration = Duration::from_secs(300);
 /// So many runs are looked back on: more failures make the pause no longer.
@@ -79,7 +83,7 @@ pub fn then(at: Standing<'_>, now: Millis) -> Then {
     let ready = match last {
         None => first,
         Some(last) if last.at > now.plus(BACK) => now,
-        Some(last) => match failing(at.past) {
+        Some(last) => match failing(at.past).max(brief(at.past)) {
             0 => last.at.max(last.began.plus(LEAST)),
             times => last.at.plus(pause(times)),
         },
@@ -98,7 +102,15 @@ pub fn failing(past: &[Past]) -> u32 {
     u32::try_from(past.iter().take_while(failed).count()).unwrap_or(RUNS)
 }
 
-/// How long to wait after so many runs in a row that failed at once.
+/// How many more of the newest runs than may be were over in next to no time, one after the other: a workflow that has
+/// nothing to do must not fill the chat.
+fn brief(past: &[Past]) -> u32 {
+    let brief = |run: &&Past| run.by.is_none() && run.at.since(run.began) < BRIEF;
+    let runs = u32::try_from(past.iter().take_while(brief).count()).unwrap_or(RUNS);
+    runs.saturating_sub(BRIEF_RUNS)
+}
+
+/// How long to wait after so many runs in a row that failed at once, or that were too many and brief.
 #[must_use]
 pub fn pause(times: u32) -> Duration {
     let doubled = 1u32 << times.saturating_sub(1).min(16);
@@ -150,6 +162,14 @@ mod tests {
             run(1, 100, 101, false, None),
         ];
         let lasted = [run(2, 120, 181, false, None), failed[0].clone()];
+        let brief = |runs: i64| -> Vec<Past> {
+            let newest_first = (0..runs).rev();
+            newest_first
+                .map(|n| run(n + 1, 100 + 2 * n, 101 + 2 * n, true, None))
+                .collect()
+        };
+        let (three, five) = (brief(3), brief(5));
+        let longer = [vec![run(6, 110, 116, true, None)], five.clone()].concat();
         let stopped = [run(7, 100, 150, false, Some("ann"))];
         let future = [run(1, 9000, 9001, false, None)];
         let open = |at: Standing<'static>| Standing {
@@ -185,6 +205,14 @@ mod tests {
             ("failed at once", since(100, &failed), 101, wait(106)),
             ("waited after that", since(100, &failed), 106, fire(106)),
             ("thrice", since(120, &thrice), 122, wait(141)),
+            ("thrice next to nothing", since(104, &three), 105, wait(106)),
+            (
+                "five times next to nothing",
+                since(108, &five),
+                109,
+                wait(119),
+            ),
+            ("then something", since(110, &longer), 116, fire(116)),
             ("failed later", since(120, &lasted), 181, fire(181)),
             (
                 "stopped",
@@ -223,7 +251,7 @@ mod tests {
 
     proptest! {
         /// Whatever runs do: one at a time, no start is due twice, none comes before its pause, and a run that was good or lasted
-        /// is followed within five seconds.
+        /// is followed within five seconds, unless several before it were as brief.
         #[test]
         fn each_run_is_followed_by_one(runs in prop::collection::vec((0i64..200, any::<bool>(), 0i64..9), 1..40)) {
             let mut past: Vec<Past> = Vec::new();
@@ -245,9 +273,9 @@ mod tests {
                 prop_assert!(at.last_due.is_none_or(|last| due > last));
                 if let Some(last) = past.first() {
                     let gap = due.since(last.at);
-                    match failing(&past) {
+                    match failing(&past).max(brief(&past)) {
                         0 => prop_assert!(gap < Duration::from_secs(5), "{gap:?}"),
-                        times => prop_assert!(gap >= pause(times)),
+                        times => prop_assert!(gap >= pause(times) && gap <= LONGEST_PAUSE),
                     }
                 }
                 let over = run(number, now, now + lasts, good, None);

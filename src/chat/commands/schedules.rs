@@ -196,10 +196,13 @@ async fn line(request: &Request, entry: &Entry, now: Millis) -> Result<String> {
     Ok(html)
 }
 
-/// When its next run begins, as far as that is known: a time, or `when #12 ends`.
+/// When its next run begins, as far as that is known: a time, `now`, or `when #12 ends`.
 #[must_use]
 pub(in crate::chat) fn soon(entry: &Entry, now: Millis) -> Option<String> {
-    let time = entry.next.map(|next| entry.schedule.zone.clock(next, now));
+    let time = entry.next.map(|next| match next <= now {
+        true => "now".to_owned(),
+        false => entry.schedule.zone.clock(next, now),
+    });
     time.or_else(|| Some(format!("when #{} ends", entry.after?)))
 }
 
