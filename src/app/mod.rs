@@ -249,6 +249,7 @@ impl App {
         until_deposed(tasks::tidy(self.services.clone(), leading.clone()).boxed());
         until_deposed(tasks::expire(self.services.clone(), leading.clone()).boxed());
         until_deposed(tasks::schedules(self.services.clone(), leading.clone()).boxed());
+        until_deposed(tasks::hubs(self.services.clone(), leading.clone()).boxed());
         until_deposed(tasks::undo(self.services.clone(), leading.clone()).boxed());
         if self.clock {
             until_deposed(tasks::incidents(self.services.clone(), leading.clone()).boxed());

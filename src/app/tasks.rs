@@ -54,6 +54,8 @@ const KEEP_PLACES: (Duration, u32) = (Duration::from_secs(365 * 24 * 3600), 2_00
 const KEEP_KEPT: Duration = Duration::from_secs(40 * 24 * 3600);
 /// How often schedules are looked at, whatever is due.
 const SCHEDULES: Duration = Duration::from_secs(5);
+/// How often it is looked whether GitHub is to be asked.
+const HUBS: Duration = Duration::from_secs(1);
 /// Pause after a loop's part failed.
 const PAUSE: Duration = Duration::from_secs(2);
 /// Pause between tries to set the menus.
@@ -292,6 +294,16 @@ pub(super) async fn schedules(services: Services, stop: CancellationToken) {
             () = tokio::time::sleep(wait) => {}
             () = schedules.woken() => {}
             () = stop.cancelled() => {}
+        }
+    }
+}
+
+/// Starts what follows runs at GitHub. Beside the schedules, which must not wait for it.
+pub(super) async fn hubs(services: Services, stop: CancellationToken) {
+    while pause(HUBS, &stop).await {
+        if let Err(error) = services.schedules.look_at_hubs(services.clock.now()).await {
+            tracing::error!(%error, "what follows GitHub cannot be looked up; trying again");
+            pause(PAUSE, &stop).await;
         }
     }
 }

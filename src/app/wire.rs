@@ -160,6 +160,8 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
         maker: Arc::new(ByClock(scripts.clone())),
         herald: Arc::new(ScheduleNotices),
         ends,
+        env: env.clone(),
+        clock: options.now.clone(),
     });
     let fixes = Fixes {
         live: live.clone(),

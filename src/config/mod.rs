@@ -3,6 +3,7 @@
 mod access;
 mod alerts;
 mod args;
+mod at_github;
 mod changes;
 mod checks;
 mod choices;
@@ -48,6 +49,7 @@ use tree::Node;
 pub use access::{Access, Chat, User};
 pub use alerts::{Alerts, Digest, Repeat};
 pub use args::Arg;
+pub use at_github::{AtGitHub, Fact};
 pub use changes::Changes;
 pub use checks::{
     Check, CheckKind, DOCKER_SOCKET, DiskMeasure, FileMeasure, Fix, Flow, Limits, Own, Probe,
@@ -64,7 +66,7 @@ pub use kind::{Accept, FileRule, Kind, MAX_FILE as MAX_INCOMING_FILE};
 pub use live::{Live, Outcome, Question, Reloads, Wanted};
 pub use program::check_program;
 pub use resolve::{ArgError, ResolvedArgs};
-pub use schedule::Schedule;
+pub use schedule::{Follows, Schedule};
 pub use schema::{schema, schema_text};
 pub use scripts::{PASSED, Script};
 pub use telegram::Telegram;

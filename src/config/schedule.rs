@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Access;
 use super::access::{Chat, User};
+use super::at_github::AtGitHub;
 use super::fault::Report;
 use super::map::Map;
 use super::read::{list, one_of, text};
@@ -24,6 +25,15 @@ const AFTER_END: &str = "after_end";
 /// How often it is looked whether such a workflow ended.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// What a workflow follows instead of the clock.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Follows {
+    /// The end of its own run before.
+    Itself,
+    /// The end of a run at GitHub.
+    GitHub(Box<AtGitHub>),
+}
+
 /// A script that runs by itself.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Schedule {
@@ -33,8 +43,8 @@ pub struct Schedule {
     pub script: Name,
     /// When it runs.
     pub when: When,
-    /// Of a workflow: the next run begins when one ends; `when` is how often that is looked for.
-    pub after_end: bool,
+    /// What a workflow follows instead of the clock; `when` is how often that is looked for.
+    pub follows: Option<Follows>,
     /// By which clock.
     pub zone: Zone,
     /// Up to so much later, always the same for one run.
@@ -61,7 +71,7 @@ impl Schedule {
             name,
             script: script.name.clone(),
             when,
-            after_end: false,
+            follows: None,
             zone: Zone::default(),
             jitter: Duration::ZERO,
             missed: Missed::default(),
@@ -79,9 +89,10 @@ impl Schedule {
     /// When it runs, in words.
     #[must_use]
     pub fn rhythm(&self) -> String {
-        match self.after_end {
-            true => "whenever a run has ended".to_owned(),
-            false => self.when.to_string(),
+        match &self.follows {
+            None => self.when.to_string(),
+            Some(Follows::Itself) => "whenever a run has ended".to_owned(),
+            Some(Follows::GitHub(there)) => there.to_string(),
         }
     }
 
@@ -89,10 +100,17 @@ impl Schedule {
     #[must_use]
     pub fn timer(&self) -> String {
         let off = if self.enabled { "" } else { "off " };
-        match self.after_end {
-            true => format!("{off}{AFTER_END}"),
-            false => format!("{off}{} | {}", self.when, self.zone),
+        match &self.follows {
+            None => format!("{off}{} | {}", self.when, self.zone),
+            Some(Follows::Itself) => format!("{off}{AFTER_END}"),
+            Some(Follows::GitHub(there)) => format!("{off}{}", there.timer()),
         }
+    }
+
+    /// Whether each of its runs begins when the one before has ended.
+    #[must_use]
+    pub fn after_end(&self) -> bool {
+        self.follows == Some(Follows::Itself)
     }
 }
 
@@ -131,7 +149,7 @@ pub(super) fn every(
         .map_err(|wrong| report.fault(&node.at, format!("`{path}`: {wrong}; or write {AFTER_END}")))
         .ok()?;
     let mut schedule = Schedule::new(script.name.to_string(), script, when);
-    schedule.after_end = after_end;
+    schedule.follows = after_end.then_some(Follows::Itself);
     schedule.rule = Rule::Always;
     check_arguments(&schedule, node, path, script, report).then_some(schedule)
 }

@@ -193,6 +193,25 @@ impl GitHub {
         })
     }
 
+    /// The newest runs that are over, of one branch or of all, and whether these are all.
+    ///
+    /// # Errors
+    /// Why they are not known.
+    pub async fn ended(
+        &self,
+        target: &Target,
+        branch: Option<&str>,
+    ) -> Result<(Vec<Run>, bool), Unknown> {
+        let mut query = vec![("status", "completed")];
+        query.extend(branch.map(|branch| ("branch", branch)));
+        let listed = self.list(target, &query, 1).await?;
+        let of_branch = |run: &&Run| {
+            branch.is_none() || run.branch.is_none() || run.branch.as_deref() == branch
+        };
+        let over = listed.runs().iter().filter(|run| run.is_over());
+        Ok((over.filter(of_branch).cloned().collect(), listed.is_last()))
+    }
+
     /// The ids of the runs that a dispatch could be taken for; asked for before it, for [`GitHub::begun`].
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use crate::base::ids::{JobId, Place};
 use crate::base::job::OutputMode;
 use crate::base::schedule::Telling;
 use crate::base::time::Millis;
-use crate::config::{Config, Schedule, Script};
+use crate::config::{Config, Follows, Schedule, Script};
 use crate::delivery::Outgoing;
 use crate::jobs::{Beside, Origin, Submitted};
 use crate::store;
@@ -34,6 +34,8 @@ pub(super) struct Due<'a> {
     pub retry_of: Option<JobId>,
     /// Of one that begins anew when it ends: how many runs before it failed at once.
     pub anew: Option<u32>,
+    /// Of one that follows another place: what was noted as seen there, and what is to be with this run.
+    pub seen: Option<(Option<String>, String)>,
 }
 
 impl Schedules {
@@ -110,8 +112,13 @@ impl Schedules {
             if row.paused.is_some() {
                 return Ok(None);
             }
-            if schedule.after_end {
-                return self.keep(config, &schedule, (&row, frozen), now).await;
+            match schedule.follows {
+                None => {}
+                Some(Follows::Itself) => {
+                    return self.keep(config, &schedule, (&row, frozen), now).await;
+                }
+                // Who looks there begins what follows.
+                Some(Follows::GitHub(_)) => return Ok(None),
             }
             let retry = row.retry.filter(|_| !is_open(&row));
             let mut wait = None;
@@ -124,6 +131,7 @@ impl Schedules {
                         attempt: retry.number,
                         retry_of: Some(retry.of),
                         anew: None,
+                        seen: None,
                     };
                     self.fire(config, due, now).await?;
                     row = match self.again(&row.name).await? {
@@ -145,6 +153,7 @@ impl Schedules {
                         attempt: 1,
                         retry_of: None,
                         anew: None,
+                        seen: None,
                     };
                     self.fire(config, due, now).await?;
                 }
@@ -320,6 +329,9 @@ impl Schedules {
             None => due.at.max(row.settled),
         };
         store::schedules::settle(&mut tx, name, until, Some(why)).await?;
+        if let Some((before, after)) = &due.seen {
+            store::schedules::see(&mut tx, name, (before.as_deref(), after)).await?;
+        }
         let told = match row.skip_why.as_deref() == Some(why) {
             true => Vec::new(),
             false => self.places(due.schedule),
@@ -383,6 +395,7 @@ fn telling(due: &Due<'_>, also: &[Place], now: Millis) -> Telling {
 fn noted(due: &Due<'_>, now: Millis) -> Beside {
     let (name, at) = (due.schedule.name.clone(), due.at);
     let alone = due.anew.map(|_| due.schedule.script.clone());
+    let seen = due.seen.clone();
     Box::new(move |tx, id| {
         async move {
             if let Some(title) = alone
@@ -390,6 +403,13 @@ fn noted(due: &Due<'_>, now: Millis) -> Beside {
                     store::workflows::newest_open(tx, title.as_str(), Some(id)).await?
             {
                 return Err(Error::refused(format!("#{other} runs already.")));
+            }
+            if let Some((before, after)) = seen
+                && !store::schedules::see(tx, &name, (before.as_deref(), &after)).await?
+            {
+                return Err(Error::refused(
+                    "Another one followed it in this very moment.",
+                ));
             }
             match store::schedules::fired(tx, &name, at, id, now).await? {
                 true => Ok(()),

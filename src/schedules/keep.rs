@@ -41,6 +41,7 @@ impl Schedules {
                     attempt: 1,
                     retry_of: None,
                     anew: Some(rhythm::failing(&runs.past)),
+                    seen: None,
                 };
                 self.fire(config, due, now).await?;
                 Some(look)

@@ -7,9 +7,11 @@ mod change;
 mod ends;
 mod fire;
 mod freeze;
+mod hub;
 mod keep;
 pub mod plan;
 pub mod rhythm;
+mod seen;
 
 pub use change::New;
 pub use ends::Ends;
@@ -20,14 +22,15 @@ use crate::base::ids::{ChatId, JobId, Place};
 use crate::base::name::Name;
 use crate::base::role::Role;
 use crate::base::schedule::{Missed, Retries, Rule, Upcoming};
-use crate::base::time::Millis;
+use crate::base::time::{Clock, Millis};
 use crate::base::when::{When, Zone};
-use crate::config::{Config, Live, Schedule, Script};
+use crate::config::{Config, Env, Follows, Live, Schedule, Script};
 use crate::delivery::{Buttons, Outbox};
 use crate::jobs::{Jobs, NewJob};
 use crate::store::schedules::Schedule as Row;
 use crate::store::{self, Store};
 use futures::future::BoxFuture;
+use hub::Hubs;
 use rhythm::Then;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -98,6 +101,7 @@ struct Inner {
     maker: Arc<dyn Maker>,
     herald: Arc<dyn Herald>,
     ends: Ends,
+    hubs: Hubs,
 }
 
 /// What the schedules are made of.
@@ -118,6 +122,10 @@ pub struct Parts {
     pub herald: Arc<dyn Herald>,
     /// What the engine was given to decide what follows from the end of a run.
     pub ends: Ends,
+    /// The bot's environment, which holds tokens of GitHub.
+    pub env: Env,
+    /// By it GitHub's limits are kept.
+    pub clock: Clock,
 }
 
 /// A schedule: what it is, and where it stands.
@@ -131,6 +139,8 @@ pub struct Entry {
     pub next: Option<Millis>,
     /// The run after whose end its next one begins.
     pub after: Option<JobId>,
+    /// Why what it follows cannot be looked at, as a sentence.
+    pub trouble: Option<String>,
 }
 
 /// What is kept of a schedule that was made in the chat.
@@ -159,6 +169,8 @@ impl Schedules {
             maker,
             herald,
             ends,
+            env,
+            clock,
         } = parts;
         Self {
             inner: Arc::new(Inner {
@@ -170,6 +182,7 @@ impl Schedules {
                 maker,
                 herald,
                 ends,
+                hubs: Hubs::new(env, clock),
             }),
         }
     }
@@ -207,10 +220,10 @@ impl Schedules {
             .filter_map(|entry| {
                 let next = entry.next.filter(|next| *next <= until)?;
                 let span = (next.max(now), until);
-                let more = match entry.schedule.after_end {
+                let more = match entry.schedule.follows {
                     // When it ends, and the one after it begins, nobody knows.
-                    true => 0,
-                    false => plan::count(
+                    Some(Follows::Itself | Follows::GitHub(_)) => 0,
+                    None => plan::count(
                         &entry.schedule,
                         standing(&entry.row, frozen),
                         span,
@@ -242,11 +255,13 @@ impl Schedules {
                 true => self.soon(&schedule, (&row, frozen), now).await?,
                 false => (None, None),
             };
+            let trouble = self.inner.hubs.trouble(&schedule);
             entries.push(Entry {
                 schedule,
                 row,
                 next,
                 after,
+                trouble,
             });
         }
         Ok((entries, frozen))
@@ -259,13 +274,17 @@ impl Schedules {
         (row, frozen): (&Row, bool),
         now: Millis,
     ) -> store::Result<(Option<Millis>, Option<JobId>)> {
-        if schedule.after_end {
-            return Ok(match self.then(schedule, (row, frozen), now).await? {
-                Then::Hold(open) => (None, Some(open)),
-                Then::Wait(at) => (Some(at), None),
-                Then::Fire(_) | Then::Anew => (Some(now), None),
-                Then::Rest | Then::Pause(..) => (None, None),
-            });
+        match schedule.follows {
+            None => {}
+            Some(Follows::GitHub(_)) => return Ok((None, None)),
+            Some(Follows::Itself) => {
+                return Ok(match self.then(schedule, (row, frozen), now).await? {
+                    Then::Hold(open) => (None, Some(open)),
+                    Then::Wait(at) => (Some(at), None),
+                    Then::Fire(_) | Then::Anew => (Some(now), None),
+                    Then::Rest | Then::Pause(..) => (None, None),
+                });
+            }
         }
         Ok(match plan::plan(schedule, standing(row, frozen), now) {
             plan::Plan::Wait(next) => (next, None),
@@ -325,7 +344,7 @@ fn schedule_of(config: &Config, row: &Row) -> Option<Schedule> {
         name: row.name.clone(),
         script: Name::new(row.script.clone()).ok()?,
         when: When::parse(&spec.when).ok()?,
-        after_end: false,
+        follows: None,
         zone: Zone::parse(&spec.zone).ok()?,
         jitter: spec.jitter,
         missed: Missed::default(),

@@ -172,7 +172,7 @@ mod tests {
             name: "work".to_owned(),
             script: Name::new("work").unwrap(),
             when: When::parse(when).unwrap(),
-            after_end: false,
+            follows: None,
             zone: Zone::UTC,
             jitter: Duration::ZERO,
             missed,

@@ -4,7 +4,7 @@ use super::{OWN_LIMIT, Part, part};
 use crate::base::secret::SecretString;
 use crate::base::time::Clock;
 use crate::base::workflow::{Step, Work};
-use crate::config::{Config, DOCKER_SOCKET, Env, Probe};
+use crate::config::{Config, DOCKER_SOCKET, Env, Follows, Probe};
 use crate::drivers::github::GitHub;
 use crate::drivers::web::Web;
 use crate::drivers::{docker, ssh};
@@ -37,7 +37,7 @@ pub fn all<'a>(config: &'a Config, env: &'a Env, web: &'a Web) -> Vec<BoxFuture<
     for (api, token) in hubs(config) {
         looks.push(part(
             "github",
-            "see to the network, and to api_url of the step",
+            "see to the network, and to api_url",
             hub(api, token, env, web),
         ));
     }
@@ -94,12 +94,17 @@ fn goes_by_ssh(step: &Step) -> bool {
     address.starts_with("ssh://") || (address.contains('@') && !address.contains("://"))
 }
 
-/// Where workflows ask GitHub, and the variable that holds the token.
+/// Where workflows ask GitHub, in steps and for what they follow, and the variable that holds the token.
 fn hubs(config: &Config) -> BTreeSet<(&str, &str)> {
     let mut hubs = BTreeSet::new();
     for step in steps(config) {
         if let Work::Github { api, token, .. } = &step.work {
             hubs.insert((api.as_str(), token.as_str()));
+        }
+    }
+    for schedule in &config.schedules {
+        if let Some(Follows::GitHub(there)) = &schedule.follows {
+            hubs.insert((there.api.as_str(), there.token.as_str()));
         }
     }
     hubs
@@ -108,11 +113,7 @@ fn hubs(config: &Config) -> BTreeSet<(&str, &str)> {
 async fn hub(api: &str, token: &str, env: &Env, web: &Web) -> Part {
     const PART: &str = "github";
     let Ok(url) = Url::parse(api) else {
-        return Part::fail(
-            PART,
-            format!("{api} is no address"),
-            "mend api_url of the step",
-        );
+        return Part::fail(PART, format!("{api} is no address"), "mend api_url");
     };
     let Some(secret) = env.get(token) else {
         return Part::fail(

@@ -40,6 +40,8 @@ pub struct Schedule {
     pub output_hash: Option<String>,
     /// The try that is to follow.
     pub retry: Option<Retry>,
+    /// Of one that follows another place: what was seen there, as text.
+    pub seen: Option<String>,
 }
 
 /// What was made in the chat.
@@ -81,7 +83,7 @@ pub struct Retry {
 
 const COLUMNS: &str = "SELECT s.name, s.script, s.timer, s.spec, s.made_by, s.made_name, s.chat_id, s.thread_id, s.made_at,
         s.anchor, s.settled, s.paused_at, s.paused_by, s.paused_why, s.last_due, s.last_fired, s.last_job,
-        j.state AS last_state, s.skipped, s.skip_why, s.output_hash, s.retry_at, s.retry_of, s.retry_no
+        j.state AS last_state, s.skipped, s.skip_why, s.output_hash, s.retry_at, s.retry_of, s.retry_no, s.seen
      FROM schedules s LEFT JOIN jobs j ON j.id = s.last_job";
 
 fn read(row: &AnyRow) -> Schedule {
@@ -130,6 +132,7 @@ fn read(row: &AnyRow) -> Schedule {
         skip_why: text("skip_why"),
         output_hash: text("output_hash"),
         retry,
+        seen: text("seen"),
     }
 }
 
@@ -195,13 +198,14 @@ pub async fn remove(db: &mut Connection, name: &str) -> Result<bool> {
     Ok(gone.rows_affected() == 1)
 }
 
-/// Begins to count anew, by this timer: what was to be tried again is dropped.
+/// Begins to count anew, by this timer: what was to be tried again is dropped, and what was seen forgotten.
 ///
 /// # Errors
 /// When the database refuses.
 pub async fn restart(db: &mut Connection, name: &str, timer: &str, at: Millis) -> Result<()> {
     sqlx::query(
-        "UPDATE schedules SET timer = $2, anchor = $3, settled = $3, retry_at = NULL, retry_of = NULL, retry_no = NULL
+        "UPDATE schedules SET timer = $2, anchor = $3, settled = $3, retry_at = NULL, retry_of = NULL, retry_no = NULL,
+            seen = NULL
          WHERE name = $1",
     )
     .bind(name)
@@ -232,6 +236,26 @@ pub async fn settle(
     .execute(db)
     .await?;
     Ok(())
+}
+
+/// Notes what was seen, unless somebody else noted something since it was `before`; `false` then.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn see(
+    db: &mut Connection,
+    name: &str,
+    (before, after): (Option<&str>, &str),
+) -> Result<bool> {
+    let noted = sqlx::query(
+        "UPDATE schedules SET seen = $3 WHERE name = $1 AND COALESCE(seen, '') = COALESCE($2, '')",
+    )
+    .bind(name)
+    .bind(before)
+    .bind(after)
+    .execute(db)
+    .await?;
+    Ok(noted.rows_affected() == 1)
 }
 
 /// Notes a run that was due then as this job, and the times up to then as dealt with. `false` when the schedule was paused

@@ -13,6 +13,7 @@ use crate::base::time::{Millis, human};
 use crate::chat::keyboards::{PAGE, Press, in_pairs, turns};
 use crate::chat::reply::Reply;
 use crate::chat::request::Request;
+use crate::config::Follows;
 use crate::delivery::card::outcome;
 use crate::schedules::Entry;
 use crate::store;
@@ -168,8 +169,10 @@ async fn line(request: &Request, entry: &Entry, now: Millis) -> Result<String> {
             )
         }
         (None, _) if !schedule.enabled => "\nswitched off".to_owned(),
+        // Its rhythm says it.
+        (None, Some(_)) if matches!(schedule.follows, Some(Follows::GitHub(_))) => String::new(),
         (None, Some(next)) => format!("\nnext {next}"),
-        (None, None) if schedule.after_end => "\nnothing begins now".to_owned(),
+        (None, None) if schedule.after_end() => "\nnothing begins now".to_owned(),
         (None, None) => "\nnext when the run before is over".to_owned(),
     });
     if let Some(job) = last(request, entry).await? {
@@ -186,6 +189,9 @@ async fn line(request: &Request, entry: &Entry, now: Millis) -> Result<String> {
     if let Some(retry) = &row.retry {
         html.push_str(&format!("\ntry {} at {}", retry.number, clock(retry.at)));
     }
+    if let Some(why) = &entry.trouble {
+        html.push_str(&format!("\n⚠️ {}", escape(why)));
+    }
     if row.skipped > 0 {
         html.push_str(&format!(
             "\nskipped {}×, last because: {}",
@@ -196,14 +202,21 @@ async fn line(request: &Request, entry: &Entry, now: Millis) -> Result<String> {
     Ok(html)
 }
 
-/// When its next run begins, as far as that is known: a time, `now`, or `when #12 ends`.
+/// When its next run begins, as far as that is known: a time, `now`, `when #12 ends`, or `when ci.yml of ann/site succeeds`.
 #[must_use]
 pub(in crate::chat) fn soon(entry: &Entry, now: Millis) -> Option<String> {
     let time = entry.next.map(|next| match next <= now {
         true => "now".to_owned(),
         false => entry.schedule.zone.clock(next, now),
     });
-    time.or_else(|| Some(format!("when #{} ends", entry.after?)))
+    time.or_else(|| match &entry.schedule.follows {
+        Some(Follows::GitHub(there)) if entry.schedule.enabled && entry.row.paused.is_none() => {
+            Some(escape(&there.to_string()))
+        }
+        Some(Follows::GitHub(_) | Follows::Itself) | None => {
+            Some(format!("when #{} ends", entry.after?))
+        }
+    })
 }
 
 async fn last(request: &Request, entry: &Entry) -> Result<Option<Job>> {

@@ -191,7 +191,7 @@ pub async fn follows_stop(request: &Request, job: &Job) -> Result<Option<String>
             return false;
         }
         let runs = schedule.enabled && entry.row.paused.is_none();
-        schedule.after_end && runs && schedule.script.as_str() == job.new.title
+        schedule.after_end() && runs && schedule.script.as_str() == job.new.title
     };
     Ok(all.iter().find(on).map(|entry| {
         let name = &entry.schedule.name;

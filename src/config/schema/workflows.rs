@@ -34,6 +34,9 @@ pub struct Workflow {
     /// When it runs by itself, as a script does; null: only when somebody starts it.
     #[schemars(extend("default" = null))]
     pub schedule: Option<Schedule>,
+    /// The workflow of a GitHub repository after whose runs it runs by itself; null: after none.
+    #[schemars(extend("default" = null))]
+    pub after_github: Option<AfterGithub>,
     /// The lowest role that may run it.
     #[schemars(extend("default" = "operator"))]
     pub role: Option<Role>,
@@ -355,6 +358,61 @@ pub struct Github {
     /// Where the interface is, of a GitHub server of one's own.
     #[schemars(extend("default" = "https://api.github.com"))]
     pub api_url: Option<String>,
+}
+
+/// A workflow of a GitHub repository whose runs are followed.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct AfterGithub {
+    /// The repository, owner/name.
+    pub repo: String,
+    /// The workflow's file name.
+    pub workflow: String,
+    /// The branch or tag; null: all.
+    #[schemars(extend("default" = null))]
+    pub branch: Option<String>,
+    /// Which runs are followed; of several that ended since the last look, the newest.
+    #[schemars(extend("default" = "success"))]
+    pub conclusion: Option<Conclusion>,
+    /// What parameters get of the run.
+    pub params: Option<BTreeMap<String, Fact>>,
+    /// How often GitHub is asked, 10s at least.
+    #[schemars(extend("default" = "1m"))]
+    pub every: Option<Time>,
+    /// The variable of the bot's environment that holds the token.
+    #[schemars(extend("default" = "GITHUB_TOKEN"))]
+    pub token: Option<String>,
+    /// Where the interface is, of a GitHub server of one's own.
+    #[schemars(extend("default" = "https://api.github.com"))]
+    pub api_url: Option<String>,
+}
+
+/// How a run at GitHub ended.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "snake_case")]
+pub enum Conclusion {
+    /// Well.
+    Success,
+    /// It failed, or took too long.
+    Failure,
+    /// In any way.
+    Any,
+}
+
+/// What is known of a run at GitHub.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "snake_case")]
+pub enum Fact {
+    /// Its id.
+    Run,
+    /// Its page.
+    Link,
+    /// The commit that it is of.
+    Commit,
+    /// Its branch or tag.
+    Branch,
+    /// How it ended, in GitHub's words.
+    Conclusion,
 }
 
 /// What becomes of the rest when a step fails.

@@ -1,6 +1,7 @@
 //! The configuration as a whole: what loads, what does not, and what is said then.
 
 mod arguments;
+mod at_github;
 mod checks;
 mod documents;
 mod faults;

@@ -89,7 +89,7 @@ fn the_five_steps_load_as_they_are_written() {
     let [schedule] = loaded.config.schedules.as_slice() else {
         panic!("{:?}", loaded.config.schedules);
     };
-    assert!(schedule.after_end && schedule.script == script.name);
+    assert!(schedule.after_end() && schedule.script == script.name);
 
     let flow = script.steps.clone().unwrap();
     assert_eq!(

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use super::access::{self, Access};
 use super::args::{self, Matching};
+use super::at_github;
 use super::fault::{At, Report};
 use super::kind::Kind;
 use super::map::Map;
@@ -305,7 +306,7 @@ fn moments(node: &Node, name: &str, report: &mut Report) -> Notify {
     told
 }
 
-/// When it runs by itself: `every: after_end`, `every: 1h`, or a schedule as scripts have it.
+/// When it runs by itself: `every: after_end`, `every: 1h`, a schedule as scripts have it, or after runs at GitHub.
 fn when(
     script: &Script,
     map: &mut Map<'_>,
@@ -314,10 +315,22 @@ fn when(
 ) -> (Option<Schedule>, Option<(Duration, At)>) {
     let every = map.optional("every");
     let schedule = map.optional("schedule");
-    if let (Some(_), Some(node)) = (every, schedule) {
-        report.fault(&node.at, "`every` and `schedule` are both set; keep one");
+    let there = map.optional("after_github");
+    let set: Vec<(&str, &Node)> = [
+        ("every", every),
+        ("schedule", schedule),
+        ("after_github", there),
+    ]
+    .into_iter()
+    .filter_map(|(key, node)| Some((key, node?)))
+    .collect();
+    if let [(first, _), (second, node), ..] = set.as_slice() {
+        let wrong = format!("`{first}` and `{second}` are both set; keep one");
+        report.fault(&node.at, wrong);
     }
-    let read = if let Some(node) = every {
+    let read = if let Some(node) = there {
+        at_github::read(node, &map.name("after_github"), script, around, report)
+    } else if let Some(node) = every {
         schedule::every(node, &map.name("every"), script, report)
     } else {
         schedule.and_then(|node| {
@@ -335,7 +348,7 @@ fn when(
         .zip(every.or(schedule))
         .and_then(|(read, node)| {
             let gap = gap(&read.when)?;
-            (!read.after_end).then(|| (gap, node.at.clone()))
+            read.follows.is_none().then(|| (gap, node.at.clone()))
         });
     (read, interval)
 }

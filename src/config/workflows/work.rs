@@ -6,10 +6,10 @@ use std::time::Duration;
 use url::Url;
 
 use super::super::YEAR;
+use super::super::at_github;
 use super::super::fault::{At, Report};
 use super::super::map::Map;
 use super::super::read::{integer, text};
-use super::super::scripts::variable_name;
 use super::super::tree::{Node, Value};
 use super::reader::{Absent, Reach, Reader};
 use super::step::dotless;
@@ -52,10 +52,6 @@ const TO_AGREE: Duration = Duration::from_secs(3600);
 const AT_GITHUB: Duration = Duration::from_secs(6 * 3600);
 /// The pause between two looks, unless the step says.
 const LOOK: Duration = Duration::from_secs(5);
-/// The variable that holds GitHub's token, unless the step says.
-const GITHUB_TOKEN: &str = "GITHUB_TOKEN";
-/// Where GitHub's interface is.
-const GITHUB_API: &str = "https://api.github.com";
 
 impl Kind {
     /// Its key.
@@ -263,7 +259,7 @@ fn git(node: &Node, path: &str, r: &mut Reader<'_>) -> Option<Work> {
     if let (Some(dir), Some(node)) = (&dir, map.get("dir")) {
         r.below(dir, &map.name("dir"), &node.at);
     }
-    let token = token(&mut map, None, r);
+    let token = at_github::token(&mut map, None, r.paths.env, r.report);
     map.finish(r.report);
     Some(Work::Git {
         url: url?,
@@ -292,22 +288,6 @@ fn check_git(url: &Template, at: &At, r: &mut Reader<'_>) {
     if let Some(Err(wrong)) = known.map(|known| git_address(&known)) {
         r.report.fault(at, wrong.replace("x:x`", "…`"));
     }
-}
-
-/// The variable that holds a token: its name is written here, never the token.
-fn token(map: &mut Map<'_>, usual: Option<&str>, r: &mut Reader<'_>) -> Option<String> {
-    let node = map.optional("token");
-    let written = match node {
-        Some(node) => text(node, &map.name("token"), r.report),
-        None => usual,
-    }?;
-    let at = node.map_or(map.at, |node| &node.at);
-    if variable_name(written, at, r.report) && r.paths.env.get(written).is_none() {
-        let wrong =
-            format!("the variable {written} is not in the bot's environment; set it to the token");
-        r.report.warn(at, wrong);
-    }
-    Some(written.to_owned())
 }
 
 fn http(node: &Node, path: &str, finds: &mut Vec<String>, r: &mut Reader<'_>) -> Option<Work> {
@@ -494,37 +474,15 @@ fn github(node: &Node, path: &str, r: &mut Reader<'_>) -> Option<Work> {
         repo.as_ref().and_then(Template::as_literal),
         map.get("repo"),
     ) {
-        let part = |part: &str| {
-            !part.is_empty()
-                && part
-                    .chars()
-                    .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
-        };
-        if !repo
-            .split_once('/')
-            .is_some_and(|(owner, name)| part(owner) && part(name))
-        {
-            let wrong = format!("`{}` is `{repo}`; write owner/name", map.name("repo"));
-            r.report.fault(&node.at, wrong);
-        }
+        at_github::check_repo(repo, &map.name("repo"), &node.at, r.report);
     }
     let workflow = r.required(&mut map, "workflow");
     let branch = r.key(&mut map, "branch", Reach::Seen);
     let inputs = r.named(&mut map, "inputs", Reach::Seen);
-    let token = token(&mut map, Some(GITHUB_TOKEN), r);
+    let token = at_github::token(&mut map, Some(at_github::TOKEN), r.paths.env, r.report);
     let wait = map.flag("wait", r.report).unwrap_or(true);
     let keep = map.flag("keep", r.report).unwrap_or(false);
-    let api = map
-        .text("api_url", r.report)
-        .unwrap_or(GITHUB_API)
-        .to_owned();
-    if Url::parse(&api).is_err() || !api.starts_with("http") {
-        let wrong = format!(
-            "`{}` is `{api}`; write an address such as {GITHUB_API}",
-            map.name("api_url")
-        );
-        r.report.fault(&node.at, wrong);
-    }
+    let api = at_github::api(&mut map, r.report);
     map.finish(r.report);
     Some(Work::Github {
         repo: repo?,

@@ -5,7 +5,7 @@ use chrono::DateTime;
 use serde_json::Value;
 
 /// A run of a workflow.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Run {
     /// Its id.
     pub id: u64,
@@ -17,14 +17,20 @@ pub struct Run {
     pub link: Option<String>,
     /// When it began to exist, by GitHub's clock.
     pub created: Millis,
-    /// What began it, such as `workflow_dispatch`.
-    pub(super) event: String,
+    /// When it last changed, by GitHub's clock: of one that is over, when it ended.
+    pub updated: Millis,
+    /// Which try of the same run it is, from 1.
+    pub attempt: u64,
+    /// The commit that it is of.
+    pub commit: Option<String>,
     /// Its branch or tag.
-    pub(super) branch: Option<String>,
+    pub branch: Option<String>,
+    /// What began it, such as `workflow_dispatch`.
+    pub event: String,
     /// The file of its workflow, as a path.
-    pub(super) path: Option<String>,
+    pub path: Option<String>,
     /// Its name.
-    pub(super) title: String,
+    pub title: String,
 }
 
 impl Run {
@@ -94,14 +100,20 @@ pub(super) fn read_list(json: &Value, before: usize, most: usize) -> Result<List
 
 pub(super) fn read_run(json: &Value) -> Option<Run> {
     let text = |name: &str| json.get(name)?.as_str().map(str::to_owned);
-    let created = text("created_at").and_then(|at| DateTime::parse_from_rfc3339(&at).ok());
+    let time = |name: &str| {
+        let at = text(name).and_then(|at| DateTime::parse_from_rfc3339(&at).ok());
+        at.map_or(Millis::default(), |at| Millis(at.timestamp_millis()))
+    };
     Some(Run {
         id: json.get("id")?.as_u64()?,
         status: text("status")?,
         conclusion: text("conclusion"),
         link: text("html_url")
             .filter(|link| link.starts_with("https://") || link.starts_with("http://")),
-        created: created.map_or(Millis::default(), |at| Millis(at.timestamp_millis())),
+        created: time("created_at"),
+        updated: time("updated_at"),
+        attempt: json.get("run_attempt").and_then(Value::as_u64).unwrap_or(1),
+        commit: text("head_sha"),
         event: text("event").unwrap_or_default(),
         branch: text("head_branch"),
         path: text("path"),

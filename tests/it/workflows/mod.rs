@@ -20,6 +20,7 @@ mod room;
 mod samples;
 mod secrets;
 mod stops;
+mod trigger;
 mod two;
 pub mod web;
 

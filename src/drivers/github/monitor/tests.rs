@@ -10,13 +10,8 @@ fn run(id: u64) -> Run {
     Run {
         id,
         status: "queued".to_owned(),
-        conclusion: None,
-        link: None,
         created: NOW,
-        event: String::new(),
-        branch: None,
-        path: None,
-        title: String::new(),
+        ..Run::default()
     }
 }
 

@@ -1,0 +1,242 @@
+//! Workflows that follow runs at GitHub: each end once, the newest of several, and nothing that GitHub does not say.
+
+use super::keeping::Hands;
+use super::web::{Reply, Web};
+use crate::harness::tools::until;
+use crate::harness::{ANN, World};
+use crate::on_both;
+use serde_json::{Value, json};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+/// What GitHub knows, and how it answers.
+#[derive(Default)]
+struct Hub {
+    runs: Vec<Value>,
+    /// What the next questions are answered with, before what is true.
+    faults: VecDeque<Reply>,
+    /// How often it was asked.
+    looks: usize,
+}
+
+impl Hub {
+    fn tell(&mut self, method: &str, place: &str) -> Reply {
+        let (path, query) = place.split_once('?').unwrap();
+        assert_eq!(
+            (method, path),
+            ("GET", "/repos/ann/site/actions/workflows/ci.yml/runs")
+        );
+        assert!(query.contains("status=completed") && query.contains("branch=main"));
+        self.looks += 1;
+        if let Some(fault) = self.faults.pop_front() {
+            return fault;
+        }
+        let over = |run: &&Value| run["status"] == "completed" && run["head_branch"] == "main";
+        let over: Vec<&Value> = self.runs.iter().rev().filter(over).collect();
+        let all = json!({"total_count": over.len(), "workflow_runs": over});
+        Reply::new(200, all.to_string())
+    }
+}
+
+struct Bench {
+    hub: Arc<Mutex<Hub>>,
+    hands: Hands,
+    _web: Web,
+}
+
+impl Bench {
+    /// A hub, and a workflow that follows its runs on main that went well.
+    async fn new(world: &mut World, steps: &str) -> Self {
+        let (hub, hands) = (Arc::<Mutex<Hub>>::default(), Hands::default());
+        let told = Arc::clone(&hub);
+        let web = Web::start(move |method, place| told.lock().unwrap().tell(method, place)).await;
+        world.variable("GITHUB_TOKEN", "hunter22");
+        world.sandbox.open_private(ANN);
+        world.set(&format!(
+            "workflows: {{deploy: {{params: [{{name: version, default: none}}], after_github: {{repo: ann/site, workflow: ci.yml, \
+             branch: main, params: {{version: commit}}, every: 10s, api_url: '{}'}}, notify: [end], steps: {steps}}}}}",
+            web.url
+        ));
+        Self {
+            hub,
+            hands,
+            _web: web,
+        }
+    }
+
+    fn hub(&self) -> MutexGuard<'_, Hub> {
+        self.hub.lock().unwrap()
+    }
+
+    /// A run at GitHub begins.
+    fn begins(&self, id: u64, branch: &str) {
+        let run = json!({
+            "id": id, "status": "in_progress", "conclusion": null, "head_branch": branch, "run_attempt": 1,
+            "path": ".github/workflows/ci.yml", "html_url": format!("https://github.example/runs/{id}"),
+            "head_sha": format!("c0ffee{id}"),
+        });
+        self.hub().runs.push(run);
+    }
+
+    /// It ends, now.
+    fn ends(&self, id: u64, conclusion: &str) {
+        let now = self.hands.clock().now().utc();
+        let mut hub = self.hub();
+        let run = hub.runs.iter_mut().find(|run| run["id"] == id).unwrap();
+        run["status"] = "completed".into();
+        run["conclusion"] = conclusion.into();
+        run["updated_at"] = now
+            .to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
+            .into();
+    }
+
+    /// A run at GitHub is tried again and ends.
+    fn again(&self, id: u64, conclusion: &str) {
+        {
+            let mut hub = self.hub();
+            let run = hub.runs.iter_mut().find(|run| run["id"] == id).unwrap();
+            run["run_attempt"] = (run["run_attempt"].as_u64().unwrap() + 1).into();
+        }
+        self.ends(id, conclusion);
+    }
+
+    /// GitHub is asked again, and what follows from the answer was done.
+    async fn look(&self, world: &World) {
+        self.hands.forward(Duration::from_secs(3600));
+        let now = self.hands.clock().now();
+        let before = self.hub().looks;
+        world.services().schedules.look_at_hubs(now).await.unwrap();
+        // By the bot's own loop, if that was first; its look is over then, too.
+        assert!(self.hub().looks > before);
+    }
+}
+
+const ECHO: &str = "[{name: put, run: [echo, 'version {{ params.version }}']}]";
+const HOLD: &str = "[{name: stay, hold: 5h, when: '{{ params.version }} != none'}]";
+
+on_both! {
+    /// Nothing that was there before; then each end once, also over a restart; of several, the newest; another try of a run is
+    /// another end; and only what went well, on its branch.
+    async fn each_good_end_is_followed_once(world) {
+        let bench = Bench::new(&mut world, ECHO).await;
+        bench.begins(1, "main");
+        bench.ends(1, "success");
+        world.start_at(bench.hands.clock()).await;
+        until("the first look", || bench.hub().looks > 0).await;
+        bench.begins(2, "main");
+        bench.begins(3, "other");
+        bench.look(&world).await;
+        bench.ends(3, "success");
+        bench.look(&world).await;
+        assert_eq!(world.jobs().await, 0);
+        bench.ends(2, "success");
+        bench.look(&world).await;
+        world.sees(ANN, "· #1\n✅ put").await;
+        let log = world.asks(ANN, ANN, "/workflow log 1 put").await;
+        assert!(log.text.contains("version c0ffee2"), "{}", log.text);
+        bench.begins(4, "main");
+        bench.ends(4, "failure");
+        bench.look(&world).await;
+        assert_eq!(world.jobs().await, 1, "it failed");
+        bench.again(4, "success");
+        bench.look(&world).await;
+        world.sees(ANN, "· #2\n✅ put").await;
+        world.quiet().await;
+        world.stop().await;
+        for id in [5, 6] {
+            bench.begins(id, "main");
+            bench.ends(id, "success");
+            bench.hands.forward(Duration::from_secs(60));
+        }
+        world.start_at(bench.hands.clock()).await;
+        bench.look(&world).await;
+        world.sees(ANN, "· #3\n✅ put").await;
+        let log = world.asks(ANN, ANN, "/workflow log 3 put").await;
+        assert!(log.text.contains("version c0ffee6"), "{}", log.text);
+        bench.look(&world).await;
+        world.quiet().await;
+        assert_eq!(world.jobs().await, 3);
+    }
+}
+
+on_both! {
+    /// Errors, half lists, and a list that is empty for once: unknown, told where one looks for it, and nothing begins. Then it
+    /// goes on.
+    async fn what_github_does_not_say_begins_nothing(world) {
+        let bench = Bench::new(&mut world, ECHO).await;
+        for id in 1..=3 {
+            bench.begins(id, "main");
+            bench.ends(id, "success");
+        }
+        world.start_at(bench.hands.clock()).await;
+        until("the first look", || bench.hub().looks > 0).await;
+        bench.look(&world).await;
+        let replies = [
+            Reply::new(500, "{\"message\": \"unicorn\"}"),
+            Reply { cuts: true, ..Reply::new(200, "") },
+            Reply::new(200, "{\"total_count\": 3, \"workflow_runs\": []}"),
+            Reply::new(200, "{\"total_count\": 0, \"workflow_runs\": []}"),
+            Reply::new(401, "{}"),
+        ];
+        for reply in replies {
+            bench.hub().faults.push_back(reply);
+            bench.look(&world).await;
+        }
+        let told = world.asks(ANN, ANN, "/schedules deploy").await;
+        assert!(told.text.contains("when ci.yml of ann/site succeeds on main"), "{}", told.text);
+        assert!(told.text.contains("GitHub does not know the token (401)"), "{}", told.text);
+        assert!(!told.text.contains("hunter22"), "{}", told.text);
+        bench.look(&world).await;
+        world.quiet().await;
+        assert_eq!(world.jobs().await, 0);
+        let told = world.asks(ANN, ANN, "/schedules deploy").await;
+        assert!(!told.text.contains("401"), "{}", told.text);
+        bench.begins(4, "main");
+        bench.ends(4, "success");
+        bench.look(&world).await;
+        world.sees(ANN, "· #1\n✅ put").await;
+        let list = world.asks(ANN, ANN, "/workflow").await;
+        assert!(list.text.contains("next when ci.yml of ann/site succeeds on main"), "{}", list.text);
+    }
+}
+
+on_both! {
+    /// What ends while it is paused or all is frozen is not followed afterwards; a run that cannot begin is told once.
+    async fn what_ends_meanwhile_is_passed_over(world) {
+        let bench = Bench::new(&mut world, HOLD).await;
+        world.start_at(bench.hands.clock()).await;
+        until("the first look", || bench.hub().looks > 0).await;
+        bench.look(&world).await;
+        world.asks(ANN, ANN, "/pause deploy").await;
+        bench.begins(1, "main");
+        bench.ends(1, "success");
+        bench.look(&world).await;
+        bench.hands.forward(Duration::from_secs(600));
+        world.asks(ANN, ANN, "/resume deploy").await;
+        bench.look(&world).await;
+        world.asks(ANN, ANN, "/freeze update").await;
+        bench.begins(2, "main");
+        bench.ends(2, "success");
+        bench.look(&world).await;
+        world.asks(ANN, ANN, "/unfreeze").await;
+        bench.look(&world).await;
+        assert_eq!(world.jobs().await, 0);
+        let told = world.asks(ANN, ANN, "/schedules deploy").await;
+        assert!(told.text.contains("everything was frozen"), "{}", told.text);
+        bench.begins(3, "main");
+        bench.ends(3, "success");
+        bench.look(&world).await;
+        world.sees(ANN, "· #1\n").await;
+        bench.begins(4, "main");
+        bench.ends(4, "success");
+        bench.look(&world).await;
+        world.sees(ANN, "deploy is running already as #1").await;
+        bench.look(&world).await;
+        world.asks(ANN, ANN, "/workflow stop 1").await;
+        bench.look(&world).await;
+        world.quiet().await;
+        assert_eq!(world.jobs().await, 1);
+        assert_eq!(world.count(ANN, "deploy is running already as #1"), 1);
+    }
+}
