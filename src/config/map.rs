@@ -206,18 +206,22 @@ impl<'a> Map<'a> {
         parse_name(written, &node.at, report)
     }
 
+    /// The keys that nobody asked for, each with the known one that was probably meant.
+    pub(super) fn strangers(&self) -> impl Iterator<Item = (&'a Entry, Option<&'static str>)> {
+        let strange = |entry: &&Entry| !self.asked.contains(&entry.key.as_str());
+        let near = |entry: &'a Entry| (entry, closest(&entry.key, self.asked.iter().copied()));
+        self.entries.iter().filter(strange).map(near)
+    }
+
     /// Reports the keys that nobody asked for.
     pub(super) fn finish(self, report: &mut Report) {
-        for entry in self.entries {
-            if self.asked.contains(&entry.key.as_str()) {
-                continue;
-            }
+        for (entry, near) in self.strangers() {
             let place = if self.path.is_empty() {
                 "the file".to_owned()
             } else {
                 format!("`{}`", self.path)
             };
-            let known = match closest(&entry.key, self.asked.iter().copied()) {
+            let known = match near {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => {
                     let mut known = self.asked.clone();

@@ -21,7 +21,7 @@ use crate::base::ids::UserId;
 use crate::base::job::{AfterCrash, OnBusy, OutputMode, Undo};
 use crate::base::name::Name;
 use crate::base::role::Role;
-use crate::base::workflow::Workflow;
+use crate::base::workflow::{Source, Template, Workflow};
 
 /// Of the bot's environment, what every program gets.
 pub const PASSED: [&str; 4] = ["PATH", "HOME", "LANG", "TZ"];
@@ -286,6 +286,9 @@ fn read_undo(script: &mut Script, map: &mut Map<'_>, paths: &Paths<'_>, report: 
     let undo = map.optional("undo");
     if let Some(node) = undo {
         script.undo = argv(node, &map.name("undo"), &script.args, paths, report);
+        for (index, at) in as_in_steps(node, &script.args) {
+            report.warn(at, told_in_steps(&script.args[index]));
+        }
     }
     let within = optional_duration(map, "undo_for", YEAR, report);
     let confirm = optional_duration(map, "confirm_within", YEAR, report);
@@ -431,12 +434,53 @@ fn run(
 ) -> Vec<ArgTemplate> {
     let argv = argv(node, name, args, paths, report);
     let used: Vec<usize> = argv.iter().flat_map(ArgTemplate::arguments).collect();
+    let in_steps = as_in_steps(node, args);
+    for (index, at) in &in_steps {
+        let wrong = told_in_steps(&args[*index]);
+        // Beside a right use it may be meant.
+        match used.contains(index) {
+            true => report.warn(at, wrong),
+            false => report.fault(at, wrong),
+        }
+    }
     for (index, arg) in args.iter().enumerate() {
-        if !argv.is_empty() && !used.contains(&index) {
+        let told = in_steps.iter().any(|(other, _)| *other == index);
+        if !argv.is_empty() && !used.contains(&index) && !told {
             report.fault(&node.at, format!("the argument `{0}` is declared but not used in `run`; add \"{{{0}}}\" to the list", arg.name));
         }
     }
     argv
+}
+
+/// The arguments that a list names as the steps of a workflow name parameters, and where.
+fn as_in_steps<'n>(node: &'n Node, args: &[Arg]) -> Vec<(usize, &'n At)> {
+    let Value::Seq(items) = &node.value else {
+        return Vec::new();
+    };
+    let mut found = Vec::new();
+    for item in items {
+        let Value::Scalar { text, .. } = &item.value else {
+            continue;
+        };
+        let Ok(template) = Template::parse(text) else {
+            continue;
+        };
+        for source in template.sources() {
+            if let Source::Param(name) = source
+                && let Some(index) = args.iter().position(|arg| arg.name.as_str() == name)
+            {
+                found.push((index, &item.at));
+            }
+        }
+    }
+    found
+}
+
+fn told_in_steps(arg: &Arg) -> String {
+    format!(
+        "`{{{{ params.{0} }}}}` is for the steps of a workflow and plain text here; write {{{0}}} for the argument",
+        arg.name
+    )
 }
 
 /// An argv: a path followed by all arguments, or a list with placeholders.

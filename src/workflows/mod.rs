@@ -7,6 +7,7 @@ mod ask;
 mod board;
 mod confide;
 mod consent;
+mod lacks;
 pub mod look;
 pub mod plan;
 mod run;

@@ -12,7 +12,7 @@ mod write;
 use super::confide::Confided;
 use super::plan::{self, Halt, Plan, Verdict, step};
 use super::steps::{self, End, Event, Hand};
-use super::{Inner, ask, consent, whom};
+use super::{Inner, ask, consent, lacks, whom};
 use crate::base::job::Ending;
 use crate::base::time::Millis;
 use crate::base::workflow::{RunArgs, Source, Step, StepRow, StepState, Values, Work};
@@ -249,6 +249,13 @@ impl Run {
         }
     }
 
+    /// Says of the values that this step wants and that are not there why that is so.
+    fn explain(&mut self, step: &Step) {
+        for (source, why) in lacks::of(&self.args.flow, &self.rows, step, &self.values) {
+            self.values.lack(source, why);
+        }
+    }
+
     fn look_late(&mut self, now: Millis) {
         let late = plan::deadline(&self.args.flow, &self.rows).is_some_and(|end| end <= now);
         if late && self.halt.is_none() && !self.is_closing() {
@@ -319,6 +326,7 @@ impl Run {
             return false;
         };
         self.dirty.insert(seq);
+        self.explain(&step);
         let row = &mut self.rows[seq];
         let holds = step.when.as_ref().map(|when| {
             let (left, right) = (
@@ -424,6 +432,7 @@ impl Run {
         if self.stops.contains_key(&seq) {
             return;
         }
+        self.explain(&step);
         let stop = CancellationToken::new();
         self.stops.insert(seq, stop.clone());
         let row = &self.rows[seq];

@@ -71,6 +71,25 @@ on_both! {
 }
 
 on_both! {
+    /// A parameter of a workflow is asked for with the list of its program as an argument is.
+    async fn a_workflow_asks_with_a_list(world) {
+        lists(&world, "echo api; echo web");
+        world.set(
+            "workflows:
+  put:
+    params: [{name: service, choices_from: ./list.sh}]
+    steps: [{name: a, run: [echo, '{{ params.service }}']}]\n",
+        );
+        world.start().await;
+        let asked = world.asks(BEN, BEN, "/workflow run put").await;
+        assert_eq!(labels(&asked), ["api", "web", "Cancel"]);
+        press(&world, "web", "✅ put · #1").await;
+        let wrong = world.asks(BEN, BEN, "/workflow run put mail").await;
+        assert!(wrong.text.contains("“mail” is not a value for service."), "{}", wrong.text);
+    }
+}
+
+on_both! {
     /// Typed directly, the value is checked against the list; a list that lacks it is looked up anew.
     async fn a_typed_value_is_checked_against_the_list(world) {
         lists(&world, "echo api; echo web");

@@ -60,11 +60,7 @@ impl Source {
     /// That it has no value, and what gives it one.
     fn lacking(&self) -> String {
         match self {
-            Source::Step(step, _) => {
-                format!(
-                    "{self} has no value, since {step} failed, was left out, or did not find it"
-                )
-            }
+            Source::Step(step, _) => format!("{self} has no value, since {step} did not find it"),
             Source::Env(name) => format!(
                 "{self} has no value: set {name} in the environment of the bot, and name it in env_pass"
             ),
@@ -95,18 +91,39 @@ impl Source {
 
 /// The values of a run so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Values(BTreeMap<Source, String>);
+pub struct Values {
+    known: BTreeMap<Source, String>,
+    /// Why those that are wanted are not there.
+    lacking: BTreeMap<Source, String>,
+}
 
 impl Values {
     /// Adds or replaces a value.
     pub fn set(&mut self, source: Source, value: impl Into<String>) {
-        self.0.insert(source, value.into());
+        self.known.insert(source, value.into());
+    }
+
+    /// Says why a value is not there, for whoever wants it.
+    pub fn lack(&mut self, source: Source, why: impl Into<String>) {
+        self.lacking.insert(source, why.into());
+    }
+
+    /// The value.
+    ///
+    /// # Errors
+    /// That it is not there, and why.
+    fn wanted(&self, source: &Source) -> Result<&str, String> {
+        let lacking = || match self.lacking.get(source) {
+            Some(why) => format!("{source} has no value, since {why}"),
+            None => source.lacking(),
+        };
+        self.get(source).ok_or_else(lacking)
     }
 
     /// A value, if there is one yet.
     #[must_use]
     pub fn get(&self, source: &Source) -> Option<&str> {
-        self.0.get(source).map(String::as_str)
+        self.known.get(source).map(String::as_str)
     }
 }
 
@@ -234,10 +251,7 @@ impl Template {
         for piece in &self.pieces {
             match piece {
                 Piece::Text(plain) => text.push_str(plain),
-                Piece::Value(source) => {
-                    let value = values.get(source);
-                    text.push_str(value.ok_or_else(|| source.lacking())?);
-                }
+                Piece::Value(source) => text.push_str(values.wanted(source)?),
             }
         }
         Ok(text)
@@ -254,8 +268,7 @@ impl Template {
             match piece {
                 Piece::Text(plain) => text.push_str(plain),
                 Piece::Value(source) => {
-                    let value = values.get(source);
-                    let value = value.ok_or_else(|| format!("{source} has no value"))?;
+                    let value = values.wanted(source)?;
                     // Escaped, they would still be read as steps through folders.
                     if matches!(value, "." | "..") {
                         return Err(format!(
@@ -344,7 +357,17 @@ mod tests {
         let lacks = fill("{{ env.X }}").unwrap_err();
         assert!(lacks.starts_with("env.X has no value: set X in"), "{lacks}");
         let lacks = fill("{{ steps.a.b }}").unwrap_err();
-        assert!(lacks.contains("since a failed"), "{lacks}");
+        assert_eq!(lacks, "steps.a.b has no value, since a did not find it");
+        let source = Source::Step("a".into(), "b".into());
+        let mut values = Values::default();
+        values.lack(source.clone(), "a was left out");
+        let template = Template::parse("http://x/{{ steps.a.b }}").unwrap();
+        for lacks in [template.fill(&values), template.fill_address(&values)] {
+            let lacks = lacks.unwrap_err();
+            assert_eq!(lacks, "steps.a.b has no value, since a was left out");
+        }
+        values.set(source, "1");
+        assert_eq!(template.fill(&values).unwrap(), "http://x/1");
     }
 
     #[test]

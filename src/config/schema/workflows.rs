@@ -159,7 +159,7 @@ pub struct Step {
     pub lock: Option<Name>,
     /// The steps that must be over before it begins.
     pub needs: Option<OneOrMore>,
-    /// A comparison with == or !=; it runs only if that holds.
+    /// A comparison with == or != of a value, such as {{ params.to }} == live; it runs only if that holds.
     pub when: Option<String>,
     /// It is skipped if this program exits with 0.
     pub skip_if: Option<Program>,

@@ -266,6 +266,10 @@ const SINGLE: &[(&str, &str)] = &[
         "1:20 the argument `x` is declared but not used in `run`; add \"{x}\" to the list",
     ),
     (
+        "scripts: {a: {run: [./run.sh, '{{ params.x }}'], args: [{name: x}]}}",
+        "1:31 `{{ params.x }}` is for the steps of a workflow and plain text here; write {x} for the argument",
+    ),
+    (
         "scripts: {a: {run: ./run.sh, args: [{name: x, optional: true}, {name: y}]}}",
         "`y` is required but follows `x`, which is not; put required arguments first",
     ),

@@ -325,6 +325,15 @@ scripts:
 }
 
 #[test]
+fn an_argument_named_as_in_steps_is_warned_of() {
+    let yaml = "scripts: {a: {run: [./run.sh, '{x}', '{{ params.x }}', '{{ params.y }}'], undo: [./run.sh, '{{ params.x }}'], args: [{name: x}]}}";
+    let warnings = Home::new().good(yaml).warnings;
+    let places: Vec<usize> = warnings.iter().map(|one| one.column).collect();
+    assert_eq!(places, [38, 92]);
+    assert!(warnings[0].message.contains("write {x} for the argument"));
+}
+
+#[test]
 fn users_without_an_owner_are_warned_of() {
     let home = Home::new();
     let warned = |yaml: &str| -> Vec<String> {

@@ -487,7 +487,93 @@ const STEPS: &[(&str, &str)] = &[
         "write owner/name",
     ),
     ("{name: a, github: {repo: x/y}}", "lacks `workflow`"),
+    (
+        "{name: a, rnu: [./run.sh, '{{ params.p }}']}",
+        "`rnu` is not a key of `workflows.w.steps[1]`; did you mean `run`?",
+    ),
+    (
+        "{name: a, htpp: {url: 'https://example.com', json: {v: /v}}}, {name: b, notify: '{{ steps.a.v }}'}",
+        "did you mean `http`?",
+    ),
+    (
+        "{name: a, notify: ' '}",
+        "`workflows.w.steps[1].notify` is empty; write what people are to read",
+    ),
+    (
+        "{name: a, approve: ''}",
+        "`workflows.w.steps[1].approve` is empty; write what people are to agree to",
+    ),
+    (
+        "{name: a, approve: {question: ''}}",
+        "`workflows.w.steps[1].approve.question` is empty",
+    ),
+    (
+        "{name: a, wait_for: {command: []}}",
+        "is empty; write a path",
+    ),
+    (
+        "{name: a, wait_for: {file: ''}}",
+        "is empty; write its path",
+    ),
+    (
+        "{name: a, hold: 1s, when: 'live == prod'}",
+        "two plain texts, so it is always false; compare a value: \"{{ params.NAME }} == value\"",
+    ),
+    (
+        "{name: a, hold: 1s, when: '\"a\" == a'}",
+        "so it is always true",
+    ),
+    (
+        "{name: a, hold: 1s, when: '{p} != prod'}",
+        "`{p} != prod`, two plain texts, so it is always true",
+    ),
+    (
+        "{name: a, notify: x, skip_if: '{{ params.p }} == x'}",
+        "it takes a program, [program, argument], and skips the step if that exits with 0; write a comparison under `when`",
+    ),
 ];
+
+#[test]
+fn a_parameter_in_the_braces_of_scripts_is_told() {
+    let home = Home::new();
+    let yaml = |step: &str| {
+        format!(
+            "workflows:\n  w:\n    params: [{{name: version}}]\n    steps: [{{name: a, {step}}}]\n"
+        )
+    };
+    let told =
+        "`{version}` is plain text in a workflow; write {{ params.version }} for the parameter";
+    let faults = home.bad(&yaml("run: [./run.sh, '--to={version}']"));
+    assert_eq!(faults, [format!("4:39 {told}")]);
+    // That alone is told: it says why the parameter is not used.
+    let faults = home.bad(&yaml("hold: 1s, when: '{version} == 1'"));
+    assert!(
+        matches!(faults.as_slice(), [one] if one.contains("two plain texts")),
+        "{faults:#?}"
+    );
+    let warned = |step: &str| -> Vec<String> {
+        let warnings = home.good(&yaml(step)).warnings;
+        warnings.into_iter().map(|one| one.message).collect()
+    };
+    let both = "run: [./run.sh, '{{ params.version }}', '{version}']";
+    assert_eq!(warned(both), [told]);
+    // What a shell reads, and braces around other words, are left alone.
+    let shell = "run: [./run.sh, '{{ params.version }}', 'v=1; echo ${version} {vers}']";
+    assert!(warned(shell).is_empty());
+}
+
+#[test]
+fn what_is_not_used_is_told_where_it_is_declared() {
+    let faults = Home::new().bad(
+        "workflows:\n  w:\n    params:\n      - {name: used}\n      - {name: not}\n    steps: [{name: a, notify: '{{ params.used }}'}]\n",
+    );
+    assert_eq!(
+        faults,
+        [
+            "5:9 the parameter `not` of w is declared but no step uses it; write {{ params.not }} where it belongs"
+        ]
+    );
+}
 
 #[test]
 fn each_wrong_step_is_told_once() {
@@ -721,9 +807,9 @@ fn a_folder_holds_a_workflow_in_each_file() {
     assert_ne!(content_hash(&file, &env), Ok(loaded.hash));
     let faults = load(&file, &env).err().unwrap();
     let told: Vec<String> = faults.iter().map(|fault| fault.in_short()).collect();
-    assert_eq!(told.len(), 2, "{told:?}");
+    assert_eq!(told.len(), 1, "{told:?}");
     assert!(
-        told[1].starts_with("two.yaml, line 2: `rum` is not a key"),
+        told[0].starts_with("two.yaml, line 2: `rum` is not a key"),
         "{told:?}"
     );
     let first = faults.iter().next().unwrap();

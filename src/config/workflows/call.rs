@@ -312,6 +312,9 @@ pub(super) fn finds(
     let Some(draft) = flow.drafts().find(|draft| draft.name == first) else {
         return Err(format!("there is no step `{step}`"));
     };
+    if draft.misspelt {
+        return Ok(false);
+    }
     let called = match &draft.target {
         Some(target) if target.workflow => {
             // What is called does not exist: that is told where it is called.

@@ -31,7 +31,7 @@ use crate::base::role::Role;
 use crate::base::time::Millis;
 use crate::base::when::{When, Zone};
 use crate::base::workflow::{Concurrency, Notify, Template, Workflow};
-use reader::{Reader, Use};
+use reader::{Braced, Reader, Use};
 use step::{Draft, Part};
 
 pub(super) use folder::{Beside, Gathered, folder, gather, parse};
@@ -48,8 +48,12 @@ struct Flow {
     workflow: Workflow,
     steps: Vec<Draft>,
     always: Vec<Draft>,
+    /// Where its parameters are declared, in their order.
+    params: Vec<At>,
     /// The values that are wanted before its steps.
     uses: Vec<Use>,
+    /// What looks like a parameter, and is text.
+    braced: Vec<Braced>,
     /// Its folder for programs, unless a step says otherwise.
     cwd: Option<Template>,
     /// The time from one run to the next, and where it says so.
@@ -143,7 +147,7 @@ fn flow(
     let mut map = Map::open(node, path.clone(), report)?;
     let mut script = Script::new(name, Vec::new());
     script.description = map.text("description", report).map(str::to_owned);
-    read_params(&mut script, &mut map, &path, around, report);
+    let params = read_params(&mut script, &mut map, &path, around, report);
     let roles = Role::ALL.map(|role| (role.as_str(), role));
     script.role = map.word("role", &roles, report).unwrap_or(script.role);
     script.allow = access::persons(&mut map, "allow", &around.access.users, report);
@@ -182,6 +186,7 @@ fn flow(
     let uses = reader.take_uses();
     let steps = drafts(&mut map, Part::Steps, &mut reader);
     let always = drafts(&mut map, Part::Always, &mut reader);
+    let braced = reader.take_braced();
     if map.get("steps").is_none() {
         map.missing("steps", report);
     }
@@ -192,7 +197,9 @@ fn flow(
         workflow,
         steps,
         always,
+        params,
         uses,
+        braced,
         cwd,
         interval,
         undo_for,
@@ -200,13 +207,14 @@ fn flow(
     Some((flow, schedule))
 }
 
+/// Reads the parameters; returns where each is declared.
 fn read_params(
     script: &mut Script,
     map: &mut Map<'_>,
     path: &str,
     around: &Around<'_>,
     report: &mut Report,
-) {
+) -> Vec<At> {
     let nodes = map.list("params", report);
     script.args = args::read(
         nodes,
@@ -215,6 +223,7 @@ fn read_params(
         around.paths,
         report,
     );
+    let mut places = Vec::new();
     for arg in &script.args {
         let named = nodes.iter().find(|node| match &node.value {
             Value::Map(entries) => entries.iter().any(|entry| {
@@ -232,7 +241,9 @@ fn read_params(
             );
             report.fault(at, wrong);
         }
+        places.push(at.clone());
     }
+    places
 }
 
 /// What becomes of a start while it runs, also in the terms of scripts.

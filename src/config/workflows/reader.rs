@@ -32,6 +32,15 @@ pub(super) struct Use {
     pub(super) after: bool,
 }
 
+/// A `{name}` as scripts have it, where the workflow has a parameter of that name: here it is plain text.
+#[derive(Clone, Debug)]
+pub(super) struct Braced {
+    pub(super) name: String,
+    pub(super) at: At,
+    /// Whether it is told by something else that is wrong there.
+    pub(super) told: bool,
+}
+
 /// What becomes of a bare program that is not there now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Absent {
@@ -49,6 +58,7 @@ pub(super) struct Reader<'r> {
     pub(super) timeout: Duration,
     pub(super) report: &'r mut Report,
     uses: Vec<Use>,
+    braced: Vec<Braced>,
 }
 
 impl<'r> Reader<'r> {
@@ -64,12 +74,25 @@ impl<'r> Reader<'r> {
             timeout,
             report,
             uses: Vec::new(),
+            braced: Vec::new(),
         }
     }
 
     /// The values that were wanted since this was last asked.
     pub(super) fn take_uses(&mut self) -> Vec<Use> {
         std::mem::take(&mut self.uses)
+    }
+
+    /// Every `{name}` that stands for nothing.
+    pub(super) fn take_braced(&mut self) -> Vec<Braced> {
+        std::mem::take(&mut self.braced)
+    }
+
+    /// The names in braces of this text are told by what is wrong with it.
+    pub(super) fn braced_is_told(&mut self, at: &At) {
+        for one in self.braced.iter_mut().filter(|one| one.at == *at) {
+            one.told = true;
+        }
     }
 
     /// A text with places, already known to be one.
@@ -84,6 +107,13 @@ impl<'r> Reader<'r> {
             after: false,
         });
         self.uses.extend(wanted);
+        let braced = self.args.iter().map(|arg| arg.name.as_str());
+        let braced = braced.filter(|name| in_braces(written, name));
+        self.braced.extend(braced.map(|name| Braced {
+            name: name.to_owned(),
+            at: at.clone(),
+            told: false,
+        }));
         Some(template)
     }
 
@@ -91,6 +121,19 @@ impl<'r> Reader<'r> {
     pub(super) fn template(&mut self, node: &Node, name: &str, reach: Reach) -> Option<Template> {
         let written = text(node, name, self.report)?;
         self.parse(written, &node.at, reach)
+    }
+
+    /// A single value with places that must not be empty; `what` says what to write.
+    pub(super) fn filled(&mut self, node: &Node, name: &str, what: &str) -> Option<Template> {
+        let template = self.template(node, name, Reach::Seen)?;
+        let empty = template
+            .as_literal()
+            .is_some_and(|text| text.trim().is_empty());
+        if empty {
+            let wrong = format!("`{name}` is empty; write {what}");
+            self.report.fault(&node.at, wrong);
+        }
+        (!empty).then_some(template)
     }
 
     /// The value of a key, with places.
@@ -277,4 +320,11 @@ impl<'r> Reader<'r> {
         }
         Some(template)
     }
+}
+
+/// Whether a text whose places are good holds `{name}`; `${name}` is for a shell.
+fn in_braces(written: &str, name: &str) -> bool {
+    let braced = format!("{{{name}}}");
+    let mut places = written.match_indices(&braced);
+    places.any(|(at, _)| !written[..at].ends_with('$'))
 }

@@ -153,6 +153,11 @@ pub(super) fn check(
             check_use(one, &Place::Always(index), flow, flows, report);
         }
     }
+    check_params(flow, report);
+}
+
+/// Looks whether every parameter is used, and what only looks as if it used one.
+fn check_params(flow: &Flow, report: &mut Report) {
     let wanted: BTreeSet<&str> = flow
         .drafts()
         .flat_map(|draft| &draft.uses)
@@ -162,14 +167,28 @@ pub(super) fn check(
             Source::Step(..) | Source::Env(_) | Source::Run(_) => None,
         })
         .collect();
-    for arg in &flow.script.args {
-        if !wanted.contains(arg.name.as_str()) {
+    for (arg, at) in flow.script.args.iter().zip(&flow.params) {
+        let name = arg.name.as_str();
+        let used = wanted.contains(name);
+        let braced = || flow.braced.iter().filter(|one| one.name == name);
+        for one in braced().filter(|one| !one.told) {
             let wrong = format!(
-                "the parameter `{0}` of {1} is declared but no step uses it; write {{{{ params.{0} }}}} where it belongs",
-                arg.name,
+                "`{{{name}}}` is plain text in a workflow; write {{{{ params.{name} }}}} for the parameter"
+            );
+            // Beside a right use it may be meant.
+            match used {
+                true => report.warn(&one.at, wrong),
+                false => report.fault(&one.at, wrong),
+            }
+        }
+        let misread = flow.drafts().any(|draft| draft.misspelt) || braced().next().is_some();
+        if !used && !misread {
+            let wrong = format!(
+                "the parameter `{name}` of {} is declared but no step uses it; \
+                 write {{{{ params.{name} }}}} where it belongs",
                 flow.name()
             );
-            report.fault(&flow.at, wrong);
+            report.fault(at, wrong);
         }
     }
 }

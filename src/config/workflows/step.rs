@@ -35,6 +35,8 @@ pub(super) struct Draft {
     pub(super) target: Option<Target>,
     /// Whether it says how long it may take.
     pub(super) timed: bool,
+    /// Whether what it does is misspelt, so that nobody knows what it wants and finds.
+    pub(super) misspelt: bool,
     /// The step, unless there is a fault in what it does; its needs are not known yet.
     pub(super) step: Option<Step>,
 }
@@ -72,6 +74,10 @@ pub(super) fn read(node: &Node, path: &str, part: Part, r: &mut Reader<'_>) -> O
     let needs = map.get("needs").map(|node| needs(node, &map, r.report));
     let kind = found.as_ref().map(|found| found.kind);
     let rest = Rest::read(&mut map, kind, r);
+    let misspelt = found.is_none() && Kind::is_misspelt(&map);
+    if found.is_none() && !misspelt {
+        r.report.fault(map.at, Kind::none());
+    }
     map.finish(r.report);
     let name = name?.to_string();
     let uses = r.take_uses();
@@ -94,6 +100,7 @@ pub(super) fn read(node: &Node, path: &str, part: Part, r: &mut Reader<'_>) -> O
         finds,
         target,
         timed,
+        misspelt,
         step,
     })
 }
@@ -203,7 +210,7 @@ impl Rest {
             ("fail", OnCrash::Fail),
         ];
         let when = condition(map, r);
-        let skip_if = r.argv(map, "skip_if", Absent::Expected);
+        let skip_if = skip_if(map, r);
         let undo = r.undo(map);
         let confirm_within = map.duration("confirm_within", YEAR, r.report);
         if let Some(node) = map.get("confirm_within")
@@ -276,16 +283,33 @@ impl Rest {
     }
 }
 
+/// A program whose good end says that the step need not run.
+fn skip_if(map: &mut Map<'_>, r: &mut Reader<'_>) -> Option<Vec<Template>> {
+    let written = map.get("skip_if").and_then(|node| match &node.value {
+        Value::Scalar { text, .. } => Some((text, &node.at)),
+        Value::Null | Value::Seq(_) | Value::Map(_) => None,
+    });
+    if let Some((written, at)) = written.filter(|(text, _)| sign(text).is_some()) {
+        let wrong = format!(
+            "`{}` is `{written}`; it takes a program, [program, argument], and skips the step if that exits with 0; \
+             write a comparison under `when`",
+            map.name("skip_if")
+        );
+        r.report.fault(at, wrong);
+        // What it names is wanted all the same.
+        r.parse(written, at, Reach::Hidden);
+        r.braced_is_told(at);
+        return None;
+    }
+    r.argv(map, "skip_if", Absent::Expected)
+}
+
 /// `"{{ params.env }} == prod"`, or `!=`; quotes around a side are no part of it.
 fn condition(map: &mut Map<'_>, r: &mut Reader<'_>) -> Option<Condition> {
     let node = map.get("when")?;
     let name = map.name("when");
     let written = text(node, &name, r.report)?;
-    let sign = ["==", "!="]
-        .into_iter()
-        .filter_map(|sign| outside(written, sign).map(|at| (at, sign)))
-        .min();
-    let Some((at, sign)) = sign else {
+    let Some((at, sign)) = sign(written) else {
         r.report.fault(
             &node.at,
             format!(
@@ -303,11 +327,31 @@ fn condition(map: &mut Map<'_>, r: &mut Reader<'_>) -> Option<Condition> {
         r.parse(bare.unwrap_or(text), &node.at, Reach::Hidden)
     };
     let (left, right) = (side(&written[..at]), side(&written[at + sign.len()..]));
-    Some(Condition {
+    let when = Condition {
         left: left?,
         right: right?,
         same: sign == "==",
-    })
+    };
+    if let (Some(left), Some(right)) = (when.left.as_literal(), when.right.as_literal()) {
+        let always = (left == right) == when.same;
+        r.report.fault(
+            &node.at,
+            format!(
+                "`{name}` is `{written}`, two plain texts, so it is always {always}; \
+                 compare a value: \"{{{{ params.NAME }}}} == value\", or with !="
+            ),
+        );
+        r.braced_is_told(&node.at);
+    }
+    Some(when)
+}
+
+/// The first sign of a comparison, and where it stands.
+fn sign(written: &str) -> Option<(usize, &'static str)> {
+    ["==", "!="]
+        .into_iter()
+        .filter_map(|sign| outside(written, sign).map(|at| (at, sign)))
+        .min()
 }
 
 /// Where the sign stands first, outside `{{ }}`.

@@ -52,12 +52,26 @@ const TO_AGREE: Duration = Duration::from_secs(3600);
 const AT_GITHUB: Duration = Duration::from_secs(6 * 3600);
 /// The pause between two looks, unless the step says.
 const LOOK: Duration = Duration::from_secs(5);
+/// What to write as the question of an approval.
+const QUESTION: &str = "what people are to agree to";
 
 impl Kind {
     /// Its key.
     pub(super) fn key(self) -> &'static str {
         let known = KINDS.iter().find(|(_, kind)| *kind == self);
         known.map_or("run", |(key, _)| key)
+    }
+
+    /// What is wrong with a step that has none.
+    pub(super) fn none() -> String {
+        let all: Vec<&str> = KINDS.iter().map(|(key, _)| *key).collect();
+        format!("this step does nothing; give it one of {}", all.join(", "))
+    }
+
+    /// Whether a key that is not known was probably meant to be a kind.
+    pub(super) fn is_misspelt(map: &Map<'_>) -> bool {
+        let known = |near| KINDS.iter().any(|(key, _)| *key == near);
+        map.strangers().any(|(_, near)| near.is_some_and(known))
     }
 
     /// Whether it does nothing that another start would do twice.
@@ -108,7 +122,7 @@ pub(super) struct Given {
     pub(super) value: Template,
 }
 
-/// Reads the one kind that a step has; `None`, and a fault, when it has none.
+/// Reads the one kind that a step has; `None` when it has none.
 pub(super) fn read(map: &mut Map<'_>, r: &mut Reader<'_>) -> Option<Found> {
     let mut there = Vec::new();
     for (key, kind) in KINDS {
@@ -116,12 +130,7 @@ pub(super) fn read(map: &mut Map<'_>, r: &mut Reader<'_>) -> Option<Found> {
             there.push((key, kind, node));
         }
     }
-    let Some(((key, kind, node), more)) = there.split_first() else {
-        let all: Vec<&str> = KINDS.iter().map(|(key, _)| *key).collect();
-        let wrong = format!("this step does nothing; give it one of {}", all.join(", "));
-        r.report.fault(map.at, wrong);
-        return None;
-    };
+    let ((key, kind, node), more) = there.split_first()?;
     for (other, _, node) in more {
         let wrong = format!("this step has both `{key}` and `{other}`; make two steps of it");
         r.report.fault(&node.at, wrong);
@@ -166,7 +175,7 @@ pub(super) fn read(map: &mut Map<'_>, r: &mut Reader<'_>) -> Option<Found> {
         Kind::WaitFor => wait_for(node, &name, r),
         Kind::Approve => approve(node, &name, r),
         Kind::Notify => r
-            .template(node, &name, Reach::Seen)
+            .filled(node, &name, "what people are to read")
             .map(|text| Work::Notify { text }),
         Kind::Github => {
             found.finds.extend(["run", "link"].map(str::to_owned));
@@ -429,7 +438,8 @@ fn wait_for(node: &Node, path: &str, r: &mut Reader<'_>) -> Option<Work> {
             r.report.fault(&node.at, wrong);
         }
     }
-    let file = r.key(&mut map, "file", Reach::Seen);
+    let file = map.get("file");
+    let file = file.and_then(|node| r.filled(node, &map.name("file"), "its path"));
     let command = r.argv(&mut map, "command", Absent::Told);
     let every = map.duration_or("every", LOOK, YEAR, r.report);
     map.finish(r.report);
@@ -449,13 +459,14 @@ fn wait_for(node: &Node, path: &str, r: &mut Reader<'_>) -> Option<Work> {
 fn approve(node: &Node, path: &str, r: &mut Reader<'_>) -> Option<Work> {
     if let Value::Scalar { .. } = node.value {
         return Some(Work::Approve {
-            question: Some(r.template(node, path, Reach::Seen)?),
+            question: Some(r.filled(node, path, QUESTION)?),
             role: Role::Admin,
             by_asker: false,
         });
     }
     let mut map = Map::open(node, path, r.report)?;
-    let question = r.key(&mut map, "question", Reach::Seen);
+    let question = map.get("question");
+    let question = question.and_then(|node| r.filled(node, &map.name("question"), QUESTION));
     let roles = Role::ALL.map(|role| (role.as_str(), role));
     let role = map.word("role", &roles, r.report);
     let by_asker = map.flag("by_asker", r.report);

@@ -76,6 +76,30 @@ pub async fn serve_git(world: &World, files: &[(&str, &str)]) -> Served {
 }
 
 on_both! {
+    /// Whoever wants a value that is not there is told what became of the step that was to find it.
+    async fn a_value_that_is_not_there_says_why(world) {
+        world.set(
+            "workflows:
+  left:
+    notify: []
+    steps:
+      - {name: find, run: [echo, v1], capture: {v: 'v(.)'}, skip_if: ['true']}
+      - {name: tell, notify: 'It is {{ steps.find.v }}'}
+  broken:
+    notify: []
+    steps:
+      - {name: find, run: [sh, -c, 'exit 3'], capture: {v: 'v(.)'}, on_failure: continue}
+      - {name: use, run: [echo, '{{ steps.find.v }}']}\n",
+        );
+        world.start().await;
+        world.say(BEN, "/workflow run left");
+        world.sees(BEN, "failed at tell: steps.find.v has no value, since find was skipped").await;
+        world.say(BEN, "/workflow run broken");
+        world.sees(BEN, "failed at use: steps.find.v has no value, since find failed (exit 3)").await;
+    }
+}
+
+on_both! {
     /// A repository is brought, worked in, and named by its commit; what is not there fails with git's own words.
     async fn a_repository_is_brought(world) {
         let served = serve_git(&world, &[("hello", "from the repository\n")]).await;
