@@ -47,8 +47,8 @@ async fn both_buttons_work(world: &World, chat: i64, bytes: &[u8], next: i64) {
     world.quiet().await;
 }
 
-/// The forms of a card until its job ended: a moment before the bot began to count the pace from it, and when it came. A
-/// busy machine makes the one earlier and the other later, so the time between them is never too short by it.
+/// The forms of a card until its job ended: a moment before the bot began to count the pace from it, and when it came.
+/// A busy machine makes the one earlier and the other later, so the time between them is never too short by it.
 fn live_forms(card: &Message) -> Vec<(Instant, Instant)> {
     let (now, clock) = (Instant::now(), SystemTime::now());
     // The script prints the time: a form was sent after its newest line was printed.

@@ -119,8 +119,8 @@ async fn a_page_that_fails_is_slow_or_says_something_else() {
     world.finish().await;
 }
 
-/// A server whose certificate, of an authority of its own, ends after so many days and a half, far from where the number
-/// of days changes.
+/// A server whose certificate, of an authority of its own, ends after so many days and a half, far from where the
+/// number of days changes.
 async fn secure(days: u32, ca_file: &std::path::Path) -> Server {
     let ca_key = KeyPair::generate().unwrap();
     let mut ca = CertificateParams::new(Vec::new()).unwrap();
