@@ -21,6 +21,8 @@ pub struct Pushes {
 struct Shared {
     /// Something came that nobody looked at yet. At the start nobody knows.
     came: AtomicBool,
+    /// Others were there at the last look, and may have taken something just before they went.
+    company: AtomicBool,
     woken: Notify,
     closed: RwLock<Option<String>>,
 }
@@ -42,6 +44,7 @@ impl Pushes {
             store,
             shared: Arc::new(Shared {
                 came: AtomicBool::new(true),
+                company: AtomicBool::new(false),
                 woken: Notify::new(),
                 closed: RwLock::default(),
             }),
@@ -85,22 +88,22 @@ impl Pushes {
     }
 
     /// The checks for which something came since `seen`, which follows. Alone, the database is asked only when something
-    /// did; beside other instances each time.
+    /// did; beside other instances each time, and once more when they are gone.
     pub(super) async fn news(
         &self,
         seen: &mut BTreeMap<String, i64>,
     ) -> store::Result<Vec<String>> {
         let came = self.shared.came.swap(false, Ordering::Acquire);
-        if !came && !self.store.presence().has_company() {
+        let has_company = self.store.presence().has_company();
+        let had_company = self.shared.company.swap(has_company, Ordering::AcqRel);
+        if !came && !has_company && !had_company {
             return Ok(Vec::new());
         }
         let numbers = async {
             let mut db = self.store.read().await?;
             pushes::numbers(&mut db).await
         };
-        let numbers = numbers.await.inspect_err(|_| {
-            self.shared.came.store(came, Ordering::Release);
-        })?;
+        let numbers = numbers.await.inspect_err(|_| self.again())?;
         let mut news = Vec::new();
         for (name, number) in numbers {
             if seen.insert(name.clone(), number) != Some(number) {

@@ -80,6 +80,8 @@ impl Watch {
         host: String,
         board: Board,
     ) -> Self {
+        // Whoever looked before may have heard of a push and not got to it.
+        prober.pushes().again();
         Self {
             live,
             store,
@@ -240,6 +242,11 @@ impl Watch {
             let Some(before) = self.entries.as_ref().and_then(|entries| entries.get(&name)) else {
                 continue;
             };
+            if check.token().is_some() && look.seen.is_err() {
+                // What came is news until it was read.
+                self.pushed.remove(name.as_str());
+                self.prober.pushes().again();
+            }
             let (entry, change) = decide(before, &check, look, &self.host, now);
             let is_due = entry.written.is_none();
             changes.extend(change);

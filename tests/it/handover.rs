@@ -3,7 +3,7 @@
 
 use crate::harness::tools::{Gate, lines, until};
 use crate::harness::{ANN, BEN, CLEO, Database, Outside, PATIENCE, World};
-use nix::sys::signal::Signal::{self, SIGCONT, SIGKILL, SIGSTOP};
+use nix::sys::signal::Signal::{SIGCONT, SIGKILL, SIGSTOP};
 use opsgram::store::{self, Store};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -21,26 +21,6 @@ async fn world() -> World {
         world.sandbox.open_private(person);
     }
     world
-}
-
-/// One that leads and one that works beside it.
-async fn two(world: &World) -> (Outside, Outside) {
-    let first = Outside::start(world).await;
-    (first, beside(world).await)
-}
-
-async fn beside(world: &World) -> Outside {
-    let second = Outside::spawn(world);
-    until("the second to work beside the first", || {
-        second.logged().contains("another instance leads")
-    })
-    .await;
-    second
-}
-
-fn signal(bot: &Outside, signal: Signal) {
-    let pid = nix::unistd::Pid::from_raw(i32::try_from(bot.id()).unwrap());
-    nix::sys::signal::kill(pid, signal).unwrap();
 }
 
 /// A script body that notes its job, and also whether another run of it was under way.
@@ -134,7 +114,7 @@ async fn between_the_time_and_its_job(fate: Fate) {
         &["schedule: {when: every 1h, output: always}"],
     );
     let store = world.database().await;
-    let (first, second) = two(&world).await;
+    let (first, second) = Outside::two(&world).await;
     rows(&store, 1).await;
     let mut hold = store.connect().await.unwrap();
     hold.execute("SET idle_in_transaction_session_timeout = 0")
@@ -149,15 +129,15 @@ async fn between_the_time_and_its_job(fate: Fate) {
     until_the_job_is_being_written(&store).await;
     let since = world.sandbox.seq();
     match fate {
-        Fate::Killed => signal(&first, SIGKILL),
-        Fate::Frozen => signal(&first, SIGSTOP),
+        Fate::Killed => first.signal(SIGKILL),
+        Fate::Frozen => first.signal(SIGSTOP),
     }
     held.rollback().await.unwrap();
     hold.close().await.unwrap();
     world.polled_since(since).await;
     made_and_over(&world, &store, "work", 1).await;
     if fate == Fate::Frozen {
-        signal(&first, SIGCONT);
+        first.signal(SIGCONT);
         until("it to notice", || notices(&first)).await;
     }
     world.sees(ANN, "🗓 work").await;
@@ -216,13 +196,13 @@ async fn missed_meanwhile(fate: Fate) {
         all.push(runs);
     }
     let store = world.database().await;
-    let (first, second) = two(&world).await;
+    let (first, second) = Outside::two(&world).await;
     rows(&store, 3).await;
     let since = world.sandbox.seq();
-    signal(&first, SIGSTOP);
+    first.signal(SIGSTOP);
     passes(&store, 3 * HOUR + 5 * MINUTE).await;
     if fate == Fate::Killed {
-        signal(&first, SIGKILL);
+        first.signal(SIGKILL);
     }
     world.polled_since(since).await;
     made_and_over(&world, &store, "once", 1).await;
@@ -240,7 +220,7 @@ async fn missed_meanwhile(fate: Fate) {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     if fate == Fate::Frozen {
-        signal(&first, SIGCONT);
+        first.signal(SIGCONT);
         until("it to notice", || notices(&first)).await;
     }
     world.quiet_in(&store).await;
@@ -278,12 +258,12 @@ async fn killed_while_its_job_runs_the_next_one_never_meets_it() {
     let body = format!("{body}\n{}", gate.wait());
     world.script("work", &body, &["schedule: {when: every 1h, missed: all}"]);
     let store = world.database().await;
-    let (first, second) = two(&world).await;
+    let (first, second) = Outside::two(&world).await;
     rows(&store, 1).await;
     passes(&store, HOUR + 1000).await;
     until("the run", || lines(&runs).len() == 1).await;
     let since = world.sandbox.seq();
-    signal(&first, SIGKILL);
+    first.signal(SIGKILL);
     passes(&store, HOUR + 1000).await;
     world.polled_since(since).await;
     gate.open(2);
@@ -316,7 +296,7 @@ async fn whoever_leads_when_each_time_is_run_once() {
     let seed = rand::random::<u64>();
     println!("seed {seed}");
     let mut dice = StdRng::seed_from_u64(seed);
-    let (mut leads, mut follows) = two(&world).await;
+    let (mut leads, mut follows) = Outside::two(&world).await;
     for round in 0..4 {
         let before = lines(&runs).len();
         until("two runs", || lines(&runs).len() >= before + 2).await;
@@ -326,16 +306,16 @@ async fn whoever_leads_when_each_time_is_run_once() {
         match round % 2 {
             0 => leads.kill().await,
             _ => {
-                signal(&leads, SIGSTOP);
+                leads.signal(SIGSTOP);
                 world.polled_since(since).await;
-                signal(&leads, SIGCONT);
+                leads.signal(SIGCONT);
                 until("it to notice", || notices(&leads)).await;
                 assert_eq!(leads.terminate().await.0, Some(0));
             }
         }
         world.polled_since(since).await;
         leads = follows;
-        follows = beside(&world).await;
+        follows = Outside::beside(&world).await;
     }
     for bot in [follows, leads] {
         assert_eq!(bot.terminate().await.0, Some(0));

@@ -1,6 +1,6 @@
 //! Setting the bot up and watching it: `init`, `check`, `health`, what systemd is told, completions, pages.
 
-use crate::harness::tools::until;
+use crate::harness::tools::{free_port, until};
 use crate::harness::{ANN, Database, Outside, PATIENCE, STRANGER, World};
 use crate::{on_both, pushing};
 use nix::sys::termios;
@@ -226,8 +226,8 @@ async fn a_check_has_a_line_for_each_part_and_makes_nothing() {
 #[tokio::test]
 async fn a_check_says_whose_the_port_for_pushes_is() {
     let mut world = World::new(Database::sqlite()).await;
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = taken.local_addr().unwrap().port();
+    let port = free_port();
+    let taken = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
     pushing::waits(&mut world, port, "warn: 26h");
     let (code, told) = world.configured("check", &[]).await;
     assert_eq!(code, Some(1), "{told}");

@@ -4,7 +4,7 @@
 use crate::harness::tools::{Gate, children, is_alive, lines, until};
 use crate::harness::wire::Wire;
 use crate::harness::{ANN, BEN, CLEO, Database, Outside, PATIENCE, World};
-use nix::sys::signal::Signal::{self, SIGCONT, SIGSTOP};
+use nix::sys::signal::Signal::{SIGCONT, SIGSTOP};
 use opsgram::base::job::JobState;
 use opsgram::base::role::Role;
 use opsgram::sandbox::{Sent, View};
@@ -28,22 +28,6 @@ async fn world() -> World {
     world
 }
 
-/// One that leads and one that works beside it.
-async fn two(world: &World) -> (Outside, Outside) {
-    let first = Outside::start(world).await;
-    (first, beside(world).await)
-}
-
-/// Another one beside one that leads.
-async fn beside(world: &World) -> Outside {
-    let second = Outside::spawn(world);
-    until("the second to work beside the first", || {
-        second.logged().contains("another instance leads")
-    })
-    .await;
-    second
-}
-
 /// The script `again`: it writes job and process into a file, waits at a gate, and runs again after a crash.
 fn again(world: &mut World) -> (PathBuf, Gate) {
     let runs = world.path().join("runs");
@@ -55,11 +39,6 @@ fn again(world: &mut World) -> (PathBuf, Gate) {
     );
     world.script("again", &body, &["on_crash: retry", "concurrency: 4"]);
     (runs, gate)
-}
-
-fn signal(bot: &Outside, signal: Signal) {
-    let pid = nix::unistd::Pid::from_raw(i32::try_from(bot.id()).unwrap());
-    nix::sys::signal::kill(pid, signal).unwrap();
 }
 
 /// Waits for the next poll that is asked for, and says how long that took.
@@ -83,7 +62,7 @@ async fn both_work_and_what_runs_elsewhere_is_shown_listed_and_stopped_all_the_s
     let mut gate = Gate::new(&world, "gate");
     let body = format!("echo begun; {0}; echo further; {0}", gate.wait());
     world.script("work", &body, &["concurrency: 4"]);
-    let (first, second) = two(&world).await;
+    let (first, second) = Outside::two(&world).await;
     one_job_each(&world).await;
     // Live forms come from both.
     world.sees(ANN, "begun").await;
@@ -149,7 +128,7 @@ async fn limits_hold_over_both() {
     let log = world.path().join("log");
     let body = format!("echo + >> {0}; sleep 0.3; echo - >> {0}", log.display());
     world.script("narrow", &body, &["concurrency: 2"]);
-    let (first, second) = two(&world).await;
+    let (first, second) = Outside::two(&world).await;
     for person in [ANN, BEN, ANN, BEN, ANN, BEN, ANN, BEN] {
         world.say(person, "/run narrow");
     }
@@ -175,7 +154,7 @@ async fn killed_the_leader_is_followed_at_once_and_its_job_is_told_as_lost() {
     let runs = world.path().join("runs");
     let body = format!("echo $OPSGRAM_JOB >> {}; {}", runs.display(), gate.wait());
     world.script("work", &body, &["concurrency: 4"]);
-    let (first, second) = two(&world).await;
+    let (first, second) = Outside::two(&world).await;
     one_job_each(&world).await;
     world.say(ANN, "/run work");
     world.sees(ANN, "⏳ work · #3").await;
@@ -209,7 +188,7 @@ async fn stopped_in_good_order_the_leader_hands_over_at_once_and_its_job_is_told
     let mut world = world().await;
     let mut gate = Gate::new(&world, "gate");
     world.script("work", &gate.wait(), &["concurrency: 4"]);
-    let (first, second) = two(&world).await;
+    let (first, second) = Outside::two(&world).await;
     one_job_each(&world).await;
     let since = world.sandbox.seq();
     let stopping = tokio::spawn(first.terminate());
@@ -232,16 +211,16 @@ async fn paused_the_leader_is_followed_and_does_nothing_any_more_when_it_wakes()
     let first = Outside::start(&world).await;
     world.say(ANN, "/run again");
     world.sees(ANN, "▶️ again · #1").await;
-    let second = beside(&world).await;
+    let second = Outside::beside(&world).await;
     let since = world.sandbox.seq();
-    signal(&first, SIGSTOP);
+    first.signal(SIGSTOP);
     let took = taken_over(&world, since).await;
     assert!(took < TAKEN_OVER, "{took:?}");
     // Taken for dead, what it ran is ended before it runs again.
     until("the second start", || lines(&runs).len() == 2).await;
     let pid: i32 = lines(&runs)[0].split(' ').nth(1).unwrap().parse().unwrap();
     assert!(!is_alive(pid), "both starts run");
-    signal(&first, SIGCONT);
+    first.signal(SIGCONT);
     until("it to notice", || {
         first.logged().contains("was taken for dead")
     })
@@ -273,7 +252,7 @@ async fn cut_off_from_the_database_the_leader_kills_what_it_runs_before_another_
     world.env.clear();
     world.say(ANN, "/run again");
     world.sees(ANN, "▶️ again · #1").await;
-    let second = beside(&world).await;
+    let second = Outside::beside(&world).await;
     // The first has to have noticed the second: alone, it would let its jobs run on.
     while !world
         .asks(BEN, BEN, "/status jobs")
@@ -316,7 +295,7 @@ async fn cut_off_from_the_database_the_leader_kills_what_it_runs_before_another_
 async fn hearts_go_on_beating_while_it_takes_long_to_declare_another_dead() {
     let mut world = world().await;
     world.script("work", "echo done", &[]);
-    let (first, second) = two(&world).await;
+    let (first, second) = Outside::two(&world).await;
     let database = world.database().await;
     // Whoever declares an instance dead holds the claims; here it has to wait for them.
     let mut claims = database.begin().await.unwrap();
@@ -437,7 +416,7 @@ async fn all_connections_cut_both_go_on_and_nothing_is_lost() {
     let mut gate = Gate::new(&world, "gate");
     let body = format!("echo $OPSGRAM_JOB >> {}; {}", runs.display(), gate.wait());
     world.script("work", &body, &["concurrency: 4"]);
-    let (first, second) = two(&world).await;
+    let (first, second) = Outside::two(&world).await;
     one_job_each(&world).await;
     let store::Location::Postgres(url) = world.location() else {
         panic!("not on PostgreSQL");
@@ -503,13 +482,13 @@ async fn disturb(world: &World, slot: &mut Option<Outside>, random: &mut StdRng)
             bot.terminate().await;
         }
         1 => {
-            signal(&bot, SIGSTOP);
+            bot.signal(SIGSTOP);
             // How long it sleeps is the point of the test: sometimes it is taken for dead meanwhile.
             tokio::time::sleep(Duration::from_millis(
                 [300, 3000, 13_500][random.random_range(0..3)],
             ))
             .await;
-            signal(&bot, SIGCONT);
+            bot.signal(SIGCONT);
             *slot = Some(bot);
         }
         _ => bot.kill().await,

@@ -280,12 +280,7 @@ async fn two_instances_agree_on_the_last_moment() {
         &["confirm_within: 3s", "undo_for: 1ms", "concurrency: 8"],
     );
     world.set("jobs: {workers: 8, per_user: 8}");
-    let first = Outside::start(&world).await;
-    let second = Outside::spawn(&world);
-    until("the second to work beside the first", || {
-        second.logged().contains("another instance leads")
-    })
-    .await;
+    let (first, second) = Outside::two(&world).await;
     let store = world.database().await;
     let mut presses = Vec::new();
     for id in 1..=JOBS {

@@ -1,6 +1,9 @@
 //! The bot as a process of its own, to be killed.
 
 use super::World;
+use super::tools::until;
+use nix::sys::signal::{self, Signal};
+use nix::unistd::Pid;
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -19,6 +22,22 @@ impl Outside {
         let outside = Self::spawn(world);
         world.polled_since(before).await;
         outside
+    }
+
+    /// One that leads, and one that works beside it.
+    pub async fn two(world: &World) -> (Self, Self) {
+        let first = Self::start(world).await;
+        (first, Self::beside(world).await)
+    }
+
+    /// Starts another one beside one that leads, and waits until it works.
+    pub async fn beside(world: &World) -> Self {
+        let second = Self::spawn(world);
+        until("the second to work beside the first", || {
+            second.logged().contains("another instance leads")
+        })
+        .await;
+        second
     }
 
     /// Starts it without waiting.
@@ -50,15 +69,16 @@ impl Outside {
         self.child.kill().await.unwrap();
     }
 
+    /// Sends it this signal.
+    pub fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(i32::try_from(self.id()).unwrap());
+        signal::kill(pid, signal).unwrap();
+    }
+
     /// SIGTERM; returns the exit code and how long it took.
     pub async fn terminate(mut self) -> (Option<i32>, Duration) {
         let begun = std::time::Instant::now();
-        let pid = i32::try_from(self.child.id().unwrap()).unwrap();
-        nix::sys::signal::kill(
-            nix::unistd::Pid::from_raw(pid),
-            nix::sys::signal::Signal::SIGTERM,
-        )
-        .unwrap();
+        self.signal(Signal::SIGTERM);
         let status = self.child.wait().await.unwrap();
         (status.code(), begun.elapsed())
     }
@@ -85,5 +105,14 @@ impl Outside {
     /// What it logged so far.
     pub fn logged(&self) -> String {
         self.log.lock().unwrap().join("\n")
+    }
+}
+
+impl Drop for Outside {
+    /// A test that fails shows what the bot said.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("what bot {:?} logged:\n{}", self.child.id(), self.logged());
+        }
     }
 }

@@ -8,9 +8,31 @@ use opsgram::store::jobs::Job;
 use opsgram::store::{self, Location, Store};
 use std::fs::{self, File};
 use std::io::Write;
+use std::net::{TcpListener, UdpSocket};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
+
+/// Below those that the system hands out by itself: one that is let go while a bot starts again, nobody else gets.
+const PORTS: Range<u16> = 20_000..32_000;
+/// What keeps other tests away from the ports that were given out.
+static RESERVED: Mutex<Vec<UdpSocket>> = Mutex::new(Vec::new());
+
+/// A port of this machine on which nobody listens, for the one who asked and no other test.
+pub fn free_port() -> u16 {
+    loop {
+        let port = rand::random_range(PORTS);
+        let Ok(reserved) = UdpSocket::bind(("127.0.0.1", port)) else {
+            continue;
+        };
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            RESERVED.lock().unwrap().push(reserved);
+            return port;
+        }
+    }
+}
 
 /// A named pipe that holds scripts back: each `read < gate` goes on once the test lets one through.
 pub struct Gate {

@@ -1,6 +1,7 @@
 //! What the port stands: strangers, floods, bodies without end, callers who take their time.
 
-use super::{TOKEN, ask, free_port, is_open, push, waits};
+use super::{TOKEN, ask, is_open, push, waits};
+use crate::harness::tools::free_port;
 use crate::harness::{ANN, Database, UNWATCHED, World};
 use crate::on_both;
 use opsgram::config::{self, Env, Live, Reloads};
@@ -177,8 +178,8 @@ async fn who_takes_their_time_is_hung_up_on_and_the_next_is_served() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_port_that_is_taken_is_told_and_opened_when_it_is_free() {
     let mut world = World::new(Database::sqlite()).await;
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = taken.local_addr().unwrap().port();
+    let port = free_port();
+    let taken = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
     waits(&mut world, port, "crit: 26h");
     let own = "  opsgram-port: {kind: opsgram, measure: port, every: 1s, for: 0s}\n";
     world.settings.push_str(own);

@@ -3,19 +3,13 @@
 mod door;
 mod moving;
 
-use crate::harness::tools::until;
+use crate::harness::tools::{free_port, until};
 use crate::harness::{ANN, CLEO, Database, Outside, UNWATCHED, World};
 use crate::on_both;
 use reqwest::{Method, StatusCode};
 
 /// The token of the check `nightly`.
 pub const TOKEN: &str = "nightly-0123456789_abcdef";
-
-/// A port of this machine on which nobody listens now.
-pub fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
-}
 
 /// Asks the port; the code and the words of the answer.
 pub async fn ask(method: Method, port: u16, path: &str, body: &str) -> (u16, String) {
@@ -143,11 +137,7 @@ async fn any_instance_takes_a_push() {
     world.variable("OPSGRAM_HTTP_LISTEN", &format!("127.0.0.1:{first}"));
     let leader = Outside::start(&world).await;
     world.variable("OPSGRAM_HTTP_LISTEN", &format!("127.0.0.1:{second}"));
-    let other = Outside::spawn(&world);
-    until("the second to work beside the first", || {
-        other.logged().contains("another instance leads")
-    })
-    .await;
+    let other = Outside::beside(&world).await;
     is_open(second).await;
     push(second, "/fail", "told elsewhere").await;
     world.sees(ANN, "told elsewhere").await;

@@ -1,8 +1,8 @@
 //! The port and its tokens while the configuration changes.
 
-use super::{TOKEN, ask, free_port, is_open, push, waits};
+use super::{TOKEN, ask, is_open, push, waits};
 use crate::harness::ANN;
-use crate::harness::tools::until;
+use crate::harness::tools::{free_port, until};
 use crate::on_both;
 use reqwest::Method;
 use std::net::{TcpListener, TcpStream};
@@ -42,8 +42,8 @@ on_both! {
     /// One that is taken is told with the reload, which holds; the one before goes on until the other is free.
     async fn a_port_that_is_taken_is_told_and_the_one_before_stays(world) {
         let first = free_port();
-        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-        let second = taken.local_addr().unwrap().port();
+        let second = free_port();
+        let taken = TcpListener::bind(("127.0.0.1", second)).unwrap();
         waits(&mut world, first, "crit: 26h");
         world.start().await;
         is_open(first).await;

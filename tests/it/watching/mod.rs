@@ -2,6 +2,7 @@
 
 mod causes;
 mod pages;
+mod pushes;
 mod states;
 
 use crate::harness::{UNWATCHED, World};
@@ -71,6 +72,7 @@ pub struct Bench {
     live: Live,
     ledger: Arc<Kept>,
     env: Env,
+    prober: Prober,
     watch: Watch,
     board: Board,
     pub now: Millis,
@@ -88,19 +90,14 @@ impl Bench {
         let store = world.database().await;
         let board = Board::default();
         let marker = world.path().display().to_string();
-        let watch = watch(
-            &live,
-            &store,
-            &ledger,
-            prober(&store, &env, &marker),
-            &board,
-            "here",
-        );
+        let prober = prober(&store, &env, &marker);
+        let watch = watch(&live, &store, &ledger, prober.clone(), &board, "here");
         Self {
             store,
             live,
             ledger,
             env,
+            prober,
             watch,
             board,
             now: Millis::now(),
@@ -117,12 +114,17 @@ impl Bench {
 
     /// Starts anew, as after a kill; what is not in the database is gone.
     pub fn restart(&mut self) {
-        let prober = prober(&self.store, &self.env, &self.marker);
+        self.prober = prober(&self.store, &self.env, &self.marker);
+        self.lead_anew();
+    }
+
+    /// Begins to look anew, as one does that leads again after another did.
+    pub fn lead_anew(&mut self) {
         self.watch = watch(
             &self.live,
             &self.store,
             &self.ledger,
-            prober,
+            self.prober.clone(),
             &self.board,
             self.host,
         );

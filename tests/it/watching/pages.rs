@@ -7,7 +7,7 @@ use opsgram::store::checks;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use std::fs;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -119,8 +119,9 @@ async fn a_page_that_fails_is_slow_or_says_something_else() {
     world.finish().await;
 }
 
-/// A server whose certificate, of an authority of its own, ends after so many days.
-async fn secure(days: i64, ca_file: &std::path::Path) -> Server {
+/// A server whose certificate, of an authority of its own, ends after so many days and a half, far from where the
+/// number of days changes.
+async fn secure(days: u32, ca_file: &std::path::Path) -> Server {
     let ca_key = KeyPair::generate().unwrap();
     let mut ca = CertificateParams::new(Vec::new()).unwrap();
     ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -128,14 +129,10 @@ async fn secure(days: i64, ca_file: &std::path::Path) -> Server {
     let issuer = Issuer::new(ca, ca_key);
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
-    let ends = chrono::Utc::now() + chrono::TimeDelta::days(days);
-    let (year, month, day) = (
-        ends.format("%Y").to_string().parse().unwrap(),
-        ends.format("%m").to_string().parse().unwrap(),
-        ends.format("%d").to_string().parse().unwrap(),
-    );
+    let since = SystemTime::UNIX_EPOCH.elapsed().unwrap();
+    let half_a_day = Duration::from_secs(12 * 3600);
     params.not_before = rcgen::date_time_ymd(2020, 1, 1);
-    params.not_after = rcgen::date_time_ymd(year, month, day);
+    params.not_after = rcgen::date_time_ymd(1970, 1, 1) + since + half_a_day * (2 * days + 1);
     let certificate = params.signed_by(&key, &issuer).unwrap();
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
@@ -152,7 +149,7 @@ async fn secure(days: i64, ca_file: &std::path::Path) -> Server {
 async fn a_certificate_that_is_about_to_end() {
     let mut world = world().await;
     let ca = world.path().join("ca.pem");
-    let server = secure(10, &ca).await;
+    let server = secure(9, &ca).await;
     let check = |more: &str| {
         format!(
             "  tls: {{kind: url, url: 'https://localhost:{}/', for: 0s{more}}}\n",

@@ -3,7 +3,6 @@
 
 use super::killed::rows;
 use super::program;
-use super::two::beside;
 use crate::harness::tools::{Gate, children, lines, until};
 use crate::harness::{BEN, Database, Outside, World};
 use crate::on_both;
@@ -175,7 +174,7 @@ async fn who_wakes_leaves_to_the_other_what_it_took_over() {
         world.say(BEN, "/workflow run w");
     }
     until("all to be at work", || lines(&done).len() == RUNS).await;
-    let second = beside(&world).await;
+    let second = Outside::beside(&world).await;
     let pid = i32::try_from(first.id()).unwrap();
     signal(pid, SIGSTOP);
     until("the other to take them over", || {

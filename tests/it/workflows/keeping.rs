@@ -2,7 +2,6 @@
 //! schedules is moved by the test, so that a hold of five hours passes at once.
 
 use super::program;
-use crate::harness::tools::until;
 use crate::harness::{ANN, BEN, Database, OPS, Outside, PATIENCE, World};
 use crate::on_both;
 use opsgram::base::ids::JobId;
@@ -80,6 +79,20 @@ async fn ended(world: &World, runs: usize) {
     }
     world.quiet().await;
     assert_eq!(world.jobs().await, runs);
+}
+
+/// Starts with a workflow that fails at once as long as there is no file `mended`, and begins anew.
+async fn failing(world: &mut World) -> Hands {
+    let here = world.path().display().to_string();
+    let body = format!("echo trying; [ -e {here}/mended ]");
+    let work = program(world, "work", &body);
+    world.set(&format!(
+        "workflows: {{vps: {{every: after_end, steps: [{{name: work, run: [sh, {work}]}}]}}}}"
+    ));
+    world.sandbox.open_private(ANN);
+    let hands = Hands::default();
+    world.start_at(hands.clock()).await;
+    hands
 }
 
 async fn last_job(world: &World) -> Option<JobId> {
@@ -180,14 +193,7 @@ on_both! {
 on_both! {
     /// What fails at once is told once, and begins again later and later; what goes well again is told.
     async fn what_fails_at_once_is_told_once(world) {
-        let here = world.path().display().to_string();
-        let work = program(&world, "work", &format!("echo trying; [ -e {here}/mended ]"));
-        world.set(&format!(
-            "workflows: {{vps: {{every: after_end, steps: [{{name: work, run: [sh, {work}]}}]}}}}"
-        ));
-        world.sandbox.open_private(ANN);
-        let hands = Hands::default();
-        world.start_at(hands.clock()).await;
+        let hands = failing(&mut world).await;
         let told = world.sees(ANN, "The next run begins in 5 s").await;
         for words in ["❌ work", "failed at work: exit 1", "trying"] {
             assert!(told.text.contains(words), "{words}: {}", told.text);
@@ -217,15 +223,8 @@ on_both! {
 on_both! {
     /// Stopped in the gap between two runs: after the start, the next one is due at the same moment, and both lists say so.
     async fn a_restart_in_the_gap_moves_nothing(world) {
-        let here = world.path().display().to_string();
-        let work = program(&world, "work", &format!("echo trying; [ -e {here}/mended ]"));
-        world.set(&format!(
-            "workflows: {{vps: {{every: after_end, steps: [{{name: work, run: [sh, {work}]}}]}}}}"
-        ));
-        world.sandbox.open_private(ANN);
-        let hands = Hands::default();
+        let hands = failing(&mut world).await;
         // Six failures make a pause of 160 s: long enough to be told as a time.
-        world.start_at(hands.clock()).await;
         for run in 1..=6 {
             ended(&world, run).await;
             if run < 6 {
@@ -323,12 +322,7 @@ async fn two_instances_keep_one_run() {
     let mut world = World::new(Database::postgres().await).await;
     world.set(VPS);
     world.sandbox.open_private(ANN);
-    let first = Outside::start(&world).await;
-    let second = Outside::spawn(&world);
-    until("the second to work beside the first", || {
-        second.logged().contains("another instance leads")
-    })
-    .await;
+    let (first, second) = Outside::two(&world).await;
     let store = world.database().await;
     world.sees(ANN, "⏳ hold").await;
     for run in 1..=3 {

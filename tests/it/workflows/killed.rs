@@ -27,6 +27,13 @@ pub async fn rows(store: &Store, run: i64) -> Vec<StepRow> {
     store::workflows::steps(&mut db, JobId(run)).await.unwrap()
 }
 
+/// Notes what it got of earlier steps, that it ran, and the word that it prints, each time another.
+const WORK: &str = "name=$1 step=$2 pause=$3 code=$4; shift 4
+    for got; do echo $name $step got $got >> HERE/heard; done
+    echo $name $step >> HERE/done
+    word=$$-$(date +%s%N)
+    echo $name $step said $word >> HERE/heard; echo says $word; sleep $pause; exit $code";
+
 /// What the graphs are made with: a program, a git repository and a web server.
 struct Outer {
     work: String,
@@ -34,15 +41,22 @@ struct Outer {
     web: String,
 }
 
-/// A workflow of some steps, each of which may need earlier ones, may fail, and has some rule for a crash.
+/// What a step is given of an earlier one: the word that it printed.
+fn given(by: usize) -> String {
+    format!("'s{by}={{{{ steps.s{by}.word }}}}'")
+}
+
+/// A workflow of some steps, each of which may need earlier ones and what they printed, may fail, and has some rule for
+/// a crash.
 fn graph(name: &str, outer: &Outer, random: &mut StdRng) -> String {
     let Outer { work, git, web } = outer;
     let mut yaml = format!("  {name}:\n    parallel: 3\n    notify: []\n    steps:\n");
+    let mut speak = Vec::new();
     for seq in 0..random.random_range(3..7) {
-        let needs: Vec<String> = (0..seq)
-            .filter(|_| random.random_bool(0.4))
-            .map(|need| format!("s{need}"))
-            .collect();
+        let needs: Vec<usize> = (0..seq).filter(|_| random.random_bool(0.4)).collect();
+        let heard = needs.iter().filter(|need| speak.contains(*need));
+        let heard: String = heard.map(|need| format!(", {}", given(*need))).collect();
+        let needs: Vec<String> = needs.iter().map(|need| format!("s{need}")).collect();
         let (pause, code) = (
             random.random_range(0..4),
             i32::from(random.random_bool(0.2)),
@@ -52,12 +66,19 @@ fn graph(name: &str, outer: &Outer, random: &mut StdRng) -> String {
         let crash = pick(["ask", "retry", "fail"], random);
         let back =
             format!("undo: [sh, {work}, {name}, back{seq}, '0.{pause}', '0'], confirm_within: 1h");
-        let what = match random.random_range(0..6) {
+        let run = format!(
+            "run: [sh, {work}, {name}, s{seq}, '0.{pause}', '{code}'{heard}], capture: {{word: 'says (.+)'}}"
+        );
+        let kind = random.random_range(0..6);
+        let what = match kind {
             0 => format!("http: {{method: POST, url: '{web}/{name}/s{seq}'}}"),
             1 => format!("git: {{url: 'git://127.0.0.1:{git}/site', dir: s{seq}}}"),
-            2 => format!("run: [sh, {work}, {name}, s{seq}, '0.{pause}', '{code}'], {back}"),
-            _ => format!("run: [sh, {work}, {name}, s{seq}, '0.{pause}', '{code}']"),
+            2 => format!("{run}, {back}"),
+            _ => run,
         };
+        if kind > 1 {
+            speak.push(seq);
+        }
         yaml.push_str(&format!(
             "      - {{name: s{seq}, needs: [{}], {what}, on_crash: {crash}, on_failure: {failure}}}\n",
             needs.join(", ")
@@ -67,6 +88,13 @@ fn graph(name: &str, outer: &Outer, random: &mut StdRng) -> String {
         "    always: [{{name: last, run: [sh, {work}, {name}, last, '0.1', '0']}}]\n"
     ));
     yaml
+}
+
+/// What the programs of the graphs noted behind these words, oldest first.
+fn heard(world: &World, words: &str) -> Vec<String> {
+    let all = lines(&world.path().join("heard")).into_iter();
+    all.filter_map(|line| Some(line.strip_prefix(words)?.to_owned()))
+        .collect()
 }
 
 /// Answers whatever a run asks, until it is over; how often somebody said yes of each step.
@@ -117,7 +145,8 @@ on_both! {
             Reply { after: Duration::from_millis(200), ..Reply::new(200, "{}") }
         })
         .await;
-        let work = program(&world, "work", &format!("echo $1 $2 >> {}; sleep $3; exit $4", done.display()));
+        let here = world.path().display().to_string();
+        let work = program(&world, "work", &WORK.replace("HERE", &here));
         let outer = Outer { work, git: served.port, web: web.url.clone() };
         let graphs: Vec<String> = (0..GRAPHS).map(|n| graph(&format!("g{n}"), &outer, &mut random)).collect();
         world.set(&format!("workflows:\n{}", graphs.concat()));
@@ -173,6 +202,14 @@ on_both! {
                     continue;
                 };
                 let (ran, back) = (times(&format!("s{seq}")), times(&format!("back{seq}")));
+                for by in (0..seq).filter(|by| rule.contains(&given(*by))) {
+                    let got = heard(&world, &format!("{name} s{seq} got s{by}="));
+                    assert!(got.len() >= ran, "seed {seed}: {name} {seq} was given nothing of {by}");
+                    let said = heard(&world, &format!("{name} s{by} said "));
+                    let (said, found) = (said.last(), end[by].found.get("word"));
+                    let is_true = got.iter().all(|word| Some(word) == said && Some(word) == found);
+                    assert!(is_true, "seed {seed}: {name} {seq}: {got:?} of {by}, not {said:?}, {found:?}");
+                }
                 // It may have been cut off before it said so.
                 assert!(ran == 0 || row.state != StepState::Blocked, "seed {seed}: {name} {seq} is {:?}", row.state);
                 let said = yes.iter().filter(|one| **one == seq).count();

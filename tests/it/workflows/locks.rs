@@ -101,12 +101,7 @@ async fn two_instances_share_a_lock() {
     let busy = format!("echo in >> {}; {}", inside.display(), leave.wait());
     world.script("busy", &busy, &[]);
     let done = world.path().join("done");
-    let first = Outside::start(&world).await;
-    let second = Outside::spawn(&world);
-    until("the second to work beside the first", || {
-        second.logged().contains("another instance leads")
-    })
-    .await;
+    let (first, second) = Outside::two(&world).await;
     let store = world.database().await;
     for round in 0..4 {
         // In the later rounds one of them is busy; else it is theirs to settle which of them takes what.

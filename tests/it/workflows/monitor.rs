@@ -347,12 +347,7 @@ async fn another_instance_begins_no_second_run() {
         hub.hides = true;
         hub.takes = VecDeque::from([Take::Hangs]);
     }
-    let first = Outside::start(&world).await;
-    let second = Outside::spawn(&world);
-    until("the second to work beside the first", || {
-        second.logged().contains("another instance leads")
-    })
-    .await;
+    let (first, second) = Outside::two(&world).await;
     until("a dispatch", || !bench.hub().dispatches.is_empty()).await;
     let before = bench.hub().looks.len();
     first.kill().await;

@@ -2,7 +2,7 @@
 
 use super::program;
 use super::web::{Reply, Web};
-use crate::harness::tools::{Gate, children, is_alive, lines, until};
+use crate::harness::tools::{Gate, children, free_port, is_alive, lines, until};
 use crate::harness::{ANN, BEN, OPS, World};
 use crate::on_both;
 use std::fs;
@@ -46,11 +46,7 @@ pub async fn serve_git(world: &World, files: &[(&str, &str)]) -> Served {
     }
     git(&repo, &["add", "."]);
     git(&repo, &["commit", "-q", "-m", "first"]);
-    let port = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
+    let port = free_port();
     // The program itself: `git daemon` would leave it behind when it is killed.
     let path = Command::new("git")
         .arg("--exec-path")

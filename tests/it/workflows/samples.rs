@@ -4,7 +4,7 @@
 use super::keeping::Hands;
 use super::parts::serve_git;
 use super::web::{Reply, Web};
-use crate::harness::tools::{children, lines, until};
+use crate::harness::tools::{children, free_port, lines, until};
 use crate::harness::{ANN, BEN, CLEO, World};
 use crate::on_both;
 use std::fs;
@@ -183,9 +183,7 @@ impl Tls {
             .stderr(Stdio::null())
             .status();
         assert!(made.unwrap().success());
-        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = free.local_addr().unwrap().port();
-        drop(free);
+        let port = free_port();
         let child = Command::new("openssl")
             .args(["s_server", "-quiet", "-www"])
             .args(["-accept", &format!("127.0.0.1:{port}")])

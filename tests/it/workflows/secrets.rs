@@ -58,12 +58,7 @@ async fn whoever_leads_tells_it() {
         &format!("echo in >> {}; {}", inside.display(), gate.wait()),
         &[],
     );
-    let first = Outside::start(&world).await;
-    let second = Outside::spawn(&world);
-    until("the second to work beside the first", || {
-        second.logged().contains("another instance leads")
-    })
-    .await;
+    let (first, second) = Outside::two(&world).await;
     let store = world.database().await;
     let mut at = std::collections::BTreeSet::new();
     world.say(BEN, "/run busy");

@@ -4,15 +4,6 @@ use super::program;
 use crate::harness::tools::{Gate, lines, until};
 use crate::harness::{ANN, BEN, Database, Outside, World};
 
-pub async fn beside(world: &World) -> Outside {
-    let second = Outside::spawn(world);
-    until("the second to work beside the first", || {
-        second.logged().contains("another instance leads")
-    })
-    .await;
-    second
-}
-
 /// Which of the two runs this run, and the other.
 async fn by_place(world: &World, run: i64, bots: [Outside; 2]) -> (Outside, Outside) {
     let db = world.database().await;
@@ -41,7 +32,7 @@ async fn the_other_goes_on_with_it() {
         "workflows: {{w: {{notify: [], steps: [{{name: first, run: [sh, -c, 'echo first >> {0}']}}, {{name: work, run: [sh, {work}], on_crash: retry}}], always: [{{name: last, run: [sh, -c, 'echo last >> {0}']}}]}}}}",
         done.display()
     ));
-    let bots = [Outside::start(&world).await, beside(&world).await];
+    let bots = <[Outside; 2]>::from(Outside::two(&world).await);
     world.say(BEN, "/workflow run w");
     until("it to be at work", || lines(&done).len() == 2).await;
     let (runs, other) = by_place(&world, 1, bots).await;
@@ -58,7 +49,7 @@ async fn the_other_goes_on_with_it() {
 async fn an_answer_at_one_wakes_the_run_at_the_other() {
     let mut world = World::new(Database::postgres().await).await;
     world.set("workflows: {w: {concurrency: parallel, notify: [], steps: [{name: gate, approve: {question: 'Really?', role: operator}}]}}");
-    let bots = [Outside::start(&world).await, beside(&world).await];
+    let bots = <[Outside; 2]>::from(Outside::two(&world).await);
     // Enough that each instance has some.
     for _ in 0..6 {
         world.say(BEN, "/workflow run w");
