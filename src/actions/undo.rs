@@ -4,7 +4,7 @@ use super::script::{Run, Scripts};
 use crate::access::{Access, Asked};
 use crate::base::error::{Error, Result};
 use crate::base::ids::JobId;
-use crate::base::job::{JobState, OnBusy, OutputMode, UNDO_SOURCE};
+use crate::base::job::{JobState, LAST_WORDS, OnBusy, OutputMode, UNDO_SOURCE};
 use crate::base::time::Millis;
 use crate::delivery::{Body, Button, Outbox, Outgoing, card};
 use crate::jobs::action::Action;
@@ -141,6 +141,23 @@ pub struct Undoing {
 }
 
 impl Undoing {
+    /// After a start: what nobody confirmed while the bot was away may be confirmed a while longer, once.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn hear_out(&self, now: Millis) -> store::Result<()> {
+        let mut tx = self.store.begin_led().await?;
+        for job in store::undo::late(&mut tx, now).await? {
+            let within = job.new.undo.as_ref().and_then(|rule| rule.confirm);
+            // Where it differs, it was prolonged before.
+            if let (Some(within), Some(ended)) = (within, job.finished_at) {
+                let (first, last) = (ended.plus(within), now.plus(LAST_WORDS));
+                store::undo::prolong(&mut tx, job.id, first, last).await?;
+            }
+        }
+        self.store.commit(tx).await
+    }
+
     /// Takes back what nobody confirmed by this moment; once, whatever is killed when.
     ///
     /// # Errors

@@ -210,6 +210,9 @@ impl App {
             jobs,
             store,
             scripts,
+            flows,
+            undoing,
+            clock,
             ..
         } = &self.services;
         if store.presence().is_shared() {
@@ -221,6 +224,14 @@ impl App {
             );
         }
         outbox.start().await.context("reading what is to be sent")?;
+        // Before updates are taken, and before what waits for somebody's word goes on.
+        let heard = async {
+            undoing.hear_out(clock.now()).await?;
+            flows.hear_out().await
+        };
+        heard
+            .await
+            .context("looking for what nobody could confirm")?;
         let recovered = jobs
             .recover()
             .await

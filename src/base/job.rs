@@ -212,6 +212,10 @@ impl Ending {
 /// How often a job, or a try of a step, is started at the most, however often the bot dies under it.
 pub const MAX_STARTS: u32 = 3;
 
+/// What would be taken back after a start of the bot, since nobody confirmed it in time, is confirmed so long yet, once: a
+/// press of the time when the bot was away is still on its way.
+pub const LAST_WORDS: Duration = Duration::from_secs(60);
+
 /// How the source of a job begins that takes another one back; its number follows.
 pub const UNDO_SOURCE: &str = "undo:";
 

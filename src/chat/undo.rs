@@ -71,10 +71,10 @@ pub async fn take_back(request: &Request, id: JobId) -> Result<Reply> {
     if let Some((undoing, _)) = before {
         return Err(taken_back(id, undoing));
     }
-    let now = Millis::now();
+    let now = services.clock.now();
     let frozen = services.schedules.frozen().await?.is_some();
     // Unless somebody confirms, it is taken back though frozen; so it is when somebody says so now.
-    let is_promised = frozen && undo::is_asked(&job, now);
+    let is_promised = frozen && is_asked(request, &job, now).await?;
     let need = match is_promised || !undo::is_in_time(&job, now) {
         true => undo::Need::Open,
         false => undo::Need::Nothing,
@@ -130,6 +130,15 @@ pub async fn keep(request: &Request, id: JobId) -> Result<Reply> {
     Ok(Reply::toast(format!("#{id} is kept.")))
 }
 
+/// Whether it is asked whether the job holds, unless somebody said so; also a while longer, where nobody could be heard.
+async fn is_asked(request: &Request, job: &Job, now: Millis) -> Result<bool> {
+    if undo::is_asked(job, now) {
+        return Ok(true);
+    }
+    let mut db = request.services.store.read().await?;
+    Ok(store::undo::is_open(&mut db, job.id, now).await?)
+}
+
 /// The job, if it can be taken back yet and the caller may run its script.
 async fn offered(
     request: &Request,
@@ -137,7 +146,8 @@ async fn offered(
     action: &'static str,
 ) -> Result<(Job, Script, Grant)> {
     let found = known(request, id, action).await?;
-    if !undo::is_offered(&found.0, request.services.clock.now()) {
+    let now = request.services.clock.now();
+    if !undo::is_in_time(&found.0, now) && !is_asked(request, &found.0, now).await? {
         return Err(Error::refused(format!(
             "The time to take back #{id} is over. What it did stays."
         )));

@@ -36,6 +36,34 @@ pub async fn open(db: &mut Connection, id: JobId, until: Millis) -> Result<()> {
     Ok(())
 }
 
+/// Whether somebody has to confirm the job yet.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn is_open(db: &mut Connection, id: JobId, now: Millis) -> Result<bool> {
+    let row = sqlx::query("SELECT id FROM jobs WHERE id = $1 AND confirm_until > $2")
+        .bind(id.0)
+        .bind(now.0)
+        .fetch_optional(db)
+        .await?;
+    Ok(row.is_some())
+}
+
+/// Moves the moment until which somebody has to confirm the job. `false` when it is no longer this one.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn prolong(db: &mut Connection, id: JobId, from: Millis, until: Millis) -> Result<bool> {
+    let moved =
+        sqlx::query("UPDATE jobs SET confirm_until = $3 WHERE id = $1 AND confirm_until = $2")
+            .bind(id.0)
+            .bind(from.0)
+            .bind(until.0)
+            .execute(db)
+            .await?;
+    Ok(moved.rows_affected() == 1)
+}
+
 /// Nobody needs to confirm the job any more. `false` when nobody had to, or its last moment is not past this one, if it is
 /// to be `late`, or is, if not.
 ///

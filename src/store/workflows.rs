@@ -3,7 +3,7 @@
 use super::jobs::{COLUMNS as JOB, Job, read as read_job};
 use super::{Connection, Error, Result, Tx};
 use crate::base::ids::JobId;
-use crate::base::job::JobState;
+use crate::base::job::{Ending, JobState};
 use crate::base::time::Millis;
 use crate::base::workflow::{Answer, Lock, RUN, StepRow, StepState};
 use sqlx::Row as _;
@@ -119,6 +119,25 @@ pub async fn answer(
     .execute(db)
     .await?;
     Ok(written.rows_affected() == 1)
+}
+
+/// What is taken back unless somebody answers, and is late at this moment, may be answered until `last`; once.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn hear_out(db: &mut Connection, now: Millis, last: Millis) -> Result<()> {
+    let lost = serde_json::to_string(&Ending::Lost);
+    sqlx::query(
+        "UPDATE workflow_steps SET until_at = $2, starts = 1 WHERE starts = 0 AND answer IS NULL AND until_at <= $1
+            AND (state = 'confirming' OR (state = 'asked' AND ending = $3))
+            AND job IN (SELECT id FROM jobs WHERE state IN ('queued', 'running'))",
+    )
+    .bind(now.0)
+    .bind(last.0)
+    .bind(lost.map_err(|error| Error::Corrupt(error.to_string()))?)
+    .execute(db)
+    .await?;
+    Ok(())
 }
 
 /// From here on nobody may answer this try of a step, unless somebody has: it is as late as can be.

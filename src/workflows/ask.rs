@@ -179,8 +179,9 @@ pub(super) fn message(
             head(job, step)
         ),
         Asked::Crash if row.adrift => format!(
-            "💥 {}\nThis step ran on another machine, which is lost. It may still run there. What now?",
-            head(job, step)
+            "💥 {}\nThis step ran on another machine, which is lost. It may still run there.{} What now?",
+            head(job, step),
+            unless_said(step)
         ),
         Asked::Undo if row.adrift => format!(
             "💥 {}\nIt was being taken back on another machine, which is lost. That may still go on there. What now?",
@@ -191,8 +192,9 @@ pub(super) fn message(
             head(job, step)
         ),
         Asked::Crash => format!(
-            "💥 {}\nThe bot was stopped while this step ran. How far it came is not known. What now?",
-            head(job, step)
+            "💥 {}\nThe bot was stopped while this step ran. How far it came is not known.{} What now?",
+            head(job, step),
+            unless_said(step)
         ),
         Asked::Confirmation => {
             let within = step.confirm_within.map(human).unwrap_or_default();
@@ -209,6 +211,14 @@ pub(super) fn message(
         }
     };
     place(job, seq, html, buttons(asked, job, seq, row))
+}
+
+/// What comes of it when nobody answers what a step came to.
+fn unless_said(step: &Step) -> String {
+    let within = step.confirm_within.map(human);
+    within.map_or_else(String::new, |within| {
+        format!(" Unless somebody answers within {within}, it is taken back.")
+    })
 }
 
 fn buttons(asked: Asked, job: &Job, seq: usize, row: &StepRow) -> Vec<Vec<Button>> {

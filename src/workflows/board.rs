@@ -8,7 +8,7 @@ use crate::base::ids::JobId;
 use crate::base::job::Ending;
 use crate::base::text::{escape, shorten, visible_len};
 use crate::base::time::{Millis, human};
-use crate::base::workflow::{Lock, Step, StepRow, StepState, Work, Workflow};
+use crate::base::workflow::{Lock, Step, StepRow, StepState, TURN, Work, Workflow};
 use crate::delivery::card::{Board, waits_for};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -266,7 +266,10 @@ fn state(view: &View<'_>, seq: usize) -> (&'static str, String) {
         number => format!("try {number}"),
     };
     if let Some(Lock { name, by: Some(by) }) = &row.lock {
-        return ("🔒", waits_for(name, by));
+        return match name.starts_with(TURN) {
+            true => ("🔒", format!("waits for {by}, which is at work")),
+            false => ("🔒", waits_for(name, by)),
+        };
     }
     match row.state {
         StepState::Waiting => match (row.attempt, left()) {

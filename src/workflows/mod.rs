@@ -19,7 +19,7 @@ pub use ask::Asked;
 
 use crate::access::Access;
 use crate::base::ids::JobId;
-use crate::base::job::Ending;
+use crate::base::job::{Ending, LAST_WORDS};
 use crate::base::secret::ExposeSecret;
 use crate::base::time::{Clock, Millis};
 use crate::base::workflow::{RUN, RunArgs, Workflow};
@@ -29,7 +29,7 @@ use crate::delivery::render::Size;
 use crate::drivers::web::Web;
 use crate::jobs::action::{Action, ActionCx, Reading, Stopped};
 use crate::jobs::redact::Redactor;
-use crate::store::Store;
+use crate::store::{self, Store};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -88,6 +88,17 @@ impl Flows {
     pub fn mask(&self, flow: &Workflow, text: &str) -> String {
         let secrets = self.inner.secrets(flow);
         Redactor::new(secrets.iter().map(String::as_str)).mask(text)
+    }
+
+    /// After a start: what is taken back since nobody answered while the bot was away may be answered a while longer, once.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn hear_out(&self) -> store::Result<()> {
+        let now = self.inner.now();
+        let mut tx = self.inner.store.begin_led().await?;
+        store::workflows::hear_out(&mut tx, now, now.plus(LAST_WORDS)).await?;
+        self.inner.store.commit(tx).await
     }
 
     /// Tells a run, if it goes on here, to look again what was answered and what time it is.

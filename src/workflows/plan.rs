@@ -7,7 +7,9 @@ mod crash;
 mod secret;
 mod times;
 
-pub use crash::{answered, interrupted, left, revert, reverted, withdraw};
+pub use crash::{
+    answered, hear_out, interrupted, is_heard_out, is_net, left, revert, reverted, withdraw,
+};
 pub use secret::{miss, missed};
 pub use times::{bound, deadline, least, left_to_answer, shift, took, was_late};
 
@@ -122,9 +124,9 @@ pub fn next(flow: &Workflow, rows: &[StepRow], halt: Option<Halt>, now: Millis) 
             StepState::Running if halt.is_some() || (fails && only_lasts(step)) => {
                 plan.end.push(seq);
             }
-            StepState::Asked if halted => plan.withdraw.push(seq),
-            StepState::Confirming | StepState::Stranded if halt.is_some() => {
-                plan.withdraw.push(seq)
+            StepState::Asked if halted && !is_net(row) => plan.withdraw.push(seq),
+            StepState::Asked | StepState::Confirming | StepState::Stranded if halt.is_some() => {
+                plan.withdraw.push(seq);
             }
             StepState::Asked | StepState::Confirming | StepState::Stranded => {
                 if let Some(until) = row.until {

@@ -57,6 +57,8 @@ struct Run {
     confided: Vec<Confided>,
     speaker: steps::Speaker,
     events: (mpsc::UnboundedSender<Event>, mpsc::UnboundedReceiver<Event>),
+    /// Whether what an earlier start left is judged and goes on.
+    is_loaded: bool,
     /// Whether a step has just begun to wait for its lock: others may begin in its stead.
     gave_way: bool,
     /// To be told when what they noted is written.
@@ -92,6 +94,7 @@ pub(super) async fn run(
             cx.job.id,
         )))),
         events: mpsc::unbounded_channel(),
+        is_loaded: false,
         gave_way: false,
         written: Vec::new(),
         inner,
@@ -100,6 +103,7 @@ pub(super) async fn run(
         folder,
     };
     run.load().await?;
+    run.is_loaded = true;
     loop {
         let now = run.now();
         run.look_late(now);
@@ -174,6 +178,7 @@ impl Run {
             self.values.set(Source::Run(name.to_owned()), value);
         }
         let now = self.now();
+        let ends = plan::deadline(&self.args.flow, &self.rows);
         for seq in 0..count {
             self.adopt(seq);
             let Some(step) = step(&self.args.flow, seq).cloned() else {
@@ -190,6 +195,7 @@ impl Run {
                     &self.values,
                 ));
             }
+            plan::hear_out(&mut self.rows[seq], ends, now);
             if self.rows[seq] != before {
                 self.dirty.insert(seq);
             }
@@ -258,7 +264,8 @@ impl Run {
 
     fn look_late(&mut self, now: Millis) {
         let late = plan::deadline(&self.args.flow, &self.rows).is_some_and(|end| end <= now);
-        if late && self.halt.is_none() && !self.is_closing() {
+        let heard_out = plan::is_heard_out(&self.rows, now);
+        if late && !heard_out && self.halt.is_none() && !self.is_closing() {
             self.halt = Some(Halt::Late);
         }
     }

@@ -3,6 +3,7 @@
 use crate::harness::tools::{lines, until};
 use crate::harness::{ANN, BEN, CLEO, Database, Outside, PATIENCE, World};
 use crate::on_both;
+use crate::workflows::keeping::Hands;
 use opsgram::base::time::Millis;
 use opsgram::sandbox::{Message, View};
 use std::fs;
@@ -110,17 +111,63 @@ on_both! {
 }
 
 on_both! {
-    /// The bot is dead when the time is up: it is taken back after the next start.
+    /// The bot is dead when the time is up: it is taken back after the next start, when who pressed meanwhile was heard; once
+    /// only, so that one that keeps dying takes it back all the same.
     async fn a_crash_does_not_forget_it(world) {
-        let done = put(&mut world, &["confirm_within: 2s"]);
+        let done = put(&mut world, &["confirm_within: 5m"]);
         let bot = Outside::start(&world).await;
         world.say(BEN, "/run put x");
-        world.sees(BEN, "confirms within 2 s").await;
+        world.sees(BEN, "confirms within 5 m").await;
         bot.kill().await;
-        let bot = Outside::start(&world).await;
+        let hands = Hands::default();
+        for _ in 0..2 {
+            hands.forward(Duration::from_secs(600));
+            assert_eq!(lines(&done), ["put x"]);
+            world.start_at(hands.clock()).await;
+            world.asks(BEN, BEN, "/whoami").await;
+            world.services().undoing.step(hands.clock().now()).await.unwrap();
+            if world.jobs().await == 1 {
+                world.stop().await;
+            }
+        }
         world.sees(BEN, "↩️ put · #2 · took back #1").await;
         assert_eq!(lines(&done), ["put x", "back x"]);
-        bot.terminate().await;
+    }
+}
+
+on_both! {
+    /// Pressed in time while the bot was dead, read when the time was over: it is kept.
+    async fn a_press_of_the_time_away_keeps_it(world) {
+        let done = put(&mut world, &["confirm_within: 5m"]);
+        let bot = Outside::start(&world).await;
+        world.say(BEN, "/run put x");
+        world.sees(BEN, "confirms within 5 m").await;
+        bot.kill().await;
+        world.press(BEN, BEN, "It works, keep it");
+        let hands = Hands::default();
+        hands.forward(Duration::from_secs(600));
+        world.start_at(hands.clock()).await;
+        world.sees(BEN, "It works, keep it — ").await;
+        world.services().undoing.step(hands.clock().now().plus(Duration::from_secs(3600))).await.unwrap();
+        world.quiet().await;
+        assert_eq!(lines(&done), ["put x"]);
+    }
+}
+
+on_both! {
+    /// What counts is the clock of the bot: what was kept is no promise when its own time is over.
+    async fn what_was_kept_stays_after_its_time(world) {
+        let done = put(&mut world, &["confirm_within: 1h", "undo_for: 10m"]);
+        let hands = Hands::default();
+        world.start_at(hands.clock()).await;
+        world.say(BEN, "/run put x");
+        let asked = world.sees(BEN, "confirms within 1 h").await;
+        world.presses(BEN, &asked, "It works, keep it").await;
+        hands.forward(Duration::from_secs(1200));
+        world.forges(BEN, BEN, "undone:1").await;
+        world.sees(BEN, "Somebody was first: #1").await;
+        world.quiet().await;
+        assert_eq!(lines(&done), ["put x"]);
     }
 }
 

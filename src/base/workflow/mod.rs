@@ -9,7 +9,7 @@ mod template;
 mod words;
 
 pub use param::{Form, Param};
-pub use step::{Answer, Lock, Said, StepRow, StepState};
+pub use step::{Answer, Lock, Said, StepRow, StepState, TURN};
 pub use template::{Source, Template, Values};
 
 use super::ids::Place;

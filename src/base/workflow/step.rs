@@ -207,6 +207,10 @@ pub struct StepRow {
     pub asked: Vec<UserId>,
 }
 
+/// How the lock is called, before a lane, of a step that waits for its turn: a run and what takes another run of its workflow
+/// back are not at work at once. Nobody ever has it.
+pub const TURN: &str = "turn:";
+
 /// A named lock, as a step has to do with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lock {
@@ -242,7 +246,7 @@ impl StepRow {
         self.lock.as_ref().is_some_and(|lock| lock.by.is_none())
     }
 
-    /// Whether it waits for its lock.
+    /// Whether it waits for its lock, or for its turn.
     #[must_use]
     pub fn wants_lock(&self) -> bool {
         self.lock.as_ref().is_some_and(|lock| lock.by.is_some())

@@ -138,14 +138,26 @@ pub async fn typed(request: &Request, id: JobId, said: Said, rest: &str) -> Resu
     };
     let open: Vec<usize> = (0..all.len()).filter(waits).collect();
     let name = |seq: usize| plan::step(&args.flow, seq).map_or("", |step| step.name.as_str());
+    let of = |seq: usize| Some((plan::step(&args.flow, seq)?, &all[seq]));
+    let by_button: Vec<(&str, Asked)> = (0..all.len())
+        .filter_map(of)
+        .filter(|(_, row)| row.answer.is_none())
+        .filter_map(|(step, row)| Some((step.name.as_str(), Asked::of(row, step)?)))
+        .filter(|(_, asked)| matches!(asked, Asked::Crash | Asked::Undo))
+        .collect();
     let (first, more) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
     let named = open
         .iter()
         .copied()
         .find(|seq| name(*seq).eq_ignore_ascii_case(first));
+    let meant = |(name, _): &&(&str, Asked)| name.eq_ignore_ascii_case(first);
+    if let (None, Some(meant)) = (named, by_button.iter().find(meant)) {
+        return Err(answered_by_button(id, &[*meant]));
+    }
     let (seq, reason) = match (named, open.as_slice()) {
         (Some(seq), _) => (seq, more.trim()),
         (None, [only]) => (*only, rest),
+        (None, []) if !by_button.is_empty() => return Err(answered_by_button(id, &by_button)),
         (None, []) => {
             return Err(Error::refused(format!(
                 "#{id} waits for nobody's approval. /workflow status {id} shows how it stands."
@@ -161,6 +173,27 @@ pub async fn typed(request: &Request, id: JobId, said: Said, rest: &str) -> Resu
     };
     let reason = Some(shorten(reason, REASON).into_owned()).filter(|why| !why.is_empty());
     answer(request, id, (seq, all[seq].attempt), Word { said, reason }).await
+}
+
+/// The refusal to take a yes or no for what is asked after a crash, with the buttons that answer it.
+fn answered_by_button(id: JobId, asked: &[(&str, Asked)]) -> Error {
+    let line = |(name, asked): &(&str, Asked)| {
+        let what = match asked {
+            Asked::Undo => "was cut off while it was being taken back",
+            Asked::Crash | Asked::Approval | Asked::Confirmation => "was cut off",
+        };
+        let labels = asked.buttons().iter().map(|(label, _)| *label);
+        let labels: Vec<_> = labels.collect();
+        format!(
+            "{name} {what}. Its buttons answer that: {}.",
+            labels.join(", ")
+        )
+    };
+    let lines: Vec<_> = asked.iter().map(line).collect();
+    Error::refused(format!(
+        "{} /workflow status {id} has them.",
+        lines.join(" ")
+    ))
 }
 
 /// The run, if the caller may see it; looking at it is no deed of its own.

@@ -1,7 +1,7 @@
 //! How a run stands: its card as it is now.
 
 use super::press::FlowPress;
-use super::{answer, known, line, rows, run_of, undo};
+use super::{answer, known, line, rows, run_of, taken_back, undo};
 use crate::access::Asked;
 use crate::actions::script;
 use crate::base::error::{Error, Result};
@@ -126,7 +126,11 @@ pub async fn show(request: &Request, id: JobId) -> Result<Reply> {
     });
     buttons.extend(board.buttons);
     if !undo::is_offered(request, &job, &args).await? {
-        undo::without(&mut buttons, id);
+        undo::without(&mut buttons, &FlowPress::Undo(id));
+    }
+    // What was taken back is not gone on with.
+    if taken_back(request, &job).await?.is_some() {
+        undo::without(&mut buttons, &FlowPress::Retry(id));
     }
     Ok(Reply::html(html).buttons(buttons))
 }

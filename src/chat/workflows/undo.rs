@@ -67,7 +67,10 @@ pub async fn undo(request: &Request, id: JobId) -> Result<Reply> {
         payload: serde_json::to_string(&args).map_err(anyhow::Error::new)?,
         title: job.new.title.clone(),
         role: job.new.role,
-        lane: job.new.lane.clone(),
+        lane: match job.new.lane_limit {
+            1 => store::locks::undo_lane(&job.new.lane),
+            _ => job.new.lane.clone(),
+        },
         lane_limit: job.new.lane_limit,
         on_busy: OnBusy::Queue,
         after_crash: AfterCrash::Resume,
@@ -120,9 +123,9 @@ pub async fn is_offered(request: &Request, job: &Job, args: &RunArgs) -> Result<
     Ok(job.state.is_final() && !late && !back)
 }
 
-/// Removes the button that offers to take a run back.
-pub fn without(buttons: &mut Buttons, id: JobId) {
-    let data = FlowPress::Undo(id).data();
+/// Removes this button.
+pub fn without(buttons: &mut Buttons, press: &FlowPress) {
+    let data = press.data();
     for row in buttons.iter_mut() {
         row.retain(|button| button.data != data);
     }

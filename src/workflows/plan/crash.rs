@@ -1,7 +1,7 @@
 //! What becomes of a step that was cut off, of one whose deed is taken back, and of what people say to either.
 
 use super::{close, fail_for_good, succeed};
-use crate::base::job::{Ending, MAX_STARTS};
+use crate::base::job::{Ending, LAST_WORDS, MAX_STARTS};
 use crate::base::time::Millis;
 use crate::base::workflow::{OnCrash, Said, Step, StepRow, StepState, Work};
 
@@ -73,7 +73,9 @@ fn work_interrupted(step: &Step, row: &mut StepRow, now: Millis) -> bool {
         }
         OnCrash::Ask => {
             row.state = StepState::Asked;
-            row.until = None;
+            // What is taken back unless it is confirmed is so, too, when nobody says what came of it.
+            row.until = step.confirm_within.map(|within| now.plus(within));
+            row.starts = row.until.map_or(row.starts, |_| 0);
             row.ending = Some(Ending::Lost);
             row.answer = None;
             true
@@ -97,6 +99,31 @@ fn undo_interrupted(step: &Step, row: &mut StepRow, now: Millis) -> bool {
             true
         }
     }
+}
+
+/// Whether a step is taken back unless somebody answers.
+#[must_use]
+pub fn is_net(row: &StepRow) -> bool {
+    let crashed = row.state == StepState::Asked && row.ending == Some(Ending::Lost);
+    row.state == StepState::Confirming || (crashed && row.until.is_some())
+}
+
+/// What would be taken back because its run has taken as long as it may, `ends`, while the bot was away: it may be confirmed a
+/// while longer, once.
+pub fn hear_out(row: &mut StepRow, ends: Option<Millis>, now: Millis) {
+    let late = ends.is_some_and(|end| end <= now);
+    if late && is_net(row) && row.answer.is_none() && row.starts == 0 {
+        row.starts = 1;
+        row.until = Some(now.plus(LAST_WORDS));
+    }
+}
+
+/// Whether somebody may confirm a while longer what would have been taken back already.
+#[must_use]
+pub fn is_heard_out(rows: &[StepRow], now: Millis) -> bool {
+    let open = |row: &StepRow| row.until.is_some_and(|until| until > now);
+    let mut rows = rows.iter();
+    rows.any(|row| is_net(row) && row.starts > 0 && open(row))
 }
 
 /// The rule of the step, unless it may still be at work: then it is not begun again by itself.
@@ -134,6 +161,12 @@ pub fn answered(step: &Step, row: &mut StepRow, now: Millis) -> bool {
             row.ending = Some(Ending::Broken(format!("refused by {by}")));
             fail_for_good(step, row, now);
         }
+        (StepState::Asked, None) if late && crashed => {
+            revert(
+                row,
+                "nobody said in time what came of it, so it was taken back",
+            );
+        }
         (StepState::Asked, None) if late => {
             row.ending = Some(Ending::Broken("nobody approved it in time".to_owned()));
             fail_for_good(step, row, now);
@@ -161,6 +194,12 @@ pub fn withdraw(step: &Step, row: &mut StepRow, last: bool, halted: bool, now: M
     match row.state {
         StepState::Confirming => revert(row, "the run was stopped before anybody confirmed it"),
         StepState::Stranded => reverted(step, row, &Ending::Lost, now),
+        StepState::Asked if is_net(row) => {
+            revert(
+                row,
+                "the run was stopped before anybody said what came of it",
+            );
+        }
         // Its run goes by what happened, and that it was done is not known.
         StepState::Asked if last && !halted => fail_for_good(step, row, now),
         StepState::Asked

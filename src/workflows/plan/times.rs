@@ -1,5 +1,7 @@
 //! The times of a run: when it is late, how long it took, and what becomes of them when the clock is put.
 
+use super::crash::is_net;
+use crate::base::job::LAST_WORDS;
 use crate::base::time::Millis;
 use crate::base::workflow::{Step, StepRow, StepState, Work, Workflow};
 use std::time::Duration;
@@ -82,7 +84,7 @@ pub fn bound(step: &Step, row: &mut StepRow, now: Millis) {
     let longest = match (row.state, &step.work) {
         (StepState::Running, Work::Hold { length }) => Some(*length),
         (StepState::Waiting, _) => step.retry.as_ref().map(|retry| retry.max + retry.jitter),
-        (StepState::Confirming, _) => step.confirm_within,
+        _ if is_net(row) => step.confirm_within.map(|within| within.max(LAST_WORDS)),
         _ => Some(step.timeout),
     };
     if let (Some(until), Some(longest)) = (&mut row.until, longest) {

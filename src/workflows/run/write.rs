@@ -1,7 +1,7 @@
 //! What a run writes, with the locks that its steps take and give back, in one transaction each.
 
 use super::Run;
-use crate::base::workflow::{StepRow, StepState};
+use crate::base::workflow::{StepRow, StepState, TURN};
 use crate::jobs::action::Stopped;
 use crate::store;
 use crate::workflows::confide::Way;
@@ -22,7 +22,16 @@ impl Run {
     pub(super) fn lacks_lock(&self, seq: usize) -> bool {
         let row = &self.rows[seq];
         let works = matches!(row.state, StepState::Running | StepState::Reverting);
-        works && !row.is_holder() && self.lock(seq).is_some()
+        works && !row.is_holder() && (self.lock(seq).is_some() || row.wants_lock())
+    }
+
+    /// Whether a step is about to be put to work. What goes on after a start of the bot was so before.
+    fn is_to_begin(&self, seq: usize) -> bool {
+        let works = matches!(
+            self.rows[seq].state,
+            StepState::Running | StepState::Reverting
+        );
+        works && self.is_loaded && !self.rows[seq].is_holder() && !self.stops.contains_key(&seq)
     }
 
     /// What could not be taken back yet for want of its lock tries again.
@@ -61,7 +70,12 @@ impl Run {
                 self.messages.push(told);
             }
         }
-        let freed = self.give_back_locks();
+        // What takes a run back waits for no run that waits for somebody.
+        let waits = self
+            .dirty
+            .iter()
+            .any(|seq| self.rows[*seq].state.is_asked());
+        let freed = self.give_back_locks() || waits;
         let taken = loop {
             match self.try_write().await {
                 Ok(Some(taken)) => break taken,
@@ -98,7 +112,8 @@ impl Run {
         let id = self.cx.job.id;
         let mut taken = Vec::new();
         let mut tx = self.inner.store.begin().await?;
-        if self.dirty.iter().any(|seq| self.lacks_lock(*seq)) {
+        let begins = self.dirty.iter().any(|seq| self.is_to_begin(*seq));
+        if begins || self.dirty.iter().any(|seq| self.lacks_lock(*seq)) {
             self.inner.store.lock_claims(&mut tx).await?;
         }
         let is_shared = self.inner.store.presence().is_shared();
@@ -108,13 +123,26 @@ impl Run {
             );
             return Ok(None);
         }
+        let ahead = match begins {
+            true => store::locks::ahead_of(&mut tx, &self.cx.job).await?,
+            false => None,
+        };
         for seq in &self.dirty {
             let mut row = self.rows[*seq].clone();
-            if self.lacks_lock(*seq)
+            let begins = self.is_to_begin(*seq);
+            if begins && ahead.is_some() {
+                let turn = format!("{TURN}{}", self.cx.job.new.lane);
+                plan::lock(&mut row, &turn, ahead.clone());
+                taken.push((*seq, row.clone()));
+            } else if self.lacks_lock(*seq)
                 && let Some(name) = self.lock(*seq)
             {
                 let by = store::locks::holder(&mut tx, name).await?;
                 plan::lock(&mut row, name, by);
+                taken.push((*seq, row.clone()));
+            } else if begins && row.wants_lock() {
+                // Its turn came, and it needs no lock.
+                row.lock = None;
                 taken.push((*seq, row.clone()));
             }
             if row.state.is_asked() {

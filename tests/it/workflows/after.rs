@@ -94,6 +94,8 @@ on_both! {
         world.presses(BEN, &card, "Undo … (10 m)").await;
         let asked = world.sees(BEN, "Take back w · #1?").await;
         world.presses(BEN, &asked, "Take it back").await;
+        let card = world.sees(BEN, "w · #1 · ↩️ #2 ").await;
+        assert!(card.button("Retry from three").is_none(), "{card:?}");
         let end = world.sees(BEN, "failed at two: exit 7").await;
         assert!(end.text.contains("✅ one"), "{}", end.text);
         assert!(end.button("Retry from two").is_none(), "{end:?}");

@@ -81,6 +81,13 @@ on_both! {
             world.sees(BEN, "The bot was stopped while this step ran").await;
             let told = world.forges(CLEO, BEN, "step:skip:1:1:1").await;
             assert!(told.is_none_or(|told| !told.contains("goes on")), "a viewer may not");
+            let told = world.asks(BEN, BEN, "/workflow approve 1").await;
+            assert_eq!(
+                told.text,
+                "work was cut off. Its buttons answer that: Run again, Go on without, Count as failed. /workflow status 1 has them."
+            );
+            let told = world.asks(BEN, BEN, "/workflow refuse 1 work never").await;
+            assert!(told.text.starts_with("work was cut off"), "{}", told.text);
             let pressed = world.press(BEN, BEN, label);
             world.answer(&pressed).await;
             world.sees(BEN, done_by).await;

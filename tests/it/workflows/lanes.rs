@@ -1,7 +1,9 @@
 //! A start while a workflow runs: it waits, or takes the place of what runs.
 
 use super::keeping::Hands;
-use crate::harness::{ANN, BEN, OPS, PATIENCE};
+use super::program;
+use crate::harness::tools::{Gate, lines, until};
+use crate::harness::{ANN, BEN, OPS, PATIENCE, World};
 use crate::on_both;
 use opsgram::base::job::JobState;
 use std::time::{Duration, Instant};
@@ -78,5 +80,77 @@ on_both! {
         world.sees(BEN, "⏳ hold").await;
         hands.pass(&world, HOUR, 2);
         world.sees(ANN, "▶️ slow · #3").await;
+    }
+}
+
+/// Asks to take a run back, and says yes.
+async fn take_back(world: &World, name: &str, run: i64) {
+    world.say(BEN, &format!("/workflow undo {run}"));
+    let asked = world
+        .sees(BEN, &format!("Take back {name} · #{run}?"))
+        .await;
+    world.presses(BEN, &asked, "Take it back").await;
+}
+
+on_both! {
+    /// A run that waits for an approval holds up no undo; approved meanwhile, it goes on when that is over.
+    async fn an_undo_waits_for_nobody_who_waits(world) {
+        let mut gate = Gate::new(&world, "gate");
+        let done = world.path().join("done");
+        let here = done.display();
+        let back = program(&world, "back", &format!("echo back >> {here}; {}; echo backed >> {here}", gate.wait()));
+        world.set(&format!(
+            "workflows: {{flow: {{notify: [], steps: [
+  {{name: put, run: [sh, -c, 'echo put >> {here}'], undo: [sh, {back}]}},
+  {{name: ask, approve: {{question: 'Really?', role: operator, by_asker: true}}}},
+  {{name: after, run: [sh, -c, 'echo after >> {here}']}}]}}}}"
+        ));
+        world.start().await;
+        world.say(BEN, "/workflow run flow");
+        world.sees(BEN, "Really?").await;
+        world.asks(BEN, BEN, "/workflow approve 1").await;
+        world.sees(BEN, "✅ flow · #1 · succeeded").await;
+        world.say(BEN, "/workflow run flow");
+        world.sees(BEN, "✋ flow · #2 · ask").await;
+        take_back(&world, "flow", 1).await;
+        until("the undo to begin", || lines(&done).last().is_some_and(|line| line == "back")).await;
+        world.asks(BEN, BEN, "/workflow approve 2").await;
+        world.sees(BEN, "🔒 after · waits for #3 (flow), which is at work").await;
+        assert_eq!(lines(&done), ["put", "after", "put", "back"]);
+        gate.open(1);
+        world.sees(BEN, "↩️ flow · #3 · took back #1").await;
+        world.sees(BEN, "✅ flow · #2 · succeeded").await;
+        assert_eq!(lines(&done), ["put", "after", "put", "back", "backed", "after"]);
+    }
+}
+
+on_both! {
+    /// What takes a run back waits while another run of its workflow is at work, and says so; there is one of it, over a start.
+    async fn an_undo_waits_for_whoever_is_at_work(world) {
+        let mut gate = Gate::new(&world, "gate");
+        let done = world.path().join("done");
+        let here = done.display();
+        let put = program(&world, "put", &format!("echo put >> {here}; {}", gate.wait()));
+        world.set(&format!(
+            "workflows: {{flow: {{notify: [], steps: [{{name: put, run: [sh, {put}], on_crash: retry, undo: [sh, -c, 'echo back >> {here}']}}]}}}}"
+        ));
+        world.start().await;
+        world.say(BEN, "/workflow run flow");
+        gate.open(1);
+        world.sees(BEN, "✅ flow · #1 · succeeded").await;
+        world.say(BEN, "/workflow run flow");
+        until("the second to begin", || lines(&done).len() == 2).await;
+        take_back(&world, "flow", 1).await;
+        world.sees(BEN, "🔒 put · waits for #2 (flow), which is at work").await;
+        world.stop().await;
+        world.start().await;
+        until("the second to begin again", || lines(&done).len() == 3).await;
+        world.forges(BEN, BEN, "flow:undone:1").await;
+        world.sees(BEN, "#1 was taken back already, by #3").await;
+        gate.open(1);
+        world.sees(BEN, "✅ flow · #2 · succeeded").await;
+        world.sees(BEN, "↩️ flow · #3 · took back #1").await;
+        world.quiet().await;
+        assert_eq!(lines(&done), ["put", "put", "put", "back"]);
     }
 }

@@ -3,10 +3,11 @@
 
 mod after;
 mod answers;
+mod away;
 mod clocks;
 mod cut;
 mod hub;
-mod keeping;
+pub mod keeping;
 mod killed;
 mod lanes;
 mod locks;

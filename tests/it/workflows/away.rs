@@ -1,0 +1,101 @@
+//! What has to be confirmed, while the bot is away: pressed meanwhile, not at all, and cut off in the middle.
+
+use super::keeping::Hands;
+use super::program;
+use crate::harness::tools::{Gate, lines};
+use crate::harness::{BEN, Outside, World};
+use crate::on_both;
+use std::path::PathBuf;
+use std::time::Duration;
+
+const TEN_MINUTES: Duration = Duration::from_secs(600);
+
+/// A workflow `careful` whose step has to be confirmed; what it and its undo write.
+fn careful(world: &mut World, work: &str, more: &str) -> PathBuf {
+    let done = world.path().join("done");
+    let here = done.display();
+    let work = program(
+        world,
+        "work",
+        &format!("echo put >> {here}; echo begun; {work}"),
+    );
+    world.set(&format!(
+        "workflows: {{careful: {{notify: [], {more} steps: [{{name: change, run: [sh, {work}], undo: [sh, -c, 'echo back >> {here}'], confirm_within: 5m}}]}}}}"
+    ));
+    done
+}
+
+/// Somebody says while the bot is dead that it works; the bot starts so much later, and keeps it.
+async fn kept_after(world: &mut World, more: &str, away: Duration) {
+    let done = careful(world, "true", more);
+    let bot = Outside::start(world).await;
+    world.say(BEN, "/workflow run careful");
+    world.sees(BEN, "It succeeded").await;
+    bot.kill().await;
+    world.press(BEN, BEN, "It works, keep it");
+    let hands = Hands::default();
+    hands.forward(away);
+    world.start_at(hands.clock()).await;
+    world.sees(BEN, "#1 · change\nKept by ben").await;
+    world.sees(BEN, "✅ careful · #1 · succeeded").await;
+    assert_eq!(lines(&done), ["put"]);
+}
+
+on_both! {
+    /// Pressed while it was dead and read when the time was over: it is kept.
+    async fn a_press_of_the_time_away_keeps_it(world) {
+        kept_after(&mut world, "", TEN_MINUTES).await;
+    }
+}
+
+on_both! {
+    /// So it is when only the time of the run was over.
+    async fn a_press_keeps_it_after_the_time_of_the_run(world) {
+        kept_after(&mut world, "max_duration: 2m,", Duration::from_secs(200)).await;
+    }
+}
+
+on_both! {
+    /// Nobody pressed: it is taken back a minute after the start, and at once after another death.
+    async fn nobody_pressed_and_it_is_taken_back(world) {
+        let done = careful(&mut world, "true", "");
+        let bot = Outside::start(&world).await;
+        world.say(BEN, "/workflow run careful");
+        world.sees(BEN, "It succeeded").await;
+        bot.kill().await;
+        let hands = Hands::default();
+        hands.forward(TEN_MINUTES);
+        world.start_at(hands.clock()).await;
+        let status = world.asks(BEN, BEN, "/workflow status 1").await;
+        assert!(status.text.contains("unless confirmed"), "{}", status.text);
+        assert_eq!(lines(&done), ["put"]);
+        world.stop().await;
+        hands.forward(TEN_MINUTES);
+        world.start_at(hands.clock()).await;
+        world.sees(BEN, "Nobody confirmed it in time, so it was taken back").await;
+        world.quiet().await;
+        assert_eq!(lines(&done), ["put", "back"]);
+    }
+}
+
+on_both! {
+    /// Cut off in the middle of the step, it is asked what came of that; when nobody says so, it is taken back as well.
+    async fn cut_off_and_never_answered_it_is_taken_back(world) {
+        let mut gate = Gate::new(&world, "gate");
+        let wait = gate.wait();
+        let done = careful(&mut world, &wait, "");
+        let bot = Outside::start(&world).await;
+        world.say(BEN, "/workflow run careful");
+        world.sees(BEN, "begun").await;
+        bot.kill().await;
+        gate.open(1);
+        let hands = Hands::default();
+        world.start_at(hands.clock()).await;
+        world.sees(BEN, "Unless somebody answers within 5 m, it is taken back").await;
+        assert_eq!(lines(&done), ["put"]);
+        hands.pass(&world, TEN_MINUTES, 1);
+        world.sees(BEN, "Nobody said in time what came of it, so it was taken back").await;
+        world.quiet().await;
+        assert_eq!(lines(&done), ["put", "back"]);
+    }
+}
