@@ -86,6 +86,7 @@ fn every_example_in_the_documented_file_loads() {
             "morning",
             "nightly",
             "pages",
+            "publish",
             "release",
             "restart",
             "table"
@@ -98,7 +99,9 @@ fn every_example_in_the_documented_file_loads() {
         .collect();
     assert_eq!(
         scheduled,
-        ["morning", "hourly", "nightly", "release", "pages", "guard"]
+        [
+            "morning", "hourly", "nightly", "release", "pages", "guard", "publish"
+        ]
     );
     assert_eq!(loaded.warnings.len(), 1);
 }
@@ -199,12 +202,13 @@ fn keys_of_tree(node: &Node, path: &str, found: &mut BTreeSet<String>) {
         }
         Value::Map(entries) => {
             for entry in entries {
-                const FREE: [&str; 12] = [
+                const FREE: [&str; 13] = [
                     "checks",
                     "scripts",
                     "scripts.*.env",
                     "scripts.*.schedule.args",
                     "workflows",
+                    "workflows.*.after_github.params",
                     "workflows.*.env",
                     "workflows.*.schedule.args",
                     "workflows.*.steps[].env",

@@ -227,7 +227,8 @@ on_both! {
         bench.begins(3, "main");
         bench.ends(3, "success");
         bench.look(&world).await;
-        world.sees(ANN, "· #1\n").await;
+        assert_eq!(world.jobs().await, 1);
+        world.sees(ANN, "⏳ stay").await;
         bench.begins(4, "main");
         bench.ends(4, "success");
         bench.look(&world).await;
