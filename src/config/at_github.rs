@@ -21,6 +21,16 @@ use url::Url;
 pub(super) const TOKEN: &str = "GITHUB_TOKEN";
 /// Where GitHub's interface is.
 pub(super) const API: &str = "https://api.github.com";
+/// How tokens of GitHub and GitLab begin.
+const TOKENS: [&str; 7] = [
+    "ghp_",
+    "gho_",
+    "ghu_",
+    "ghs_",
+    "ghr_",
+    "github_pat_",
+    "glpat-",
+];
 /// How often GitHub is asked, when the configuration does not say.
 const EVERY: Duration = Duration::from_secs(60);
 /// The most often: an hour holds 5,000 questions by one token, for whoever else has it, too.
@@ -240,7 +250,7 @@ fn check_params(map: &mut Map<'_>, path: &str, script: &Script, report: &mut Rep
 pub(super) fn check_repo(repo: &str, name: &str, at: &At, report: &mut Report) {
     let is_word = |part: &str| {
         let is_letter = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-        !part.is_empty() && part.chars().all(is_letter)
+        !matches!(part, "" | "." | "..") && part.chars().all(is_letter)
     };
     let parts = repo.split_once('/');
     if !parts.is_some_and(|(owner, name)| is_word(owner) && is_word(name)) {
@@ -251,7 +261,8 @@ pub(super) fn check_repo(repo: &str, name: &str, at: &At, report: &mut Report) {
 fn check_file(file: &str, name: &str, at: &At, report: &mut Report) {
     let file = file.strip_prefix(".github/workflows/").unwrap_or(file);
     let is_yaml = file.ends_with(".yml") || file.ends_with(".yaml");
-    if !is_yaml || file.contains('/') {
+    let is_letter = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if !is_yaml || !file.chars().all(is_letter) {
         let wrong = format!("`{name}` is `{file}`; write the name of its file, such as ci.yml");
         report.fault(at, wrong);
     }
@@ -270,6 +281,15 @@ pub(super) fn token(
         None => usual,
     }?;
     let at = node.map_or(map.at, |node| &node.at);
+    if TOKENS.iter().any(|token| written.starts_with(token)) {
+        let wrong = format!(
+            "`{}` holds a token itself, which does not belong in a file; revoke it, and write the name of a variable of \
+             the bot's environment",
+            map.name("token")
+        );
+        report.fault(at, wrong);
+        return None;
+    }
     if variable_name(written, at, report) && env.get(written).is_none() {
         let wrong =
             format!("the variable {written} is not in the bot's environment; set it to the token");

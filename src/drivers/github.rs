@@ -29,6 +29,8 @@ const LIMIT: Duration = Duration::from_secs(10);
 const VERSION: &str = "2022-11-28";
 /// The most that a page of runs holds.
 const PAGE: usize = 100;
+/// The most that is read of an answer, in bytes: a run on such a page takes more than 10 KiB.
+const ANSWER: usize = 8 << 20;
 /// GitHub lists a thousand runs of a status at the most.
 const PAGES: usize = 10;
 /// What a run is that is not over, in the order of its life: one that moves on while they are asked for is met later.
@@ -193,7 +195,8 @@ impl GitHub {
         })
     }
 
-    /// The newest runs that are over, of one branch or of all, and whether these are all.
+    /// The newest runs that are over, of one branch or of all, and whether these are all: those of the repository's own commits
+    /// of which it is known how and when they ended.
     ///
     /// # Errors
     /// Why they are not known.
@@ -205,11 +208,11 @@ impl GitHub {
         let mut query = vec![("status", "completed")];
         query.extend(branch.map(|branch| ("branch", branch)));
         let listed = self.list(target, &query, 1).await?;
-        let of_branch = |run: &&Run| {
-            branch.is_none() || run.branch.is_none() || run.branch.as_deref() == branch
-        };
-        let over = listed.runs().iter().filter(|run| run.is_over());
-        Ok((over.filter(of_branch).cloned().collect(), listed.is_last()))
+        let of_branch = |run: &&Run| branch.is_none() || run.branch.as_deref() == branch;
+        let is_known = |run: &&Run| run.conclusion.is_some() && run.updated > Millis::default();
+        let own = listed.runs().iter().filter(|run| run.is_own);
+        let over = own.filter(of_branch).filter(is_known);
+        Ok((over.cloned().collect(), listed.is_last()))
     }
 
     /// The ids of the runs that a dispatch could be taken for; asked for before it, for [`GitHub::begun`].
@@ -355,6 +358,7 @@ impl GitHub {
     fn question(&self, method: &str, place: Url) -> Question {
         let mut question = Question::new(method, place, LIMIT);
         let token = self.token.expose_secret();
+        question.most = ANSWER;
         question.headers = [
             ("Accept", "application/vnd.github+json".to_owned()),
             ("X-GitHub-Api-Version", VERSION.to_owned()),

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use url::Url;
 use x509_parser::parse_x509_certificate;
 
-/// The most that is read of an answer, in bytes.
+/// The most that is read of an answer, in bytes, unless whoever asks says.
 const MAX_BODY: usize = 1 << 20;
 /// The most redirects that are followed.
 const MAX_REDIRECTS: usize = 5;
@@ -78,7 +78,7 @@ impl Web {
             .get::<TlsInfo>()
             .and_then(TlsInfo::peer_certificate)
             .and_then(ends);
-        let (body, _) = body(&mut response).await.map_err(missed)?;
+        let (body, _) = body(&mut response, MAX_BODY).await.map_err(missed)?;
         Ok(Answer {
             status: response.status().as_u16(),
             body,
@@ -149,16 +149,16 @@ fn points_to(from: &Url, answer: &Response) -> Option<Url> {
 }
 
 /// The text of an answer, and whether it goes on after what was read.
-async fn body(response: &mut Response) -> reqwest::Result<(String, bool)> {
+async fn body(response: &mut Response, most: usize) -> reqwest::Result<(String, bool)> {
     let mut body = Vec::new();
     while let Some(piece) = response.chunk().await? {
         body.extend_from_slice(&piece);
-        if body.len() > MAX_BODY {
+        if body.len() > most {
             break;
         }
     }
-    let cut = body.len() > MAX_BODY;
-    body.truncate(MAX_BODY);
+    let cut = body.len() > most;
+    body.truncate(most);
     Ok((String::from_utf8_lossy(&body).into_owned(), cut))
 }
 

@@ -119,7 +119,11 @@ impl Schedules {
     pub async fn resume(&self, grant: &Grant, name: &str, now: Millis) -> Result<bool> {
         let mut tx = grant.begin(&self.inner.store).await?;
         let done = store::schedules::resume(&mut tx, name, now).await?;
+        if done {
+            store::schedules::forget_seen(&mut tx, Some(name), now).await?;
+        }
         tx.commit().await?;
+        self.inner.hubs.look_soon();
         self.wake();
         Ok(done)
     }

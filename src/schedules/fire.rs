@@ -323,15 +323,19 @@ impl Schedules {
             // Somebody started it in this very moment: the next one follows that.
             return Ok(());
         }
+        if let Some((before, after)) = &due.seen {
+            let its = (name.as_str(), row.timer.as_str());
+            if !store::schedules::see(&mut tx, its, (before.as_deref(), after)).await? {
+                // It counts anew since: what ended before is not followed.
+                return Ok(());
+            }
+        }
         store::schedules::give_up(&mut tx, name).await?;
         let until = match due.anew {
             Some(_) => now.plus(NOT_STARTED),
             None => due.at.max(row.settled),
         };
         store::schedules::settle(&mut tx, name, until, Some(why)).await?;
-        if let Some((before, after)) = &due.seen {
-            store::schedules::see(&mut tx, name, (before.as_deref(), after)).await?;
-        }
         let told = match row.skip_why.as_deref() == Some(why) {
             true => Vec::new(),
             false => self.places(due.schedule),
@@ -395,7 +399,7 @@ fn telling(due: &Due<'_>, also: &[Place], now: Millis) -> Telling {
 fn noted(due: &Due<'_>, now: Millis) -> Beside {
     let (name, at) = (due.schedule.name.clone(), due.at);
     let alone = due.anew.map(|_| due.schedule.script.clone());
-    let seen = due.seen.clone();
+    let (seen, timer) = (due.seen.clone(), due.row.timer.clone());
     Box::new(move |tx, id| {
         async move {
             if let Some(title) = alone
@@ -405,11 +409,9 @@ fn noted(due: &Due<'_>, now: Millis) -> Beside {
                 return Err(Error::refused(format!("#{other} runs already.")));
             }
             if let Some((before, after)) = seen
-                && !store::schedules::see(tx, &name, (before.as_deref(), &after)).await?
+                && !store::schedules::see(tx, (&name, &timer), (before.as_deref(), &after)).await?
             {
-                return Err(Error::refused(
-                    "Another one followed it in this very moment.",
-                ));
+                return Err(Error::refused("It counts anew since this very moment."));
             }
             match store::schedules::fired(tx, &name, at, id, now).await? {
                 true => Ok(()),

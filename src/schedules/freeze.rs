@@ -55,12 +55,17 @@ impl Schedules {
     pub async fn unfreeze(&self, grant: &Grant, html: &str) -> Result<bool> {
         let mut tx = grant.begin(&self.inner.store).await?;
         let done = store::freeze::end(&mut tx).await?;
+        if done {
+            let now = self.inner.hubs.now();
+            store::schedules::forget_seen(&mut tx, None, now).await?;
+        }
         let told = match done {
             true => self.tell_everybody(&mut tx, grant, html).await?,
             false => Vec::new(),
         };
         tx.commit().await?;
         self.kick(&told);
+        self.inner.hubs.look_soon();
         self.wake();
         Ok(done)
     }

@@ -1,13 +1,14 @@
 //! Workflows that follow runs at GitHub: it is asked which ended, and what is new there starts a run here.
 //!
 //! What was seen is a part of the schedule's row and is written with the run that it starts, so that no end is followed
-//! twice. What cannot be learned starts nothing.
+//! twice. What cannot be learned starts nothing. After a pause or a freeze the next look is a first one, in which nothing is
+//! new.
 
 use super::Schedules;
 use super::fire::Due;
-use super::plan::Why;
 use super::seen::Seen;
 use crate::base::error::Result;
+use crate::base::job::OnBusy;
 use crate::base::secret::SecretString;
 use crate::base::time::{Clock, Millis, human};
 use crate::config::{AtGitHub, Config, Env, Fact, Follows, Schedule};
@@ -21,10 +22,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use url::Url;
 
-/// GitHub's clock, and the order in which its parts learn of an end, may differ by this much.
-const SLACK: Duration = Duration::from_secs(60);
-/// No pause is longer; a clock that was put back must not make one.
-const LONGEST: Duration = Duration::from_secs(3600);
+/// A run that ended so long before the first look is not new, however late it is listed; GitHub's clock may differ by so much.
+const SLACK: Duration = Duration::from_secs(600);
+/// Put back by more than this, the clock was wrong before.
+const BACK: Duration = Duration::from_secs(3600);
+/// Pause before it is looked again whether GitHub may be asked, or after the database refused something.
+const PAUSE: Duration = Duration::from_secs(5);
 
 /// Whom to ask, and what came of it last.
 pub(super) struct Hubs {
@@ -39,7 +42,10 @@ pub(super) struct Hubs {
 struct Known {
     /// Of which schedule, as it was then.
     timer: String,
+    every: Duration,
     hub: Option<(GitHub, Target)>,
+    /// When it was looked at last, and when it is next.
+    last: Millis,
     next: Millis,
     failures: u32,
     trouble: Option<String>,
@@ -56,6 +62,10 @@ impl Hubs {
         }
     }
 
+    pub fn now(&self) -> Millis {
+        self.clock.now()
+    }
+
     /// Why it could not be looked at the last time, as a sentence.
     pub fn trouble(&self, schedule: &Schedule) -> Option<String> {
         let known = self.known();
@@ -66,6 +76,13 @@ impl Hubs {
             .filter(|_| known.timer == schedule.timer())
     }
 
+    /// What may be followed again is looked at soon.
+    pub fn look_soon(&self) {
+        let mut known = self.known();
+        let well = known.values_mut().filter(|known| known.failures == 0);
+        well.for_each(|known| known.next = Millis::default());
+    }
+
     fn known(&self) -> MutexGuard<'_, HashMap<String, Known>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -73,11 +90,9 @@ impl Hubs {
     /// Whom to ask for this schedule, if it is time to.
     fn due(&self, schedule: &Schedule, there: &AtGitHub, now: Millis) -> Option<(GitHub, Target)> {
         let mut all = self.known();
-        let timer = schedule.timer();
-        let is_same = all
-            .get(&schedule.name)
-            .is_some_and(|known| known.timer == timer);
-        if !is_same {
+        let (timer, every) = (schedule.timer(), schedule.when.shortest());
+        let is_same = |known: &Known| known.timer == timer && known.every == every;
+        if !all.get(&schedule.name).is_some_and(is_same) {
             let (hub, trouble) = match self.hub(there) {
                 Ok(hub) => (Some(hub), None),
                 Err(why) => {
@@ -87,7 +102,9 @@ impl Hubs {
             };
             let known = Known {
                 timer,
+                every,
                 hub,
+                last: now,
                 next: now,
                 failures: 0,
                 trouble,
@@ -95,10 +112,11 @@ impl Hubs {
             all.insert(schedule.name.clone(), known);
         }
         let known = all.get_mut(&schedule.name)?;
-        if known.next > now && known.next <= now.plus(LONGEST.max(schedule.when.shortest())) {
+        // A clock that was put back makes no pause longer.
+        if known.last <= now && now < known.next {
             return None;
         }
-        known.next = now.plus(schedule.when.shortest());
+        (known.last, known.next) = (now, now.plus(every));
         known.hub.clone()
     }
 
@@ -118,6 +136,13 @@ impl Hubs {
         Ok((hub, target))
     }
 
+    /// It could not be looked at; soon it can.
+    fn later(&self, schedule: &Schedule, now: Millis) {
+        if let Some(known) = self.known().get_mut(&schedule.name) {
+            known.next = now.plus(PAUSE);
+        }
+    }
+
     /// Notes what came of a look; what is not known is asked later each time.
     fn note(&self, schedule: &Schedule, heard: std::result::Result<(), &Unknown>, now: Millis) {
         let mut all = self.known();
@@ -131,11 +156,10 @@ impl Hubs {
                 let asked = unknown
                     .until
                     .map_or(Duration::ZERO, |until| until.since(now));
-                let pause = asked
-                    .max(backoff(known.failures))
-                    .max(schedule.when.shortest());
+                let pause = asked.max(backoff(known.failures)).max(known.every);
                 known.next = now.plus(pause);
-                let why = format!("{} Asked again after {}.", unknown.why, human(pause));
+                let why = unknown.why.trim_end_matches('.');
+                let why = format!("{why}. It is asked again after {}.", human(pause));
                 if known.failures == 1 {
                     tracing::warn!(
                         schedule = schedule.name,
@@ -162,7 +186,7 @@ impl Schedules {
             if let Some(Follows::GitHub(there)) = &schedule.follows
                 && let Some(hub) = self.inner.hubs.due(schedule, there, now)
             {
-                due.push((schedule, there, hub));
+                due.push((schedule, there.as_ref(), hub));
             }
         }
         if due.is_empty() {
@@ -171,8 +195,10 @@ impl Schedules {
         let looks = due.into_iter().map(|(schedule, there, hub)| {
             let config = &config;
             async move {
-                if let Err(error) = self.look_at(config, schedule, there, hub).await {
+                let looked = self.look_at(config, (schedule, there), hub, now).await;
+                if let Err(error) = looked {
                     tracing::error!(schedule = schedule.name, %error, "what follows GitHub cannot go on; trying again");
+                    self.inner.hubs.later(schedule, now);
                 }
             }
         });
@@ -183,25 +209,19 @@ impl Schedules {
     async fn look_at(
         &self,
         config: &Config,
-        schedule: &Schedule,
-        there: &AtGitHub,
+        (schedule, there): (&Schedule, &AtGitHub),
         (hub, target): (GitHub, Target),
+        now: Millis,
     ) -> Result<()> {
+        let Some(row) = self.to_follow(config, schedule).await? else {
+            self.inner.hubs.later(schedule, now);
+            return Ok(());
+        };
         let asked = hub.ended(&target, there.branch.as_deref()).await;
-        let now = self.inner.hubs.clock.now();
+        let now = self.inner.hubs.now();
         let heard = asked.as_ref().map(|_| ());
         self.inner.hubs.note(schedule, heard, now);
         let Ok((runs, all)) = asked else {
-            return Ok(());
-        };
-        let (row, frozen) = {
-            let mut db = self.inner.store.read().await?;
-            let row = store::schedules::find(&mut db, &schedule.name).await?;
-            (row, store::freeze::is_frozen(&mut db).await?)
-        };
-        // One that was just added, or changed, has its row in a moment.
-        let is_its = |row: &Row| row.timer == schedule.timer() && row.paused.is_none();
-        let Some(row) = row.filter(is_its) else {
             return Ok(());
         };
         let before = row.seen.as_deref();
@@ -214,70 +234,66 @@ impl Schedules {
             }
         };
         let after = serde_json::to_string(&seen).map_err(anyhow::Error::new)?;
-        let seen = (row.seen.clone(), after);
-        match newest(there, &new, row.settled) {
-            Some(run) if !frozen => {
-                tracing::info!(
-                    schedule = schedule.name,
-                    run = run.id,
-                    "follows a run at GitHub"
-                );
-                self.follow(config, schedule, there, (&row, run, seen), now)
-                    .await
-            }
-            passed => self.pass(&row, seen, passed.is_some(), now).await,
-        }
-    }
-
-    /// Starts the run that follows this one.
-    async fn follow(
-        &self,
-        config: &Config,
-        schedule: &Schedule,
-        there: &AtGitHub,
-        (row, run, seen): (&Row, &Run, (Option<String>, String)),
-        now: Millis,
-    ) -> Result<()> {
-        let schedule = Schedule {
-            given: given(there, run),
-            ..schedule.clone()
-        };
-        let due = Due {
-            schedule: &schedule,
-            row,
-            at: now,
-            attempt: 1,
-            retry_of: None,
-            anew: None,
-            seen: Some(seen),
-        };
-        self.fire(config, due, now).await
-    }
-
-    /// Notes what was seen, of which nothing is followed: because all is frozen, or because it is not what is waited for.
-    async fn pass(
-        &self,
-        row: &Row,
-        (before, after): (Option<String>, String),
-        is_frozen: bool,
-        now: Millis,
-    ) -> Result<()> {
-        if before.as_deref() == Some(after.as_str()) {
+        if before == Some(after.as_str()) {
             return Ok(());
         }
-        let mut tx = self.inner.store.begin_led().await?;
-        store::schedules::see(&mut tx, &row.name, (before.as_deref(), &after)).await?;
-        if is_frozen {
-            let why = Some(Why::Frozen.words());
-            store::schedules::settle(&mut tx, &row.name, now, why).await?;
+        let seen = (row.seen.clone(), after);
+        if let Some(run) = newest(there, &new, row.anchor, now) {
+            tracing::info!(
+                schedule = schedule.name,
+                run = run.id,
+                "follows a run at GitHub"
+            );
+            let schedule = Schedule {
+                given: given(there, run),
+                ..schedule.clone()
+            };
+            let due = Due {
+                schedule: &schedule,
+                row: &row,
+                at: now,
+                attempt: 1,
+                retry_of: None,
+                anew: None,
+                seen: Some(seen),
+            };
+            return self.fire(config, due, now).await;
         }
+        let its = (row.name.as_str(), row.timer.as_str());
+        let mut tx = self.inner.store.begin_led().await?;
+        store::schedules::see(&mut tx, its, (seen.0.as_deref(), &seen.1)).await?;
         Ok(self.inner.store.commit(tx).await?)
+    }
+
+    /// The schedule's row, if something may be followed now: nothing while it is paused or all is frozen; and where a start
+    /// would be refused while a run goes on, the newest of what ends meanwhile is followed after that.
+    async fn to_follow(&self, config: &Config, schedule: &Schedule) -> Result<Option<Row>> {
+        let mut db = self.inner.store.read().await?;
+        if store::freeze::is_frozen(&mut db).await? {
+            return Ok(None);
+        }
+        let script = config.scripts.get(&schedule.script);
+        if script.is_some_and(|script| script.on_busy == OnBusy::Refuse) {
+            let title = schedule.script.as_str();
+            let open = store::workflows::newest_open(&mut db, title, None).await?;
+            if open.is_some() {
+                return Ok(None);
+            }
+        }
+        // One that was just added, or changed, has its row in a moment.
+        let is_its = |row: &Row| row.timer == schedule.timer() && row.paused.is_none();
+        let row = store::schedules::find(&mut db, &schedule.name).await?;
+        Ok(row.filter(is_its))
     }
 }
 
-/// Of what ended, the newest that is waited for; what ended while nothing was followed is not.
-fn newest<'a>(there: &AtGitHub, ended: &[&'a Run], settled: Millis) -> Option<&'a Run> {
-    let since = settled.minus(SLACK);
+/// Of what ended, the newest that is waited for. What is listed at last and ended before the first look is not, by a clock
+/// that is GitHub's.
+fn newest<'a>(there: &AtGitHub, ended: &[&'a Run], anchor: Millis, now: Millis) -> Option<&'a Run> {
+    let since = match anchor > now.plus(BACK) {
+        true => Millis::default(),
+        false => anchor.minus(SLACK),
+    };
     let is_met = |run: &&&Run| {
         let conclusion = run.conclusion.as_deref().unwrap_or_default();
         run.updated >= since && there.ended.is_met(conclusion)

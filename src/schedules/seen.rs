@@ -101,8 +101,14 @@ mod tests {
                     listed.insert(run.id, run.clone());
                 }
                 let listed: Vec<Run> = listed.into_values().collect();
-                for run in seen.take(&listed) {
+                let before = seen.clone();
+                let new = seen.take(&listed);
+                for run in &new {
                     prop_assert!(told.insert((run.id, run.attempt)), "{run:?}");
+                }
+                for run in &listed {
+                    let is_new = run.id > before.floor && before.ended.get(&run.id).is_none_or(|seen| *seen < run.attempt);
+                    prop_assert_eq!(new.contains(&run), is_new, "{:?}", run);
                 }
                 prop_assert!(seen.ended.len() <= MOST);
                 let text = serde_json::to_string(&seen).unwrap();

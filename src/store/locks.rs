@@ -60,7 +60,7 @@ pub async fn ahead_of(db: &mut Connection, job: &Job) -> Result<Option<String>> 
         None => (
             undo_lane(&job.new.lane),
             "SUM(CASE WHEN attempt > 0 THEN 1 ELSE 0 END) > 0
-             AND SUM(CASE WHEN steps.state = 'asked' THEN 1 ELSE 0 END) = 0",
+             AND SUM(CASE WHEN steps.state = 'asked' OR steps.lock_name LIKE 'turn:%' THEN 1 ELSE 0 END) = 0",
         ),
     };
     let text = format!(

@@ -238,19 +238,20 @@ pub async fn settle(
     Ok(())
 }
 
-/// Notes what was seen, unless somebody else noted something since it was `before`; `false` then.
+/// Notes what was seen by this timer, unless something else was noted since it was `before`; `false` then.
 ///
 /// # Errors
 /// When the database refuses.
 pub async fn see(
     db: &mut Connection,
-    name: &str,
+    (name, timer): (&str, &str),
     (before, after): (Option<&str>, &str),
 ) -> Result<bool> {
     let noted = sqlx::query(
-        "UPDATE schedules SET seen = $3 WHERE name = $1 AND COALESCE(seen, '') = COALESCE($2, '')",
+        "UPDATE schedules SET seen = $4 WHERE name = $1 AND timer = $2 AND COALESCE(seen, '') = COALESCE($3, '')",
     )
     .bind(name)
+    .bind(timer)
     .bind(before)
     .bind(after)
     .execute(db)
@@ -348,6 +349,21 @@ pub async fn pause(db: &mut Connection, name: &str, paused: &Paused) -> Result<b
     .execute(db)
     .await?;
     Ok(done.rows_affected() == 1)
+}
+
+/// What ended elsewhere up to this moment is not followed by this schedule, or by any: the next look there is a first one.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn forget_seen(db: &mut Connection, name: Option<&str>, at: Millis) -> Result<()> {
+    sqlx::query(
+        "UPDATE schedules SET seen = NULL, anchor = $2 WHERE seen IS NOT NULL AND name = COALESCE($1, name)",
+    )
+    .bind(name)
+    .bind(at.0)
+    .execute(db)
+    .await?;
+    Ok(())
 }
 
 /// Lets a paused schedule go on from this moment, in its old rhythm; `false` when it was not paused.

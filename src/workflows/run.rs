@@ -186,7 +186,9 @@ impl Run {
             };
             let before = self.rows[seq].clone();
             plan::bound(&step, &mut self.rows[seq], now);
-            if plan::interrupted(&step, &mut self.rows[seq], now) {
+            let is_asked = plan::interrupted(&step, &mut self.rows[seq], now);
+            plan::hear_out(&mut self.rows[seq], ends, now);
+            if is_asked {
                 self.messages.push(ask::message(
                     &self.cx.job,
                     &step,
@@ -195,7 +197,6 @@ impl Run {
                     &self.values,
                 ));
             }
-            plan::hear_out(&mut self.rows[seq], ends, now);
             if self.rows[seq] != before {
                 self.dirty.insert(seq);
             }

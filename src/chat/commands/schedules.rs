@@ -171,7 +171,7 @@ async fn line(request: &Request, entry: &Entry, now: Millis) -> Result<String> {
         (None, _) if !schedule.enabled => "\nswitched off".to_owned(),
         // Its rhythm says it.
         (None, Some(_)) if matches!(schedule.follows, Some(Follows::GitHub(_))) => String::new(),
-        (None, Some(next)) => format!("\nnext {next}"),
+        (None, Some(next)) => format!("\nnext {}", escape(&next)),
         (None, None) if schedule.after_end() => "\nnothing begins now".to_owned(),
         (None, None) => "\nnext when the run before is over".to_owned(),
     });
@@ -211,7 +211,7 @@ pub(in crate::chat) fn soon(entry: &Entry, now: Millis) -> Option<String> {
     });
     time.or_else(|| match &entry.schedule.follows {
         Some(Follows::GitHub(there)) if entry.schedule.enabled && entry.row.paused.is_none() => {
-            Some(escape(&there.to_string()))
+            Some(there.to_string())
         }
         Some(Follows::GitHub(_) | Follows::Itself) | None => {
             Some(format!("when #{} ends", entry.after?))

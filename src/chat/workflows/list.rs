@@ -129,7 +129,13 @@ fn next(script: &Script, schedules: &[Entry], now: Millis) -> Option<String> {
         .collect();
     own.sort_by_key(|entry| (entry.next.is_none(), entry.next));
     if let Some(next) = own.iter().find_map(|entry| soon(entry, now)) {
-        return Some(format!("next {next}"));
+        let trouble = own.iter().any(|entry| entry.trouble.is_some());
+        let mark = if trouble {
+            " ⚠️ see /schedules"
+        } else {
+            ""
+        };
+        return Some(format!("next {}{mark}", escape(&next)));
     }
     let paused = own.iter().find(|entry| entry.row.paused.is_some());
     paused.map(|entry| {

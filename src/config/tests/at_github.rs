@@ -87,6 +87,12 @@ fn each_mistake_is_named() {
             "{after}: {found:?}"
         );
     }
+    let secret = "token: ghp_abcdef0123456789, params: {version: commit}";
+    let found = home.bad(&flow(&format!("{{{right}, {secret}}}")));
+    assert!(
+        matches!(found.as_slice(), [one] if one.contains("holds a token itself") && !one.contains("ghp_")),
+        "{found:?}"
+    );
     let twice =
         flow("{repo: ann/site, workflow: ci.yml, params: {version: commit}}\n    every: 1h");
     let found = home.bad(&twice);

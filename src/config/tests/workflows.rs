@@ -528,6 +528,14 @@ const STEPS: &[(&str, &str)] = &[
         "`{p} != prod`, two plain texts, so it is always true",
     ),
     (
+        "{name: a, hold: 1s, when: '{{ params.p }} != live && {{ params.p }} == b'}",
+        "with a `&&` too many; one comparison is all there is",
+    ),
+    (
+        "{name: a, hold: 1s, when: '{{ params.p }} === live'}",
+        "with a `=` too many",
+    ),
+    (
         "{name: a, notify: x, skip_if: '{{ params.p }} == x'}",
         "it takes a program, [program, argument], and skips the step if that exits with 0; write a comparison under `when`",
     ),

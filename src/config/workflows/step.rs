@@ -318,6 +318,16 @@ fn condition(map: &mut Map<'_>, r: &mut Reader<'_>) -> Option<Condition> {
         );
         return None;
     };
+    if let Some(more) = more(&written[at + sign.len()..]) {
+        r.report.fault(
+            &node.at,
+            format!(
+                "`{name}` is `{written}`, with a `{more}` too many; one comparison is all there is, so give the other to a \
+                 step of its own"
+            ),
+        );
+        return None;
+    }
     let mut side = |text: &str| {
         let text = text.trim();
         let bare = ['\'', '"'].into_iter().find_map(|quote| {
@@ -344,6 +354,17 @@ fn condition(map: &mut Map<'_>, r: &mut Reader<'_>) -> Option<Condition> {
         r.braced_is_told(&node.at);
     }
     Some(when)
+}
+
+/// What of a comparison goes on after its sign as in other languages: here it would be a part of the text.
+fn more(right: &str) -> Option<&'static str> {
+    if right.starts_with('=') {
+        return Some("=");
+    }
+    let signs = ["&&", "||", "==", "!="];
+    signs
+        .into_iter()
+        .find(|sign| outside(right, sign).is_some())
 }
 
 /// The first sign of a comparison, and where it stands.

@@ -25,6 +25,9 @@ pub struct Run {
     pub commit: Option<String>,
     /// Its branch or tag.
     pub branch: Option<String>,
+    /// Whether its commit is of the repository itself, and no pull request brought it: what somebody else's copy calls `main` is
+    /// not what it is here.
+    pub is_own: bool,
     /// What began it, such as `workflow_dispatch`.
     pub event: String,
     /// The file of its workflow, as a path.
@@ -104,7 +107,12 @@ pub(super) fn read_run(json: &Value) -> Option<Run> {
         let at = text(name).and_then(|at| DateTime::parse_from_rfc3339(&at).ok());
         at.map_or(Millis::default(), |at| Millis(at.timestamp_millis()))
     };
+    let repository = |name: &str| json.get(name)?.get("full_name")?.as_str();
+    let home = repository("repository").zip(repository("head_repository"));
+    let event = text("event").unwrap_or_default();
     Some(Run {
+        is_own: home.is_some_and(|(home, head)| home.eq_ignore_ascii_case(head))
+            && !event.starts_with("pull_request"),
         id: json.get("id")?.as_u64()?,
         status: text("status")?,
         conclusion: text("conclusion"),
@@ -114,7 +122,7 @@ pub(super) fn read_run(json: &Value) -> Option<Run> {
         updated: time("updated_at"),
         attempt: json.get("run_attempt").and_then(Value::as_u64).unwrap_or(1),
         commit: text("head_sha"),
-        event: text("event").unwrap_or_default(),
+        event,
         branch: text("head_branch"),
         path: text("path"),
         title: text("display_title")

@@ -33,6 +33,8 @@ pub struct Question {
     pub follow: bool,
     /// How long the whole may take.
     pub limit: Duration,
+    /// The most that is read of the reply's text, in bytes.
+    pub most: usize,
 }
 
 /// The reply to a question.
@@ -40,7 +42,7 @@ pub struct Question {
 pub struct Reply {
     /// The code.
     pub status: u16,
-    /// The text, up to 1 MiB.
+    /// The text, up to what was asked for.
     pub body: String,
     /// Whether the text goes on after that.
     pub cut: bool,
@@ -61,6 +63,7 @@ impl Question {
             body: None,
             follow: true,
             limit,
+            most: MAX_BODY,
         }
     }
 }
@@ -92,7 +95,7 @@ impl Web {
             make(&question.url, true).send().await
         };
         let mut response = sent.map_err(wrong)?;
-        let (body, cut) = body(&mut response).await.map_err(wrong)?;
+        let (body, cut) = body(&mut response, question.most).await.map_err(wrong)?;
         let status = response.status().as_u16();
         let headers = std::mem::take(response.headers_mut());
         Ok(Reply {

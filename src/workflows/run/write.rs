@@ -112,7 +112,8 @@ impl Run {
         let id = self.cx.job.id;
         let mut taken = Vec::new();
         let mut tx = self.inner.store.begin().await?;
-        let begins = self.dirty.iter().any(|seq| self.is_to_begin(*seq));
+        let begins =
+            self.cx.job.new.lane_limit == 1 && self.dirty.iter().any(|seq| self.is_to_begin(*seq));
         if begins || self.dirty.iter().any(|seq| self.lacks_lock(*seq)) {
             self.inner.store.lock_claims(&mut tx).await?;
         }

@@ -34,7 +34,8 @@ impl Hub {
         }
         let over = |run: &&Value| run["status"] == "completed" && run["head_branch"] == "main";
         let over: Vec<&Value> = self.runs.iter().rev().filter(over).collect();
-        let all = json!({"total_count": over.len(), "workflow_runs": over});
+        let page: Vec<&Value> = over.iter().take(100).copied().collect();
+        let all = json!({"total_count": over.len(), "workflow_runs": page});
         Reply::new(200, all.to_string())
     }
 }
@@ -74,9 +75,17 @@ impl Bench {
         let run = json!({
             "id": id, "status": "in_progress", "conclusion": null, "head_branch": branch, "run_attempt": 1,
             "path": ".github/workflows/ci.yml", "html_url": format!("https://github.example/runs/{id}"),
-            "head_sha": format!("c0ffee{id}"),
+            "head_sha": format!("c0ffee{id}"), "event": "push",
+            "repository": {"full_name": "ann/site"}, "head_repository": {"full_name": "Ann/Site"},
         });
         self.hub().runs.push(run);
+    }
+
+    /// What GitHub says of a run is this.
+    fn says(&self, id: u64, key: &str, value: Value) {
+        let mut hub = self.hub();
+        let run = hub.runs.iter_mut().find(|run| run["id"] == id).unwrap();
+        run[key] = value;
     }
 
     /// It ends, now.
@@ -202,42 +211,104 @@ on_both! {
 }
 
 on_both! {
-    /// What ends while it is paused or all is frozen is not followed afterwards; a run that cannot begin is told once.
+    /// What ends while it is paused or all is frozen is not followed afterwards, whether it was looked meanwhile or not.
     async fn what_ends_meanwhile_is_passed_over(world) {
+        let bench = Bench::new(&mut world, ECHO).await;
+        bench.begins(1, "main");
+        bench.ends(1, "success");
+        world.start_at(bench.hands.clock()).await;
+        until("the first look", || bench.hub().looks > 0).await;
+        for (stop, go_on) in [("/pause deploy", "/resume deploy"), ("/freeze update", "/unfreeze")] {
+            for looks in [false, true] {
+                bench.look(&world).await;
+                world.asks(ANN, ANN, stop).await;
+                let (id, before) = { let hub = bench.hub(); (hub.runs.len() as u64 + 1, hub.looks) };
+                bench.begins(id, "main");
+                bench.ends(id, "success");
+                if looks {
+                    bench.hands.forward(Duration::from_secs(3600));
+                    let now = bench.hands.clock().now();
+                    world.services().schedules.look_at_hubs(now).await.unwrap();
+                    assert_eq!(bench.hub().looks, before, "nothing is asked meanwhile");
+                }
+                world.asks(ANN, ANN, go_on).await;
+                until("a look", || bench.hub().looks > before).await;
+                bench.look(&world).await;
+                world.quiet().await;
+                assert_eq!(world.jobs().await, 0, "{stop} {looks}");
+            }
+        }
+        bench.begins(9, "main");
+        bench.ends(9, "success");
+        bench.look(&world).await;
+        world.sees(ANN, "· #1\n✅ put").await;
+    }
+}
+
+on_both! {
+    /// While a run goes on beside which there is none, nothing is lost: the newest of what ended meanwhile is followed after it.
+    async fn what_ends_during_a_run_is_followed_after_it(world) {
         let bench = Bench::new(&mut world, HOLD).await;
         world.start_at(bench.hands.clock()).await;
         until("the first look", || bench.hub().looks > 0).await;
-        bench.look(&world).await;
-        world.asks(ANN, ANN, "/pause deploy").await;
         bench.begins(1, "main");
         bench.ends(1, "success");
         bench.look(&world).await;
+        world.sees(ANN, "⏳ stay").await;
+        for id in [2, 3] {
+            bench.begins(id, "main");
+            bench.ends(id, "success");
+        }
         bench.hands.forward(Duration::from_secs(600));
-        world.asks(ANN, ANN, "/resume deploy").await;
+        let now = bench.hands.clock().now();
+        world.services().schedules.look_at_hubs(now).await.unwrap();
+        assert_eq!(world.jobs().await, 1);
+        world.asks(ANN, ANN, "/workflow stop 1").await;
+        world.quiet().await;
         bench.look(&world).await;
-        world.asks(ANN, ANN, "/freeze update").await;
-        bench.begins(2, "main");
-        bench.ends(2, "success");
-        bench.look(&world).await;
-        world.asks(ANN, ANN, "/unfreeze").await;
+        world.sees(ANN, "#2 · ").await;
+        let status = world.asks(ANN, ANN, "/workflow plan deploy c0ffee3").await;
+        assert!(status.text.contains("stay"), "{}", status.text);
+        assert_eq!(world.jobs().await, 2);
+        assert_eq!(world.count(ANN, "not started"), 0);
+    }
+}
+
+on_both! {
+    /// What others' copies call `main`, what a pull request brought, and what is not known to have ended: none is deployed. A hub
+    /// whose clock is minutes behind, and whose answers are as long as real ones, is followed all the same.
+    async fn only_own_commits_are_followed_whatever_the_clock_says(world) {
+        let bench = Bench::new(&mut world, ECHO).await;
+        world.start_at(bench.hands.clock()).await;
+        until("the first look", || bench.hub().looks > 0).await;
+        for id in 1..=4 {
+            bench.begins(id, "main");
+            bench.ends(id, "success");
+        }
+        bench.says(1, "head_repository", json!({"full_name": "eve/site"}));
+        bench.says(2, "event", json!("pull_request"));
+        bench.says(3, "head_repository", Value::Null);
+        bench.says(4, "conclusion", Value::Null);
         bench.look(&world).await;
         assert_eq!(world.jobs().await, 0);
-        let told = world.asks(ANN, ANN, "/schedules deploy").await;
-        assert!(told.text.contains("everything was frozen"), "{}", told.text);
-        bench.begins(3, "main");
-        bench.ends(3, "success");
+        for id in 5..105 {
+            bench.begins(id, "main");
+            bench.ends(id, "success");
+            bench.says(id, "actor", json!("x".repeat(13_000)));
+        }
+        let behind = bench.hands.clock().now().minus(Duration::from_secs(300)).utc();
+        let behind = behind.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+        for id in 5..105 {
+            bench.says(id, "updated_at", json!(behind));
+        }
         bench.look(&world).await;
-        assert_eq!(world.jobs().await, 1);
-        world.sees(ANN, "⏳ stay").await;
-        bench.begins(4, "main");
-        bench.ends(4, "success");
+        world.sees(ANN, "· #1\n✅ put").await;
+        let log = world.asks(ANN, ANN, "/workflow log 1 put").await;
+        assert!(log.text.contains("version c0ffee104"), "{}", log.text);
+        bench.begins(105, "main");
+        bench.ends(105, "success");
+        bench.says(105, "updated_at", json!(behind));
         bench.look(&world).await;
-        world.sees(ANN, "deploy is running already as #1").await;
-        bench.look(&world).await;
-        world.asks(ANN, ANN, "/workflow stop 1").await;
-        bench.look(&world).await;
-        world.quiet().await;
-        assert_eq!(world.jobs().await, 1);
-        assert_eq!(world.count(ANN, "deploy is running already as #1"), 1);
+        world.sees(ANN, "· #2\n✅ put").await;
     }
 }
