@@ -120,7 +120,7 @@ pub enum Dispatched {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Begun {
     /// This one.
-    Run(Run),
+    Run(Box<Run>),
     /// It is not listed yet.
     NotYet,
     /// One of these; somebody else began another at the same time.
@@ -295,11 +295,11 @@ impl GitHub {
         });
         let marked = |run: &&Run| mark.is_some_and(|mark| run.title.contains(mark));
         if let Some(run) = new.iter().find(marked) {
-            return Ok(Begun::Run(run.clone()));
+            return Ok(Begun::Run(Box::new(run.clone())));
         }
         Ok(match new.len() {
             0 => Begun::NotYet,
-            1 => Begun::Run(new.remove(0)),
+            1 => Begun::Run(Box::new(new.remove(0))),
             _ => Begun::OneOf(new),
         })
     }

@@ -5,6 +5,9 @@ use crate::base::job::{Ending, LAST_WORDS, MAX_STARTS};
 use crate::base::time::Millis;
 use crate::base::workflow::{OnCrash, Said, Step, StepRow, StepState, Work};
 
+/// Follows the reason of what is taken back by itself.
+const TAKEN_BACK: &str = ", so it was taken back";
+
 /// What becomes of an open step after the bot died, or was stopped, while it ran. `true` when somebody is to be asked.
 ///
 /// Nothing is begun again that may still be at work elsewhere, whatever its rule says, and nothing more than
@@ -164,7 +167,7 @@ pub fn answered(step: &Step, row: &mut StepRow, now: Millis) -> bool {
         (StepState::Asked, None) if late && crashed => {
             revert(
                 row,
-                "nobody said in time what came of it, so it was taken back",
+                &format!("nobody said in time what came of it{TAKEN_BACK}"),
             );
         }
         (StepState::Asked, None) if late => {
@@ -174,7 +177,7 @@ pub fn answered(step: &Step, row: &mut StepRow, now: Millis) -> bool {
         (StepState::Confirming, Some(Said::Yes)) => close(row, StepState::Done, now),
         (StepState::Confirming, Some(Said::No | Said::Skip)) => revert(row, "taken back by hand"),
         (StepState::Confirming, None) if late => {
-            revert(row, "nobody confirmed it in time, so it was taken back");
+            revert(row, &format!("nobody confirmed it in time{TAKEN_BACK}"));
         }
         (StepState::Stranded, Some(Said::Yes)) => {
             row.state = StepState::Reverting;
@@ -238,7 +241,8 @@ pub fn reverted(step: &Step, row: &mut StepRow, went: &Ending, now: Millis) {
             | Ending::Cancelled(_)
             | Ending::TimedOut(_)
             | Ending::Stopped => {
-                format!("{why}; taking it back failed as well, look after it yourself")
+                let why = why.strip_suffix(TAKEN_BACK).unwrap_or(why);
+                format!("{why}; taking it back failed, look after it yourself")
             }
         };
         row.ending = Some(Ending::Broken(why));

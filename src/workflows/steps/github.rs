@@ -227,7 +227,7 @@ impl<'a> Job<'a> {
                 .begun(&self.target, &self.branch, sent, before, None)
                 .await;
             match begun {
-                Ok(Begun::Run(run)) => return Ok(run),
+                Ok(Begun::Run(run)) => return Ok(*run),
                 Ok(Begun::OneOf(mut runs)) => {
                     self.printer
                         .say("somebody else started a run at the same time; the oldest is taken");

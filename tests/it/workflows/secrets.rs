@@ -263,7 +263,7 @@ on_both! {
         world.answer(&pressed).await;
         gate.open(1);
         let card = world.sees(BEN, "failed at make: taken back by hand").await;
-        assert!(!card.text.contains("failed as well"), "{}", card.text);
+        assert!(!card.text.contains("taking it back failed"), "{}", card.text);
         assert_eq!(lines(&done), ["back 7"]);
     }
 }
