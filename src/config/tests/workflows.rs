@@ -868,7 +868,10 @@ fn every_sample_loads() {
         .workflows()
         .map(|one| one.name.as_str())
         .collect();
-    assert_eq!(names, ["backup", "certificate", "rolling-deploy", "vps"]);
+    assert_eq!(
+        names,
+        ["backup", "certificate", "rolling-deploy", "tunnel", "vps"]
+    );
     for script in loaded.config.workflows() {
         let required = script.args.iter().find(|arg| arg.required());
         assert!(

@@ -106,6 +106,26 @@ on_both! {
     }
 }
 
+on_both! {
+    /// A port is on the internet for an hour, and its address is told; then the tunnel is gone.
+    async fn the_tunnel_to_a_port(world) {
+        sample(&mut world, "tunnel", &[]);
+        stand_in(&world, "cloudflared", "#!/bin/sh\n[ \"$1\" = tunnel ] || exit 0\necho \"INF |  https://quiet-moon-42.trycloudflare.com  |\" >&2\necho \"to $4\" >&2\nexec sleep 100000\n");
+        let served = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = served.local_addr().unwrap().port();
+        let hands = Hands::default();
+        world.start_at(hands.clock()).await;
+        world.say(BEN, &format!("/workflow run tunnel {port}"));
+        world.sees(BEN, &format!("Port {port} is at https://quiet-moon-42.trycloudflare.com for an hour.")).await;
+        world.sees(BEN, "⏳ open").await;
+        let log = world.asks(BEN, BEN, "/workflow log 1 tunnel").await;
+        assert!(log.text.contains(&format!("to http://127.0.0.1:{port}")), "{}", log.text);
+        hands.pass(&world, Duration::from_secs(3600), 1);
+        world.sees(BEN, "tunnel · #1 · succeeded").await;
+        until("the tunnel to be gone", || children(&world).is_empty()).await;
+    }
+}
+
 /// The archives, by name; and those that are bad.
 fn archives(folder: &Path) -> (Vec<PathBuf>, usize) {
     let entries = fs::read_dir(folder).unwrap();
