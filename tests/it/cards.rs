@@ -407,7 +407,7 @@ on_both! {
         world.script("card", "echo some words", &[]);
         world.script("stream", "echo some words", &["output: stream"]);
         world.script("fail", "echo some words; exit 1", &[]);
-        world.script("late", "echo some words; sleep 60", &["timeout: 1s"]);
+        world.script("late", "echo some words; sleep 60", &["timeout: 4s"]);
         world.start().await;
         let mut next = 1;
         for (script, mark) in [("card", "✅"), ("stream", "✅"), ("fail", "❌"), ("late", "⏱")] {

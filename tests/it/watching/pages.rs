@@ -76,9 +76,9 @@ async fn a_page_that_fails_is_slow_or_says_something_else() {
     let server = Server::start(None).await;
     let port = server.port;
     let checks = format!(
-        "  page: {{kind: url, url: 'http://ann:hunter2@127.0.0.1:{port}/health', contains: 'status: ok', timeout: 2s, for: 0s}}
-  found: {{kind: url, url: 'http://127.0.0.1:{port}/', status: [404], severity: warning, timeout: 2s, for: 0s}}
-  clock: {{kind: clock, url: 'http://127.0.0.1:{port}/', timeout: 2s, for: 0s}}\n"
+        "  page: {{kind: url, url: 'http://ann:hunter2@127.0.0.1:{port}/health', contains: 'status: ok', timeout: 4s, for: 0s}}
+  found: {{kind: url, url: 'http://127.0.0.1:{port}/', status: [404], severity: warning, timeout: 30s, for: 0s}}
+  clock: {{kind: clock, url: 'http://127.0.0.1:{port}/', timeout: 30s, for: 0s}}\n"
     );
     let mut bench = Bench::new(&mut world, &checks).await;
     assert!(

@@ -180,15 +180,15 @@ on_both! {
         let early = program(&world, "early", "echo nothing; exit 4");
         let mute = program(&world, "mute", "echo nothing; sleep 1000");
         let later = program(&world, "later", &format!("setsid sleep 1000 & echo $! > {}; echo at 7; {}; exit 3", pid.display(), gate.wait()));
-        let flow = |name: &str, serve: &str| format!(
+        let flow = |name: &str, serve: &str, within: &str| format!(
             "  {name}:
     notify: []
     steps:
-      - {{name: serve, service: [sh, {serve}], capture: {{port: 'at (\\d+)', within: 2s}}}}
+      - {{name: serve, service: [sh, {serve}], capture: {{port: 'at (\\d+)', within: {within}}}}}
       - {{name: hold, hold: 1h}}
     always: [{{name: clean, run: [echo, clean]}}]\n"
         );
-        world.set(&format!("workflows:\n{}{}{}", flow("early", &early), flow("mute", &mute), flow("later", &later)));
+        world.set(&format!("workflows:\n{}{}{}", flow("early", &early, "30s"), flow("mute", &mute, "1s"), flow("later", &later, "30s")));
         world.start().await;
         world.say(BEN, "/workflow run early");
         let card = world.sees(BEN, "failed at serve: exit 4").await;
@@ -210,10 +210,10 @@ on_both! {
 on_both! {
     /// Input is at its end at once; who waits all the same is told what it may be.
     async fn nobody_types(world) {
-        world.set("workflows: {ask: {notify: [], steps: [{name: ask, run: [sh, -c, 'read -r x || echo none; sleep 1000'], timeout: 1s}]}}");
+        world.set("workflows: {ask: {notify: [], steps: [{name: ask, run: [sh, -c, 'read -r x || echo none; sleep 1000'], timeout: 4s}]}}");
         world.start().await;
         world.say(BEN, "/workflow run ask");
-        let card = world.sees(BEN, "timed out after 1 s; it gets no input, should it have asked for some").await;
+        let card = world.sees(BEN, "timed out after 4 s; it gets no input, should it have asked for some").await;
         assert!(card.text.contains("none"), "{}", card.text);
     }
 }
