@@ -10,7 +10,7 @@ const WORDS: [&str; 4] = ["all", "critical", "warning", "quiet"];
 /// Says what is to be said of this topic: nothing when some check has it.
 ///
 /// # Errors
-/// Refused when it is nearly the name of one, or another word of `/subscribe`.
+/// Refused when it is a check's name, or nearly the name of a topic or another word of `/subscribe`.
 pub fn topic(request: &Request, name: &str) -> Result<Option<String>> {
     let config = request.services.live.current();
     let checks = config.checks.values();
@@ -19,6 +19,13 @@ pub fn topic(request: &Request, name: &str) -> Result<Option<String>> {
     known.dedup();
     if known.contains(&name) {
         return Ok(None);
+    }
+    let mut checks = config.checks.iter();
+    if let Some((_, check)) = checks.find(|(own, _)| own.as_str() == name) {
+        return Err(Error::refused(format!(
+            "{name} is a check; its topic is {0}. Write /subscribe {0}.",
+            check.topic
+        )));
     }
     match closest(name, known.iter().copied().chain(WORDS)) {
         Some(near) => Err(Error::refused(format!(

@@ -98,6 +98,7 @@ on_both! {
         world.start().await;
         for (text, answer) in [
             ("/subscribe dsik", "There is no topic “dsik”. Did you mean disk?"),
+            ("/subscribe shop", "shop is a check; its topic is disk. Write /subscribe disk."),
             ("/subscribe critcal", "There is no topic “critcal”. Did you mean critical?"),
             ("/subscribe disk quiet 22:00-07:00 Berlin", "/subscribe quiet 22:00-07:00 Europe/Berlin"),
             ("/unsubscribe disk", "This chat had no subscription to the topic disk. /subscriptions shows what it is told."),
