@@ -17,7 +17,7 @@ use std::time::Duration;
 const NAME: &str = "the configuration";
 
 /// Said of what is taken back while everything is frozen: that was promised before.
-pub const THOUGH_FROZEN: &str = ", although everything is frozen";
+const THOUGH_FROZEN: &str = ", although everything is frozen";
 
 /// The script's run that a job was, if it has something that takes it back.
 #[must_use]
@@ -102,12 +102,16 @@ pub fn job(job: &Job, promised: bool) -> Result<NewJob> {
 /// What is written together with such a job: that nobody needs to confirm the other one any more, and, in the message that
 /// asked for it, why. Confirming and this take the same row's word in one statement each, so that one of them wins.
 #[must_use]
-pub fn beside(outbox: &Outbox, undone: &Job, why: &str, need: Need) -> Beside {
+pub fn beside(outbox: &Outbox, undone: &Job, why: &str, need: Need, frozen: bool) -> Beside {
     let outbox = outbox.clone();
-    let settled = card::confirmed(undone.id, &undone.new.title, undone.new.place, "↩️", why);
-    let id = undone.id;
-    Box::new(move |tx, _| {
+    let (id, title, place) = (undone.id, undone.new.title.clone(), undone.new.place);
+    let (why, freeze) = (why.to_owned(), if frozen { THOUGH_FROZEN } else { "" });
+    Box::new(move |tx, by| {
         Box::pin(async move {
+            // It may fail, which its own card tells.
+            let words =
+                format!("{why}: #{by} is to take it back{freeze}, and tells how that went.");
+            let settled = card::confirmed(id, &title, place, "↩️", &words);
             let was_open = match need {
                 Need::Nothing | Need::Open => {
                     store::undo::close(tx, id, false, Millis::default()).await?
@@ -168,7 +172,6 @@ impl Undoing {
             let late = store::undo::late(&mut db, now).await?;
             (late, store::freeze::is_frozen(&mut db).await?)
         };
-        let freeze = if frozen { THOUGH_FROZEN } else { "" };
         for undone in late {
             let asked = Asked {
                 arguments: "nobody confirmed it in time".to_owned(),
@@ -181,8 +184,8 @@ impl Undoing {
                 card: None,
                 update: None,
             };
-            let why = format!("nobody confirmed it in time, so it is taken back{freeze}");
-            let beside = beside(&self.outbox, &undone, &why, Need::Late(now));
+            let why = "Nobody confirmed it in time";
+            let beside = beside(&self.outbox, &undone, why, Need::Late(now), frozen);
             let submitted = async {
                 let new = job(&undone, true)?;
                 self.jobs.submit_with(&grant, new, origin, beside).await

@@ -10,7 +10,7 @@ use crate::actions::script;
 use crate::actions::undo;
 use crate::base::error::{Error, Result};
 use crate::base::ids::JobId;
-use crate::base::job::UNDO_SOURCE;
+use crate::base::job::{JobState, UNDO_SOURCE};
 use crate::base::role::Role;
 use crate::base::text::{escape, grouped, head_units, pre, utf16_len};
 use crate::base::time::Millis;
@@ -68,8 +68,8 @@ pub async fn take_back(request: &Request, id: JobId) -> Result<Reply> {
         let mut db = services.store.read().await?;
         store::undo::by(&mut db, id).await?
     };
-    if let Some((undoing, _)) = before {
-        return Err(taken_back(id, undoing));
+    if let Some((undoing, state)) = before {
+        return Err(taken_back(id, undoing, state));
     }
     let now = services.clock.now();
     let frozen = services.schedules.frozen().await?.is_some();
@@ -84,9 +84,8 @@ pub async fn take_back(request: &Request, id: JobId) -> Result<Reply> {
         reply_to: None,
         ..request.origin()
     };
-    let freeze = if frozen { undo::THOUGH_FROZEN } else { "" };
-    let why = format!("Take it back — {}{freeze}", request.actor.name);
-    let beside = undo::beside(&services.outbox, &job, &why, need);
+    let why = format!("Take it back — {}", request.actor.name);
+    let beside = undo::beside(&services.outbox, &job, &why, need, frozen);
     let new = undo::job(&job, is_promised)?;
     let submitted = services
         .jobs
@@ -95,12 +94,19 @@ pub async fn take_back(request: &Request, id: JobId) -> Result<Reply> {
     services.outbox.kick(job.new.place.chat);
     match submitted {
         Submitted::New(undoing) => Ok(Reply::follow(undoing)),
-        Submitted::Before(undoing) => Err(taken_back(id, undoing)),
+        Submitted::Before(undoing) => Err(taken_back(id, undoing, JobState::Queued)),
     }
 }
 
-fn taken_back(id: JobId, by: JobId) -> Error {
-    Error::refused(format!("#{id} was taken back already, by #{by}."))
+/// The refusal to take back once more what another job took back, or tried to.
+pub fn taken_back(id: JobId, by: JobId, state: JobState) -> Error {
+    Error::refused(match state {
+        JobState::Succeeded => format!("#{id} was taken back already, by #{by}."),
+        JobState::Queued | JobState::Running => format!("#{by} takes #{id} back already."),
+        JobState::Failed | JobState::Cancelled | JobState::TimedOut | JobState::Lost => format!(
+            "#{by} was to take #{id} back and could not take back all of it. /job {by} shows why; the rest is to be done by hand."
+        ),
+    })
 }
 
 /// Notes that it holds, so that it is not taken back by itself.

@@ -40,6 +40,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use teloxide::prelude::Requester;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -156,6 +157,8 @@ struct Inner {
     limits: Mutex<Limits>,
     lanes: Mutex<Lanes>,
     gone: Mutex<HashSet<ChatId>>,
+    /// Tells that a chat went, or came back.
+    reach: watch::Sender<()>,
     moved: Mutex<HashMap<ChatId, ChatId>>,
     /// Whether sending has begun here; with other instances on the database, only the one that leads sends.
     open: AtomicBool,
@@ -184,6 +187,7 @@ impl Outbox {
                 limits: Mutex::new(limits),
                 lanes: Mutex::default(),
                 gone: Mutex::default(),
+                reach: watch::Sender::new(()),
                 moved: Mutex::default(),
                 open: AtomicBool::new(false),
                 away: Mutex::default(),
@@ -419,6 +423,7 @@ impl Outbox {
         let mut tx = self.inner.store.begin().await?;
         store::chats::mark_back(&mut tx, chat, Millis::now()).await?;
         self.inner.store.commit(tx).await?;
+        self.inner.reach.send_replace(());
         tracing::info!(%chat, "the chat can be reached again");
         Ok(())
     }
@@ -432,6 +437,7 @@ impl Outbox {
         store::chats::mark_gone(&mut tx, chat, reason, Millis::now()).await?;
         self.inner.store.commit(tx).await?;
         locked(&self.inner.gone).insert(chat);
+        self.inner.reach.send_replace(());
         tracing::warn!(%chat, reason, "the chat cannot be reached");
         Ok(())
     }
@@ -461,6 +467,12 @@ impl Outbox {
     #[must_use]
     pub fn is_gone(&self, chat: ChatId) -> bool {
         locked(&self.inner.gone).contains(&self.current_id(chat))
+    }
+
+    /// Changes when this instance finds that a chat cannot be reached, or can be again.
+    #[must_use]
+    pub fn reach(&self) -> watch::Receiver<()> {
+        self.inner.reach.subscribe()
     }
 
     /// Tries again what waits for the chat, without the pause after the last failure. A pause that Telegram asked for holds.

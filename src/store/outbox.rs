@@ -50,6 +50,17 @@ pub enum Fate {
     Lost,
 }
 
+/// How far a message came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// The chat has it, or it is on its way.
+    There,
+    /// It cannot be brought.
+    Shut,
+    /// The chat has it not, and could have it.
+    Open,
+}
+
 /// Adds a message and replaces a pending one of the same slot; `false` when the source made one before.
 ///
 /// # Errors
@@ -262,6 +273,34 @@ pub async fn fate(db: &mut Connection, source: &str) -> Result<Option<Fate>> {
         "sent" => Fate::Sent,
         _ => Fate::Lost,
     }))
+}
+
+/// How far the newest message of a job for a slot in a chat came.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn reach(db: &mut Connection, job: JobId, slot: &str, chat: ChatId) -> Result<Reach> {
+    let row = sqlx::query(
+        "SELECT o.state AS sent, o.done_at, c.state AS chat, c.updated_at FROM (SELECT 1 AS one) x
+         LEFT JOIN chats c ON c.chat_id = $3
+         LEFT JOIN outbox o ON o.id = (SELECT MAX(id) FROM outbox
+             WHERE job_id = $1 AND slot = $2 AND chat_id = $3 AND state <> 'replaced')",
+    )
+    .bind(job.0)
+    .bind(slot)
+    .bind(chat.0)
+    .fetch_one(db)
+    .await?;
+    let (sent, failed_at): (Option<&str>, Option<i64>) = (row.get("sent"), row.get("done_at"));
+    let (state, since): (Option<&str>, Option<i64>) = (row.get("chat"), row.get("updated_at"));
+    Ok(match (sent, state) {
+        (Some("pending" | "sent"), _) => Reach::There,
+        (_, Some("gone")) => Reach::Shut,
+        (None, _) => Reach::Open,
+        // It failed; is the chat back since?
+        (Some(_), _) if since >= failed_at => Reach::Open,
+        (Some(_), _) => Reach::Shut,
+    })
 }
 
 /// The slots of a job's messages that begin with this, which holds no `%` and no `_`, with their chats: of those that wait

@@ -10,7 +10,7 @@ use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
 const COLUMNS: &str = "seq, state, attempt, starts, adrift, started_at, ended_at, until_at, ending, found, answer, lock_name,
-    lock_by, asked";
+    lock_by, asked, left_over";
 
 /// The steps of a run, in their order; empty before its first start.
 ///
@@ -35,10 +35,11 @@ pub async fn put(db: &mut Connection, job: JobId, seq: usize, row: &StepRow) -> 
     let asked = (!row.asked.is_empty()).then(|| serde_json::to_string(&row.asked));
     sqlx::query(
         "INSERT INTO workflow_steps (job, seq, state, attempt, started_at, ended_at, until_at, ending, found,
-             lock_name, lock_by, starts, adrift, asked)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+             lock_name, lock_by, starts, adrift, asked, left_over)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
          ON CONFLICT (job, seq) DO UPDATE SET state = $3, attempt = $4, started_at = $5, ended_at = $6, until_at = $7,
-             ending = $8, found = $9, lock_name = $10, lock_by = $11, starts = $12, adrift = $13, asked = $14",
+             ending = $8, found = $9, lock_name = $10, lock_by = $11, starts = $12, adrift = $13, asked = $14,
+             left_over = $15",
     )
     .bind(job.0)
     .bind(number(seq))
@@ -54,6 +55,7 @@ pub async fn put(db: &mut Connection, job: JobId, seq: usize, row: &StepRow) -> 
     .bind(i64::from(row.starts))
     .bind(i64::from(row.adrift))
     .bind(asked.transpose().map_err(json)?)
+    .bind(i64::from(row.left_over))
     .execute(db)
     .await?;
     Ok(())
@@ -361,5 +363,6 @@ fn read(row: &AnyRow) -> Result<StepRow> {
             .transpose()
             .map_err(|_| corrupt("persons asked"))?
             .unwrap_or_default(),
+        left_over: row.try_get::<i64, _>("left_over")? != 0,
     })
 }

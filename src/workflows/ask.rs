@@ -1,12 +1,12 @@
 //! What a run asks in messages of their own, and what became of that. Pure: values in, messages out.
 
 use super::board::words;
-use super::whom::{self, Whom};
+use super::whom;
 use crate::base::ids::{JobId, Place, UserId};
 use crate::base::role::Role;
 use crate::base::text::{capital, escape, shorten};
 use crate::base::time::human;
-use crate::base::workflow::{Said, Step, StepRow, StepState, Values, Work};
+use crate::base::workflow::{Said, Step, StepRow, StepState, Values, Work, Workflow};
 use crate::delivery::{Button, Outgoing};
 use crate::store::jobs::Job;
 use std::time::Duration;
@@ -70,7 +70,7 @@ impl Asked {
             (Asked::Undo, Said::Yes) => "Being taken back again",
             (Asked::Undo, Said::No | Said::Skip) => "Left as it is",
             (Asked::Confirmation, Said::Yes) => "Kept",
-            (Asked::Confirmation, Said::No | Said::Skip) => "Taken back",
+            (Asked::Confirmation, Said::No | Said::Skip) => "Being taken back",
         }
     }
 }
@@ -92,9 +92,17 @@ pub(super) fn is_question(message: &Outgoing) -> bool {
 /// On which terms somebody is asked.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Terms {
-    /// Who is asked.
-    pub whom: Whom,
-    /// How long there is to answer.
+    /// Whether somebody in the run's own chat may answer; then nobody else is asked.
+    pub here: bool,
+    /// The names of those who are asked in private.
+    pub asked: Vec<String>,
+    /// The names of those who would be, had they written to the bot.
+    pub missed: Vec<String>,
+    /// Those who are asked now.
+    pub now: Vec<UserId>,
+    /// How long there was to answer when it was asked first.
+    pub within: Option<Duration>,
+    /// How long there is now.
     pub left: Option<Duration>,
     /// As HTML, what an approval lets happen.
     pub after: String,
@@ -115,18 +123,18 @@ pub(super) fn approval(
     };
     let asks = format!("✋ {}\n{}{after}", head(job, step), question(step, values));
     let answers = || buttons(Asked::Approval, job, seq, row);
-    let (who, within) = (by_whom(step), within(terms.left));
-    if terms.whom.here {
-        let html = format!("{asks}\n{who}{within}");
+    let who = format!("{}{}", by_whom(step), within(terms.within));
+    if terms.here {
+        let html = format!("{asks}\n{who}");
         return vec![place(job, seq, html, answers())];
     }
-    let told = asked_elsewhere(job, &terms.whom);
-    let html = format!("{asks}\n{who}{within}\n{told}");
+    let told = asked_elsewhere(job, terms);
+    let html = format!("{asks}\n{who}\n{told}");
     let by = escape(&job.new.asker_name);
-    let to_them = format!("{asks}\nStarted by {by}{within}");
+    let to_them = format!("{asks}\nStarted by {by}{}", within(terms.left));
     let there = place(job, seq, to_them, answers());
     let mut all = vec![place(job, seq, html, Vec::new())];
-    all.extend(for_asked(&there, &row.asked));
+    all.extend(for_asked(&there, &terms.now));
     all
 }
 
@@ -138,21 +146,36 @@ pub(super) fn for_asked(message: &Outgoing, asked: &[UserId]) -> Vec<Outgoing> {
             place: whom::private(*person),
             ..message.clone()
         };
-        copy.slot(format!("{slot}:{person}"))
+        copy.slot(of_person(slot, *person))
     };
     asked.iter().map(copy).collect()
 }
 
+/// The name of the message that asks somebody in private.
+pub(super) fn slot_of(run: JobId, seq: usize, person: UserId) -> String {
+    of_person(&slot(run, seq), person)
+}
+
+fn of_person(slot: &str, person: UserId) -> String {
+    format!("{slot}:{person}")
+}
+
 /// Whom the asker may turn to.
-fn asked_elsewhere(job: &Job, whom: &Whom) -> String {
+fn asked_elsewhere(job: &Job, terms: &Terms) -> String {
     let command = format!("/workflow approve {}", job.id);
-    let names: Vec<_> = whom.others.iter().map(|one| escape(&one.name)).collect();
-    match names.is_empty() {
-        true => format!("I can ask nobody who may. Who may says {command} in our private chat."),
-        false => format!(
-            "Asked in private: {}. They may also say {command} there.",
-            names.join(", ")
+    let listed = |names: &[String]| escape(&names.join(", "));
+    let (asked, missed) = (listed(&terms.asked), listed(&terms.missed));
+    let asks = format!("I ask in private: {asked}. They may also say {command} there.");
+    let comes = "Whoever of them opens our private chat and presses Start is asked there at once.";
+    match (asked.is_empty(), missed.is_empty()) {
+        (true, true) => format!(
+            "⚠️ Nobody is asked: I know nobody who may. Who is given the role says {command} in our private chat."
         ),
+        (true, false) => {
+            format!("⚠️ Nobody is asked yet: I cannot write to {missed}. {comes}")
+        }
+        (false, true) => asks,
+        (false, false) => format!("{asks}\n⚠️ I cannot write to {missed} yet. {comes}"),
     }
 }
 
@@ -297,13 +320,50 @@ pub(super) fn settled(
             )
         }
         _ => {
-            let how = row.ending.as_ref();
-            let how = how.map(|how| words(how, Some(step))).unwrap_or_default();
-            let (what, how) = (asked_what(step, values), escape(&capital(&how)));
+            let (what, how) = (asked_what(step, values), how_ended(step, row));
             format!("⏱ {}{what}\n{how}.", head(job, step))
         }
     };
     place(job, seq, html, Vec::new())
+}
+
+/// The message that asked about a step, when the run ended that and what the step did is being taken back.
+pub(super) fn reverting(job: &Job, step: &Step, seq: usize, row: &StepRow) -> Outgoing {
+    let html = format!("↩️ {}\n{}.", head(job, step), how_ended(step, row));
+    place(job, seq, html, Vec::new())
+}
+
+/// The same when it was taken back, or could not be; then it says how that is tried again.
+pub(super) fn reverted(
+    job: &Job,
+    step: &Step,
+    seq: usize,
+    row: &StepRow,
+    flow: &Workflow,
+) -> Outgoing {
+    let (head, how) = (head(job, step), how_ended(step, row));
+    if !row.left_over {
+        return place(job, seq, format!("↩️ {head}\n{how}."), Vec::new());
+    }
+    let again = match flow.undo_for.is_zero() {
+        true => String::new(),
+        false => format!(
+            "For {} after the end of the run, /workflow undo {} tries it again.\n",
+            human(flow.undo_for),
+            job.id
+        ),
+    };
+    let html = format!(
+        "❌ {head}\n{how}.\n{again}/workflow plan {} shows how it is done by hand.",
+        escape(&flow.name)
+    );
+    place(job, seq, html, Vec::new())
+}
+
+/// How a step ended, as a sentence in HTML without its full stop.
+fn how_ended(step: &Step, row: &StepRow) -> String {
+    let how = row.ending.as_ref().map(|how| words(how, Some(step)));
+    escape(&capital(&how.unwrap_or_default()))
 }
 
 /// The message that asked, when nobody needs to answer any more, and why.

@@ -46,9 +46,7 @@ pub(super) fn live(view: &View<'_>) -> Board {
         outcome: None,
         tail: true,
         said: None,
-        took: Some(Duration::from_secs(
-            plan::took(view.rows, view.now).as_secs(),
-        )),
+        took: Some(passed(view, plan::took(view.rows, view.now))),
         once: view.undoes.is_some(),
         buttons: buttons::logs(view),
         undo: None,
@@ -146,7 +144,11 @@ fn line_of(view: &View<'_>, seq: usize, why: usize) -> String {
         StepState::Waiting | StepState::Skipped | StepState::Blocked => None,
         _ => row.took(view.now),
     };
-    let took = took.map_or_else(String::new, |took| format!(" {}", human(whole(took, row))));
+    let took = took.map(|took| match row.state.is_over() {
+        true => took,
+        false => passed(view, took),
+    });
+    let took = took.map_or_else(String::new, |took| format!(" {}", human(took)));
     let note = match note.is_empty() || why == 0 {
         true => String::new(),
         false => format!(" · {}", escape(&shorten(&note, why))),
@@ -243,12 +245,45 @@ fn worth_naming(rows: &[StepRow]) -> BTreeSet<usize> {
     named
 }
 
-/// While it lasts, whole seconds: tenths would be stale before they are read.
-fn whole(took: Duration, row: &StepRow) -> Duration {
-    match row.state.is_over() {
-        true => took,
-        false => Duration::from_secs(took.as_secs()),
-    }
+const MINUTE: u64 = 60;
+
+/// What has passed, while it lasts: in whole seconds, since tenths would be stale before they are read; while nothing is at
+/// work, in whole minutes, so that a card on which nothing happens is not edited every few seconds.
+fn passed(view: &View<'_>, time: Duration) -> Duration {
+    let whole = time.as_secs();
+    Duration::from_secs(match whole >= MINUTE && is_calm(view) {
+        true => whole - whole % MINUTE,
+        false => whole,
+    })
+}
+
+/// The same for what is left, of which the last minute is begun.
+fn ahead(view: &View<'_>, time: Duration) -> Duration {
+    let whole = time.as_secs();
+    Duration::from_secs(match whole >= MINUTE && is_calm(view) {
+        true => whole.next_multiple_of(MINUTE),
+        false => whole,
+    })
+}
+
+/// Whether all that goes on waits: for a person, for a time, or for something elsewhere.
+fn is_calm(view: &View<'_>) -> bool {
+    let works = |(seq, row): (usize, &StepRow)| match row.state {
+        StepState::Running => !step(view.flow, seq).is_some_and(plan::only_lasts),
+        StepState::Reverting => true,
+        StepState::Waiting
+        | StepState::Up
+        | StepState::Asked
+        | StepState::Confirming
+        | StepState::Stranded
+        | StepState::Done
+        | StepState::Ignored
+        | StepState::Failed
+        | StepState::Skipped
+        | StepState::Blocked
+        | StepState::Stopped => false,
+    };
+    !view.rows.iter().enumerate().any(works)
 }
 
 fn state(view: &View<'_>, seq: usize) -> (&'static str, String) {
@@ -258,7 +293,7 @@ fn state(view: &View<'_>, seq: usize) -> (&'static str, String) {
         let ending = row.ending.as_ref();
         ending.map(|how| words(how, known)).unwrap_or_default()
     };
-    let whole = |left: Duration| human(Duration::from_secs(left.as_secs()));
+    let whole = |left: Duration| human(ahead(view, left));
     let left = || row.until.map(|until| whole(until.since(view.now)));
     let holds = known.is_some_and(|step| matches!(step.work, Work::Hold { .. }));
     let try_number = match row.attempt {

@@ -3,6 +3,7 @@
 //! A step is written as running before it begins, and as over before anything that needs it begins.
 
 mod answers;
+mod asked;
 mod clock;
 mod confided;
 mod news;
@@ -12,16 +13,15 @@ mod write;
 use super::confide::Confided;
 use super::plan::{self, Halt, Plan, Verdict, step};
 use super::steps::{self, End, Event, Hand};
-use super::{Inner, ask, consent, lacks, whom};
+use super::{Inner, ask, lacks, whom};
+use crate::base::ids::UserId;
 use crate::base::job::Ending;
 use crate::base::time::Millis;
 use crate::base::workflow::{RunArgs, Source, Step, StepRow, StepState, Values, Work};
 use crate::config;
 use crate::delivery::Outgoing;
-use crate::drivers::host;
 use crate::jobs::action::{ActionCx, Stopped};
 use crate::jobs::output::steps_printed;
-use crate::jobs::redact::Redactor;
 use crate::store;
 use confided::take_back;
 use futures::future::{BoxFuture, FutureExt};
@@ -30,7 +30,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 /// The card of a run that took so long may be far up by now, and its last form makes no sound.
@@ -57,6 +57,10 @@ struct Run {
     confided: Vec<Confided>,
     speaker: steps::Speaker,
     events: (mpsc::UnboundedSender<Event>, mpsc::UnboundedReceiver<Event>),
+    /// Who is to be asked about a step in private and cannot be reached, as far as is known.
+    missed: HashMap<usize, BTreeSet<UserId>>,
+    /// Changes when that may be otherwise.
+    reach: watch::Receiver<()>,
     /// Whether what an earlier start left is judged and goes on.
     is_loaded: bool,
     /// Whether a step has just begun to wait for its lock: others may begin in its stead.
@@ -78,6 +82,9 @@ pub(super) async fn run(
         take_back(&inner, &cx, &[]).await?;
         return Ok(Ending::Broken(why));
     }
+    let mut reach = inner.outbox.reach();
+    // What it was before this start is not known.
+    reach.mark_changed();
     let mut run = Run {
         halt: cx.job.cancel_by.as_ref().map(|_| Halt::Stop),
         values: Values::default(),
@@ -94,6 +101,8 @@ pub(super) async fn run(
             cx.job.id,
         )))),
         events: mpsc::unbounded_channel(),
+        missed: HashMap::new(),
+        reach,
         is_loaded: false,
         gave_way: false,
         written: Vec::new(),
@@ -196,6 +205,9 @@ impl Run {
                     &self.rows[seq],
                     &self.values,
                 ));
+            }
+            if before.state == StepState::Reverting && self.rows[seq].state.is_over() {
+                self.tell_reverted(seq);
             }
             if self.rows[seq] != before {
                 self.dirty.insert(seq);
@@ -309,15 +321,22 @@ impl Run {
             let last = *seq >= self.args.flow.steps.len();
             let halted = self.halt.is_some();
             plan::withdraw(step, &mut self.rows[*seq], last, halted, now);
-            let why = match self.halt {
-                Some(Halt::Stop) => "The run was stopped.",
-                Some(Halt::Late) => "The run took as long as it may.",
-                None if last => "The run took as long as it may, so this counts as failed.",
-                None => "The run has failed meanwhile.",
+            let (job, row) = (&self.cx.job, &self.rows[*seq]);
+            let told = match row.state {
+                StepState::Reverting => ask::reverting(job, step, *seq, row),
+                _ if row.left_over => ask::reverted(job, step, *seq, row, &self.args.flow),
+                _ => {
+                    let why = match self.halt {
+                        Some(Halt::Stop) => "The run was stopped.",
+                        Some(Halt::Late) => "The run took as long as it may.",
+                        None if last => "The run took as long as it may, so this counts as failed.",
+                        None => "The run has failed meanwhile.",
+                    };
+                    ask::withdrawn(job, step, *seq, &self.values, why)
+                }
             };
-            let told = ask::withdrawn(&self.cx.job, step, *seq, &self.values, why);
-            self.messages
-                .extend(ask::for_asked(&told, &self.rows[*seq].asked));
+            let copies = ask::for_asked(&told, &self.reached(*seq));
+            self.messages.extend(copies);
             self.messages.push(told);
             self.dirty.insert(*seq);
             again = true;
@@ -370,15 +389,10 @@ impl Run {
                 plan::ask(step, row, now);
                 let whom = whom::of(&self.inner, &self.cx.job, step);
                 row.asked = whom.others.iter().map(|person| person.id).collect();
-                let row = &self.rows[seq];
-                let redactor = Redactor::new(self.secrets.iter().map(String::as_str));
-                let (flow, host) = (&self.args.flow, host::name());
-                let mask = |text: &str| redactor.mask(text);
-                let after = consent::words(flow, seq, &self.values, &host, mask);
-                let left = plan::left_to_answer(flow, &self.rows, row, now);
-                let terms = ask::Terms { whom, left, after };
-                let asks = ask::approval(&self.cx.job, step, seq, row, &self.values, &terms);
-                self.messages.extend(asks);
+                let all = row.asked.iter().copied();
+                let missed = all.filter(|person| whom::is_out_of_reach(&self.inner, *person));
+                self.missed.insert(seq, missed.collect());
+                self.ask(step, seq, whom.here, self.reached(seq), now);
                 true
             }
             Work::Notify { text } => {

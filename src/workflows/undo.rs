@@ -147,14 +147,15 @@ pub fn words(args: &RunArgs, rows: &[StepRow], values: &Values) -> Vec<String> {
     lines
 }
 
-/// The steps that are done and can be taken back, in their order.
+/// The steps that are done and can be taken back, in their order; also those that could not be taken back at once.
 fn done<'a>(
     flow: &'a Workflow,
     rows: &'a [StepRow],
 ) -> impl Iterator<Item = (&'a Step, &'a StepRow)> {
     let both = flow.steps.iter().zip(rows);
-    let takes_back =
-        |(step, row): &(&Step, &StepRow)| row.state == StepState::Done && step.undo.is_some();
+    let takes_back = |(step, row): &(&Step, &StepRow)| {
+        (row.state == StepState::Done || row.left_over) && step.undo.is_some()
+    };
     both.filter(takes_back)
 }
 

@@ -2,7 +2,7 @@
 
 use super::Inner;
 use crate::access::{Access, Standing};
-use crate::base::ids::{ChatId, Place};
+use crate::base::ids::{ChatId, Place, UserId};
 use crate::base::role::Role;
 use crate::base::workflow::{Step, Work};
 use crate::store::jobs::Job;
@@ -16,7 +16,7 @@ const MOST: usize = 20;
 pub(super) struct Whom {
     /// Whether somebody in the run's own chat may answer; then nobody else is asked.
     pub here: bool,
-    /// Those who are asked in private, by id.
+    /// Those who are asked in private, by id: first those who can be reached.
     pub others: Vec<Member>,
 }
 
@@ -27,13 +27,25 @@ pub(super) fn of(inner: &Inner, job: &Job, step: &Step) -> Whom {
     };
     let mut whom = among(&inner.access, job, *role, *by_asker);
     whom.others
-        .retain(|person| !inner.outbox.is_gone(ChatId(person.id.0)));
+        .sort_by_key(|person| is_out_of_reach(inner, person.id));
     whom.others.truncate(MOST);
     whom
 }
 
+/// Whether somebody cannot be written to, as far as is known here.
+pub(super) fn is_out_of_reach(inner: &Inner, person: UserId) -> bool {
+    inner.outbox.is_gone(private(person).chat)
+}
+
+/// The names of these persons, of those who are known yet.
+pub(super) fn names(access: &Access, persons: &[UserId]) -> Vec<String> {
+    let known = access.persons();
+    let known = known.into_iter().filter(|one| persons.contains(&one.id));
+    known.map(|one| one.name).collect()
+}
+
 /// The private chat with somebody.
-pub(super) fn private(person: crate::base::ids::UserId) -> Place {
+pub(super) fn private(person: UserId) -> Place {
     Place {
         chat: ChatId(person.0),
         thread: None,

@@ -101,12 +101,20 @@ on_both! {
         for _ in 0..2 {
             undoing.step(in_ten_minutes()).await.unwrap();
         }
-        world.sees(BEN, "nobody confirmed it in time, so it is taken back").await;
+        world.sees(BEN, "Nobody confirmed it in time: #3 is to take it back, and tells how that went").await;
         world.sees(BEN, "put · #3").await;
         world.quiet().await;
         assert_eq!(lines(&done), ["put kept", "put lost", "back lost"]);
         world.forges(BEN, BEN, "undone:2").await;
         world.sees(BEN, "#2 was taken back already, by #3").await;
+        fs::write(world.path().join("back"), "exit 3").unwrap();
+        world.say(BEN, "/run put bad");
+        let asked = world.sees(BEN, "✋ put · #4").await;
+        world.presses(BEN, &asked, "Take it back").await;
+        world.sees(BEN, "Take it back — ben: #5 is to take it back, and tells how that went.").await;
+        world.quiet().await;
+        world.forges(BEN, BEN, "undone:4").await;
+        world.sees(BEN, "#5 was to take #4 back and could not take back all of it").await;
     }
 }
 
@@ -225,7 +233,7 @@ on_both! {
         world.forges(BEN, BEN, "undone:3").await;
         world.sees(BEN, "Somebody was first: #3").await;
         world.services().undoing.step(in_ten_minutes()).await.unwrap();
-        let told = world.sees(BEN, "nobody confirmed it in time").await;
+        let told = world.sees(BEN, "Nobody confirmed it in time").await;
         assert!(told.text.contains("although everything is frozen"), "{}", told.text);
         world.quiet().await;
         assert_eq!(lines(&done), ["put a", "put b", "put c", "back b", "back a"]);
@@ -354,7 +362,7 @@ async fn two_instances_agree_on_the_last_moment() {
     for (number, name, is_kept) in presses {
         let words = match is_kept {
             true => format!("#{number}\nIt works, keep it — "),
-            false => format!("#{number}\nnobody confirmed it in time, so it is taken back"),
+            false => format!("#{number}\nNobody confirmed it in time"),
         };
         world.sees(BEN, &words).await;
         world.quiet_in(&store).await;

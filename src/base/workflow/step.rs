@@ -205,6 +205,8 @@ pub struct StepRow {
     pub lock: Option<Lock>,
     /// Who was asked about it in their private chats, where nobody in the run's own chat may answer.
     pub asked: Vec<UserId>,
+    /// Whether it was to be taken back and that failed: what it did may still be there.
+    pub left_over: bool,
 }
 
 /// How the lock is called, before a lane, of a step that waits for its turn: a run and what takes another run of its workflow
@@ -237,6 +239,7 @@ impl StepRow {
             answer: None,
             lock: None,
             asked: Vec::new(),
+            left_over: false,
         }
     }
 

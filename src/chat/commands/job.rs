@@ -1,6 +1,6 @@
 //! `/job`: one job with its times, its output's end, and what can be done with it.
 
-use super::{About, job_id, jobs, outbox};
+use super::{About, cancel, job_id, jobs, outbox};
 use crate::access::{Asked, Grant};
 use crate::actions::undo;
 use crate::base::error::{Error, Result};
@@ -92,11 +92,11 @@ pub async fn show(request: &Request, id: JobId) -> Result<Reply> {
         true if once => card::once_buttons(id, end.bytes > 0),
         true => card::ended_buttons(id, end.bytes > 0),
         false => {
-            let mut row = vec![Press::Cancel(id).button("Cancel")];
-            if end.bytes > 0 {
-                row.push(Press::Log(id).button("Log so far"));
-            }
-            vec![row]
+            let cancel = cancel::may(request, id).await?;
+            let cancel = cancel.then(|| Press::Cancel(id).button("Cancel"));
+            let log = (end.bytes > 0).then(|| Press::Log(id).button("Log so far"));
+            let row: Vec<_> = cancel.into_iter().chain(log).collect();
+            Vec::from_iter((!row.is_empty()).then_some(row))
         }
     };
     let mut buttons = buttons;

@@ -2,12 +2,12 @@
 
 use super::mine;
 use super::press::FlowPress;
-use crate::access::Asked;
+use crate::access::Asked as Wanted;
 use crate::base::error::Result;
 use crate::base::role::Role;
 use crate::base::text::{escape, shorten};
 use crate::base::time::{Millis, human};
-use crate::base::workflow::StepRow;
+use crate::base::workflow::{RunArgs, StepRow};
 use crate::chat::commands::jobs::clock;
 use crate::chat::commands::schedules::soon;
 use crate::chat::keyboards::{PAGE, Press, turns};
@@ -17,18 +17,20 @@ use crate::config::Script;
 use crate::schedules::Entry;
 use crate::store::jobs::Job;
 use crate::store::workflows::{Tally, tally};
-use crate::workflows::look;
+use crate::workflows::{Asked, look, plan};
 use std::collections::BTreeSet;
 
 /// The most that is shown of a description and of the runs that go on, each in UTF-16 units: a line or two of a phone.
 const WORDS: usize = 60;
+/// Of so many runs of a workflow that go on it is looked what they wait for.
+const LOOKED_AT: usize = 12;
 
 /// A page of them.
 ///
 /// # Errors
 /// The refusal, for strangers and unlisted groups.
 pub async fn page(request: &Request, page: usize) -> Result<Reply> {
-    let asked = Asked::new("workflow.list", "", Role::Viewer);
+    let asked = Wanted::new("workflow.list", "", Role::Viewer);
     request.allow(asked).await?;
     let config = request.services.live.current();
     let mine: Vec<&Script> = mine(request, &config).collect();
@@ -52,7 +54,8 @@ pub async fn page(request: &Request, page: usize) -> Result<Reply> {
     for script in &mine[page * PAGE..mine.len().min((page + 1) * PAGE)] {
         let name = script.name.as_str();
         let (tally, last) = how(request, name, now).await?;
-        lines.push(about(script, &tally, last.as_deref(), &schedules, now));
+        let open = open(request, &tally).await?;
+        lines.push(about(script, &tally, open.or(last), &schedules, now));
         let mark = if script.confirm { " …" } else { "" };
         buttons.push(vec![
             Press::Run(name.to_owned()).button(format!("Run {name}{mark}")),
@@ -79,6 +82,48 @@ async fn how(request: &Request, name: &str, now: Millis) -> Result<(Tally, Optio
     Ok((tally, last))
 }
 
+/// The runs that go on: those at work, and those that wait for somebody, by what they wait for. `None` when there are none.
+async fn open(request: &Request, tally: &Tally) -> Result<Option<String>> {
+    const AT_WORK: &str = "▶️ runs now";
+    let mut parts: Vec<(&str, Vec<String>)> = vec![(AT_WORK, Vec::new())];
+    let mut db = request.services.store.read().await?;
+    for (at, id) in tally.open.iter().enumerate() {
+        let waits = match at < LOOKED_AT {
+            true => {
+                let job = crate::store::jobs::find(&mut db, *id).await?;
+                let rows = crate::store::workflows::steps(&mut db, *id).await?;
+                job.and_then(|job| look::args(&job))
+                    .and_then(|args| waits_for(&args, &rows))
+            }
+            false => None,
+        };
+        let words = waits.unwrap_or(AT_WORK);
+        match parts.iter_mut().find(|(known, _)| *known == words) {
+            Some((_, runs)) => runs.push(format!("#{id}")),
+            None => parts.push((words, vec![format!("#{id}")])),
+        }
+    }
+    let parts = parts.iter().filter(|(_, runs)| !runs.is_empty());
+    let parts: Vec<_> = parts
+        .map(|(words, runs)| format!("{words}, {}", shorten(&runs.join(", "), WORDS)))
+        .collect();
+    Ok((!parts.is_empty()).then(|| parts.join(" · ")))
+}
+
+/// What a run waits for that a person has to say.
+fn waits_for(args: &RunArgs, rows: &[StepRow]) -> Option<&'static str> {
+    let asked = |(seq, row): (usize, &StepRow)| {
+        let asked = Asked::of(row, plan::step(&args.flow, seq)?)?;
+        row.answer.is_none().then_some(asked)
+    };
+    let asked = rows.iter().enumerate().find_map(asked)?;
+    Some(match asked {
+        Asked::Approval => "✋ waits for approval",
+        Asked::Confirmation => "✋ waits to be confirmed",
+        Asked::Crash | Asked::Undo => "✋ waits for an answer",
+    })
+}
+
 /// How a run ended: `✅ succeeded · 3 m · 21:04 · #12`, the time being when it was asked for, as wherever jobs are listed.
 fn outcome(job: &Job, rows: &[StepRow], now: Millis) -> String {
     let none = BTreeSet::new();
@@ -97,7 +142,7 @@ fn outcome(job: &Job, rows: &[StepRow], now: Millis) -> String {
 fn about(
     script: &Script,
     tally: &Tally,
-    last: Option<&str>,
+    latest: Option<String>,
     schedules: &[Entry],
     now: Millis,
 ) -> String {
@@ -105,17 +150,7 @@ fn about(
     if let Some(words) = &script.description {
         html.push_str(&format!(" — {}", escape(&shorten(words, WORDS))));
     }
-    let open = (!tally.open.is_empty()).then(|| {
-        let runs: Vec<_> = tally.open.iter().map(|id| format!("#{id}")).collect();
-        format!("▶️ runs now, {}", shorten(&runs.join(", "), WORDS))
-    });
-    let last = last.map(str::to_owned).filter(|_| open.is_none());
-    let parts = [
-        open,
-        last,
-        Some(counts(tally)),
-        next(script, schedules, now),
-    ];
+    let parts = [latest, Some(counts(tally)), next(script, schedules, now)];
     let parts: Vec<_> = parts.into_iter().flatten().collect();
     html.push_str(&format!("\n{}", parts.join(" · ")));
     html

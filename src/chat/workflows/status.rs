@@ -119,10 +119,12 @@ pub async fn show(request: &Request, id: JobId) -> Result<Reply> {
     let mut buttons = answer::buttons(request, &job, &args, &rows);
     buttons.extend(match job.state.is_final() {
         true => card::board_buttons(id, job.log_bytes > 0, &board),
-        false => vec![vec![
-            Press::Cancel(id).button("Stop"),
-            FlowPress::Show(id).press().button("Refresh"),
-        ]],
+        false => {
+            let stop = cancel::may(request, id).await?;
+            let stop = stop.then(|| Press::Cancel(id).button("Stop"));
+            let refresh = FlowPress::Show(id).press().button("Refresh");
+            vec![stop.into_iter().chain([refresh]).collect()]
+        }
     });
     buttons.extend(board.buttons);
     if !undo::is_offered(request, &job, &args).await? {

@@ -6,13 +6,13 @@ use super::{known, rows, status, taken_back, visible};
 use crate::access::Grant;
 use crate::base::error::{Error, Refusal, Result};
 use crate::base::ids::JobId;
-use crate::base::job::{AfterCrash, OnBusy, OutputMode};
+use crate::base::job::{AfterCrash, JobState, OnBusy, OutputMode};
 use crate::base::role::Role;
 use crate::base::text::{escape, shorten};
 use crate::base::workflow::{RUN, RunArgs, Source, StepRow};
 use crate::chat::reply::Reply;
 use crate::chat::request::Request;
-use crate::chat::undo::what_runs;
+use crate::chat::undo::{taken_back as taken_back_by, what_runs};
 use crate::delivery::{Buttons, Outgoing, card};
 use crate::jobs::{NewJob, Origin, Submitted};
 use crate::store;
@@ -95,9 +95,7 @@ pub async fn undo(request: &Request, id: JobId) -> Result<Reply> {
             tell_on_card(request, job).await;
             Ok(Reply::follow(undoing))
         }
-        Submitted::Before(undoing) => Err(Error::refused(format!(
-            "#{id} was taken back already, by #{undoing}."
-        ))),
+        Submitted::Before(undoing) => Err(taken_back_by(id, undoing, JobState::Queued)),
     }
 }
 
@@ -202,10 +200,8 @@ impl Run {
             let mut db = request.services.store.read().await?;
             store::undo::by(&mut db, id).await?
         };
-        if let Some((by, _)) = by {
-            return Err(Error::refused(format!(
-                "#{id} was taken back already, by #{by}."
-            )));
+        if let Some((by, state)) = by {
+            return Err(taken_back_by(id, by, state));
         }
         refuse_continued(request, id).await?;
         let now = request.services.clock.now();

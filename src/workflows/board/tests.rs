@@ -97,6 +97,31 @@ fn many_steps_are_counted_and_what_went_wrong_is_named() {
 }
 
 #[test]
+fn a_card_on_which_nothing_happens_changes_once_a_minute() {
+    use StepState::{Asked, Running};
+    let (flow, printed) = (flow(2), BTreeSet::new());
+    let shown = |rows: &[StepRow], seconds: i64| {
+        let now = Millis(seconds * 1000);
+        let card = live(&View {
+            now,
+            ..view(&flow, rows, &printed)
+        });
+        (card.html, card.took)
+    };
+    let begun = |state| StepRow {
+        started_at: Some(Millis(0)),
+        until: (state == Asked).then_some(Millis(3_600_000)),
+        ..row(state)
+    };
+    let waits = [begun(Asked), StepRow::new()];
+    assert!(shown(&waits, 61).0.contains("59 m left"));
+    assert_eq!(shown(&waits, 61), shown(&waits, 119));
+    assert_ne!(shown(&waits, 119), shown(&waits, 121));
+    let works = [begun(Asked), begun(Running)];
+    assert_ne!(shown(&works, 61), shown(&works, 66));
+}
+
+#[test]
 fn logs_are_of_what_failed_first_and_of_nothing_that_is_mute() {
     use StepState::{Done, Failed};
     let flow = flow(12);

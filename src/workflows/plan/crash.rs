@@ -1,12 +1,14 @@
 //! What becomes of a step that was cut off, of one whose deed is taken back, and of what people say to either.
 
+use super::super::board::words;
 use super::{close, fail_for_good, succeed};
 use crate::base::job::{Ending, LAST_WORDS, MAX_STARTS};
 use crate::base::time::Millis;
 use crate::base::workflow::{OnCrash, Said, Step, StepRow, StepState, Work};
 
-/// Follows the reason of what is taken back by itself.
-const TAKEN_BACK: &str = ", so it was taken back";
+/// Follows the reason of what is being taken back, and what it becomes when that is done.
+const GOES_BACK: &str = ", so it is being taken back";
+const WENT_BACK: &str = ", so it was taken back";
 
 /// What becomes of an open step after the bot died, or was stopped, while it ran. `true` when somebody is to be asked.
 ///
@@ -165,20 +167,19 @@ pub fn answered(step: &Step, row: &mut StepRow, now: Millis) -> bool {
             fail_for_good(step, row, now);
         }
         (StepState::Asked, None) if late && crashed => {
-            revert(
-                row,
-                &format!("nobody said in time what came of it{TAKEN_BACK}"),
-            );
+            revert(row, "nobody said in time what came of it");
         }
         (StepState::Asked, None) if late => {
             row.ending = Some(Ending::Broken("nobody approved it in time".to_owned()));
             fail_for_good(step, row, now);
         }
         (StepState::Confirming, Some(Said::Yes)) => close(row, StepState::Done, now),
-        (StepState::Confirming, Some(Said::No | Said::Skip)) => revert(row, "taken back by hand"),
-        (StepState::Confirming, None) if late => {
-            revert(row, &format!("nobody confirmed it in time{TAKEN_BACK}"));
+        (StepState::Confirming, Some(Said::No | Said::Skip)) => {
+            let by = row.answer.as_ref().map_or("", |answer| answer.by.as_str());
+            let why = format!("not kept by {by}");
+            revert(row, &why);
         }
+        (StepState::Confirming, None) if late => revert(row, "nobody confirmed it in time"),
         (StepState::Stranded, Some(Said::Yes)) => {
             row.state = StepState::Reverting;
             row.starts = 1;
@@ -195,13 +196,10 @@ pub fn answered(step: &Step, row: &mut StepRow, now: Millis) -> bool {
 /// A step about which nobody needs to answer any more; `last`: it is one of those that always run.
 pub fn withdraw(step: &Step, row: &mut StepRow, last: bool, halted: bool, now: Millis) {
     match row.state {
-        StepState::Confirming => revert(row, "the run was stopped before anybody confirmed it"),
+        StepState::Confirming => revert(row, "the run was ended before anybody confirmed it"),
         StepState::Stranded => reverted(step, row, &Ending::Lost, now),
         StepState::Asked if is_net(row) => {
-            revert(
-                row,
-                "the run was stopped before anybody said what came of it",
-            );
+            revert(row, "the run was ended before anybody said what came of it");
         }
         // Its run goes by what happened, and that it was done is not known.
         StepState::Asked if last && !halted => fail_for_good(step, row, now),
@@ -224,28 +222,30 @@ pub fn revert(row: &mut StepRow, why: &str) {
     row.state = StepState::Reverting;
     row.until = None;
     row.starts = 1;
-    row.ending = Some(Ending::Broken(why.to_owned()));
+    row.ending = Some(Ending::Broken(format!("{why}{GOES_BACK}")));
 }
 
-/// A step that was taken back, or could not be.
+/// A step that was taken back, or could not be: then what it did may still be there.
 pub fn reverted(step: &Step, row: &mut StepRow, went: &Ending, now: Millis) {
     if let Some(Ending::Broken(why)) = &row.ending {
+        let (cause, beside) = why.rsplit_once(GOES_BACK).unwrap_or((why, ""));
         let why = match went {
-            Ending::Exited(0) => why.clone(),
-            Ending::Lost => {
-                format!("{why}; the bot died while it was being taken back, look after it yourself")
-            }
+            Ending::Exited(0) => format!("{cause}{WENT_BACK}{beside}"),
+            Ending::Lost => format!(
+                "{cause}; the bot died while it was being taken back, look after it yourself"
+            ),
             Ending::Exited(_)
             | Ending::Signaled(_)
             | Ending::Broken(_)
             | Ending::Cancelled(_)
             | Ending::TimedOut(_)
             | Ending::Stopped => {
-                let why = why.strip_suffix(TAKEN_BACK).unwrap_or(why);
-                format!("{why}; taking it back failed, look after it yourself")
+                let how = words(went, None);
+                format!("{cause}; taking it back failed ({how}), look after it yourself")
             }
         };
         row.ending = Some(Ending::Broken(why));
     }
+    row.left_over = *went != Ending::Exited(0);
     fail_for_good(step, row, now);
 }

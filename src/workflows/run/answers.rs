@@ -61,8 +61,8 @@ impl Run {
             }
             let (job, values) = (&self.cx.job, &self.values);
             let settled = ask::settled(job, &step, seq, &before, row, values);
-            self.messages
-                .extend(ask::for_asked(&settled, &before.asked));
+            let copies = ask::for_asked(&settled, &self.reached(seq));
+            self.messages.extend(copies);
             self.messages.push(settled);
             self.dirty.insert(seq);
         }

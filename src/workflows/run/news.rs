@@ -35,6 +35,7 @@ impl Run {
         let asked = self.rows.iter().any(|row| row.state.is_asked());
         let mut pause = due.map_or(LONGEST_SLEEP, |due| due.since(now));
         let wants = self.rows.iter().any(StepRow::wants_lock);
+        let private = self.is_asking_in_private();
         if (asked || wants) && self.inner.store.presence().is_shared() {
             pause = pause.min(LOOK);
         }
@@ -55,10 +56,14 @@ impl Run {
             }
             () = woken.notified() => {}
             Ok(()) = self.cx.freed.changed(), if wants => {}
+            Ok(()) = self.reach.changed(), if private => {}
             () = tokio::time::sleep(pause.min(LONGEST_SLEEP)) => {}
         }
         if asked {
             self.take_answers().await?;
+        }
+        if private {
+            self.look_asked().await?;
         }
         if self.is_confiding() {
             self.look_confided().await?;
@@ -102,11 +107,12 @@ impl Run {
         self.dirty.insert(seq);
         if let StepState::Reverting = row.state {
             let went = match end {
-                End::Over(ending, _) => ending,
+                End::Over(ending, _) => masked(ending, &self.secrets),
                 End::Skip => Ending::Exited(0),
                 End::Stopped => Ending::Stopped,
             };
-            return plan::reverted(&step, row, &went, now);
+            plan::reverted(&step, row, &went, now);
+            return self.tell_reverted(seq);
         }
         let was_up = row.state == StepState::Up;
         let written = matches!(
@@ -132,19 +138,21 @@ impl Run {
                 }
             }
             End::Over(ending, _) => {
-                // What went wrong may be told with a value that must not be seen.
-                let ending = match ending {
-                    Ending::Broken(why) => {
-                        let secrets = self.secrets.iter().map(String::as_str);
-                        Ending::Broken(Redactor::new(secrets).mask(&why))
-                    }
-                    other => other,
-                };
+                let ending = masked(ending, &self.secrets);
                 let seed = format!("{}:{seq}:{}", self.cx.job.id, row.attempt);
                 plan::fail(&step, row, ending, &seed, now);
             }
         }
         self.adopt(seq);
+    }
+
+    /// Tells where it was asked whether a step holds what became of taking it back.
+    pub(super) fn tell_reverted(&mut self, seq: usize) {
+        if let Some(step) = step(&self.args.flow, seq) {
+            let (job, row) = (&self.cx.job, &self.rows[seq]);
+            self.messages
+                .push(ask::reverted(job, step, seq, row, &self.args.flow));
+        }
     }
 
     pub(super) fn happened(&mut self, event: Event) {
@@ -172,5 +180,16 @@ impl Run {
                 self.written.push(written);
             }
         }
+    }
+}
+
+/// What went wrong may be told with a value that must not be seen.
+fn masked(ending: Ending, secrets: &[String]) -> Ending {
+    match ending {
+        Ending::Broken(why) => {
+            let secrets = secrets.iter().map(String::as_str);
+            Ending::Broken(Redactor::new(secrets).mask(&why))
+        }
+        other => other,
     }
 }

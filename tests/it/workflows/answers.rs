@@ -143,7 +143,7 @@ on_both! {
         world.sandbox.open_private(ANN);
         world.start().await;
         world.say(BEN, "/workflow run gate");
-        let told = world.sees(BEN, "Asked in private: ann").await;
+        let told = world.sees(BEN, "I ask in private: ann").await;
         let card = world.sees(BEN, "▶️ gate · #1").await;
         assert!(card.id < told.id, "the card comes first");
         assert!(told.text.contains("/workflow approve 1") && told.button("Approve").is_none(), "{}", told.text);
@@ -167,13 +167,44 @@ on_both! {
 }
 
 on_both! {
+    /// Who never opened the bot's chat is named with what to do, nobody counts as asked who was not, and whoever opens it is asked
+    /// then, also when that was while the bot was away. The list of workflows says what the run waits for.
+    async fn who_cannot_be_reached_is_named_and_asked_later(world) {
+        world.people("access: {users: [{id: 111, name: ann, role: owner}, {id: 222, name: ben, role: operator}, {id: 333, name: cleo, role: admin}]}\n");
+        world.set(HIGH);
+        world.start().await;
+        world.say(BEN, "/workflow run gate");
+        let told = world.sees(BEN, "Nobody is asked yet: I cannot write to ann, cleo. Whoever of them opens our private chat").await;
+        assert!(!told.text.contains("in private:"), "{}", told.text);
+        let list = world.asks(BEN, BEN, "/workflow").await;
+        assert!(list.text.contains("✋ waits for approval, #1"), "{}", list.text);
+        world.say(CLEO, "/start");
+        let asked = world.sees(CLEO, "Really?").await;
+        assert!(asked.button("Approve").is_some(), "{}", asked.text);
+        let told = world.sees(BEN, "I ask in private: cleo.").await;
+        assert!(told.text.contains("I cannot write to ann yet"), "{}", told.text);
+        world.stop().await;
+        world.say(ANN, "/start");
+        world.start().await;
+        let asked = world.sees(ANN, "Really?").await;
+        world.sees(BEN, "I ask in private: ann, cleo.").await;
+        world.presses(ANN, &asked, "Approve").await;
+        for chat in [ANN, BEN, CLEO] {
+            world.sees(chat, "✅ gate · #1 · gate\nReally?\nApproved by ann").await;
+        }
+        world.quiet().await;
+        assert_eq!(world.count(CLEO, "Really?"), 1, "asked once");
+    }
+}
+
+on_both! {
     /// In a group that is held below the role nobody can approve: it says where one can.
     async fn a_group_below_the_role_says_where(world) {
         world.set(HIGH);
         world.sandbox.open_private(ANN);
         world.start().await;
         world.sandbox.say(BEN, OPS, "/workflow run gate");
-        let told = world.sees(OPS, "Asked in private: ann").await;
+        let told = world.sees(OPS, "I ask in private: ann").await;
         assert!(told.button("Approve").is_none(), "{}", told.text);
         let refused = world.forges(ANN, OPS, "step:yes:1:0:1").await.unwrap();
         assert!(refused.ends_with("Say /workflow approve 1 in our private chat."), "{refused}");

@@ -2,7 +2,7 @@
 
 use super::keeping::Hands;
 use super::program;
-use crate::harness::tools::{Gate, lines};
+use crate::harness::tools::{Gate, lines, until};
 use crate::harness::{BEN, Outside, World};
 use crate::on_both;
 use std::path::PathBuf;
@@ -97,5 +97,43 @@ on_both! {
         world.sees(BEN, "Nobody said in time what came of it, so it was taken back").await;
         world.quiet().await;
         assert_eq!(lines(&done), ["put", "back"]);
+    }
+}
+
+on_both! {
+    /// The question says what is true at each time: it is being taken back, that was cut off, it is being taken back again, that
+    /// failed. Then the run can be taken back, as it says.
+    async fn the_question_says_how_taking_back_went(world) {
+        let mut gate = Gate::new(&world, "gate");
+        let done = world.path().join("done");
+        let here = done.display();
+        let back = program(&world, "back", &format!("echo back >> {here}; {}; [ $(wc -l < {here}) = 3 ] || exit 3", gate.wait()));
+        world.set(&format!(
+            "workflows: {{careful: {{notify: [], steps: [{{name: change, run: [echo, done], undo: [sh, {back}], confirm_within: 5m}}]}}}}"
+        ));
+        let bot = Outside::start(&world).await;
+        world.say(BEN, "/workflow run careful");
+        let asked = world.sees(BEN, "It succeeded").await;
+        world.press(BEN, BEN, "Take it back");
+        until("the undo", || lines(&done) == ["back"]).await;
+        world.sees(BEN, "🚫 careful · #1 · change\nBeing taken back by ben").await;
+        bot.kill().await;
+        world.start().await;
+        world.sees(BEN, "The bot was stopped while it was being taken back").await;
+        world.press(BEN, BEN, "Take it back again");
+        until("the undo again", || lines(&done) == ["back", "back"]).await;
+        world.sees(BEN, "✅ careful · #1 · change\nBeing taken back again by ben").await;
+        gate.open(1);
+        let told = world.sees(BEN, "❌ careful · #1 · change\nNot kept by ben; taking it back failed (exit 3)").await;
+        assert_eq!(told.id, asked.id);
+        assert!(told.text.contains("For 10 m after the end of the run, /workflow undo 1 tries it again."), "{}", told.text);
+        assert!(told.text.contains("/workflow plan careful shows how"), "{}", told.text);
+        let card = world.sees(BEN, "failed at change: not kept by ben; taking it back failed (exit 3)").await;
+        assert!(card.button("Undo … (10 m)").is_some(), "{}", card.text);
+        let sure = world.asks(BEN, BEN, "/workflow undo 1").await;
+        world.presses(BEN, &sure, "Take it back").await;
+        until("the undo of the run", || lines(&done).len() == 3).await;
+        gate.open(1);
+        world.sees(BEN, "↩️ careful · #2 · took back #1").await;
     }
 }

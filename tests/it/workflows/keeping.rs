@@ -121,7 +121,7 @@ on_both! {
                 hands.pass(&world, HOLD / 2, run);
                 world.stop().await;
                 world.start_at(hands.clock()).await;
-                world.sees(ANN, "h 29 m left").await;
+                world.sees(ANN, "2 h 30 m left").await;
                 hands.pass(&world, HOLD / 2, run);
             } else if run == 1 {
                 hands.pass(&world, HOLD, run);

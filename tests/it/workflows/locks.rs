@@ -151,7 +151,7 @@ on_both! {
         world.sees(BEN, "waits for the lock db, held by #2 (long)").await;
         assert_eq!(lines(&done), ["put", "long"]);
         gate.open(1);
-        world.sees(BEN, "failed at put: taken back by hand").await;
+        world.sees(BEN, "failed at put: not kept by ben, so it was taken back").await;
         world.say(BEN, "/workflow run flow");
         world.sees(BEN, "#3 · put\nIt succeeded").await;
         let pressed = world.press(BEN, BEN, "It works, keep it");

@@ -110,6 +110,12 @@ on_both! {
         assert!(status.text.contains("⏳ pause") && status.text.contains("▫️ clean"), "{}", status.text);
         let list = world.asks(BEN, BEN, "/workflow").await;
         assert!(list.text.contains("runs now, #1"), "{}", list.text);
+        for (command, label) in [("/workflow status 1", "Stop"), ("/job 1", "Cancel")] {
+            for (person, may) in [(BEN, true), (CLEO, false)] {
+                let shown = world.asks(person, person, command).await;
+                assert_eq!(shown.button(label).is_some(), may, "{command}: {}", shown.text);
+            }
+        }
         let refused = world.asks(CLEO, CLEO, "/workflow stop 1").await;
         assert!(refused.text.contains("needs the role operator"), "{}", refused.text);
         world.say(BEN, "/workflow stop wait");
