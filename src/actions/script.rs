@@ -8,6 +8,7 @@ use crate::base::job::{AfterCrash, Ending, OnBusy, OutputMode};
 use crate::base::name::Name;
 use crate::base::role::Role;
 use crate::base::secret::ExposeSecret;
+use crate::base::text::shorten;
 use crate::base::time::human;
 use crate::base::upload::{Upload, Uploads};
 use crate::base::workflow::{Concurrency, RUN, RunArgs, Workflow};
@@ -25,6 +26,8 @@ use std::time::Duration;
 
 /// Time between TERM and KILL when the script does not say.
 const GRACE: Duration = Duration::from_secs(5);
+/// Of a value that a workflow is given, so many UTF-16 units are shown: a commit as a whole.
+const SHOWN: usize = 40;
 
 /// The stored arguments of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,7 +108,8 @@ impl Scripts {
         let resolved = script.resolve_with(given, stored)?;
         self.refuse_secrets(script, given)?;
         if let Some(flow) = &script.steps {
-            return flow_job(script, flow, given, &resolved, retry_of);
+            let shown = self.shown(script, &resolved);
+            return flow_job(script, flow, (given, shown), &resolved, retry_of);
         }
         let run = Run {
             script: script.name.to_string(),
@@ -148,6 +152,21 @@ impl Scripts {
             }
         }
         Ok(())
+    }
+
+    /// The values that are not what they would be anyway, for a card.
+    fn shown(&self, script: &Script, resolved: &ResolvedArgs) -> Vec<String> {
+        let usual = |name: &Name| {
+            let arg = script.args.iter().find(|arg| arg.name == *name);
+            arg.and_then(|arg| arg.default.as_deref())
+        };
+        let values = resolved.values.iter();
+        let given = values.filter(|(name, value)| usual(name) != Some(value));
+        let shown = |(name, value): &(Name, String)| {
+            let value = self.mask(script, value);
+            format!("{name}={}", shorten(&value, SHOWN))
+        };
+        given.map(shown).collect()
     }
 
     fn secrets(&self, config: &Config, script: &Script) -> Vec<String> {
@@ -274,7 +293,7 @@ impl Action for Scripts {
 fn flow_job(
     script: &Script,
     flow: &Arc<Workflow>,
-    given: &[String],
+    (given, shown): (&[String], Vec<String>),
     resolved: &ResolvedArgs,
     retry_of: Option<JobId>,
 ) -> Result<NewJob> {
@@ -287,6 +306,7 @@ fn flow_job(
     let args = RunArgs {
         given: given.to_vec(),
         params: script.args.iter().map(value).collect(),
+        shown,
         flow: Arc::clone(flow),
     };
     let (on_busy, lane_limit) = match flow.concurrency {

@@ -149,7 +149,8 @@ impl Reload {
     async fn check(&self, services: &Services, env: &Env) -> Outcome {
         match self.load(services, env).await {
             Ok(loaded) => {
-                let (_, changes) = services.live.current().renewed(loaded.config);
+                let (_, mut changes) = services.live.current().renewed(loaded.config);
+                changes.warnings = loaded.warnings;
                 Outcome::Good(changes)
             }
             Err(Refused::Faults(faults)) => Outcome::Faulty(faults),

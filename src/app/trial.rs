@@ -7,7 +7,7 @@ mod sample;
 use super::cli::{runtime, start_logging, stop_on_signal};
 use super::terminal::Screen;
 use super::{App, Options};
-use crate::config::{self, Config, Env};
+use crate::config::{self, Config, Env, Loaded};
 use crate::sandbox::{Rates, Sandbox, Standing};
 use crate::services::Services;
 use crate::store;
@@ -128,6 +128,7 @@ async fn converse(args: Args, file: PathBuf, folder: &Path, env: &Env) -> Result
     }
     let loaded = config::load(&file, &env).map_err(|faults| anyhow!("{faults}"))?;
     start_logging(&loaded.config, &env)?;
+    tell_unused(&loaded);
     let config = loaded.config;
     let owner = config.access.users.iter().max_by_key(|user| user.role);
     let owner = owner.map_or(111, |user| user.id.0);
@@ -166,6 +167,22 @@ fn overrides(sandbox: &Sandbox, folder: &Path) -> Vec<(String, String)> {
         ("OPSGRAM_DATABASE", database),
     ];
     own.map(|(name, value)| (name.to_owned(), value)).into()
+}
+
+/// Says which keys of the file the trial has its own values for, beside the token and the address.
+fn tell_unused(loaded: &Loaded) {
+    let own = ["database", "data_dir"];
+    let unused: Vec<_> = own
+        .into_iter()
+        .filter(|key| loaded.keys.iter().any(|set| set == key))
+        .collect();
+    if !unused.is_empty() {
+        eprintln!(
+            "The sandbox keeps its data in a folder of its own; it does not use {} of {}.",
+            unused.join(" and "),
+            loaded.file.display()
+        );
+    }
 }
 
 /// A conversation with the bot.

@@ -178,6 +178,8 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
         Arc::new(schedules.clone()),
     );
     let reloads = Reloads::default();
+    let prober = Prober::new(store.clone(), env.clone(), reloads.clone(), &marker);
+    let pushes = prober.pushes().clone();
     let selftest = SelfTest::new(selftest::Parts {
         store: store.clone(),
         jobs: jobs.clone(),
@@ -185,11 +187,13 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
         live: live.clone(),
         reloads: reloads.clone(),
         env: env.clone(),
+        port: {
+            let pushes = pushes.clone();
+            Arc::new(move || pushes.port_fault())
+        },
     });
-    let prober = Prober::new(store.clone(), env.clone(), reloads.clone(), &marker);
     let board = Board::default();
     let rehearsals = Rehearsals::new(store.clone());
-    let pushes = prober.pushes().clone();
     let port = Port::new(live.clone(), pushes.clone(), http::Limits::default());
     Ok(App {
         services: Services {

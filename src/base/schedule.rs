@@ -156,6 +156,9 @@ pub struct Telling {
     /// Of a workflow whose next run begins when this one ends: how many runs before it failed at once.
     #[serde(default)]
     pub anew: Option<u32>,
+    /// Of one that follows a run at another place: that run, as HTML.
+    #[serde(default)]
+    pub follows: Option<String>,
 }
 
 impl Telling {

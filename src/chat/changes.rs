@@ -3,7 +3,7 @@
 use crate::base::name::Name;
 use crate::base::role::Role;
 use crate::base::text::{escape, shorten};
-use crate::config::{Changes, Faults};
+use crate::config::{Changes, Fault, Faults};
 use std::fmt::Display;
 
 /// Names of one kind that are listed; the rest is counted.
@@ -68,11 +68,41 @@ fn list<T: Display>(all: &[T]) -> String {
 /// What is wrong, fault by fault, in HTML.
 #[must_use]
 pub fn faults(faults: &Faults) -> String {
-    let count = faults.iter().count();
+    each(faults.iter())
+}
+
+/// What else is worth knowing of a file, in HTML, to follow other words; empty when there is nothing.
+#[must_use]
+pub fn warnings(warnings: &[Fault]) -> String {
+    match warnings.is_empty() {
+        true => String::new(),
+        false => format!("\n⚠️ Worth a look:\n{}", each(warnings.iter())),
+    }
+}
+
+/// As HTML, with what stands between backquotes as code.
+fn code(words: &str) -> String {
+    let words = escape(words);
+    let mut parts: Vec<&str> = words.split('`').collect();
+    // The end of a pair may be cut off.
+    let rest = if parts.len().is_multiple_of(2) {
+        parts.pop()
+    } else {
+        None
+    };
+    let part = |(at, part): (usize, &&str)| match at % 2 {
+        0 => (*part).to_owned(),
+        _ => format!("<code>{part}</code>"),
+    };
+    let parts: String = parts.iter().enumerate().map(part).collect();
+    parts + rest.unwrap_or_default()
+}
+
+fn each<'f>(faults: impl ExactSizeIterator<Item = &'f Fault>) -> String {
+    let count = faults.len();
     let mut lines: Vec<_> = faults
-        .iter()
         .take(FAULTS)
-        .map(|fault| format!("• {}", escape(&shorten(&fault.in_short(), FAULT_CHARS))))
+        .map(|fault| format!("• {}", code(&shorten(&fault.in_short(), FAULT_CHARS))))
         .collect();
     if count > FAULTS {
         lines.push(format!(
@@ -137,6 +167,20 @@ mod tests {
         );
         assert!(taken(&changes).contains("&lt;cleo&gt;"));
         assert_eq!(words(&Changes::default()), "nothing changed");
+    }
+
+    #[test]
+    fn what_faults_quote_is_code() {
+        for (words, html) in [
+            (
+                "`<a>` is no `b`",
+                "<code>&lt;a&gt;</code> is no <code>b</code>",
+            ),
+            ("`a` is cut `of", "<code>a</code> is cut of"),
+            ("plain", "plain"),
+        ] {
+            assert_eq!(code(words), html);
+        }
     }
 
     #[test]

@@ -36,6 +36,19 @@ const EVERY: Duration = Duration::from_secs(60);
 /// The most often: an hour holds 5,000 questions by one token, for whoever else has it, too.
 const LEAST: Duration = Duration::from_secs(10);
 
+/// How runs end, in GitHub's words.
+const CONCLUSIONS: [&str; 9] = [
+    "success",
+    "failure",
+    "cancelled",
+    "timed_out",
+    "startup_failure",
+    "action_required",
+    "neutral",
+    "skipped",
+    "stale",
+];
+
 /// Which runs are followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
@@ -156,8 +169,14 @@ pub(super) fn read(
     }
     let branch = map.text("branch", report).map(str::to_owned);
     let ended = map.word("conclusion", &Ended::ALL, report);
+    let conclusion = ended.unwrap_or(Ended::Success);
     let params = params(&mut map, script, report);
     check_params(&mut map, path, script, report);
+    let known = Known {
+        branch: branch.as_deref(),
+        ended: conclusion,
+    };
+    known.check(&mut map, &params, script, report);
     let every = map.duration_or("every", EVERY, YEAR, report);
     if every < LEAST
         && let Some(node) = map.get("every")
@@ -176,7 +195,7 @@ pub(super) fn read(
         repo: repo?,
         workflow: workflow?,
         branch,
-        ended: ended.unwrap_or(Ended::Success),
+        ended: conclusion,
         params,
         token: token?,
         api,
@@ -217,12 +236,89 @@ fn params(map: &mut Map<'_>, script: &Script, report: &mut Report) -> BTreeMap<S
                 params.insert(entry.key.clone(), *fact);
             }
             None => {
-                let wrong = format!("`{name}` is `{word}`; write {}", one_of(&words));
+                let wrong = format!(
+                    "`{name}` is `{word}`; write {}{}",
+                    one_of(&words),
+                    meant(word, &words)
+                );
                 report.fault(&entry.node.at, wrong);
             }
         }
     }
     params
+}
+
+/// What is known of the runs that are followed.
+struct Known<'a> {
+    branch: Option<&'a str>,
+    ended: Ended,
+}
+
+impl Known<'_> {
+    /// Some of the values that a fact has, of all kinds that there are; none where nothing is known of them.
+    fn samples(&self, fact: Fact) -> Vec<String> {
+        match fact {
+            Fact::Run => (1..12).map(|digits| "9".repeat(digits)).collect(),
+            // The first letters are all there is to tell one from the other; by SHA-1 and by SHA-256.
+            Fact::Commit => {
+                let one = |digit: char| [40, 64].map(|length| digit.to_string().repeat(length));
+                "0123456789abcdef".chars().flat_map(one).collect()
+            }
+            Fact::Branch => self.branch.iter().map(|&name| name.to_owned()).collect(),
+            Fact::Conclusion => {
+                let all = CONCLUSIONS.into_iter();
+                let met = all.filter(|conclusion| self.ended.is_met(conclusion));
+                met.map(str::to_owned).collect()
+            }
+            Fact::Link => Vec::new(),
+        }
+    }
+
+    /// A parameter that never takes what it gets would keep each run from beginning.
+    fn check(
+        &self,
+        map: &mut Map<'_>,
+        params: &BTreeMap<String, Fact>,
+        script: &Script,
+        report: &mut Report,
+    ) {
+        let named: &[Entry] = match map.get("params").map(|node| &node.value) {
+            Some(Value::Map(entries)) => entries,
+            Some(Value::Null | Value::Scalar { .. } | Value::Seq(_)) | None => &[],
+        };
+        for entry in named {
+            let arg = script
+                .args
+                .iter()
+                .find(|arg| entry.key == arg.name.as_str());
+            let (Some(arg), Some(fact)) = (arg, params.get(&entry.key)) else {
+                continue;
+            };
+            let samples = self.samples(*fact);
+            if samples.is_empty() || samples.iter().any(|sample| arg.check(sample).is_ok()) {
+                continue;
+            }
+            let word = Fact::ALL.iter().find(|(_, known)| known == fact);
+            let word = word.map_or("", |(word, _)| *word);
+            let such = match samples.as_slice() {
+                [only] => format!("the {word} is `{only}`"),
+                several if *fact == Fact::Conclusion => {
+                    let all: Vec<&str> = several.iter().map(String::as_str).collect();
+                    format!("the {word} is one of {}", all.join(", "))
+                }
+                _ if *fact == Fact::Commit => "a commit has 40 letters and digits".to_owned(),
+                _ => format!("the {word} is a number"),
+            };
+            let wrong = format!(
+                "`{}.{}` is `{word}`, which `{}` never takes, since {such}; change what `{}` takes, or what it gets",
+                map.name("params"),
+                entry.key,
+                arg.name,
+                arg.name
+            );
+            report.fault(&entry.node.at, wrong);
+        }
+    }
 }
 
 /// Nobody is there to be asked for what is missing.

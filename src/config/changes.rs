@@ -1,7 +1,7 @@
 //! What differs between the configuration in force and a newer one, and what of it has to wait for a restart.
 
 use super::access::{Chat, User};
-use super::{Config, Database};
+use super::{Config, Database, Fault};
 use crate::base::name::Name;
 use crate::base::role::Role;
 use crate::base::secret::{ExposeSecret, SecretString};
@@ -27,6 +27,8 @@ pub struct Changes {
     pub restart: Vec<&'static str>,
     /// Why the port for pushes could not be opened, as a short sentence; the rest holds.
     pub closed: Option<String>,
+    /// Of a file that was only looked at: what the person should know all the same.
+    pub warnings: Vec<Fault>,
 }
 
 impl Changes {
@@ -42,6 +44,7 @@ impl Changes {
             settings,
             restart: _,
             closed: _,
+            warnings: _,
         } = self;
         added.is_empty()
             && changed.is_empty()
@@ -67,6 +70,7 @@ impl Config {
             settings: settings(self, &newer),
             restart: restart(self, &newer),
             closed: None,
+            warnings: Vec::new(),
         };
         let mut config = newer;
         let stale_after = config.telegram.stale_after;

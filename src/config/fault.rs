@@ -24,6 +24,8 @@ pub(super) enum At {
 pub(super) struct Report {
     faults: Vec<(At, String)>,
     warnings: Vec<(At, String)>,
+    /// Warnings that are told with the faults, too.
+    doubts: Vec<(At, String)>,
     /// Files beside the configuration itself, with what they hold.
     beside: Vec<(PathBuf, String)>,
 }
@@ -55,6 +57,12 @@ impl Report {
     /// Notes something that the person should know, but that does not stop the start.
     pub(super) fn warn(&mut self, at: &At, message: impl Into<String>) {
         self.warnings.push((at.clone(), message.into()));
+    }
+
+    /// Notes what is probably meant otherwise: alone it does not stop the start, and where something else does, it is told with
+    /// that.
+    pub(super) fn doubt(&mut self, at: &At, message: impl Into<String>) {
+        self.doubts.push((at.clone(), message.into()));
     }
 
     /// Whether there is no fault so far.
@@ -100,10 +108,15 @@ impl Report {
         let place = |(at, message): (At, String)| (at.beside(file), message);
         self.faults.extend(other.faults.into_iter().map(place));
         self.warnings.extend(other.warnings.into_iter().map(place));
+        self.doubts.extend(other.doubts.into_iter().map(place));
     }
 
     /// Gives each finding its file and snippet: the faults, then the warnings, both in the order of the file.
-    pub(super) fn finish(self, file: &Path, text: &str) -> (Vec<Fault>, Vec<Fault>) {
+    pub(super) fn finish(mut self, file: &Path, text: &str) -> (Vec<Fault>, Vec<Fault>) {
+        match self.is_clean() {
+            true => self.warnings.append(&mut self.doubts),
+            false => self.faults.append(&mut self.doubts),
+        }
         let beside = self.beside;
         let place = |mut found: Vec<(At, String)>| {
             found.sort();

@@ -44,7 +44,7 @@ use crate::base::name::Name;
 use fault::{At, Report};
 use map::Map;
 use read::{absolute, text};
-use tree::Node;
+use tree::{Node, Value};
 
 pub use access::{Access, Chat, User};
 pub use alerts::{Alerts, Digest, Repeat};
@@ -121,6 +121,8 @@ pub struct Loaded {
     pub warnings: Vec<Fault>,
     /// The file, absolute.
     pub file: PathBuf,
+    /// The keys at its top.
+    pub keys: Vec<String>,
     /// The file's content, to see whether it changed.
     pub hash: ContentHash,
 }
@@ -184,21 +186,23 @@ pub fn load(path: &Path, env: &Env) -> Result<Loaded, Faults> {
             content = decode(bytes.clone(), &mut report);
             let file = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
             config = tree::parse(&content, &mut report).and_then(|mut tree| {
+                let keys = keys(&tree);
                 env::apply(env, &mut tree, &mut report);
                 let beside = beside(&tree, &file, &mut report);
                 let hash = ContentHash::of(&bytes, &beside);
                 let config = build(&tree, &file, env, beside, &mut report)?;
-                Some((config, file, hash))
+                Some((config, file, hash, keys))
             });
         }
         Err(wrong) => report.fault(&At::File, wrong),
     }
     let (faults, warnings) = report.finish(path, &content);
     match config {
-        Some((config, file, hash)) if faults.is_empty() => Ok(Loaded {
+        Some((config, file, hash, keys)) if faults.is_empty() => Ok(Loaded {
             config,
             warnings,
             file,
+            keys,
             hash,
         }),
         Some(_) | None => Err(Faults(faults)),
@@ -224,6 +228,15 @@ pub fn content_hash(path: &Path, env: &Env) -> Result<ContentHash, String> {
         None => Vec::new(),
     };
     Ok(ContentHash::of(&bytes, &beside))
+}
+
+/// The keys at the top of the file.
+fn keys(tree: &Node) -> Vec<String> {
+    let entries = match &tree.value {
+        Value::Map(entries) => entries.as_slice(),
+        Value::Null | Value::Scalar { .. } | Value::Seq(_) => &[],
+    };
+    entries.iter().map(|entry| entry.key.clone()).collect()
 }
 
 /// The files in the folder of workflows, if one is named.

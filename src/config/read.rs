@@ -157,12 +157,23 @@ pub(super) fn is_plain(node: &Node) -> bool {
     matches!(node.value, Value::Scalar { plain: true, .. })
 }
 
+/// Letters at the beginning that words of one meaning share.
+const STEM: usize = 4;
+
 /// ` (did you mean …?)`, or nothing.
 pub(super) fn meant(word: &str, known: &[&str]) -> String {
-    match closest(word, known.iter().copied()) {
+    match closest(word, known.iter().copied()).or_else(|| of_stem(word, known)) {
         Some(near) => format!(" (did you mean `{near}`?)"),
         None => String::new(),
     }
+}
+
+/// The only known word that begins as this one does, as `failure` for `failed`.
+fn of_stem<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+    let (end, _) = word.char_indices().nth(STEM)?;
+    let mut alike = known.iter().filter(|known| known.starts_with(&word[..end]));
+    let first = alike.next()?;
+    alike.next().is_none().then_some(first)
 }
 
 /// `a`, `a or b`, `a, b or c`.

@@ -181,6 +181,21 @@ pub enum ArgError {
     },
 }
 
+impl ArgError {
+    /// The same where another command was typed than the one that runs it: this is how that one is called.
+    #[must_use]
+    pub fn with_usage(mut self, other: String) -> Self {
+        if let Self::Missing { usage, .. }
+        | Self::Surplus { usage, .. }
+        | Self::Twice { usage, .. }
+        | Self::NoSuchName { usage, .. } = &mut self
+        {
+            *usage = other;
+        }
+        self
+    }
+}
+
 impl From<ArgError> for Error {
     fn from(wrong: ArgError) -> Self {
         let words = wrong.to_string();

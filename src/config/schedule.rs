@@ -7,7 +7,7 @@ use super::access::{Chat, User};
 use super::at_github::AtGitHub;
 use super::fault::Report;
 use super::map::Map;
-use super::read::{list, one_of, text};
+use super::read::{list, meant, one_of, text};
 use super::retry;
 use super::scripts::Script;
 use super::tree::{Node, Value};
@@ -240,7 +240,7 @@ fn given(map: &mut Map<'_>, script: &Script, report: &mut Report) -> Vec<String>
                 if !known.contains(&entry.key.as_str()) {
                     let what = match known.is_empty() {
                         true => "; it has none".to_owned(),
-                        false => format!("; write {}", one_of(&known)),
+                        false => format!("; write {}{}", one_of(&known), meant(&entry.key, &known)),
                     };
                     let wrong = format!(
                         "`{}` is not an argument of {}{what}",

@@ -6,6 +6,8 @@ use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
 
 use super::fault::{At, Report};
 
+mod quotes;
+
 /// More values than any configuration holds; stops a file that multiplies itself by aliases.
 const MAX_NODES: usize = 50_000;
 /// Deeper than any configuration; keeps the recursion bounded.
@@ -75,15 +77,28 @@ pub(super) fn parse(text: &str, report: &mut Report) -> Option<Node> {
         events: Parser::new_from_str(text),
         anchors: HashMap::new(),
         nodes: 0,
+        unquoted: Vec::new(),
         report,
     };
-    match builder.document() {
+    let read = builder.document();
+    let mut unquoted = builder.unquoted;
+    let node = match read {
         Ok(node) => Some(node),
         Err(stop) => {
-            report.fault(&stop.at, stop.message);
+            let (at, message) = match quotes::unquoted(text, stop.at.line()) {
+                Some((at, value)) => (at, quotes::lacks(&value)),
+                None => (stop.at, stop.message),
+            };
+            // It is the same value, of which more is known now.
+            unquoted.retain(|(other, _)| *other != at);
+            report.fault(&at, message);
             None
         }
+    };
+    for (at, value) in unquoted {
+        report.fault(&at, quotes::lacks(&value));
     }
+    node
 }
 
 /// Why the reading could not go on.
@@ -109,6 +124,8 @@ struct Builder<'a, 'r> {
     events: Parser<'a, StrInput<'a>>,
     anchors: HashMap<usize, Node>,
     nodes: usize,
+    /// Places for values that stand without quotes.
+    unquoted: Vec<(At, String)>,
     report: &'r mut Report,
 }
 
@@ -231,14 +248,20 @@ impl<'a> Builder<'a, '_> {
     fn mapping(&mut self, at: At, depth: usize) -> Result<Node, Stop> {
         let mut entries: Vec<Entry> = Vec::new();
         let mut merged = Vec::new();
+        let mut place = None;
         loop {
             let (event, key_at) = self.next()?;
             if event == Event::MappingEnd {
                 break;
             }
+            let is_first = entries.is_empty() && place.is_none();
             let key = self.node(event, key_at.clone(), depth + 1)?;
             let (event, value_at) = self.next()?;
             let node = self.node(event, value_at, depth + 1)?;
+            if is_first && let Some(inside) = quotes::inside(&key, &node) {
+                place = Some(format!("{{{{ {inside} }}}}"));
+                continue;
+            }
             let key = match key.value {
                 Value::Scalar { text, plain: true } if text == "<<" => {
                     merged.push(node);
@@ -252,6 +275,11 @@ impl<'a> Builder<'a, '_> {
                 }
             };
             self.add(&mut entries, key, key_at, node);
+        }
+        if let Some(text) = place {
+            self.unquoted.push((at.clone(), text.clone()));
+            let value = Value::Scalar { text, plain: false };
+            return Ok(Node { at, value });
         }
         for node in merged {
             self.merge(&mut entries, node);

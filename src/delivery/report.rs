@@ -263,6 +263,7 @@ mod tests {
                 not_on: Vec::new(),
             }),
             anew: None,
+            follows: None,
         }
     }
 

@@ -34,8 +34,19 @@ pub(super) struct Due<'a> {
     pub retry_of: Option<JobId>,
     /// Of one that begins anew when it ends: how many runs before it failed at once.
     pub anew: Option<u32>,
-    /// Of one that follows another place: what was noted as seen there, and what is to be with this run.
-    pub seen: Option<(Option<String>, String)>,
+    /// Of one that follows another place: what is seen there.
+    pub seen: Option<There>,
+}
+
+/// What a run follows at another place.
+#[derive(Clone)]
+pub(super) struct There {
+    /// What was noted as seen there before.
+    pub before: Option<String>,
+    /// What is to be noted with this run.
+    pub after: String,
+    /// The run that is followed, as HTML.
+    pub run: String,
 }
 
 impl Schedules {
@@ -323,9 +334,10 @@ impl Schedules {
             // Somebody started it in this very moment: the next one follows that.
             return Ok(());
         }
-        if let Some((before, after)) = &due.seen {
+        if let Some(there) = &due.seen {
             let its = (name.as_str(), row.timer.as_str());
-            if !store::schedules::see(&mut tx, its, (before.as_deref(), after)).await? {
+            let seen = (there.before.as_deref(), there.after.as_str());
+            if !store::schedules::see(&mut tx, its, seen).await? {
                 // It counts anew since: what ended before is not followed.
                 return Ok(());
             }
@@ -392,6 +404,7 @@ fn telling(due: &Due<'_>, also: &[Place], now: Millis) -> Telling {
         attempt: due.attempt,
         retries: schedule.retries.clone(),
         anew: due.anew,
+        follows: due.seen.as_ref().map(|there| there.run.clone()),
     }
 }
 
@@ -408,10 +421,11 @@ fn noted(due: &Due<'_>, now: Millis) -> Beside {
             {
                 return Err(Error::refused(format!("#{other} runs already.")));
             }
-            if let Some((before, after)) = seen
-                && !store::schedules::see(tx, (&name, &timer), (before.as_deref(), &after)).await?
-            {
-                return Err(Error::refused("It counts anew since this very moment."));
+            if let Some(there) = seen {
+                let seen = (there.before.as_deref(), there.after.as_str());
+                if !store::schedules::see(tx, (&name, &timer), seen).await? {
+                    return Err(Error::refused("It counts anew since this very moment."));
+                }
             }
             match store::schedules::fired(tx, &name, at, id, now).await? {
                 true => Ok(()),

@@ -5,11 +5,12 @@
 //! new.
 
 use super::Schedules;
-use super::fire::Due;
+use super::fire::{Due, There};
 use super::seen::Seen;
 use crate::base::error::Result;
 use crate::base::job::OnBusy;
 use crate::base::secret::SecretString;
+use crate::base::text::{escape, head_units, shorten};
 use crate::base::time::{Clock, Millis, human};
 use crate::config::{AtGitHub, Config, Env, Fact, Follows, Schedule};
 use crate::drivers::github::{GitHub, Run, Target, Unknown, backoff};
@@ -24,6 +25,9 @@ use url::Url;
 
 /// A run that ended so long before the first look is not new, however late it is listed; GitHub's clock may differ by so much.
 const SLACK: Duration = Duration::from_secs(600);
+/// Of a branch's name, so many UTF-16 units are shown, and so many letters of a commit.
+const BRANCH: usize = 60;
+const COMMIT: usize = 7;
 /// Put back by more than this, the clock was wrong before.
 const BACK: Duration = Duration::from_secs(3600);
 /// Pause before it is looked again whether GitHub may be asked, or after the database refused something.
@@ -237,7 +241,6 @@ impl Schedules {
         if before == Some(after.as_str()) {
             return Ok(());
         }
-        let seen = (row.seen.clone(), after);
         if let Some(run) = newest(there, &new, row.anchor, now) {
             tracing::info!(
                 schedule = schedule.name,
@@ -255,13 +258,17 @@ impl Schedules {
                 attempt: 1,
                 retry_of: None,
                 anew: None,
-                seen: Some(seen),
+                seen: Some(There {
+                    before: row.seen.clone(),
+                    after,
+                    run: followed(there, run),
+                }),
             };
             return self.fire(config, due, now).await;
         }
         let its = (row.name.as_str(), row.timer.as_str());
         let mut tx = self.inner.store.begin_led().await?;
-        store::schedules::see(&mut tx, its, (seen.0.as_deref(), &seen.1)).await?;
+        store::schedules::see(&mut tx, its, (before, &after)).await?;
         Ok(self.inner.store.commit(tx).await?)
     }
 
@@ -300,6 +307,21 @@ fn newest<'a>(there: &AtGitHub, ended: &[&'a Run], anchor: Millis, now: Millis) 
     };
     let met = ended.iter().filter(is_met);
     met.max_by_key(|run| (run.updated, run.id)).copied()
+}
+
+/// The run that is followed, as HTML: `run 7 of ci.yml of ann/site · 1a2b3c4 on main`.
+fn followed(there: &AtGitHub, run: &Run) -> String {
+    let page = match &run.link {
+        Some(link) => format!("<a href=\"{}\">run {}</a>", escape(link), run.id),
+        None => format!("run {}", run.id),
+    };
+    let of = escape(&format!("{} of {}", there.workflow, there.repo));
+    let commit = run.commit.iter();
+    let commit = commit.map(|commit| format!(" · {}", escape(head_units(commit, COMMIT))));
+    let branch = run.branch.iter();
+    let branch = branch.map(|branch| format!(" on {}", escape(&shorten(branch, BRANCH))));
+    let rest: String = commit.chain(branch).collect();
+    format!("{page} of {of}{rest}")
 }
 
 /// The arguments of the run that follows this one.

@@ -121,6 +121,9 @@ pub fn part<'a>(
     .boxed()
 }
 
+/// Says why the port for pushes is not open though it should be, as a short sentence; `None` when it is.
+pub type PortFault = Arc<dyn Fn() -> Option<String> + Send + Sync>;
+
 /// What the test of a running bot looks at.
 #[derive(Clone)]
 pub struct Parts {
@@ -136,6 +139,8 @@ pub struct Parts {
     pub reloads: Reloads,
     /// The bot's environment.
     pub env: Env,
+    /// Why the port for pushes is not open though it should be.
+    pub port: PortFault,
 }
 
 /// The test of a running bot. Cheap to clone.
@@ -185,6 +190,7 @@ impl SelfTest {
             live,
             reloads,
             env,
+            port,
         } = self.parts.as_ref();
         let config = live.current();
         let place = grant.actor().place;
@@ -212,6 +218,7 @@ impl SelfTest {
         let ((chat, heard), rest, outside) = tokio::join!(chat, join_all(rest), join_all(outside));
         let mut parts: Vec<Part> = rest;
         parts.insert(1, chat);
+        parts.extend(own::port(config.http.listen, port()));
         parts.extend(outside);
         Report { parts, heard }
     }

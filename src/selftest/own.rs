@@ -9,6 +9,7 @@ use crate::config::{Config, Database, Fault, Outcome, Reloads, Wanted};
 use crate::drivers::patience;
 use crate::store::waiting::{self, Backlog};
 use crate::store::{self, Store};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 /// What to do about a database that does not answer.
@@ -111,6 +112,20 @@ pub fn backlog(found: Backlog, now: Millis) -> Part {
         true => Part::warn(PART, words, "/outbox shows why, and tries again"),
         false => Part::ok(PART, words),
     }
+}
+
+/// The port for pushes, where there is to be one.
+pub(super) fn port(listen: Option<SocketAddr>, closed: Option<String>) -> Option<Part> {
+    const PART: &str = "pushes";
+    let address = listen?;
+    Some(match closed {
+        None => Part::ok(PART, format!("they can come, at {address}")),
+        Some(why) => Part::fail(
+            PART,
+            format!("none can come: {why}"),
+            "see http.listen in the configuration",
+        ),
+    })
 }
 
 pub(super) async fn configuration(reloads: &Reloads, asker: UserId) -> Part {

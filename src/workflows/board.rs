@@ -33,6 +33,8 @@ pub(super) struct View<'a> {
     pub run: JobId,
     /// The run that it takes back, if it does that.
     pub undoes: Option<JobId>,
+    /// What began it and what it was given, as lines of HTML.
+    pub begun: &'a [String],
     /// The steps that printed something.
     pub printed: &'a BTreeSet<usize>,
     /// The moment.
@@ -158,14 +160,9 @@ fn line_of(view: &View<'_>, seq: usize, why: usize) -> String {
 
 /// The lines of the steps; why `named` failed stands in the first line of the card already.
 fn lines(view: &View<'_>, named: Option<usize>) -> Vec<String> {
-    let fits = |lines: &Vec<String>| {
-        lines
-            .iter()
-            .map(|line| visible_len(line) + 1)
-            .sum::<usize>()
-            <= LINES
-    };
-    let all = WHY.map(|why| lines_with(view, named, why));
+    let units = |line: &String| visible_len(line) + 1;
+    let fits = |lines: &Vec<String>| lines.iter().map(units).sum::<usize>() <= LINES;
+    let all = WHY.map(|why| [view.begun, &lines_with(view, named, why)].concat());
     let [.., shortest] = &all;
     all.iter()
         .find(|lines| fits(lines))

@@ -4,6 +4,7 @@ use super::board::{self, View};
 use super::plan::Verdict;
 use crate::base::ids::JobId;
 use crate::base::job::{Ending, undone};
+use crate::base::text::{escape, shorten};
 use crate::base::time::Millis;
 use crate::base::workflow::{
     RUN, RunArgs, Source, Step, StepRow, StepState, Values, Work, Workflow,
@@ -11,6 +12,9 @@ use crate::base::workflow::{
 use crate::delivery::card::Board;
 use crate::store::jobs::Job;
 use std::collections::{BTreeMap, BTreeSet};
+
+/// Of what a run was given, so many UTF-16 units stand on its card.
+const GIVEN: usize = 200;
 
 /// What a run was started with; `None` of a job that is no run.
 #[must_use]
@@ -29,6 +33,17 @@ pub fn given(args: &RunArgs) -> Values {
         values.set(Source::Param(name.clone()), value);
     }
     values
+}
+
+/// What began a run at another place, and what it was given, as lines of HTML for its card.
+#[must_use]
+pub fn begun(job: &Job, args: &RunArgs) -> Vec<String> {
+    let telling = job.new.telling.as_ref();
+    let follows = telling.and_then(|telling| telling.follows.as_ref());
+    let follows = follows.map(|run| format!("Follows {run}"));
+    let shown = args.shown.join(" · ");
+    let shown = (!shown.is_empty()).then(|| escape(&shorten(&shown, GIVEN)));
+    follows.into_iter().chain(shown).collect()
 }
 
 /// The run that this one takes back, if it does that.
@@ -61,6 +76,7 @@ pub fn board(
         rows,
         run: job.id,
         undoes: undoes(job),
+        begun: &begun(job, args),
         printed,
         now: job.finished_at.unwrap_or(now),
     };

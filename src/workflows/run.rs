@@ -13,7 +13,7 @@ mod write;
 use super::confide::Confided;
 use super::plan::{self, Halt, Plan, Verdict, step};
 use super::steps::{self, End, Event, Hand};
-use super::{Inner, ask, lacks, whom};
+use super::{Inner, ask, lacks, look, whom};
 use crate::base::ids::UserId;
 use crate::base::job::Ending;
 use crate::base::time::Millis;
@@ -46,6 +46,8 @@ struct Run {
     halt: Option<Halt>,
     /// The clocks, as they were when the times of the steps were right by them.
     read: clock::Reading,
+    /// What stands above the steps on its card.
+    begun: Arc<[String]>,
     /// Steps that changed since they were written.
     dirty: BTreeSet<usize>,
     /// What is promised with them.
@@ -89,6 +91,7 @@ pub(super) async fn run(
         halt: cx.job.cancel_by.as_ref().map(|_| Halt::Stop),
         values: Values::default(),
         rows: Vec::new(),
+        begun: look::begun(&cx.job, &args).into(),
         dirty: BTreeSet::new(),
         messages: Vec::new(),
         hands: FuturesUnordered::new(),

@@ -94,6 +94,7 @@ pub fn of(job: &Job, args: &RunArgs, rows: &[StepRow]) -> Option<(RunArgs, Vec<S
     let args = RunArgs {
         given: args.given.clone(),
         params: args.params.clone(),
+        shown: args.shown.clone(),
         flow: Arc::new(flow),
     };
     Some((args, begun))

@@ -502,9 +502,13 @@ async fn what_cannot_be_done_is_refused_with_words() {
         let answer = site.request(Method::GET, path).send().await.unwrap();
         assert_eq!(answer.status().as_u16(), 404, "{path}");
     }
+    let file = site.folder.path().join("own.yaml");
+    fs::write(&file, "data_dir: elsewhere\n").unwrap();
     let taken = std::process::Command::new(env!("CARGO_BIN_EXE_opsgram"))
         .args([
             "sandbox",
+            "--config",
+            file.to_str().unwrap(),
             "--port",
             site.base()
                 .trim_end_matches('/')
@@ -520,6 +524,8 @@ async fn what_cannot_be_done_is_refused_with_words() {
         told.contains("is taken") && told.contains("--port 0"),
         "{told}"
     );
+    let unused = format!("it does not use data_dir of {}.", file.display());
+    assert!(told.contains(&unused), "{told}");
     assert_eq!(site.stop().await, Some(0));
 }
 

@@ -232,11 +232,14 @@ on_both! {
     /// The commands and those who may not use them.
     async fn the_commands_are_for_admins_and_say_what_is_wrong_with_their_words(world) {
         world.script("hello", "echo hello", &[]);
+        world.set("workflows: {w: {steps: [{name: a, run: [no-such-program]}]}}");
         begin(&mut world).await;
         let answer = world.asks(ANN, ANN, "/config").await;
         assert!(answer.text.contains("opsgram.yaml"), "{}", answer.text);
         let answer = world.asks(ANN, ANN, "/config check").await;
         assert!(answer.text.contains("it is what is in force"), "{}", answer.text);
+        let warned = answer.text.contains("⚠️ Worth a look:\n• line ") && answer.text.contains("no-such-program is not found");
+        assert!(warned, "{}", answer.text);
         let answer = world.asks(ANN, ANN, "/reload").await;
         assert!(answer.text.contains("nothing changed"), "{}", answer.text);
         let answer = world.asks(ANN, ANN, "/config <b>everything</b>").await;

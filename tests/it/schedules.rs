@@ -185,6 +185,7 @@ on_both! {
                 "“what” is missing, and when backup runs by itself nobody is asked. Write /schedule backup 06:30 in UTC <what: all or new>.",
             ),
             ("/pause", "Nothing runs by itself."),
+            ("/schedules", "or every, schedule or after_github of a workflow."),
         ] {
             let told = world.asks(BEN, BEN, text).await;
             assert!(told.text.contains(answer), "{text}: {}", told.text);

@@ -1,6 +1,6 @@
 //! `/selftest` and `opsgram check`: each part tells how it is, whatever the others do.
 
-use crate::harness::tools::Gate;
+use crate::harness::tools::{Gate, free_port};
 use crate::harness::wire::Wire;
 use crate::harness::{ANN, BEN, Database, OPS, Outside, PATIENCE, UNWATCHED, World};
 use crate::on_both;
@@ -11,6 +11,7 @@ use opsgram::base::role::Role;
 use opsgram::sandbox::{Fault, FaultKind, Message, Standing};
 use opsgram::selftest::{Part, Report, State};
 use std::fs;
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Output};
@@ -130,6 +131,8 @@ on_both! {
         shell(&mut world);
         let engine = Engine::of(&mut world, true);
         let _hub = hub(&mut world, 200).await;
+        let port = free_port();
+        world.set(&format!("http: {{listen: '127.0.0.1:{port}'}}"));
         world.start().await;
         world.say(ANN, "/selftest");
         let told = result(&world, ANN).await;
@@ -143,6 +146,7 @@ on_both! {
             ("data folder", "free"),
             ("configuration", "is in force, and has no fault"),
             ("clock", "✅"),
+            ("pushes", &format!("✅ pushes: they can come, at 127.0.0.1:{port}")),
             ("docker", "the engine 20.10.24 answers"),
             ("ssh", "OpenSSH_9.2p1 Debian-2 is here; no hosts are configured"),
             ("github", "knows the token in GITHUB_TOKEN"),
@@ -174,6 +178,9 @@ on_both! {
         world.script("slow", &gate.wait(), &[]);
         let _engine = Engine::of(&mut world, false);
         let _hub = hub(&mut world, 401).await;
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = taken.local_addr().unwrap();
+        world.set(&format!("http: {{listen: '{address}'}}"));
         world.start().await;
         world.say(ANN, "/run slow");
         world.sees(ANN, "▶️ slow").await;
@@ -192,6 +199,7 @@ on_both! {
             ("database", "✅"),
             ("queue", "⚠️ queue: a job had no turn within 4 s: 1 run, 0 wait"),
             ("configuration", "is not in force, it has 1 fault"),
+            ("pushes", &format!("❌ pushes: none can come: another program listens at {address}")),
             ("docker", "❌ docker: the Docker engine does not answer in time"),
             ("github", "❌ github: "),
         ] {

@@ -33,6 +33,7 @@ pub(super) async fn serve(
         whole.set(name.clone(), value.clone());
     }
     let loaded = config::load(&file, &whole).map_err(|faults| anyhow!("{faults}"))?;
+    super::tell_unused(&loaded);
     populate(&sandbox, &loaded.config);
     let port = port.unwrap_or(PORT);
     let options = PageOptions {

@@ -31,6 +31,9 @@ pub struct RunArgs {
     pub given: Vec<String>,
     /// The parameters by name, checked.
     pub params: BTreeMap<String, String>,
+    /// Those that are not at their default, as `name=value` for people, masked.
+    #[serde(default)]
+    pub shown: Vec<String>,
     /// The definition.
     pub flow: Arc<Workflow>,
 }

@@ -6,12 +6,13 @@ use crate::base::time::{Millis, human};
 use crate::monitors::board::Shown;
 use crate::monitors::state::Standing;
 
-/// The check, how it stands, what was read last and when.
+/// The check, how it stands, what was read last and when; `awaited` when it waits for its first push.
 #[must_use]
-pub fn told(shown: &Shown, now: Millis) -> String {
+pub fn told(shown: &Shown, awaited: bool, now: Millis) -> String {
     let name = escape(shown.check.as_str());
     let head = match shown.standing(now) {
         Standing::New => format!("▫️ <b>{name}</b> · not looked at yet"),
+        Standing::Good if awaited => format!("▫️ <b>{name}</b> · waits for the first push"),
         Standing::Good => format!("✅ <b>{name}</b> · well"),
         Standing::Pending(severity) => {
             format!("▫️ <b>{name}</b> · {severity}, not for long enough to be told")

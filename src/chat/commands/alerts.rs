@@ -13,9 +13,10 @@ use crate::chat::alerts::{self, act, first_line, mark, passed, rehearsal, standi
 use crate::chat::keyboards::{PAGE, in_pairs};
 use crate::chat::reply::Reply;
 use crate::chat::request::Request;
+use crate::config::Probe;
 use crate::drivers::host;
 use crate::monitors::rehearsal::{Cannot, KINDS};
-use crate::store::incidents;
+use crate::store::{incidents, pushes};
 
 /// What the help says.
 pub const ABOUT: About = About {
@@ -64,11 +65,36 @@ async fn check(request: &Request, name: &str) -> Result<Reply> {
     let board = request.services.board.all();
     let mut checks = board.iter();
     match checks.find(|shown| shown.check.as_str().eq_ignore_ascii_case(name)) {
-        Some(shown) => Ok(Reply::html(alerts::check::told(shown, Millis::now()))),
-        None => Err(Error::refused(
-            "Write /alerts for what is wrong now, /alerts history for what was, /alerts with a number or a check, or /alerts test with a check.",
-        )),
+        Some(shown) => {
+            let awaited = is_awaited(request, &shown.check).await?;
+            let told = alerts::check::told(shown, awaited, Millis::now());
+            Ok(Reply::html(told))
+        }
+        None => {
+            let names = board.iter().map(|shown| shown.check.as_str());
+            let near = suggest::nearest(name, names.chain(["history", "test"]));
+            Err(Error::refused(match near.is_empty() {
+                true => "Write /alerts for what is wrong now, /alerts history for what was, /alerts with a number or a check, or /alerts test with a check.".to_owned(),
+                false => format!(
+                    "There is no check “{}”. Did you mean {}?",
+                    text::head_units(name, 60),
+                    near.join(" or ")
+                ),
+            }))
+        }
     }
+}
+
+/// Whether a check waits for pushes and none has said yet that all went well.
+async fn is_awaited(request: &Request, check: &Name) -> Result<bool> {
+    let config = request.services.live.current();
+    let probe = config.checks.get(check).map(|check| &check.probe);
+    if !matches!(probe, Some(Probe::Push { .. })) {
+        return Ok(false);
+    }
+    let mut db = request.services.store.read().await?;
+    let row = pushes::of(&mut db, check.as_str()).await?;
+    Ok(row.and_then(|row| row.succeeded).is_none())
 }
 
 /// What is wrong now.

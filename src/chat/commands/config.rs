@@ -59,16 +59,21 @@ async fn check(request: &Request) -> Result<Reply> {
     request
         .allow(Asked::new("config.check", "", Role::Admin))
         .await?;
-    Ok(match reload::ask(request, Wanted::Check).await? {
-        Outcome::Good(found) if found.is_empty() && found.restart.is_empty() => {
-            Reply::plain("The file has no fault, and it is what is in force.")
-        }
+    let outcome = reload::ask(request, Wanted::Check).await?;
+    let warnings = match &outcome {
+        Outcome::Good(found) => changes::warnings(&found.warnings),
+        Outcome::Faulty(_) | Outcome::NotNow(_) => String::new(),
+    };
+    Ok(match outcome {
+        Outcome::Good(found) if found.is_empty() && found.restart.is_empty() => Reply::html(
+            format!("The file has no fault, and it is what is in force.{warnings}"),
+        ),
         Outcome::Good(found) if found.is_empty() => Reply::html(format!(
-            "The file has no fault. Changed, and in force after a restart of the bot: {}.",
+            "The file has no fault. Changed, and in force after a restart of the bot: {}.{warnings}",
             escape(&found.restart.join(", "))
         )),
         Outcome::Good(found) => Reply::html(format!(
-            "The file has no fault. Not in force yet: {}.\n/reload takes it.",
+            "The file has no fault. Not in force yet: {}.\n/reload takes it.{warnings}",
             escape(&changes::words(&found))
         )),
         Outcome::Faulty(faults) => Reply::html(changes::refused(&faults)),

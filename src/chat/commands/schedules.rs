@@ -73,7 +73,8 @@ async fn list(request: &Request, page: usize) -> Result<Reply> {
     let all = visible(request, now).await?;
     if all.is_empty() {
         return Ok(Reply::html(
-            "Nothing runs by itself. /schedule makes a schedule here; in the configuration it is the key schedule of a script.",
+            "Nothing runs by itself. /schedule makes a schedule here; in the configuration, it is the key schedule \
+             of a script, or every, schedule or after_github of a workflow.",
         ));
     }
     let pages = all.len().div_ceil(PAGE);

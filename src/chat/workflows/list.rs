@@ -150,7 +150,9 @@ fn about(
     if let Some(words) = &script.description {
         html.push_str(&format!(" — {}", escape(&shorten(words, WORDS))));
     }
-    let parts = [latest, Some(counts(tally)), next(script, schedules, now)];
+    // What runs for the first time needs no other word.
+    let counts = counts(tally).or_else(|| latest.is_none().then(|| "not run yet".to_owned()));
+    let parts = [latest, counts, next(script, schedules, now)];
     let parts: Vec<_> = parts.into_iter().flatten().collect();
     html.push_str(&format!("\n{}", parts.join(" · ")));
     html
@@ -179,8 +181,8 @@ fn next(script: &Script, schedules: &[Entry], now: Millis) -> Option<String> {
     })
 }
 
-/// How often, over all runs that are kept.
-fn counts(tally: &Tally) -> String {
+/// How often, over all runs that are kept; `None` where none is over.
+fn counts(tally: &Tally) -> Option<String> {
     let part = |count: u64, word: &str| (count > 0).then(|| format!("{count} {word}"));
     let parts = [
         part(tally.ok, "ok"),
@@ -188,10 +190,7 @@ fn counts(tally: &Tally) -> String {
         part(tally.stopped, "stopped"),
     ];
     let parts: Vec<_> = parts.into_iter().flatten().collect();
-    match parts.is_empty() {
-        true => "not run yet".to_owned(),
-        false => parts.join(", "),
-    }
+    (!parts.is_empty()).then(|| parts.join(", "))
 }
 
 #[cfg(test)]
@@ -207,11 +206,11 @@ mod tests {
             ..Tally::default()
         };
         for (tally, words) in [
-            (tally(0, 0, 0), "not run yet"),
-            (tally(7, 0, 0), "7 ok"),
-            (tally(7, 1, 2), "7 ok, 1 failed, 2 stopped"),
+            (tally(0, 0, 0), None),
+            (tally(7, 0, 0), Some("7 ok")),
+            (tally(7, 1, 2), Some("7 ok, 1 failed, 2 stopped")),
         ] {
-            assert_eq!(counts(&tally), words);
+            assert_eq!(counts(&tally).as_deref(), words);
         }
     }
 }

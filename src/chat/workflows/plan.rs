@@ -14,7 +14,7 @@ use crate::chat::commands::run;
 use crate::chat::dialog;
 use crate::chat::reply::Reply;
 use crate::chat::request::Request;
-use crate::config::Script;
+use crate::config::{ArgError, Script};
 use crate::workflows::look;
 use std::sync::Arc;
 
@@ -41,6 +41,9 @@ pub async fn plan(request: &Request, name: &str, given: &[String]) -> Result<Rep
     request.allow_script(asked, script.name.as_str()).await?;
     let scripts = &request.services.scripts;
     scripts.refuse_secrets(script, given)?;
+    let usage = || format!("/workflow plan {}", script.usage());
+    let own = |wrong: ArgError| wrong.with_usage(usage());
+    script.given(given).map_err(own)?;
     // What is missing stays as it is written, and what was given is checked.
     let missing = dialog::is_needed(script, given, &Uploads::new())?;
     let (flow, mut values) = match (&script.steps, missing) {

@@ -61,12 +61,33 @@ fn each_mistake_is_named() {
             "is `sha`; write run, link, commit, branch or conclusion",
         ),
         (
+            &format!("{{{right}, params: {{version: comit}}}}"),
+            "(did you mean `commit`?)",
+        ),
+        (
+            &format!("{{{right}, params: {{version: conclusion}}}}"),
+            "`workflows.deploy.after_github.params.version` is `conclusion`, which `version` never takes, since the conclusion is \
+             `success`; change what `version` takes, or what it gets",
+        ),
+        (
+            &format!("{{{right}, conclusion: any, params: {{version: conclusion}}}}"),
+            "since the conclusion is one of success, failure, cancelled",
+        ),
+        (
+            &format!("{{{right}, branch: main, params: {{version: branch}}}}"),
+            "since the branch is `main`",
+        ),
+        (
             &format!("{{{right}, params: {{version: commit, versoin: run}}}}"),
             "is no parameter of deploy (did you mean `version`?)",
         ),
         (
             &format!("{{{right}}}"),
             "the parameter `version` has no value; give it a default, or name what it gets",
+        ),
+        (
+            &format!("{{{right}, conclusion: failed, params: {{version: commit}}}}"),
+            "write success, failure or any (did you mean `failure`?)",
         ),
         (
             &format!("{{{right}, conclusion: succes, params: {{version: commit}}}}"),
@@ -87,6 +108,17 @@ fn each_mistake_is_named() {
             "{after}: {found:?}"
         );
     }
+    for may_fit in ["run", "link", "branch"] {
+        home.good(&flow(&format!(
+            "{{{right}, params: {{version: {may_fit}}}}}"
+        )));
+    }
+    let short = flow(&format!("{{{right}, params: {{version: commit}}}}"));
+    let found = home.bad(&short.replace("[0-9a-f]+", "[0-9a-f]{7}"));
+    assert!(
+        found[0].contains("since a commit has 40 letters and digits"),
+        "{found:?}"
+    );
     let secret = "token: ghp_abcdef0123456789, params: {version: commit}";
     let found = home.bad(&flow(&format!("{{{right}, {secret}}}")));
     assert!(

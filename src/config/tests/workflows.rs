@@ -565,9 +565,90 @@ fn a_parameter_in_the_braces_of_scripts_is_told() {
     };
     let both = "run: [./run.sh, '{{ params.version }}', '{version}']";
     assert_eq!(warned(both), [told]);
+    // Also beside another fault.
+    let faults = home.bad(&yaml(&format!("{both}, when: x")));
+    assert!(faults.iter().any(|one| one.ends_with(told)), "{faults:#?}");
+    let faults = home.bad(&yaml("run: [./run.sh, '{params.version}']"));
+    let dotted = told.replace("`{version}`", "`{params.version}`");
+    assert_eq!(faults, [format!("4:39 {dotted}")]);
+    let faults = home.bad(&yaml("run: [./run.sh, '{{ version }}']"));
+    let bare = "4:39 `{{ version }}` names no value; write {{ params.version }} for the parameter";
+    assert_eq!(faults, [bare]);
+    assert_eq!(
+        warned("run: [./run.sh, '${{ params.version }}']"),
+        ["`${{ params.version }}` leaves a $ in front of the value; write {{ params.version }}"]
+    );
     // What a shell reads, and braces around other words, are left alone.
     let shell = "run: [./run.sh, '{{ params.version }}', 'v=1; echo ${version} {vers}']";
     assert!(warned(shell).is_empty());
+}
+
+#[test]
+fn a_place_without_quotes_is_one_fault_that_says_what_to_write() {
+    let home = Home::new();
+    for (step, place, value) in [
+        (
+            "{name: a, run: [./run.sh, {{ params.v }}]}",
+            "5:35",
+            "{{ params.v }}",
+        ),
+        (
+            "{name: a, run: [./run.sh, --v={{params.v}}, x]}",
+            "5:35",
+            "--v={{params.v}}",
+        ),
+        (
+            "{name: a, notify: {{ params.v }} is live}",
+            "5:27",
+            "{{ params.v }} is live",
+        ),
+        (
+            "name: a\n        notify: {{ params.v }}",
+            "6:17",
+            "{{ params.v }}",
+        ),
+        (
+            "name: a\n        when: {{ params.v }} == x # only then\n        notify: x",
+            "6:15",
+            "{{ params.v }} == x",
+        ),
+    ] {
+        let faults = home.bad(&format!(
+            "workflows:\n  w:\n    params: [{{name: v}}]\n    steps:\n      - {step}\n"
+        ));
+        let told = format!(
+            "{place} `{value}` needs quotes, since YAML has braces of its own; write '{value}'"
+        );
+        assert_eq!(faults, [told], "{step}");
+    }
+}
+
+#[test]
+fn what_a_parameter_never_is_needs_no_comparison() {
+    let home = Home::new();
+    let yaml = |when: &str| {
+        format!(
+            "workflows: {{w: {{params: [{{name: to, choices: [live, prod]}}, {{name: sure, type: boolean, default: no}}], \
+             steps: [{{name: a, notify: '{{{{ params.to }}}} {{{{ params.sure }}}}', when: '{when}'}}]}}}}"
+        )
+    };
+    for (when, told) in [
+        (
+            "{{ params.to }} == prd",
+            "compares params.to with `prd`, which it never is; write live or prod (did you mean `prod`?)",
+        ),
+        ("test != {{ params.to }}", "write live or prod"),
+        ("{{ params.sure }} == yes", "write true or false"),
+    ] {
+        let faults = home.bad(&yaml(when));
+        assert!(
+            matches!(faults.as_slice(), [one] if one.ends_with(told)),
+            "{when}: {faults:#?}"
+        );
+    }
+    for when in ["{{ params.to }} == live", "{{ params.sure }} != true"] {
+        home.good(&yaml(when));
+    }
 }
 
 #[test]
@@ -639,7 +720,11 @@ fn what_is_wrong_with_a_workflow_is_told() {
         ),
         (
             "workflows: {w: {every: 1h, schedule: 06:30, steps: [{name: a, hold: 1s}]}}",
-            "are both set",
+            "`every` and `schedule` are both set",
+        ),
+        (
+            "workflows: {w: {every: 1h, schedule: 06:30, after_github: {repo: a/b, workflow: ci.yml}, steps: [{name: a, hold: 1s}]}}",
+            "`every`, `schedule` and `after_github` are all set; keep one",
         ),
         (
             "workflows: {w: {every: sometimes, steps: [{name: a, hold: 1s}]}}",

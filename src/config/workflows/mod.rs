@@ -7,6 +7,7 @@ mod folder;
 mod params;
 mod reader;
 mod refs;
+mod spellings;
 mod step;
 mod work;
 
@@ -335,8 +336,12 @@ fn when(
     .into_iter()
     .filter_map(|(key, node)| Some((key, node?)))
     .collect();
-    if let [(first, _), (second, node), ..] = set.as_slice() {
-        let wrong = format!("`{first}` and `{second}` are both set; keep one");
+    if let [first @ .., (last, node)] = set.as_slice()
+        && !first.is_empty()
+    {
+        let first: Vec<_> = first.iter().map(|(key, _)| format!("`{key}`")).collect();
+        let many = if first.len() == 1 { "both" } else { "all" };
+        let wrong = format!("{} and `{last}` are {many} set; keep one", first.join(", "));
         report.fault(&node.at, wrong);
     }
     let read = if let Some(node) = there {

@@ -11,6 +11,7 @@ use super::super::program::{check_program, find_in_path};
 use super::super::read::{absolute, text, texts};
 use super::super::scripts::variable_name;
 use super::super::tree::{Node, Value};
+use super::spellings::{self, How, Spelling};
 use crate::base::workflow::{Source, Template, Values};
 
 /// Where a value goes, which decides what it may be.
@@ -32,10 +33,12 @@ pub(super) struct Use {
     pub(super) after: bool,
 }
 
-/// A `{name}` as scripts have it, where the workflow has a parameter of that name: here it is plain text.
+/// A `{name}` as scripts have it, or the like, where the workflow has a parameter of that name: here it is plain text.
 #[derive(Clone, Debug)]
 pub(super) struct Braced {
     pub(super) name: String,
+    /// As it is written, braces included.
+    pub(super) written: String,
     pub(super) at: At,
     /// Whether it is told by something else that is wrong there.
     pub(super) told: bool,
@@ -97,9 +100,14 @@ impl<'r> Reader<'r> {
 
     /// A text with places, already known to be one.
     pub(super) fn parse(&mut self, written: &str, at: &At, reach: Reach) -> Option<Template> {
-        let template = Template::parse(written)
-            .map_err(|wrong| self.report.fault(at, wrong))
-            .ok()?;
+        let found = spellings::of(written);
+        let template = match Template::parse(written) {
+            Ok(template) => template,
+            Err(wrong) => {
+                self.misspelt(&found, wrong, at);
+                return None;
+            }
+        };
         let wanted = template.sources().map(|source| Use {
             source: source.clone(),
             at: at.clone(),
@@ -107,14 +115,54 @@ impl<'r> Reader<'r> {
             after: false,
         });
         self.uses.extend(wanted);
-        let braced = self.args.iter().map(|arg| arg.name.as_str());
-        let braced = braced.filter(|name| in_braces(written, name));
-        self.braced.extend(braced.map(|name| Braced {
-            name: name.to_owned(),
-            at: at.clone(),
-            told: false,
-        }));
+        for one in found {
+            match one.how {
+                How::Dollar => {
+                    let wrong = format!(
+                        "`{}` leaves a $ in front of the value; write {{{{ {} }}}}",
+                        one.written, one.inside
+                    );
+                    self.report.doubt(at, wrong);
+                }
+                How::Text => self.note(&one, at, false),
+                How::Place => {}
+            }
+        }
         Some(template)
+    }
+
+    /// Tells a text whose places mean nothing; who leaves `params.` out is told to write it.
+    fn misspelt(&mut self, found: &[Spelling<'_>], wrong: String, at: &At) {
+        let is_param =
+            |one: &&Spelling| self.args.iter().any(|arg| arg.name.as_str() == one.inside);
+        let bare = found
+            .iter()
+            .filter(|one| one.how != How::Text)
+            .find(is_param);
+        let wrong = match bare {
+            Some(one) => format!(
+                "`{}` names no value; write {{{{ params.{} }}}} for the parameter",
+                one.written, one.inside
+            ),
+            None => wrong,
+        };
+        self.report.fault(at, wrong);
+        for one in found {
+            self.note(one, at, true);
+        }
+    }
+
+    /// Notes what names a parameter and is no place for its value.
+    fn note(&mut self, one: &Spelling<'_>, at: &At, told: bool) {
+        let named = one.inside.strip_prefix("params.").unwrap_or(one.inside);
+        if self.args.iter().any(|arg| arg.name.as_str() == named) {
+            self.braced.push(Braced {
+                name: named.to_owned(),
+                written: one.written.to_owned(),
+                at: at.clone(),
+                told,
+            });
+        }
     }
 
     /// A single value with places.
@@ -320,11 +368,4 @@ impl<'r> Reader<'r> {
         }
         Some(template)
     }
-}
-
-/// Whether a text whose places are good holds `{name}`; `${name}` is for a shell.
-fn in_braces(written: &str, name: &str) -> bool {
-    let braced = format!("{{{name}}}");
-    let mut places = written.match_indices(&braced);
-    places.any(|(at, _)| !written[..at].ends_with('$'))
 }

@@ -173,11 +173,12 @@ fn check_params(flow: &Flow, report: &mut Report) {
         let braced = || flow.braced.iter().filter(|one| one.name == name);
         for one in braced().filter(|one| !one.told) {
             let wrong = format!(
-                "`{{{name}}}` is plain text in a workflow; write {{{{ params.{name} }}}} for the parameter"
+                "`{}` is plain text in a workflow; write {{{{ params.{name} }}}} for the parameter",
+                one.written
             );
             // Beside a right use it may be meant.
             match used {
-                true => report.warn(&one.at, wrong),
+                true => report.doubt(&one.at, wrong),
                 false => report.fault(&one.at, wrong),
             }
         }

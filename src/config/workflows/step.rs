@@ -6,9 +6,11 @@ use std::time::Duration;
 use regex::Regex;
 
 use super::super::YEAR;
+use super::super::args::Arg;
 use super::super::fault::{At, Report};
+use super::super::kind::Kind as Takes;
 use super::super::map::Map;
-use super::super::read::{duration, flag, text, texts};
+use super::super::read::{duration, flag, meant, one_of, text, texts};
 use super::super::retry;
 use super::super::scripts::lock;
 use super::super::tree::{Node, Value};
@@ -16,7 +18,7 @@ use super::reader::{Absent, Reach, Reader, Use};
 use super::work::{self, Kind, Target};
 use crate::base::name::Name;
 use crate::base::schedule::Retries;
-use crate::base::workflow::{Capture, Condition, OnCrash, OnFailure, Step, Template, Work};
+use crate::base::workflow::{Capture, Condition, OnCrash, OnFailure, Source, Step, Template, Work};
 
 /// How long a service has to print what is captured from it, unless it says.
 const WITHIN: Duration = Duration::from_secs(30);
@@ -353,7 +355,41 @@ fn condition(map: &mut Map<'_>, r: &mut Reader<'_>) -> Option<Condition> {
         );
         r.braced_is_told(&node.at);
     }
+    if let Some(wrong) = never(&when, r.args) {
+        r.report.fault(&node.at, format!("`{name}` {wrong}"));
+    }
     Some(when)
+}
+
+/// That a parameter is compared with what it can never be, and what it can be.
+fn never(when: &Condition, args: &[Arg]) -> Option<String> {
+    let (left, right) = (&when.left, &when.right);
+    let (source, text) = match (left.as_value(), right.as_value()) {
+        (Some(source), None) => (source, right.as_literal()?),
+        (None, Some(source)) => (source, left.as_literal()?),
+        _ => return None,
+    };
+    let Source::Param(name) = source else {
+        return None;
+    };
+    let arg = args.iter().find(|arg| arg.name.as_str() == name)?;
+    let is_usual = arg.default.as_deref() == Some(text) || (arg.optional && text.is_empty());
+    if is_usual || arg.check(text).is_ok_and(|value| value == text) {
+        return None;
+    }
+    let choices: Vec<&str> = arg.choices.iter().map(String::as_str).collect();
+    let instead = match (&arg.kind, &arg.pattern_text) {
+        _ if !choices.is_empty() => format!("{}{}", one_of(&choices), meant(text, &choices)),
+        (Takes::Boolean, _) => "true or false".to_owned(),
+        (Takes::Integer { min, max }, _) => {
+            format!("a whole number from {min} to {max}")
+        }
+        (_, Some(pattern)) => format!("what its pattern takes: {pattern}"),
+        (_, None) => "what it takes".to_owned(),
+    };
+    Some(format!(
+        "compares params.{name} with `{text}`, which it never is; write {instead}"
+    ))
 }
 
 /// What of a comparison goes on after its sign as in other languages: here it would be a part of the text.

@@ -54,6 +54,7 @@ fn view<'a>(flow: &'a Workflow, rows: &'a [StepRow], printed: &'a BTreeSet<usize
         rows,
         run: JobId(1),
         undoes: None,
+        begun: &[],
         printed,
         now: Millis(0),
     }

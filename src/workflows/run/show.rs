@@ -20,9 +20,10 @@ impl Run {
         let (flow, rows) = (Arc::clone(&self.args.flow), self.rows.clone());
         let (id, clock) = (self.cx.job.id, self.inner.clock.clone());
         let (undoes, speaker) = (look::undoes(&self.cx.job), Arc::clone(&self.speaker));
+        let begun = self.begun.clone();
         let untold = self.words_of_confided();
         self.cx.output.show(Arc::new(move || {
-            let mut board = live((&flow, &rows), (id, undoes), &speaker, clock.now());
+            let mut board = live((&flow, &rows), (id, undoes, &begun), &speaker, clock.now());
             if !untold.is_empty() {
                 board.html.push_str(&format!("\n{untold}"));
             }
@@ -50,6 +51,7 @@ impl Run {
             rows: &self.rows,
             run: self.cx.job.id,
             undoes: look::undoes(&self.cx.job),
+            begun: &self.begun,
             printed,
             now: self.inner.now(),
         }
@@ -104,7 +106,7 @@ impl Run {
 /// The card while the run lasts; what steps print at the same time stands under their names.
 fn live(
     (flow, rows): (&Workflow, &[StepRow]),
-    (run, undoes): (JobId, Option<JobId>),
+    (run, undoes, begun): (JobId, Option<JobId>, &[String]),
     speaker: &Speaker,
     now: Millis,
 ) -> Board {
@@ -122,6 +124,7 @@ fn live(
         rows,
         run,
         undoes,
+        begun,
         printed: &voices.printed,
         now,
     };

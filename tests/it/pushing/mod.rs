@@ -76,6 +76,12 @@ on_both! {
         waits(&mut world, port, SELDOM);
         world.start().await;
         is_open(port).await;
+        let board = world.services().board.clone();
+        until("the first look", || board.all().iter().any(|one| one.reading.is_some())).await;
+        for (text, words) in [("/alerts nightly", "nightly · waits for the first push"), ("/alerts nightyl", "Did you mean nightly?")] {
+            let told = world.asks(CLEO, CLEO, text).await;
+            assert!(told.text.contains(words), "{text}: {}", told.text);
+        }
         push(port, "/start", "").await;
         push(port, "/fail", "\ndisk <full> on /srv\nsecond line").await;
         let told = world.sees(ANN, "disk <full> on /srv").await;

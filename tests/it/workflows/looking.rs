@@ -30,7 +30,7 @@ on_both! {
         world.say(BEN, "v7");
         let card = world.sees(BEN, "succeeded").await;
         assert!(card.text.starts_with("✅ deploy · #1"), "{}", card.text);
-        assert!(card.text.contains("✅ build") && card.text.contains("✅ clean"), "{}", card.text);
+        assert!(card.text.contains("\ntag=v7\n✅ build") && card.text.contains("✅ clean"), "{}", card.text);
         world.quiet().await;
         world.presses(BEN, &card, "Log: build").await;
         let pressed = world.sees(BEN, "#1 · build").await;
@@ -74,6 +74,7 @@ on_both! {
             ("/workflow deploy", "Did you mean /workflow run deploy"),
             ("/workflow frobnicate", "is not known here"),
             ("/workflow plan", "Write which workflow"),
+            ("/workflow plan deploy v1 extra", "“extra” is one argument too many. Write /workflow plan deploy <tag"),
             ("/workflow log", "Write the number of a run"),
             ("/workflow retry x", "Write the number of a run"),
             ("/workflow stop", "Write what to stop"),
@@ -106,6 +107,8 @@ on_both! {
         world.sees(BEN, "left").await;
         let again = world.asks(BEN, BEN, "/workflow run wait").await;
         assert!(again.text.contains("#1"), "{}", again.text);
+        let list = world.asks(BEN, BEN, "/workflow").await;
+        assert!(list.text.contains("runs now, #1") && !list.text.contains("not run yet"), "{}", list.text);
         let status = world.asks(BEN, BEN, "/workflow status").await;
         assert!(status.text.contains("⏳ pause") && status.text.contains("▫️ clean"), "{}", status.text);
         let list = world.asks(BEN, BEN, "/workflow").await;

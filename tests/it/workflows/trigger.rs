@@ -121,6 +121,16 @@ impl Bench {
     }
 }
 
+/// How the card of a job ends that followed this run.
+fn followed(job: u64, run: u64) -> String {
+    let commit = format!("c0ffee{run}");
+    let what = format!(
+        "Follows run {run} of ci.yml of ann/site · {} on main",
+        &commit[..7]
+    );
+    format!("· #{job}\n{what}\nversion={commit}\n✅ put")
+}
+
 const ECHO: &str = "[{name: put, run: [echo, 'version {{ params.version }}']}]";
 const HOLD: &str = "[{name: stay, hold: 5h, when: '{{ params.version }} != none'}]";
 
@@ -141,7 +151,7 @@ on_both! {
         assert_eq!(world.jobs().await, 0);
         bench.ends(2, "success");
         bench.look(&world).await;
-        world.sees(ANN, "· #1\n✅ put").await;
+        world.sees(ANN, &followed(1, 2)).await;
         let log = world.asks(ANN, ANN, "/workflow log 1 put").await;
         assert!(log.text.contains("version c0ffee2"), "{}", log.text);
         bench.begins(4, "main");
@@ -150,7 +160,7 @@ on_both! {
         assert_eq!(world.jobs().await, 1, "it failed");
         bench.again(4, "success");
         bench.look(&world).await;
-        world.sees(ANN, "· #2\n✅ put").await;
+        world.sees(ANN, &followed(2, 4)).await;
         world.quiet().await;
         world.stop().await;
         for id in [5, 6] {
@@ -160,7 +170,7 @@ on_both! {
         }
         world.start_at(bench.hands.clock()).await;
         bench.look(&world).await;
-        world.sees(ANN, "· #3\n✅ put").await;
+        world.sees(ANN, &followed(3, 6)).await;
         let log = world.asks(ANN, ANN, "/workflow log 3 put").await;
         assert!(log.text.contains("version c0ffee6"), "{}", log.text);
         bench.look(&world).await;
@@ -204,7 +214,7 @@ on_both! {
         bench.begins(4, "main");
         bench.ends(4, "success");
         bench.look(&world).await;
-        world.sees(ANN, "· #1\n✅ put").await;
+        world.sees(ANN, &followed(1, 4)).await;
         let list = world.asks(ANN, ANN, "/workflow").await;
         assert!(list.text.contains("next when ci.yml of ann/site succeeds on main"), "{}", list.text);
     }
@@ -241,7 +251,7 @@ on_both! {
         bench.begins(9, "main");
         bench.ends(9, "success");
         bench.look(&world).await;
-        world.sees(ANN, "· #1\n✅ put").await;
+        world.sees(ANN, &followed(1, 9)).await;
     }
 }
 
@@ -302,13 +312,13 @@ on_both! {
             bench.says(id, "updated_at", json!(behind));
         }
         bench.look(&world).await;
-        world.sees(ANN, "· #1\n✅ put").await;
+        world.sees(ANN, &followed(1, 104)).await;
         let log = world.asks(ANN, ANN, "/workflow log 1 put").await;
         assert!(log.text.contains("version c0ffee104"), "{}", log.text);
         bench.begins(105, "main");
         bench.ends(105, "success");
         bench.says(105, "updated_at", json!(behind));
         bench.look(&world).await;
-        world.sees(ANN, "· #2\n✅ put").await;
+        world.sees(ANN, &followed(2, 105)).await;
     }
 }
