@@ -166,7 +166,7 @@ fn asked_elsewhere(job: &Job, terms: &Terms) -> String {
     let listed = |names: &[String]| escape(&names.join(", "));
     let (asked, missed) = (listed(&terms.asked), listed(&terms.missed));
     let asks = format!("I ask in private: {asked}. They may also say {command} there.");
-    let comes = "Whoever of them opens our private chat and presses Start is asked there at once.";
+    let comes = "They are asked as soon as they open our private chat and press Start.";
     match (asked.is_empty(), missed.is_empty()) {
         (true, true) => format!(
             "⚠️ Nobody is asked: I know nobody who may. Who is given the role says {command} in our private chat."
@@ -354,7 +354,7 @@ pub(super) fn reverted(
         ),
     };
     let html = format!(
-        "❌ {head}\n{how}.\n{again}/workflow plan {} shows how it is done by hand.",
+        "❌ {head}\n{how}.\n{again}/workflow plan {} shows how it is taken back by hand.",
         escape(&flow.name)
     );
     place(job, seq, html, Vec::new())

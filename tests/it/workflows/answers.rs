@@ -174,7 +174,7 @@ on_both! {
         world.set(HIGH);
         world.start().await;
         world.say(BEN, "/workflow run gate");
-        let told = world.sees(BEN, "Nobody is asked yet: I cannot write to ann, cleo. Whoever of them opens our private chat").await;
+        let told = world.sees(BEN, "Nobody is asked yet: I cannot write to ann, cleo. They are asked as soon as they open our private chat").await;
         assert!(!told.text.contains("in private:"), "{}", told.text);
         let list = world.asks(BEN, BEN, "/workflow").await;
         assert!(list.text.contains("✋ waits for approval, #1"), "{}", list.text);

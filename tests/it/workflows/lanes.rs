@@ -146,7 +146,7 @@ on_both! {
         world.start().await;
         until("the second to begin again", || lines(&done).len() == 3).await;
         world.forges(BEN, BEN, "flow:undone:1").await;
-        world.sees(BEN, "#1 was taken back already, by #3").await;
+        world.sees(BEN, "#3 takes #1 back already").await;
         gate.open(1);
         world.sees(BEN, "✅ flow · #2 · succeeded").await;
         world.sees(BEN, "↩️ flow · #3 · took back #1").await;
