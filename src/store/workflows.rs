@@ -121,14 +121,15 @@ pub async fn answer(
     Ok(written.rows_affected() == 1)
 }
 
-/// What is taken back unless somebody answers, and is late at this moment, may be answered until `last`; once.
+/// What is taken back unless somebody answers, and is late at this moment, may be answered until `last`; once, and not what is
+/// closed.
 ///
 /// # Errors
 /// When the database refuses.
 pub async fn hear_out(db: &mut Connection, now: Millis, last: Millis) -> Result<()> {
     let lost = serde_json::to_string(&Ending::Lost);
     sqlx::query(
-        "UPDATE workflow_steps SET until_at = $2, starts = 1 WHERE starts = 0 AND answer IS NULL AND until_at <= $1
+        "UPDATE workflow_steps SET until_at = $2, starts = 1 WHERE starts = 0 AND answer IS NULL AND until_at > 0 AND until_at <= $1
             AND (state = 'confirming' OR (state = 'asked' AND ending = $3))
             AND job IN (SELECT id FROM jobs WHERE state IN ('queued', 'running'))",
     )
@@ -140,7 +141,8 @@ pub async fn hear_out(db: &mut Connection, now: Millis, last: Millis) -> Result<
     Ok(())
 }
 
-/// From here on nobody may answer this try of a step, unless somebody has: it is as late as can be.
+/// From here on nobody may answer this try of a step, unless somebody has, or it was given a while longer since `row` was read:
+/// it is as late as can be.
 ///
 /// # Errors
 /// When the database refuses.
@@ -148,15 +150,16 @@ pub async fn close_question(
     db: &mut Connection,
     job: JobId,
     seq: usize,
-    attempt: u32,
+    row: &StepRow,
 ) -> Result<()> {
     sqlx::query(
         "UPDATE workflow_steps SET until_at = 0 WHERE job = $1 AND seq = $2 AND attempt = $3
-            AND state IN ('asked', 'confirming') AND answer IS NULL",
+            AND starts <= $4 AND state IN ('asked', 'confirming') AND answer IS NULL",
     )
     .bind(job.0)
     .bind(number(seq))
-    .bind(i64::from(attempt))
+    .bind(i64::from(row.attempt))
+    .bind(i64::from(row.starts))
     .execute(db)
     .await?;
     Ok(())
