@@ -8,6 +8,7 @@ use crate::base::time::Millis;
 use crate::base::workflow::{Answer, Lock, RUN, StepRow, StepState};
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
+use std::collections::BTreeMap;
 
 const COLUMNS: &str = "seq, state, attempt, starts, adrift, started_at, ended_at, until_at, ending, found, answer, lock_name,
     lock_by, asked";
@@ -181,6 +182,30 @@ pub async fn ask_anew(db: &mut Connection, job: JobId, seq: usize, row: &StepRow
     .execute(db)
     .await?;
     Ok(())
+}
+
+/// Under this name a step that keeps a run going at GitHub finds why nothing is learned from there; nothing when something
+/// is. No value of a workflow can have a name with a space.
+pub const UNANSWERED: &str = "no answer";
+
+/// The steps at work that learn nothing from GitHub: their run, the workflow, and why.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn unanswered(db: &mut Connection) -> Result<Vec<(JobId, String, String)>> {
+    let rows = sqlx::query(
+        "SELECT jobs.id, jobs.title, found FROM workflow_steps JOIN jobs ON jobs.id = workflow_steps.job
+         WHERE jobs.state IN ('queued', 'running') AND workflow_steps.state = 'running' AND found LIKE $1 ORDER BY jobs.id",
+    )
+    .bind(format!("%\"{UNANSWERED}\":%"))
+    .fetch_all(db)
+    .await?;
+    let read = |row: &sqlx::any::AnyRow| {
+        let found: BTreeMap<String, String> = serde_json::from_str(row.get(2)).ok()?;
+        let why = found.get(UNANSWERED).filter(|why| !why.is_empty())?;
+        Some((JobId(row.get(0)), row.get(1), why.clone()))
+    };
+    Ok(rows.iter().filter_map(read).collect())
 }
 
 /// How the runs of a workflow went, over all that are kept; those that took others back are left out.
