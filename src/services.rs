@@ -4,6 +4,7 @@ use crate::access::Access;
 use crate::actions::script::Scripts;
 use crate::actions::undo::Undoing;
 use crate::base::time::Clock;
+use crate::base::trouble::Troubles;
 use crate::config::{Live, Reloads};
 use crate::delivery::Outbox;
 use crate::jobs::Jobs;
@@ -58,6 +59,8 @@ pub struct Services {
     pub samples: Samples,
     /// What checks would have told.
     pub rehearsals: Rehearsals,
+    /// How it goes with places outside.
+    pub troubles: Troubles,
     /// Where logs of jobs are.
     pub log_dir: Arc<PathBuf>,
     /// The clock of jobs, workflows and schedules.

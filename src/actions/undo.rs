@@ -27,12 +27,6 @@ pub fn run(job: &Job) -> Option<Run> {
     (!run.undo.is_empty()).then_some(run)
 }
 
-/// Whether a job may be taken back by hand at this moment.
-#[must_use]
-pub fn is_offered(job: &Job, now: Millis) -> bool {
-    is_in_time(job, now) || is_asked(job, now)
-}
-
 /// Whether a job may be taken back, whatever was said when it was asked whether it holds.
 #[must_use]
 pub fn is_in_time(job: &Job, now: Millis) -> bool {
@@ -145,13 +139,23 @@ pub struct Undoing {
 }
 
 impl Undoing {
-    /// After a start: what nobody confirmed while the bot was away may be confirmed a while longer, once.
+    /// What nobody confirmed while nobody could be heard may be confirmed a while longer, once.
     ///
     /// # Errors
     /// When the database refuses.
     pub async fn hear_out(&self, now: Millis) -> store::Result<()> {
+        let mut after = JobId(0);
+        while let Some(last) = self.hear_out_after(after, now).await? {
+            after = last;
+        }
+        Ok(())
+    }
+
+    /// A part of them, after this job; the last one.
+    async fn hear_out_after(&self, after: JobId, now: Millis) -> store::Result<Option<JobId>> {
         let mut tx = self.store.begin_led().await?;
-        for job in store::undo::late(&mut tx, now).await? {
+        let late = store::undo::late(&mut tx, now, after).await?;
+        for job in &late {
             let within = job.new.undo.as_ref().and_then(|rule| rule.confirm);
             // Where it differs, it was prolonged before.
             if let (Some(within), Some(ended)) = (within, job.finished_at) {
@@ -159,7 +163,8 @@ impl Undoing {
                 store::undo::prolong(&mut tx, job.id, first, last).await?;
             }
         }
-        self.store.commit(tx).await
+        self.store.commit(tx).await?;
+        Ok(late.last().map(|job| job.id))
     }
 
     /// Takes back what nobody confirmed by this moment; once, whatever is killed when.
@@ -169,7 +174,7 @@ impl Undoing {
     pub async fn step(&self, now: Millis) -> Result<()> {
         let (late, frozen) = {
             let mut db = self.store.read().await?;
-            let late = store::undo::late(&mut db, now).await?;
+            let late = store::undo::late(&mut db, now, JobId(0)).await?;
             (late, store::freeze::is_frozen(&mut db).await?)
         };
         for undone in late {

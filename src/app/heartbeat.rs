@@ -1,10 +1,11 @@
 //! The dead-man switch: an address outside hears from us once a minute, as long as the bot is well.
 //!
-//! Whoever is behind it raises the alarm when nothing comes. So an address that cannot be reached is no incident here, only
-//! a line of the log: that nothing comes is told over there.
+//! Whoever is behind it raises the alarm when nothing comes. Whether anybody does so when the address itself is gone, nobody
+//! knows: so a check of the bot's own tells of an address that is not reached for minutes (`opsgram-heartbeat`).
 
 use super::health::Wellness;
 use crate::base::secret::ExposeSecret;
+use crate::base::trouble::{Dealer, Troubles};
 use crate::drivers::ping::ping;
 use crate::services::Services;
 use std::time::Duration;
@@ -17,7 +18,10 @@ const AGAIN: Duration = Duration::from_secs(1);
 
 /// Asks the address of the configuration once a minute while the bot is well.
 pub(super) async fn run(services: Services, wellness: Wellness, stop: CancellationToken) {
-    let mut heart = Heart::default();
+    let mut heart = Heart {
+        troubles: services.troubles.clone(),
+        ..Heart::default()
+    };
     loop {
         let url = services.live.current().alerts.heartbeat_url.clone();
         let beat = match url {
@@ -48,6 +52,7 @@ enum Beat {
 #[derive(Default)]
 struct Heart {
     client: Option<reqwest::Client>,
+    troubles: Troubles,
     unreached: bool,
     held_back: bool,
 }
@@ -71,6 +76,7 @@ impl Heart {
             (Ok(()), false) | (Err(_), true) => {}
         }
         self.unreached = asked.is_err();
+        self.troubles.note(Dealer::Heartbeat, asked.err());
         Beat::Told
     }
 }
@@ -140,6 +146,7 @@ mod tests {
         assert_eq!(heart.beat(&url, wellness.now()).await, Beat::Told);
         assert_eq!(heard.load(Ordering::SeqCst), 2);
         assert!(!heart.unreached && !heart.held_back);
+        assert_eq!(heart.troubles.of(&Dealer::Heartbeat), Some(None));
     }
 
     #[tokio::test]
@@ -168,5 +175,7 @@ mod tests {
             Beat::Told
         );
         assert!(heart.unreached);
+        let told = heart.troubles.of(&Dealer::Heartbeat);
+        assert!(told.flatten().is_some_and(|why| !why.contains(SECRET)));
     }
 }

@@ -243,9 +243,11 @@ impl Membership {
         };
         let (id, alone) = (presence.id().unwrap_or_default(), presence.seems_alone());
         let wants = !presence.has_resigned();
+        let hears = self.services.flows.hears();
         let led = presence.epoch();
         let at = presence::now();
-        let told = instances::beat(connection, &id, alone, presence.epoch(), wants).await?;
+        let told =
+            instances::beat(connection, &id, alone, presence.epoch(), (wants, hears)).await?;
         self.wait = match told.epoch {
             Some(_) => BEAT,
             None => BEAT.min(told.lease_left + AFTER_LEASE),

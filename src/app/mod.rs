@@ -226,12 +226,14 @@ impl App {
         outbox.start().await.context("reading what is to be sent")?;
         // Before updates are taken, and before what waits for somebody's word goes on.
         let heard = async {
-            undoing.hear_out(clock.now()).await?;
-            flows.hear_out().await
+            let now = clock.now();
+            undoing.hear_out(now).await?;
+            flows.hear_out(now).await
         };
         heard
             .await
             .context("looking for what nobody could confirm")?;
+        flows.set_hears(true);
         let recovered = jobs
             .recover()
             .await
@@ -261,7 +263,8 @@ impl App {
         until_deposed(tasks::expire(self.services.clone(), leading.clone()).boxed());
         until_deposed(tasks::schedules(self.services.clone(), leading.clone()).boxed());
         until_deposed(tasks::hubs(self.services.clone(), leading.clone()).boxed());
-        until_deposed(tasks::undo(self.services.clone(), leading.clone()).boxed());
+        let pulse = self.pulse.clone();
+        until_deposed(tasks::undo(self.services.clone(), pulse, leading.clone()).boxed());
         if self.clock {
             until_deposed(tasks::incidents(self.services.clone(), leading.clone()).boxed());
             let watch = Watch::new(
@@ -293,6 +296,7 @@ impl App {
         if tokio::time::timeout(FLUSH, tasks.wait()).await.is_err() {
             tracing::warn!("the database does not take what was seen of people");
         }
+        self.services.flows.set_hears(false);
     }
 
     /// Takes updates until `stop` fires, through outages of Telegram.

@@ -1,6 +1,8 @@
 //! The loops beside the conversation: feeding the workers, sweeping, tidying up, setting the menus.
 
+use crate::base::error::Result;
 use crate::base::time::Millis;
+use crate::chat::pulse::{Pulse, Sign};
 use crate::chat::{dialog, menu};
 use crate::jobs::Jobs;
 use crate::jobs::retention::Keep;
@@ -309,13 +311,27 @@ pub(super) async fn hubs(services: Services, stop: CancellationToken) {
 }
 
 /// Takes back what nobody confirmed in time.
-pub(super) async fn undo(services: Services, stop: CancellationToken) {
+pub(super) async fn undo(services: Services, pulse: Pulse, stop: CancellationToken) {
     while pause(UNDO, &stop).await {
-        if let Err(error) = services.undoing.step(services.clock.now()).await {
+        if let Err(error) = take_back(&services, pulse.sign()).await {
             tracing::error!(?error, "what nobody confirmed could not be taken back yet");
             pause(PAUSE, &stop).await;
         }
     }
+}
+
+/// While Telegram gives no updates, what becomes late may be confirmed a while longer: who pressed is heard after that.
+async fn take_back(services: &Services, sign: Sign) -> Result<()> {
+    let (flows, now) = (&services.flows, services.clock.now());
+    let hears = !matches!(sign, Sign::Failing(_) | Sign::Stuck);
+    let heard = flows.hears();
+    flows.set_hears(heard && hears);
+    if !(heard && hears) {
+        services.undoing.hear_out(now).await?;
+        flows.hear_out(now).await?;
+    }
+    flows.set_hears(hears);
+    services.undoing.step(now).await
 }
 
 /// Tells what is due of incidents, and the day.

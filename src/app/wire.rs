@@ -12,6 +12,7 @@ use crate::base::name::Name;
 use crate::base::schedule::Upcoming;
 use crate::base::secret::ExposeSecret;
 use crate::base::time::{Clock, Millis};
+use crate::base::trouble::Troubles;
 use crate::base::upload::Uploads;
 use crate::chat::alerts::Words;
 use crate::chat::pulse::Pulse;
@@ -141,6 +142,7 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
         .with(flows.clone())
         .with(selftest::Nothing);
     let ends = Ends::default();
+    let troubles = Troubles::default();
     let samples = Samples::default();
     let sampler = Sampler::new(store.clone(), live.clone(), samples.clone())?;
     let jobs = Jobs::new(
@@ -161,6 +163,7 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
         herald: Arc::new(ScheduleNotices),
         ends,
         env: env.clone(),
+        troubles: troubles.clone(),
         clock: options.now.clone(),
     });
     let fixes = Fixes {
@@ -178,7 +181,8 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
         Arc::new(schedules.clone()),
     );
     let reloads = Reloads::default();
-    let prober = Prober::new(store.clone(), env.clone(), reloads.clone(), &marker);
+    let told = (reloads.clone(), troubles.clone());
+    let prober = Prober::new(store.clone(), env.clone(), told, &marker);
     let pushes = prober.pushes().clone();
     let selftest = SelfTest::new(selftest::Parts {
         store: store.clone(),
@@ -219,6 +223,7 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
             searches: Arc::new(Searches::new(options.search_time)),
             samples,
             rehearsals,
+            troubles,
             log_dir: Arc::new(log_dir),
             clock: options.now,
             bot_name: Arc::default(),

@@ -12,6 +12,7 @@ pub mod secret;
 pub mod suggest;
 pub mod text;
 pub mod time;
+pub mod trouble;
 pub mod upload;
 pub mod when;
 pub mod words;

@@ -145,6 +145,18 @@ async fn is_asked(request: &Request, job: &Job, now: Millis) -> Result<bool> {
     Ok(store::undo::is_open(&mut db, job.id, now).await?)
 }
 
+/// Whether the job may be taken back by hand at this moment.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn is_offered(request: &Request, job: &Job, now: Millis) -> Result<bool> {
+    if undo::is_in_time(job, now) {
+        return Ok(true);
+    }
+    let mut db = request.services.store.read().await?;
+    Ok(store::undo::is_open(&mut db, job.id, now).await?)
+}
+
 /// The job, if it can be taken back yet and the caller may run its script.
 async fn offered(
     request: &Request,

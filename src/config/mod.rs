@@ -41,6 +41,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::base::name::Name;
+use crate::base::workflow::{Step, Work};
 use fault::{At, Report};
 use map::Map;
 use read::{absolute, text};
@@ -342,6 +343,8 @@ fn build(
         access: &access,
         repeat: alerts.repeat,
         listens: http.listen.is_some(),
+        asks_github: asks_github(&schedules, &catalog),
+        has_heartbeat: alerts.heartbeat_url.is_some(),
         catalog: &catalog,
         devices: &monitored_devices,
     };
@@ -362,6 +365,16 @@ fn build(
         schedules,
         checks,
     })
+}
+
+/// Whether something follows runs at GitHub, or keeps one going.
+fn asks_github(schedules: &[Schedule], catalog: &scripts::Catalog) -> bool {
+    let follows = |one: &Schedule| matches!(one.follows, Some(Follows::GitHub(_)));
+    let keeps = |step: &Step| matches!(step.work, Work::Github { keep: true, .. });
+    let flows = catalog.scripts.values();
+    let mut flows = flows.filter_map(|script| script.steps.as_deref());
+    schedules.iter().any(follows)
+        || flows.any(|flow| flow.steps.iter().chain(&flow.always).any(keeps))
 }
 
 /// The named folder, which starts from the file's own; else the file's folder, or its parent when that is called `config`.

@@ -559,6 +559,10 @@ pub enum Measure {
     Lateness,
     /// Of Opsgram: whether the port that pushes come to is open.
     Port,
+    /// Of Opsgram: how long nothing was learned from GitHub.
+    Github,
+    /// Of Opsgram: how long the address of `alerts.heartbeat_url` was not reached.
+    Heartbeat,
 }
 
 /// How bad something is.

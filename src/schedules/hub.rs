@@ -12,6 +12,7 @@ use crate::base::job::OnBusy;
 use crate::base::secret::SecretString;
 use crate::base::text::{escape, head_units, shorten};
 use crate::base::time::{Clock, Millis, human};
+use crate::base::trouble::{Dealer, Troubles};
 use crate::config::{AtGitHub, Config, Env, Fact, Follows, Schedule};
 use crate::drivers::github::{GitHub, Run, Target, Unknown, backoff};
 use crate::drivers::web::Web;
@@ -38,6 +39,7 @@ pub(super) struct Hubs {
     env: Env,
     clock: Clock,
     web: Web,
+    troubles: Troubles,
     /// One look at a time: whoever comes second sees what the first one wrote.
     turn: tokio::sync::Mutex<()>,
     known: Mutex<HashMap<String, Known>>,
@@ -56,11 +58,12 @@ struct Known {
 }
 
 impl Hubs {
-    pub fn new(env: Env, clock: Clock) -> Self {
+    pub fn new(env: Env, clock: Clock, troubles: Troubles) -> Self {
         Self {
             env,
             clock,
             web: Web::default(),
+            troubles,
             turn: tokio::sync::Mutex::default(),
             known: Mutex::default(),
         }
@@ -104,6 +107,8 @@ impl Hubs {
                     (None, Some(why))
                 }
             };
+            let dealer = Dealer::Schedule(schedule.name.clone());
+            self.troubles.note(dealer, trouble.clone());
             let known = Known {
                 timer,
                 every,
@@ -153,6 +158,9 @@ impl Hubs {
         let Some(known) = all.get_mut(&schedule.name) else {
             return;
         };
+        let why = heard.err().map(|unknown| unknown.why.clone());
+        let dealer = Dealer::Schedule(schedule.name.clone());
+        self.troubles.note(dealer, why);
         match heard {
             Ok(()) => (known.failures, known.trouble) = (0, None),
             Err(unknown) => {
@@ -218,6 +226,9 @@ impl Schedules {
         now: Millis,
     ) -> Result<()> {
         let Some(row) = self.to_follow(config, schedule).await? else {
+            // Nobody waits for an answer now.
+            let dealer = Dealer::Schedule(schedule.name.clone());
+            self.inner.hubs.troubles.note(dealer, None);
             self.inner.hubs.later(schedule, now);
             return Ok(());
         };

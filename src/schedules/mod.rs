@@ -23,6 +23,7 @@ use crate::base::name::Name;
 use crate::base::role::Role;
 use crate::base::schedule::{Missed, Retries, Rule, Upcoming};
 use crate::base::time::{Clock, Millis};
+use crate::base::trouble::Troubles;
 use crate::base::when::{When, Zone};
 use crate::config::{Config, Env, Follows, Live, Schedule, Script};
 use crate::delivery::{Buttons, Outbox};
@@ -124,6 +125,8 @@ pub struct Parts {
     pub ends: Ends,
     /// The bot's environment, which holds tokens of GitHub.
     pub env: Env,
+    /// Where it is told how it goes with GitHub.
+    pub troubles: Troubles,
     /// By it GitHub's limits are kept.
     pub clock: Clock,
 }
@@ -170,6 +173,7 @@ impl Schedules {
             herald,
             ends,
             env,
+            troubles,
             clock,
         } = parts;
         Self {
@@ -182,7 +186,7 @@ impl Schedules {
                 maker,
                 herald,
                 ends,
-                hubs: Hubs::new(env, clock),
+                hubs: Hubs::new(env, clock, troubles),
             }),
         }
     }

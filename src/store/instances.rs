@@ -147,7 +147,8 @@ pub async fn exist(db: &mut Connection) -> Result<bool> {
     Ok(row.get::<i64, _>(0) > 0)
 }
 
-/// One heartbeat: counts this instance, renews its lease or takes one that ran out, and looks who else is there.
+/// One heartbeat: counts this instance, renews its lease or takes one that ran out, and looks who else is there. `hears`: it
+/// leads, and takes in what people say.
 ///
 /// # Errors
 /// When the database refuses.
@@ -156,7 +157,7 @@ pub async fn beat(
     id: &str,
     alone: bool,
     epoch: Option<i64>,
-    wants_lease: bool,
+    (wants_lease, hears): (bool, bool),
 ) -> Result<Told> {
     let text =
         format!("UPDATE instances SET heartbeat_at = {NOW}, alone = $2 WHERE id = $1 AND dead = 0");
@@ -177,7 +178,8 @@ pub async fn beat(
         let text = format!(
             "UPDATE lease SET holder = $1, until_at = {NOW} + $3,
                 epoch = CASE WHEN holder = $1 AND epoch = $2 THEN epoch ELSE epoch + 1 END,
-                since_at = CASE WHEN holder = $1 AND epoch = $2 THEN since_at ELSE {NOW} END
+                since_at = CASE WHEN holder = $1 AND epoch = $2 THEN since_at ELSE {NOW} END,
+                heard_at = CASE WHEN holder = $1 AND epoch = $2 AND $4 = 1 THEN {NOW} ELSE heard_at END
              WHERE name = 'leader' AND ((holder = $1 AND epoch = $2) OR until_at <= {NOW})
              RETURNING epoch, since_at"
         );
@@ -185,6 +187,7 @@ pub async fn beat(
             .bind(id)
             .bind(epoch.unwrap_or(-1))
             .bind(i64::try_from(LEASE.as_millis()).unwrap_or(i64::MAX))
+            .bind(i64::from(hears))
             .fetch_optional(&mut *db)
             .await?;
         told.epoch = held.as_ref().map(|row| row.get(0));
@@ -196,6 +199,16 @@ pub async fn beat(
     let others = all(db).await?.into_iter().filter(|other| other.id != id);
     (told.others, told.dead) = others.partition(Instance::is_alive);
     Ok(told)
+}
+
+/// When whoever leads last heard people, and what time it is.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn heard(db: &mut Connection) -> Result<(Millis, Millis)> {
+    let text = format!("SELECT heard_at, {NOW} FROM lease WHERE name = 'leader'");
+    let row = sqlx::query(AssertSqlSafe(text)).fetch_one(db).await?;
+    Ok((Millis(row.get(0)), Millis(row.get(1))))
 }
 
 /// Gives up the lease, if it is held by this instance.

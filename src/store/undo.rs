@@ -81,15 +81,17 @@ pub async fn close(db: &mut Connection, id: JobId, late: bool, at: Millis) -> Re
     Ok(closed.rows_affected() == 1)
 }
 
-/// The jobs that nobody confirmed in time, oldest first.
+/// The oldest hundred jobs after this one that nobody confirmed in time.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn late(db: &mut Connection, now: Millis) -> Result<Vec<Job>> {
-    let text =
-        format!("SELECT {COLUMNS} FROM jobs WHERE confirm_until <= $1 ORDER BY id LIMIT 100");
+pub async fn late(db: &mut Connection, now: Millis, after: JobId) -> Result<Vec<Job>> {
+    let text = format!(
+        "SELECT {COLUMNS} FROM jobs WHERE confirm_until <= $1 AND id > $2 ORDER BY id LIMIT 100"
+    );
     let rows = sqlx::query(sqlx::AssertSqlSafe(text))
         .bind(now.0)
+        .bind(after.0)
         .fetch_all(db)
         .await?;
     rows.iter().map(read).collect()

@@ -8,6 +8,7 @@ use crate::base::time::Millis;
 use crate::base::workflow::{Answer, Lock, RUN, StepRow, StepState};
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
+use std::collections::BTreeMap;
 
 const COLUMNS: &str = "seq, state, attempt, starts, adrift, started_at, ended_at, until_at, ending, found, answer, lock_name,
     lock_by, asked, left_over";
@@ -123,14 +124,15 @@ pub async fn answer(
     Ok(written.rows_affected() == 1)
 }
 
-/// What is taken back unless somebody answers, and is late at this moment, may be answered until `last`; once.
+/// What is taken back unless somebody answers, and is late at this moment, may be answered until `last`; once, and not what is
+/// closed.
 ///
 /// # Errors
 /// When the database refuses.
 pub async fn hear_out(db: &mut Connection, now: Millis, last: Millis) -> Result<()> {
     let lost = serde_json::to_string(&Ending::Lost);
     sqlx::query(
-        "UPDATE workflow_steps SET until_at = $2, starts = 1 WHERE starts = 0 AND answer IS NULL AND until_at <= $1
+        "UPDATE workflow_steps SET until_at = $2, starts = 1 WHERE starts = 0 AND answer IS NULL AND until_at > 0 AND until_at <= $1
             AND (state = 'confirming' OR (state = 'asked' AND ending = $3))
             AND job IN (SELECT id FROM jobs WHERE state IN ('queued', 'running'))",
     )
@@ -142,7 +144,8 @@ pub async fn hear_out(db: &mut Connection, now: Millis, last: Millis) -> Result<
     Ok(())
 }
 
-/// From here on nobody may answer this try of a step, unless somebody has: it is as late as can be.
+/// From here on nobody may answer this try of a step, unless somebody has, or it was given a while longer since `row` was read:
+/// it is as late as can be.
 ///
 /// # Errors
 /// When the database refuses.
@@ -150,15 +153,16 @@ pub async fn close_question(
     db: &mut Connection,
     job: JobId,
     seq: usize,
-    attempt: u32,
+    row: &StepRow,
 ) -> Result<()> {
     sqlx::query(
         "UPDATE workflow_steps SET until_at = 0 WHERE job = $1 AND seq = $2 AND attempt = $3
-            AND state IN ('asked', 'confirming') AND answer IS NULL",
+            AND starts <= $4 AND state IN ('asked', 'confirming') AND answer IS NULL",
     )
     .bind(job.0)
     .bind(number(seq))
-    .bind(i64::from(attempt))
+    .bind(i64::from(row.attempt))
+    .bind(i64::from(row.starts))
     .execute(db)
     .await?;
     Ok(())
@@ -180,6 +184,30 @@ pub async fn ask_anew(db: &mut Connection, job: JobId, seq: usize, row: &StepRow
     .execute(db)
     .await?;
     Ok(())
+}
+
+/// Under this name a step that keeps a run going at GitHub finds why nothing is learned from there; nothing when something
+/// is. No value of a workflow can have a name with a space.
+pub const UNANSWERED: &str = "no answer";
+
+/// The steps at work that learn nothing from GitHub: their run, the workflow, and why.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn unanswered(db: &mut Connection) -> Result<Vec<(JobId, String, String)>> {
+    let rows = sqlx::query(
+        "SELECT jobs.id, jobs.title, found FROM workflow_steps JOIN jobs ON jobs.id = workflow_steps.job
+         WHERE jobs.state IN ('queued', 'running') AND workflow_steps.state = 'running' AND found LIKE $1 ORDER BY jobs.id",
+    )
+    .bind(format!("%\"{UNANSWERED}\":%"))
+    .fetch_all(db)
+    .await?;
+    let read = |row: &sqlx::any::AnyRow| {
+        let found: BTreeMap<String, String> = serde_json::from_str(row.get(2)).ok()?;
+        let why = found.get(UNANSWERED).filter(|why| !why.is_empty())?;
+        Some((JobId(row.get(0)), row.get(1), why.clone()))
+    };
+    Ok(rows.iter().filter_map(read).collect())
 }
 
 /// How the runs of a workflow went, over all that are kept; those that took others back are left out.

@@ -31,6 +31,7 @@ use crate::jobs::action::{Action, ActionCx, Reading, Stopped};
 use crate::jobs::redact::Redactor;
 use crate::store::{self, Store};
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -60,6 +61,8 @@ struct Inner {
     steady: Steady,
     /// The runs that go on here, to be told that something was answered.
     woken: Mutex<HashMap<JobId, Arc<Notify>>>,
+    /// Whether what people say is taken in here.
+    hears: AtomicBool,
 }
 
 impl Flows {
@@ -79,6 +82,7 @@ impl Flows {
                 clock,
                 steady,
                 woken: Mutex::default(),
+                hears: AtomicBool::default(),
             }),
         }
     }
@@ -90,15 +94,25 @@ impl Flows {
         Redactor::new(secrets.iter().map(String::as_str)).mask(text)
     }
 
-    /// After a start: what is taken back since nobody answered while the bot was away may be answered a while longer, once.
+    /// What is taken back since nobody answered, while nobody could be heard, may be answered a while longer, once.
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn hear_out(&self) -> store::Result<()> {
-        let now = self.inner.now();
+    pub async fn hear_out(&self, now: Millis) -> store::Result<()> {
         let mut tx = self.inner.store.begin_led().await?;
         store::workflows::hear_out(&mut tx, now, now.plus(LAST_WORDS)).await?;
         self.inner.store.commit(tx).await
+    }
+
+    /// From here on, what people say is taken in here, or it is not.
+    pub fn set_hears(&self, hears: bool) {
+        self.inner.hears.store(hears, Ordering::SeqCst);
+    }
+
+    /// Whether this instance leads, and takes in what people say.
+    #[must_use]
+    pub fn hears(&self) -> bool {
+        self.inner.hears()
     }
 
     /// Tells a run, if it goes on here, to look again what was answered and what time it is.
@@ -112,6 +126,19 @@ impl Flows {
 impl Inner {
     fn now(&self) -> Millis {
         self.clock.now()
+    }
+
+    fn hears(&self) -> bool {
+        self.hears.load(Ordering::SeqCst) && self.store.presence().leads()
+    }
+
+    /// When whoever leads elsewhere last heard people, and what time it is, by one clock.
+    async fn heard(&self) -> store::Result<(Millis, Millis)> {
+        if !self.store.presence().is_shared() {
+            return Ok((Millis::default(), self.now()));
+        }
+        let mut db = self.store.read().await?;
+        store::instances::heard(&mut db).await
     }
 
     fn steady(&self) -> Duration {

@@ -7,11 +7,9 @@ mod crash;
 mod secret;
 mod times;
 
-pub use crash::{
-    answered, hear_out, interrupted, is_heard_out, is_net, left, revert, reverted, withdraw,
-};
+pub use crash::{answered, interrupted, is_net, left, revert, reverted, withdraw};
 pub use secret::{miss, missed};
-pub use times::{bound, deadline, least, left_to_answer, shift, took, was_late};
+pub use times::{bound, cap, deadline, least, left_to_answer, shift, took, was_late};
 
 use crate::base::job::Ending;
 use crate::base::time::Millis;

@@ -67,6 +67,8 @@ struct Run {
     is_loaded: bool,
     /// Whether a step has just begun to wait for its lock: others may begin in its stead.
     gave_way: bool,
+    /// What nobody answered in time, as far as known here, and since when it is waited for that whoever leads heard people.
+    unheard: HashMap<usize, Millis>,
     /// To be told when what they noted is written.
     written: Vec<oneshot::Sender<()>>,
 }
@@ -108,6 +110,7 @@ pub(super) async fn run(
         reach,
         is_loaded: false,
         gave_way: false,
+        unheard: HashMap::new(),
         written: Vec::new(),
         inner,
         args,
@@ -190,7 +193,6 @@ impl Run {
             self.values.set(Source::Run(name.to_owned()), value);
         }
         let now = self.now();
-        let ends = plan::deadline(&self.args.flow, &self.rows);
         for seq in 0..count {
             self.adopt(seq);
             let Some(step) = step(&self.args.flow, seq).cloned() else {
@@ -199,7 +201,6 @@ impl Run {
             let before = self.rows[seq].clone();
             plan::bound(&step, &mut self.rows[seq], now);
             let is_asked = plan::interrupted(&step, &mut self.rows[seq], now);
-            plan::hear_out(&mut self.rows[seq], ends, now);
             if is_asked {
                 self.messages.push(ask::message(
                     &self.cx.job,
@@ -279,9 +280,17 @@ impl Run {
     }
 
     fn look_late(&mut self, now: Millis) {
-        let late = plan::deadline(&self.args.flow, &self.rows).is_some_and(|end| end <= now);
-        let heard_out = plan::is_heard_out(&self.rows, now);
-        if late && !heard_out && self.halt.is_none() && !self.is_closing() {
+        let Some(ends) = plan::deadline(&self.args.flow, &self.rows) else {
+            return;
+        };
+        for seq in 0..self.rows.len() {
+            if plan::cap(&mut self.rows[seq], ends) {
+                self.dirty.insert(seq);
+            }
+        }
+        // What is taken back unless somebody answers is as late as the run; first it is certain that nobody did.
+        let open = self.rows.iter().any(plan::is_net);
+        if ends <= now && !open && self.halt.is_none() && !self.is_closing() {
             self.halt = Some(Halt::Late);
         }
     }

@@ -362,7 +362,7 @@ async fn what_a_leader_began_is_written_before_another_leads_or_not_at_all() {
     assert!(deposed().await, "it does not lead yet");
     let beat = async |id: &str, epoch: Option<i64>| {
         let mut beats = db.connect().await.unwrap();
-        let told = instances::beat(&mut beats, id, false, epoch, true)
+        let told = instances::beat(&mut beats, id, false, epoch, (true, true))
             .await
             .unwrap();
         assert!(told.epoch.is_some());

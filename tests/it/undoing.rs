@@ -128,11 +128,12 @@ on_both! {
         world.sees(BEN, "confirms within 5 m").await;
         bot.kill().await;
         let hands = Hands::default();
-        for _ in 0..2 {
+        for life in 0..2 {
             hands.forward(Duration::from_secs(600));
             assert_eq!(lines(&done), ["put x"]);
             world.start_at(hands.clock()).await;
-            world.asks(BEN, BEN, "/whoami").await;
+            let shown = world.asks(BEN, BEN, "/job 1").await;
+            assert!(life > 0 || shown.button("Undo").is_some(), "{}", shown.text);
             world.services().undoing.step(hands.clock().now()).await.unwrap();
             if world.jobs().await == 1 {
                 world.stop().await;
@@ -140,6 +141,37 @@ on_both! {
         }
         world.sees(BEN, "↩️ put · #2 · took back #1").await;
         assert_eq!(lines(&done), ["put x", "back x"]);
+    }
+}
+
+on_both! {
+    /// However many they are, all of them may be confirmed a while longer.
+    async fn each_of_many_is_heard_out(world) {
+        const MANY: i64 = 250;
+        put(&mut world, &["confirm_within: 5m"]);
+        world.start().await;
+        world.say(BEN, "/run put x");
+        world.sees(BEN, "confirms within 5 m").await;
+        world.quiet().await;
+        let services = world.services();
+        let mut tx = services.store.begin().await.unwrap();
+        for copy in 0..MANY {
+            // There is nothing that takes them back, so they stay as they are.
+            let text = format!(
+                "INSERT INTO jobs (kind, payload, title, state, role, asker_id, asker_name, chat_id, source, request_id, lane,
+                    lane_limit, user_limit, after_crash, output, created_at, started_at, finished_at, starts, undo, confirm_until)
+                 SELECT kind, '{{}}', title, state, role, asker_id, asker_name, chat_id, 'past:{copy}', request_id, lane,
+                    lane_limit, user_limit, after_crash, output, created_at, started_at, finished_at - 600000, starts, undo,
+                    finished_at - 300000 FROM jobs WHERE id = 1"
+            );
+            sqlx::query(sqlx::AssertSqlSafe(text)).execute(&mut *tx).await.unwrap();
+        }
+        services.store.commit(tx).await.unwrap();
+        let now = Millis::now();
+        services.undoing.hear_out(now).await.unwrap();
+        let mut db = services.store.read().await.unwrap();
+        let open = sqlx::query_scalar::<_, i64>("SELECT COUNT(*) FROM jobs WHERE confirm_until > $1 AND id > 1").bind(now.0);
+        assert_eq!(open.fetch_one(&mut *db).await.unwrap(), MANY);
     }
 }
 

@@ -2,7 +2,6 @@
 
 use super::{About, cancel, job_id, jobs, outbox};
 use crate::access::{Asked, Grant};
-use crate::actions::undo;
 use crate::base::error::{Error, Result};
 use crate::base::ids::JobId;
 use crate::base::job::{JobState, UNDO_SOURCE};
@@ -11,7 +10,7 @@ use crate::base::text::{self, escape};
 use crate::chat::keyboards::Press;
 use crate::chat::reply::Reply;
 use crate::chat::request::Request;
-use crate::chat::workflows;
+use crate::chat::{undo, workflows};
 use crate::delivery::card;
 use crate::store;
 use crate::store::history::Standing;
@@ -100,7 +99,7 @@ pub async fn show(request: &Request, id: JobId) -> Result<Reply> {
         }
     };
     let mut buttons = buttons;
-    if undo::is_offered(&job, now) {
+    if undo::is_offered(request, &job, now).await? {
         buttons.push(vec![Press::Undo(id).button("Undo")]);
     }
     Ok(Reply::html(html).buttons(buttons))

@@ -24,11 +24,15 @@ opsgram-undelivered: {kind: opsgram, measure: undelivered}
 opsgram-reload: {kind: opsgram, measure: reload}
 opsgram-lateness: {kind: opsgram, measure: lateness}
 opsgram-port: {kind: opsgram, measure: port}
+opsgram-github: {kind: opsgram, measure: github}
+opsgram-heartbeat: {kind: opsgram, measure: heartbeat}
 ";
 const DISK: &str = "disk";
 const DATA_DISK: &str = "data-disk";
 const UNITS: &str = "units";
 const PORT: &str = "opsgram-port";
+const GITHUB: &str = "opsgram-github";
+const HEARTBEAT: &str = "opsgram-heartbeat";
 /// A disk is told of so many points below its threshold, as a warning.
 const BELOW: u8 = 5;
 /// Where systemd shows that it runs.
@@ -50,6 +54,12 @@ pub(super) fn entries(around: &Around<'_>) -> (BTreeMap<String, Node>, BTreeSet<
     }
     if !around.listens {
         unneeded.insert(PORT);
+    }
+    if !around.asks_github {
+        unneeded.insert(GITHUB);
+    }
+    if !around.has_heartbeat {
+        unneeded.insert(HEARTBEAT);
     }
     let mut devices = BTreeMap::new();
     for listed in around.devices {

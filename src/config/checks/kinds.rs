@@ -21,6 +21,10 @@ const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: f64 = 3600.0;
 /// Lines of a log that match count so long when the configuration does not say.
 const WITHIN: Duration = Duration::from_secs(600);
+/// GitHub is away for minutes now and then; when nothing is learned from it for so long, in seconds, people are told.
+const GITHUB_SILENT: f64 = 3600.0;
+/// The address that wants to hear from the bot once a minute was missed five times after so long, in seconds.
+const UNREACHED: f64 = 300.0;
 /// Where Docker's engine listens when the configuration does not say.
 pub const DOCKER: &str = "/var/run/docker.sock";
 
@@ -367,6 +371,8 @@ fn own(map: &mut Map<'_>, report: &mut Report) -> Option<Found> {
         ("reload", Own::Reload),
         ("lateness", Own::Lateness),
         ("port", Own::Port),
+        ("github", Own::GitHub),
+        ("heartbeat", Own::Heartbeat),
     ];
     if map.get("measure").is_none() {
         map.missing("measure", report);
@@ -377,6 +383,8 @@ fn own(map: &mut Map<'_>, report: &mut Report) -> Option<Found> {
         Own::Backlog => (Unit::Percent, (Some(50.0), Some(90.0)), 5 * MINUTE),
         Own::Reload | Own::Port => (Unit::Number, (None, None), MINUTE),
         Own::Lateness => (Unit::Seconds, (Some(30.0), Some(300.0)), MINUTE),
+        Own::GitHub => (Unit::Seconds, (Some(GITHUB_SILENT), None), Duration::ZERO),
+        Own::Heartbeat => (Unit::Seconds, (Some(UNREACHED), None), Duration::ZERO),
     };
     Some(Found {
         probe: Probe::Opsgram { measure },

@@ -96,6 +96,10 @@ pub(super) struct Around<'a> {
     pub(super) repeat: Repeat,
     /// Whether there is a port that pushes come to.
     pub(super) listens: bool,
+    /// Whether something follows runs at GitHub, or keeps one going.
+    pub(super) asks_github: bool,
+    /// Whether an address wants to hear from the bot.
+    pub(super) has_heartbeat: bool,
     pub(super) catalog: &'a Catalog,
     pub(super) devices: &'a [Device],
 }

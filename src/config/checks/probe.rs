@@ -256,6 +256,10 @@ pub enum Own {
     Lateness,
     /// Whether the port that pushes come to is open.
     Port,
+    /// How long nothing was learned from GitHub, in seconds.
+    GitHub,
+    /// How long the address that wants to hear from the bot was not reached, in seconds.
+    Heartbeat,
 }
 
 impl Probe {

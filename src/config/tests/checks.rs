@@ -54,6 +54,37 @@ fn an_empty_file_watches_the_machine_and_the_product() {
 }
 
 #[test]
+fn places_outside_are_watched_where_something_deals_with_them() {
+    let home = Home::new();
+    let flow = |step: &str, more: &str| {
+        format!("workflows: {{f: {{{more} steps: [{{name: a, {step}}}]}}}}\n")
+    };
+    let github = |more: &str| format!("github: {{repo: ann/site, workflow: ci.yml{more}}}");
+    let follows = "after_github: {repo: ann/site, workflow: ci.yml},";
+    let cases = [
+        (flow("run: [echo]", follows), vec!["opsgram-github"]),
+        (flow(&github(", keep: true"), ""), vec!["opsgram-github"]),
+        (flow(&github(""), ""), vec![]),
+        (
+            "alerts: {heartbeat_url: 'http://a.example'}\n".to_owned(),
+            vec!["opsgram-heartbeat"],
+        ),
+    ];
+    for (yaml, wanted) in cases {
+        let config = home.good(&yaml).config;
+        let more = names(&config).into_iter();
+        let more: Vec<_> = more
+            .filter(|name| name.ends_with("github") || name.ends_with("heartbeat"))
+            .collect();
+        assert_eq!(more, wanted, "{yaml}");
+    }
+    let config = home
+        .good("checks: {hub: {kind: opsgram, measure: github}}")
+        .config;
+    assert_eq!(check(&config, "hub").limits.warn, Some(3600.0));
+}
+
+#[test]
 fn what_there_is_by_itself_is_changed_or_turned_off_by_its_name() {
     let home = Home::new();
     let config = home

@@ -16,6 +16,7 @@ use crate::base::alert::{Reading, Severity, Unit};
 use crate::base::secret::ExposeSecret;
 use crate::base::text::shorten;
 use crate::base::time::Millis;
+use crate::base::trouble::Troubles;
 use crate::config::{Check, Config, Env, Probe, PushToken, Reloads};
 use crate::drivers::host::Gauge;
 use crate::drivers::missed::Missed;
@@ -55,6 +56,7 @@ pub struct Prober {
     web: Web,
     gauge: Gauge,
     pushes: Pushes,
+    troubles: Troubles,
     marker: Arc<str>,
     lateness: Arc<AtomicU64>,
 }
@@ -81,12 +83,18 @@ type Found = Result<Seen, String>;
 impl Prober {
     /// Looks from this machine. `marker` begins the names by which programs of checks are found again.
     #[must_use]
-    pub fn new(store: Store, env: Env, reloads: Reloads, marker: &str) -> Self {
+    pub fn new(
+        store: Store,
+        env: Env,
+        (reloads, troubles): (Reloads, Troubles),
+        marker: &str,
+    ) -> Self {
         Self {
             pushes: Pushes::new(store.clone()),
             store,
             env,
             reloads,
+            troubles,
             web: Web::default(),
             gauge: Gauge::default(),
             marker: marker.into(),
@@ -209,7 +217,7 @@ impl Around<'_> {
             Probe::Script { argv } => self.script(argv).await,
             Probe::Heartbeat { script } => self.heartbeat(script, memory, matters).await,
             Probe::Push { .. } => self.push(memory, matters).await,
-            Probe::Opsgram { measure } => self.own(*measure).await,
+            Probe::Opsgram { measure } => self.own(*measure, memory, matters).await,
         }
     }
 

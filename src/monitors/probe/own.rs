@@ -3,11 +3,13 @@
 use super::{Around, Found, number};
 use crate::base::name::Name;
 use crate::base::time::{Millis, human};
-use crate::config::Own;
+use crate::base::trouble::Dealer;
+use crate::config::{Follows, Own};
 use crate::monitors::pushes;
 use crate::store;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -26,6 +28,16 @@ struct Heartbeat {
 struct Waiting {
     since: Millis,
 }
+
+/// Since when somebody gets nowhere outside, and why.
+#[derive(Serialize, Deserialize)]
+struct Stuck {
+    since: Millis,
+    why: String,
+}
+
+/// What is remembered of each.
+type AllStuck = BTreeMap<String, Stuck>;
 
 impl Around<'_> {
     pub(super) async fn heartbeat(
@@ -85,7 +97,7 @@ impl Around<'_> {
         }
     }
 
-    pub(super) async fn own(&self, measure: Own) -> Found {
+    pub(super) async fn own(&self, measure: Own, memory: &mut Value, matters: &mut bool) -> Found {
         match measure {
             Own::Reload => match self.prober.reloads.fault() {
                 Some(fault) => self.wrong(format!(
@@ -136,7 +148,91 @@ impl Around<'_> {
                 );
                 self.value(number(messages), Some(note))
             }
+            Own::GitHub => {
+                let all = self.at_github().await?;
+                let Some((who, stuck, others)) = self.stuck(all, memory, matters) else {
+                    return self.value(0.0, Some("no trouble with GitHub".to_owned()));
+                };
+                let ago = self.now.since(stuck.since);
+                let more = match others {
+                    0 => String::new(),
+                    others => format!(" (and {others} more)"),
+                };
+                let note = format!(
+                    "{who}{more} has learned nothing from GitHub for {}: {}. It keeps asking; look at its token and at \
+                     githubstatus.com",
+                    human(ago),
+                    stuck.why.trim_end_matches('.')
+                );
+                self.value(ago.as_secs_f64(), Some(note))
+            }
+            Own::Heartbeat => {
+                let came = self.prober.troubles.of(&Dealer::Heartbeat);
+                let url = self.config.alerts.heartbeat_url.as_ref();
+                let all = url.map(|_| ("alerts.heartbeat_url".to_owned(), came));
+                let Some((who, stuck, _)) = self.stuck(all.into_iter(), memory, matters) else {
+                    return self
+                        .value(0.0, Some("no trouble with alerts.heartbeat_url".to_owned()));
+                };
+                let ago = self.now.since(stuck.since);
+                let note = format!(
+                    "{who} has not been reached for {}: {}. Whoever watches there takes the bot for dead; see whether the \
+                     address is right and answers",
+                    human(ago),
+                    stuck.why
+                );
+                self.value(ago.as_secs_f64(), Some(note))
+            }
         }
+    }
+
+    /// Who waits for GitHub, and why the last try of each failed, if it did; nothing is said of one that did not try yet.
+    async fn at_github(
+        &self,
+    ) -> Result<impl Iterator<Item = (String, Option<Option<String>>)>, String> {
+        let schedules = self.config.schedules.iter().filter(|one| one.enabled);
+        let follow = schedules.filter(|one| matches!(one.follows, Some(Follows::GitHub(_))));
+        let of = |name: &String| {
+            let dealer = Dealer::Schedule(name.clone());
+            self.prober.troubles.of(&dealer)
+        };
+        let follow = follow.map(move |one| (one.name.clone(), of(&one.name)));
+        let mut db = self.prober.store.read().await.map_err(away)?;
+        let kept = store::workflows::unanswered(&mut db).await.map_err(away)?;
+        let kept = kept
+            .into_iter()
+            .map(|(job, title, why)| (format!("{title} · #{job}"), Some(Some(why))));
+        Ok(follow.chain(kept))
+    }
+
+    /// Whoever gets nowhere for the longest time, and how many others do. What nobody tried since the start is as it was.
+    fn stuck(
+        &self,
+        all: impl Iterator<Item = (String, Option<Option<String>>)>,
+        memory: &mut Value,
+        matters: &mut bool,
+    ) -> Option<(String, Stuck, usize)> {
+        let mut before: AllStuck = serde_json::from_value(memory.take()).unwrap_or_default();
+        let known = before.len();
+        let mut now = AllStuck::new();
+        for (who, came) in all {
+            let was = before.remove(&who);
+            let stuck = match came {
+                None => was,
+                Some(None) => None,
+                Some(Some(why)) => {
+                    *matters |= was.is_none();
+                    let since = was.map_or(self.now, |was| was.since.min(self.now));
+                    Some(Stuck { since, why })
+                }
+            };
+            now.extend(stuck.map(|stuck| (who, stuck)));
+        }
+        *matters |= now.len() != known;
+        *memory = serde_json::to_value(&now).unwrap_or_default();
+        let others = now.len().saturating_sub(1);
+        let longest = now.into_iter().min_by_key(|(_, stuck)| stuck.since);
+        longest.map(|(who, stuck)| (who, stuck, others))
     }
 }
 

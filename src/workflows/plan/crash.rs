@@ -2,7 +2,7 @@
 
 use super::super::board::words;
 use super::{close, fail_for_good, succeed};
-use crate::base::job::{Ending, LAST_WORDS, MAX_STARTS};
+use crate::base::job::{Ending, MAX_STARTS};
 use crate::base::time::Millis;
 use crate::base::workflow::{OnCrash, Said, Step, StepRow, StepState, Work};
 
@@ -111,24 +111,6 @@ fn undo_interrupted(step: &Step, row: &mut StepRow, now: Millis) -> bool {
 pub fn is_net(row: &StepRow) -> bool {
     let crashed = row.state == StepState::Asked && row.ending == Some(Ending::Lost);
     row.state == StepState::Confirming || (crashed && row.until.is_some())
-}
-
-/// What would be taken back because its run has taken as long as it may, `ends`, while the bot was away: it may be confirmed a
-/// while longer, once.
-pub fn hear_out(row: &mut StepRow, ends: Option<Millis>, now: Millis) {
-    let late = ends.is_some_and(|end| end <= now);
-    if late && is_net(row) && row.answer.is_none() && row.starts == 0 {
-        row.starts = 1;
-        row.until = Some(now.plus(LAST_WORDS));
-    }
-}
-
-/// Whether somebody may confirm a while longer what would have been taken back already.
-#[must_use]
-pub fn is_heard_out(rows: &[StepRow], now: Millis) -> bool {
-    let open = |row: &StepRow| row.until.is_some_and(|until| until > now);
-    let mut rows = rows.iter();
-    rows.any(|row| is_net(row) && row.starts > 0 && open(row))
 }
 
 /// The rule of the step, unless it may still be at work: then it is not begun again by itself.

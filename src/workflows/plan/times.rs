@@ -72,6 +72,16 @@ pub fn shift(rows: &mut [StepRow], by: i64) {
     }
 }
 
+/// What is taken back unless somebody answers has no longer than its run may last, unless it was given a while longer. `true`
+/// when something changed.
+pub fn cap(row: &mut StepRow, ends: Millis) -> bool {
+    let over = is_net(row) && row.starts == 0 && row.until.is_some_and(|until| until > ends);
+    if over {
+        row.until = Some(ends);
+    }
+    over
+}
+
 /// Holds what is written of a step against the clock after a start of the bot: nothing began later than now, and nothing
 /// lasts longer from now on than it would from its beginning.
 pub fn bound(step: &Step, row: &mut StepRow, now: Millis) {

@@ -1,8 +1,9 @@
 //! What people said to a run. A question is closed before it counts as unanswered, so that an answer that was taken holds,
-//! and one that comes a moment later is refused.
+//! and one that comes a moment later is refused. What would be taken back then is closed only when whoever talks with Telegram
+//! heard people after its last moment; else it is given a while longer (`LAST_WORDS`), once, by whoever leads next.
 
 use super::Run;
-use crate::base::job::Ending;
+use crate::base::job::{Ending, LAST_WORDS};
 use crate::base::time::Millis;
 use crate::base::workflow::{StepRow, StepState};
 use crate::jobs::action::Stopped;
@@ -17,7 +18,39 @@ impl Run {
         let late = |row: &StepRow| row.until.is_some_and(|until| until <= now);
         let open = (0..self.rows.len()).filter(|seq| self.rows[*seq].state.is_asked());
         let late: Vec<usize> = open.filter(|seq| late(&self.rows[*seq])).collect();
+        self.wait_for_ears(&late).await?;
+        let sure = |seq: &usize| !self.unheard.contains_key(seq);
+        let late: Vec<usize> = late.into_iter().filter(sure).collect();
         self.hear(&late, now).await
+    }
+
+    /// Looks for which of these it is not certain yet that nobody answered them. Nobody waits longer than a while: what cuts
+    /// the bot off must be taken back.
+    async fn wait_for_ears(&mut self, late: &[usize]) -> Result<(), Stopped> {
+        let may_wait = |row: &StepRow| plan::is_net(row) && row.starts == 0;
+        let waiting = late.iter().filter(|seq| may_wait(&self.rows[**seq]));
+        let waiting: Vec<usize> = waiting.copied().collect();
+        self.unheard.retain(|seq, _| waiting.contains(seq));
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        if self.inner.hears() {
+            self.unheard.clear();
+            return Ok(());
+        }
+        let (heard, at) = loop {
+            match self.inner.heard().await {
+                Ok(read) => break read,
+                Err(error) => self.refused(&error).await?,
+            }
+        };
+        for seq in waiting {
+            let since = *self.unheard.entry(seq).or_insert(at);
+            if heard > since || at > since.plus(LAST_WORDS) {
+                self.unheard.remove(&seq);
+            }
+        }
+        Ok(())
     }
 
     /// Closes what nobody needs to answer any more; `true` when somebody did in time after all.
@@ -50,6 +83,13 @@ impl Run {
                 continue;
             }
             row.answer = read.answer;
+            if plan::is_net(row) && read.starts > row.starts {
+                (row.starts, row.until) = (read.starts, read.until);
+                self.unheard.remove(&seq);
+            }
+            if row.answer.is_none() && self.unheard.contains_key(&seq) {
+                continue;
+            }
             let before = row.clone();
             if !plan::answered(&step, row, now) {
                 continue;
@@ -75,8 +115,8 @@ impl Run {
         if !closed.is_empty() {
             let mut tx = self.inner.store.begin().await?;
             for seq in closed {
-                let attempt = self.rows[*seq].attempt;
-                store::workflows::close_question(&mut tx, id, *seq, attempt).await?;
+                let row = &self.rows[*seq];
+                store::workflows::close_question(&mut tx, id, *seq, row).await?;
             }
             self.inner.store.commit(tx).await?;
         }

@@ -14,7 +14,7 @@ use futures::StreamExt;
 use std::time::Duration;
 use tokio::sync::Notify;
 
-/// How often answers are looked for that another instance may have taken.
+/// How often answers are looked for that another instance may have taken, and whether it heard people.
 const LOOK: Duration = Duration::from_secs(1);
 /// The longest sleep: the clock may be set meanwhile.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
@@ -41,6 +41,9 @@ impl Run {
         }
         if self.is_confiding() {
             pause = pause.min(LOOK);
+        }
+        if !self.unheard.is_empty() {
+            pause = LOOK;
         }
         let (stop, leave) = (self.cx.stop.clone(), self.cx.leave.clone());
         tokio::select! {

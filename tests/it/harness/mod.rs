@@ -103,6 +103,8 @@ pub const UNWATCHED: &str = "  disk: false
   opsgram-undelivered: false
   opsgram-reload: false
   opsgram-lateness: false
+  opsgram-github: false
+  opsgram-heartbeat: false
 ";
 
 impl World {

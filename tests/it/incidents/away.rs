@@ -1,10 +1,12 @@
 //! Incidents while Telegram is away, and across a death of the bot.
 
 use super::{CRITICAL, Clock, WARNING, begin, change, record, tick, told};
+use crate::harness::tools::until;
 use crate::harness::{ANN, BEN, Outside, PATIENCE, World};
 use crate::on_both;
 use opsgram::base::alert::{Severity, Turn};
 use opsgram::base::time::Millis;
+use opsgram::base::trouble::Dealer;
 use opsgram::store::incidents;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -150,5 +152,7 @@ on_both! {
         world.start().await;
         let asked = tokio::time::timeout(PATIENCE, heard).await.unwrap().unwrap();
         assert!(asked.starts_with("GET /ping/5f3c HTTP/1.1\r\n"), "{asked}");
+        let troubles = world.services().troubles.clone();
+        until("the answer to be noted", || troubles.of(&Dealer::Heartbeat) == Some(None)).await;
     }
 }

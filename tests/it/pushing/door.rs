@@ -4,6 +4,7 @@ use super::{TOKEN, ask, is_open, push, waits};
 use crate::harness::tools::free_port;
 use crate::harness::{ANN, Database, UNWATCHED, World};
 use crate::on_both;
+use opsgram::base::trouble::Troubles;
 use opsgram::config::{self, Env, Live, Reloads};
 use opsgram::http::{Limits, Port};
 use opsgram::monitors::probe::Prober;
@@ -29,7 +30,12 @@ impl Bench {
             panic!("the configuration of this test has faults");
         };
         let store = world.database().await;
-        let prober = Prober::new(store.clone(), env, Reloads::default(), "here");
+        let prober = Prober::new(
+            store.clone(),
+            env,
+            (Reloads::default(), Troubles::default()),
+            "here",
+        );
         let pushes = prober.pushes().clone();
         let port = Port::new(Live::new(loaded.config), pushes, limits);
         port.follow().await.unwrap();

@@ -11,6 +11,7 @@ use futures::future::BoxFuture;
 use opsgram::base::alert::{Change, Severity, Turn};
 use opsgram::base::ids::ChatId;
 use opsgram::base::time::Millis;
+use opsgram::base::trouble::Troubles;
 use opsgram::config::{self, Env, Live, Reloads};
 use opsgram::monitors::Ledger;
 use opsgram::monitors::board::Board;
@@ -73,6 +74,8 @@ pub struct Bench {
     ledger: Arc<Kept>,
     env: Env,
     prober: Prober,
+    /// What is told of places outside; forgotten with a restart.
+    pub troubles: Troubles,
     watch: Watch,
     board: Board,
     pub now: Millis,
@@ -90,7 +93,8 @@ impl Bench {
         let store = world.database().await;
         let board = Board::default();
         let marker = world.path().display().to_string();
-        let prober = prober(&store, &env, &marker);
+        let troubles = Troubles::default();
+        let prober = prober(&store, &env, &troubles, &marker);
         let watch = watch(&live, &store, &ledger, prober.clone(), &board, "here");
         Self {
             store,
@@ -98,6 +102,7 @@ impl Bench {
             ledger,
             env,
             prober,
+            troubles,
             watch,
             board,
             now: Millis::now(),
@@ -114,7 +119,8 @@ impl Bench {
 
     /// Starts anew, as after a kill; what is not in the database is gone.
     pub fn restart(&mut self) {
-        self.prober = prober(&self.store, &self.env, &self.marker);
+        self.troubles = Troubles::default();
+        self.prober = prober(&self.store, &self.env, &self.troubles, &self.marker);
         self.lead_anew();
     }
 
@@ -196,8 +202,9 @@ fn read(world: &mut World, checks: &str) -> (config::Config, Env) {
     )
 }
 
-fn prober(store: &Store, env: &Env, marker: &str) -> Prober {
-    Prober::new(store.clone(), env.clone(), Reloads::default(), marker)
+fn prober(store: &Store, env: &Env, troubles: &Troubles, marker: &str) -> Prober {
+    let told = (Reloads::default(), troubles.clone());
+    Prober::new(store.clone(), env.clone(), told, marker)
 }
 
 fn watch(

@@ -4,6 +4,7 @@ use super::{Bench, CRITICAL, WARNING};
 use crate::harness::{ANN, UNWATCHED};
 use crate::on_both;
 use opsgram::base::alert::{Severity, Turn};
+use opsgram::base::trouble::Dealer;
 use opsgram::monitors::state::Standing;
 use std::fs;
 use std::sync::atomic::Ordering;
@@ -184,6 +185,40 @@ on_both! {
         assert!(bench.turns(WARNING).await.contains("jobs lost"));
         bench.now = bench.now.plus(Duration::from_secs(3600));
         bench.turns(Turn::Cleared).await;
+        bench.store.close().await;
+    }
+}
+
+on_both! {
+    /// What learns nothing from GitHub for an hour, and an address that is not reached for minutes: told with why and what to do,
+    /// over a restart, and over when it answers.
+    async fn who_gets_nowhere_outside_is_told(world) {
+        world.variable("GITHUB_TOKEN", "hunter22");
+        let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
+        let outside = "  github: {kind: opsgram, measure: github}
+  heartbeat: {kind: opsgram, measure: heartbeat}
+alerts: {heartbeat_url: 'http://127.0.0.1:1/5f3c'}
+workflows: {deploy: {after_github: {repo: ann/site, workflow: ci.yml}, steps: [{name: put, run: [echo]}]}}";
+        let mut bench = Bench::new(&mut world, outside).await;
+        let deploy = || Dealer::Schedule("deploy".to_owned());
+        bench.is_quiet().await;
+        bench.troubles.note(deploy(), Some("GitHub does not know the token (401).".to_owned()));
+        bench.troubles.note(Dealer::Heartbeat, Some("it answered 404 Not Found".to_owned()));
+        bench.is_quiet().await;
+        bench.after(minutes(4)).await;
+        let words = bench.turns(WARNING).await;
+        let wanted = "alerts.heartbeat_url has not been reached for 5 m: it answered 404 Not Found. Whoever watches there";
+        assert!(words.starts_with(wanted), "{words}");
+        bench.restart();
+        bench.is_quiet().await;
+        bench.troubles.note(Dealer::Heartbeat, None);
+        bench.turns(Turn::Cleared).await;
+        bench.after(minutes(52)).await;
+        let words = bench.turns(WARNING).await;
+        let wanted = "deploy has learned nothing from GitHub for 1 h: GitHub does not know the token (401). It keeps asking";
+        assert!(words.starts_with(wanted), "{words}");
+        bench.troubles.note(deploy(), None);
+        assert_eq!(bench.turns(Turn::Cleared).await, "no trouble with GitHub");
         bench.store.close().await;
     }
 }

@@ -3,10 +3,13 @@
 use super::keeping::Hands;
 use super::program;
 use crate::harness::tools::{Gate, lines, until};
-use crate::harness::{BEN, Outside, World};
+use crate::harness::{BEN, Outside, PATIENCE, World};
 use crate::on_both;
+use opsgram::base::ids::JobId;
+use opsgram::sandbox::{Fault, FaultKind};
+use opsgram::store;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const TEN_MINUTES: Duration = Duration::from_secs(600);
 
@@ -135,5 +138,45 @@ on_both! {
         until("the undo of the run", || lines(&done).len() == 3).await;
         gate.open(1);
         world.sees(BEN, "↩️ careful · #2 · took back #1").await;
+    }
+}
+
+on_both! {
+    /// The time is over while Telegram gives the bot no updates, and a press is read after that: it is kept, a script as well.
+    async fn a_press_while_telegram_is_away_keeps_it(world) {
+        let done = careful(&mut world, "true", "");
+        let here = done.display().to_string();
+        let undo = format!("undo: [sh, -c, 'echo back >> {here}']");
+        world.script("put", &format!("echo put >> {here}"), &[&undo, "confirm_within: 5m"]);
+        let hands = Hands::default();
+        world.start_at(hands.clock()).await;
+        world.say(BEN, "/workflow run careful");
+        let flow = world.sees(BEN, "It succeeded").await;
+        world.say(BEN, "/run put");
+        let script = world.sees(BEN, "✋ put · #2").await;
+        world.sandbox.fault(Fault::once(FaultKind::ServerError(502)).on("getUpdates"));
+        // Ends the poll that goes on.
+        world.asks(BEN, BEN, "/whoami").await;
+        let flows = world.services().flows.clone();
+        until("the bot to be deaf", || !flows.hears()).await;
+        hands.pass(&world, TEN_MINUTES, 1);
+        let begun = Instant::now();
+        loop {
+            let mut db = world.services().store.read().await.unwrap();
+            let rows = store::workflows::steps(&mut db, JobId(1)).await.unwrap();
+            drop(db);
+            if rows[0].starts == 1 {
+                break;
+            }
+            assert!(begun.elapsed() < PATIENCE, "it was never given a while longer");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        for asked in [flow, script] {
+            world.sandbox.press(BEN, BEN, asked.id, "It works, keep it").unwrap();
+        }
+        world.sees(BEN, "#1 · change\nKept by ben").await;
+        world.sees(BEN, "It works, keep it — ").await;
+        world.quiet().await;
+        assert_eq!(lines(&done), ["put", "put"]);
     }
 }

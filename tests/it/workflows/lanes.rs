@@ -154,3 +154,45 @@ on_both! {
         assert_eq!(lines(&done), ["put", "put", "put", "back"]);
     }
 }
+
+on_both! {
+    /// An undo that was cut off lets a run go on, and waits for it when it was told to begin again; the run does not wait for it
+    /// as well, though a service of it is up.
+    async fn an_undo_that_was_cut_off_and_the_run_it_let_on_do_not_wait_for_each_other(world) {
+        let (mut gate, mut other) = (Gate::new(&world, "gate"), Gate::new(&world, "other"));
+        let done = world.path().join("done");
+        let here = done.display();
+        let back = program(&world, "back", &format!("echo back >> {here}; {}", gate.wait()));
+        let work = program(&world, "work", &format!("echo work >> {here}; {}", other.wait()));
+        world.set(&format!(
+            "workflows: {{flow: {{notify: [], steps: [
+  {{name: put, run: [echo, put], undo: [sh, {back}]}},
+  {{name: ask, approve: {{question: 'Really?', role: operator, by_asker: true}}}},
+  {{name: serve, service: [sleep, '1000']}},
+  {{name: work, run: [sh, {work}]}},
+  {{name: last, run: [sh, -c, 'echo last >> {here}']}}]}}}}"
+        ));
+        world.start().await;
+        world.say(BEN, "/workflow run flow");
+        world.sees(BEN, "✋ flow · #1 · ask").await;
+        world.asks(BEN, BEN, "/workflow approve 1").await;
+        other.open(1);
+        world.sees(BEN, "✅ flow · #1 · succeeded").await;
+        world.say(BEN, "/workflow run flow");
+        world.sees(BEN, "✋ flow · #2 · ask").await;
+        take_back(&world, "flow", 1).await;
+        until("the undo to begin", || lines(&done).len() == 3).await;
+        world.stop().await;
+        world.start().await;
+        let asked = world.sees(BEN, "The bot was stopped while this step ran").await;
+        world.asks(BEN, BEN, "/workflow approve 2").await;
+        until("the run to be let on", || lines(&done).len() == 4).await;
+        world.presses(BEN, &asked, "Run again").await;
+        world.sees(BEN, "🔒 put · waits for #2 (flow), which is at work").await;
+        other.open(1);
+        world.sees(BEN, "✅ flow · #2 · succeeded").await;
+        gate.open(1);
+        world.sees(BEN, "↩️ flow · #3 · took back #1").await;
+        assert_eq!(lines(&done), ["work", "last", "back", "work", "last", "back"]);
+    }
+}

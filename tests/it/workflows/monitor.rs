@@ -4,13 +4,14 @@
 use super::keeping::Hands;
 use super::web::{Reply, Web};
 use crate::harness::tools::until;
-use crate::harness::{ANN, Database, Outside, World};
+use crate::harness::{ANN, Database, Outside, PATIENCE, World};
 use crate::on_both;
 use opsgram::base::time::Millis;
+use opsgram::store;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How a dispatch is answered.
 #[derive(Clone, Copy)]
@@ -231,6 +232,21 @@ on_both! {
     }
 }
 
+/// Waits until so many steps are noted as learning nothing from GitHub.
+async fn unanswered(world: &World, many: usize) {
+    let begun = Instant::now();
+    loop {
+        let mut db = world.services().store.read().await.unwrap();
+        let found = store::workflows::unanswered(&mut db).await.unwrap();
+        drop(db);
+        if found.len() == many {
+            return;
+        }
+        assert!(begun.elapsed() < PATIENCE, "not {many}: {found:?}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
 on_both! {
     /// An answer that says nothing starts nothing, and is asked again later and later; a limit is kept to the second.
     async fn what_github_does_not_say_starts_nothing(world) {
@@ -252,7 +268,9 @@ on_both! {
             Reply::new(500, "{\"message\": \"unicorn\"}"),
         ]);
         world.start_at(bench.hands.clock()).await;
+        unanswered(&world, 1).await;
         bench.hours("a dispatch", |hub| !hub.dispatches.is_empty()).await;
+        unanswered(&world, 0).await;
         let (looks, begun) = { let hub = bench.hub(); (hub.looks.clone(), hub.dispatches[0]) };
         assert_eq!(looks.len(), 8, "seven that said nothing, and one that did");
         let gaps: Vec<u64> = looks.windows(2).map(|pair| pair[1].since(pair[0]).as_secs()).collect();

@@ -5,6 +5,7 @@ use super::web::{Reply, Web};
 use crate::harness::tools::until;
 use crate::harness::{ANN, World};
 use crate::on_both;
+use opsgram::base::trouble::Dealer;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -202,6 +203,8 @@ on_both! {
             bench.hub().faults.push_back(reply);
             bench.look(&world).await;
         }
+        let trouble = || world.services().troubles.of(&Dealer::Schedule("deploy".to_owned()));
+        assert!(trouble().flatten().is_some_and(|why| why.contains("(401)")), "{:?}", trouble());
         let told = world.asks(ANN, ANN, "/schedules deploy").await;
         assert!(told.text.contains("when ci.yml of ann/site succeeds on main"), "{}", told.text);
         assert!(told.text.contains("GitHub does not know the token (401)"), "{}", told.text);
@@ -211,6 +214,7 @@ on_both! {
         assert_eq!(world.jobs().await, 0);
         let told = world.asks(ANN, ANN, "/schedules deploy").await;
         assert!(!told.text.contains("401"), "{}", told.text);
+        assert_eq!(trouble(), Some(None));
         bench.begins(4, "main");
         bench.ends(4, "success");
         bench.look(&world).await;

@@ -1,8 +1,10 @@
 //! Two instances on one PostgreSQL database: a run goes on at the other, and hears what is said at either.
 
+use super::keeping::Hands;
 use super::program;
 use crate::harness::tools::{Gate, lines, until};
 use crate::harness::{ANN, BEN, Database, Outside, World};
+use std::time::Duration;
 
 /// Which of the two runs this run, and the other.
 async fn by_place(world: &World, run: i64, bots: [Outside; 2]) -> (Outside, Outside) {
@@ -62,5 +64,44 @@ async fn an_answer_at_one_wakes_the_run_at_the_other() {
     for bot in bots {
         bot.terminate().await;
     }
+    world.finish().await;
+}
+
+/// Another one takes the lead and dies, and what somebody pressed waits at Telegram while the time to confirm runs out where
+/// the run goes on: it is heard first.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_press_is_heard_though_the_lead_changed_hands() {
+    let mut world = World::new(Database::postgres().await).await;
+    let done = world.path().join("done");
+    world.set(&format!(
+        "workflows: {{careful: {{notify: [], steps: [{{name: change, run: ['true'], undo: [sh, -c, 'echo back >> {}'], confirm_within: 5m}}]}}}}",
+        done.display()
+    ));
+    let hands = Hands::default();
+    world.start_at(hands.clock()).await;
+    world.say(BEN, "/workflow run careful");
+    let asked = world.sees(BEN, "✋ careful · #1 · change").await;
+    let leader = Outside::beside(&world).await;
+    let store = world.services().store.clone();
+    let mut tx = store.begin().await.unwrap();
+    let text = format!(
+        "UPDATE lease SET holder = (SELECT id FROM instances WHERE pid = {}), epoch = -1",
+        leader.id()
+    );
+    sqlx::query(sqlx::AssertSqlSafe(text))
+        .execute(&mut *tx)
+        .await
+        .unwrap();
+    store.commit(tx).await.unwrap();
+    until("the other to lead", || {
+        leader.logged().contains("app: ready")
+    })
+    .await;
+    leader.kill().await;
+    let label = "It works, keep it";
+    world.sandbox.press(BEN, BEN, asked.id, label).unwrap();
+    hands.pass(&world, Duration::from_secs(600), 1);
+    world.sees(BEN, "#1 · change\nKept by ben").await;
+    assert_eq!(lines(&done).len(), 0);
     world.finish().await;
 }

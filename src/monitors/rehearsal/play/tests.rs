@@ -3,7 +3,7 @@
 use super::super::source::Reads;
 use super::*;
 use crate::base::alert::{Change, Unit};
-use crate::config::{self, Env, Live, Reloads};
+use crate::config::{self, Env, Live};
 use crate::monitors::Ledger;
 use crate::monitors::board::Board;
 use crate::monitors::probe::Prober;
@@ -269,7 +269,7 @@ async fn watched(yaml: &str, past: &[Past]) -> (Check, Vec<Change>) {
         .await
         .unwrap();
     let kept = Arc::new(Kept::default());
-    let prober = Prober::new(store.clone(), Env::default(), Reloads::default(), "test");
+    let prober = Prober::new(store.clone(), Env::default(), Default::default(), "test");
     let mut watch = Watch::new(
         Live::new(config),
         store.clone(),

@@ -9,6 +9,7 @@ use crate::base::text::escape;
 use crate::delivery::Outgoing;
 use crate::drivers::github::{Dispatched, Known, News, Own, Run, Step};
 use crate::store;
+use crate::store::workflows::UNANSWERED;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -25,7 +26,8 @@ struct Noted {
 impl Job<'_> {
     /// Looks again and again.
     pub(super) async fn keep(&mut self) -> Result<BTreeMap<String, String>, Halt> {
-        let mut said = None;
+        let said_before = self.hand.found.get(UNANSWERED).cloned();
+        let mut said = said_before.filter(|why| !why.is_empty());
         loop {
             let noted = match self.read().await {
                 Ok(noted) => noted,
@@ -35,6 +37,7 @@ impl Job<'_> {
                     continue;
                 }
             };
+            let before = said.clone();
             let pause = match self.look(noted, &mut said).await {
                 Ok(pause) => pause,
                 Err(error) => {
@@ -42,6 +45,10 @@ impl Job<'_> {
                     REFUSED
                 }
             };
+            if said != before {
+                let why = said.as_deref().unwrap_or_default();
+                self.note(&[(UNANSWERED, why)]).await?;
+            }
             self.sleep(pause).await?;
         }
     }
