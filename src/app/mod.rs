@@ -215,6 +215,7 @@ impl App {
             clock,
             ..
         } = &self.services;
+        flows.set_hears(false);
         if store.presence().is_shared() {
             access.refresh().await.context("reading the members")?;
         }
@@ -233,7 +234,6 @@ impl App {
         heard
             .await
             .context("looking for what nobody could confirm")?;
-        flows.set_hears(true);
         let recovered = jobs
             .recover()
             .await

@@ -2,7 +2,7 @@
 
 use crate::base::error::Result;
 use crate::base::time::Millis;
-use crate::chat::pulse::{Pulse, Sign};
+use crate::chat::pulse::Pulse;
 use crate::chat::{dialog, menu};
 use crate::jobs::Jobs;
 use crate::jobs::retention::Keep;
@@ -313,17 +313,17 @@ pub(super) async fn hubs(services: Services, stop: CancellationToken) {
 /// Takes back what nobody confirmed in time.
 pub(super) async fn undo(services: Services, pulse: Pulse, stop: CancellationToken) {
     while pause(UNDO, &stop).await {
-        if let Err(error) = take_back(&services, pulse.sign()).await {
+        if let Err(error) = take_back(&services, pulse.hears()).await {
             tracing::error!(?error, "what nobody confirmed could not be taken back yet");
             pause(PAUSE, &stop).await;
         }
     }
 }
 
-/// While Telegram gives no updates, what becomes late may be confirmed a while longer: who pressed is heard after that.
-async fn take_back(services: &Services, sign: Sign) -> Result<()> {
+/// While Telegram gives no updates, or what waited there may not be here yet, what becomes late may be confirmed a while
+/// longer: who pressed is heard after that.
+async fn take_back(services: &Services, hears: bool) -> Result<()> {
     let (flows, now) = (&services.flows, services.clock.now());
-    let hears = !matches!(sign, Sign::Failing(_) | Sign::Stuck);
     let heard = flows.hears();
     flows.set_hears(heard && hears);
     if !(heard && hears) {

@@ -81,12 +81,18 @@ impl<'a> AsUpdateStream<'a> for Intake {
             access: self.access.clone(),
             told: HashMap::new(),
         };
+        let pulse = self.pulse.clone();
         let polled = Box::pin(self.polling.as_stream());
-        let fresh = stream::unfold((polled, keeper), |(mut polled, mut keeper)| async move {
+        let fresh = stream::unfold((polled, keeper, pulse), |mut parts| async move {
             loop {
-                match polled.next().await? {
+                let (polled, keeper, pulse) = &mut parts;
+                let item = polled.next().await?;
+                if item.is_ok() {
+                    pulse.heard();
+                }
+                match item {
                     Ok(update) if !keeper.keep(&update).await => {}
-                    item => return Some((item, (polled, keeper))),
+                    item => return Some((item, parts)),
                 }
             }
         });

@@ -13,6 +13,10 @@ const STILL: Duration = Duration::from_secs(180);
 /// Failures at the longest pause come at least this often.
 const RECENT: Duration = Duration::from_secs(120);
 
+/// What Telegram kept comes as soon as it is asked, and whoever cannot reach it knows within five seconds: a poll that goes
+/// on for longer brings nothing old.
+const SETTLED: Duration = Duration::from_secs(6);
+
 /// What the intake last showed. Clones are handles on the same one.
 #[derive(Clone, Default)]
 pub struct Pulse {
@@ -29,6 +33,10 @@ struct Inner {
 struct Seen {
     /// When the stream was last looked at; `None` while nobody polls.
     moved: Option<Instant>,
+    /// When this polling began; `None` while nobody polls.
+    begun: Option<Instant>,
+    /// Whether it brought something.
+    heard: bool,
     /// When Telegram last failed to answer.
     failed: Option<Instant>,
     /// Whether Telegram was ever asked for updates, or found unreachable.
@@ -81,6 +89,23 @@ impl Pulse {
         }
     }
 
+    /// Notes that Telegram gave an update.
+    pub(super) fn heard(&self) {
+        self.seen().heard = true;
+    }
+
+    /// Whether what people say arrives here, and what they said before did.
+    #[must_use]
+    pub fn hears(&self) -> bool {
+        self.hears_at(Instant::now())
+    }
+
+    fn hears_at(&self, now: Instant) -> bool {
+        let Seen { begun, heard, .. } = *self.seen();
+        let has_settled = begun.is_some_and(|begun| now.saturating_duration_since(begun) > SETTLED);
+        self.sign_at(now) == Sign::Polling && (heard || has_settled)
+    }
+
     /// Waits until Telegram was asked for updates, or was found unreachable.
     pub async fn asked(&self) {
         let told = self.inner.asked.notified();
@@ -93,8 +118,9 @@ impl Pulse {
     }
 
     fn moved(&self) {
-        let mut seen = self.seen();
-        seen.moved = Some(Instant::now());
+        let (mut seen, now) = (self.seen(), Instant::now());
+        seen.moved = Some(now);
+        seen.begun.get_or_insert(now);
         self.tell_asked(&mut seen);
     }
 
@@ -135,7 +161,8 @@ impl<S: Stream<Item = Result<T, E>> + Unpin, T, E> Stream for Watched<S> {
 
 impl<S> Drop for Watched<S> {
     fn drop(&mut self) {
-        self.pulse.seen().moved = None;
+        let mut seen = self.pulse.seen();
+        (seen.moved, seen.begun, seen.heard) = (None, None, false);
     }
 }
 
@@ -167,6 +194,30 @@ mod tests {
             Sign::Still,
             "who does not poll is not stuck"
         );
+    }
+
+    #[tokio::test]
+    async fn people_are_heard_once_what_waited_has_come() {
+        let pulse = Pulse::default();
+        let settled = || Instant::now() + SETTLED + Duration::from_secs(1);
+        assert!(!pulse.hears_at(settled()), "nobody polls");
+        let items = stream::iter([Ok(1), Err("away"), Ok(2)]).chain(stream::pending());
+        let mut watched = pulse.watch(items);
+        assert_eq!(watched.next().await, Some(Ok(1)));
+        assert!(!pulse.hears(), "it may be one that was stored before");
+        assert!(pulse.hears_at(settled()));
+        pulse.heard();
+        assert!(pulse.hears());
+        assert_eq!(watched.next().await, Some(Err("away")));
+        assert!(!pulse.hears_at(settled()), "Telegram is away");
+        assert_eq!(watched.next().await, Some(Ok(2)));
+        assert!(pulse.hears());
+        drop(watched);
+        assert!(!pulse.hears());
+        let mut anew = pulse.watch(stream::pending::<Result<(), ()>>());
+        assert!(anew.next().now_or_never().is_none());
+        assert!(!pulse.hears(), "what waits may not be here yet");
+        assert!(pulse.hears_at(settled()));
     }
 
     #[tokio::test]

@@ -150,10 +150,10 @@ async fn is_asked(request: &Request, job: &Job, now: Millis) -> Result<bool> {
 /// # Errors
 /// When the database refuses.
 pub async fn is_offered(request: &Request, job: &Job, now: Millis) -> Result<bool> {
-    if undo::is_in_time(job, now) {
-        return Ok(true);
-    }
     let mut db = request.services.store.read().await?;
+    if undo::is_in_time(job, now) {
+        return Ok(store::undo::by(&mut db, job.id).await?.is_none());
+    }
     Ok(store::undo::is_open(&mut db, job.id, now).await?)
 }
 

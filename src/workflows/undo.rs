@@ -130,6 +130,12 @@ pub fn needs_folder(flow: &Workflow, rows: &[StepRow]) -> bool {
 /// What will run, a line each, in that order; what must not be seen stays as it was written.
 #[must_use]
 pub fn words(args: &RunArgs, rows: &[StepRow], values: &Values) -> Vec<String> {
+    let mut values = values.clone();
+    for (step, row) in args.flow.steps.iter().zip(rows) {
+        for (name, value) in &row.found {
+            values.set(Source::Step(step.name.clone(), name.clone()), value);
+        }
+    }
     let line = |(step, row): (&Step, &StepRow)| {
         let mut values = values.clone();
         for name in OF_RUN {

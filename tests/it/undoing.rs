@@ -51,6 +51,7 @@ on_both! {
             assert!(jobs.text.contains(words), "{words}: {}", jobs.text);
         }
         assert!(jobs.text.contains("↩️ taken back by #2"), "{}", jobs.text);
+        assert!(world.asks(BEN, BEN, "/job 1").await.button("Undo").is_none());
         world.forges(BEN, BEN, "undone:1").await;
         world.sees(BEN, "#1 was taken back already, by #2").await;
         let told = world.forges(BEN, BEN, "undo:2").await.unwrap();

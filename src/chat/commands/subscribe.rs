@@ -123,6 +123,8 @@ async fn subscribe(
         words.as_deref().unwrap_or("quiet hours"),
     )
     .await?;
+    let (mine, _) = told_here(request).await?;
+    let had_all = is_told_unasked(request, &mine);
     let incidents = &request.services.incidents;
     let changed = incidents
         .subscribe(&grant, wanted.as_ref(), quiet.as_ref(), Millis::now())
@@ -138,6 +140,13 @@ async fn subscribe(
         (None, true) => String::new(),
         (None, false) => "It is so already. ".to_owned(),
     };
+    let is_all = |one: &Subscription| one.topic.is_none() && one.least == Some(Severity::Warning);
+    if had_all && wanted.as_ref().is_some_and(|one| !is_all(one)) {
+        html.push_str(
+            "\nUntil now you were told of everything, as every owner is who chose nothing else. /subscribe all brings that \
+             back.",
+        );
+    }
     if let Some(hours) = &quiet {
         html.push_str(&format!(
             "\n🌙 {}: only what is critical; the rest is told in one message when they end.",

@@ -133,7 +133,7 @@ pub async fn taken_back(request: &Request, job: &Job) -> Result<Option<String>> 
     };
     Ok(by.map(|(by, state)| match state {
         JobState::Succeeded => format!("↩️ taken back by #{by}"),
-        JobState::Queued | JobState::Running => format!("↩️ #{by} takes it back"),
+        JobState::Queued | JobState::Running => format!("↩️ #{by} is to take it back"),
         JobState::Failed | JobState::Cancelled | JobState::TimedOut | JobState::Lost => {
             format!("↩️ #{by} could not take all of it back")
         }

@@ -84,13 +84,28 @@ async fn note(
     carried: &[StepRow],
 ) -> Result<String> {
     let all = look::names(flow).zip(carried);
-    let done = all.filter(|(_, row)| row.state != StepState::Waiting);
-    let done: Vec<_> = done.map(|(name, _)| name).collect();
+    let (left, done): (Vec<_>, Vec<_>) = all
+        .filter(|(_, row)| row.left_over || row.state != StepState::Waiting)
+        .partition(|(_, row)| row.state == StepState::Waiting);
+    let names = |some: &[(&str, &StepRow)]| {
+        let names: Vec<_> = some.iter().map(|(name, _)| *name).collect();
+        shorten(&names.join(", "), NAMES).into_owned()
+    };
+    let left = match left.is_empty() {
+        true => String::new(),
+        false => format!(
+            " Done there and not taken back, so it may be done twice: {}.",
+            names(&left)
+        ),
+    };
     if done.is_empty() {
-        return Ok(format!(
-            "Nothing of #{} was done, so it begins at the beginning.",
-            job.id
-        ));
+        return Ok(match left.is_empty() {
+            true => format!(
+                "Nothing of #{} was done, so it begins at the beginning.",
+                job.id
+            ),
+            false => format!("It begins at the beginning.{left}"),
+        });
     }
     let runs = chain(request, job).await?;
     let runs: Vec<_> = runs.iter().map(|id| format!("#{id}")).collect();
@@ -105,9 +120,9 @@ async fn note(
         false => format!(" Started anew: {}.", shorten(&again.join(", "), NAMES)),
     };
     Ok(format!(
-        "Done in {} and not done again: {}.{again}",
+        "Done in {} and not done again: {}.{again}{left}",
         runs.join(" and "),
-        shorten(&done.join(", "), NAMES)
+        names(&done)
     ))
 }
 
@@ -193,11 +208,14 @@ async fn refuse_undone(request: &Request, job: &Job, name: &str) -> Result<()> {
     let mut db = request.services.store.read().await?;
     let mut next = Some(job.id);
     while let Some(run) = next {
-        if let Some((undoing, _)) = store::undo::by(&mut db, run).await? {
-            return Err(Error::refused(format!(
-                "What #{} did was taken back by #{undoing}. /workflow run {name} starts it anew.",
-                job.id
-            )));
+        if let Some((by, state)) = store::undo::by(&mut db, run).await? {
+            return Err(match state {
+                JobState::Succeeded => Error::refused(format!(
+                    "What #{} did was taken back by #{by}. /workflow run {name} starts it anew.",
+                    job.id
+                )),
+                other => crate::chat::undo::taken_back(run, by, other),
+            });
         }
         let later = store::jobs::latest_retry(&mut db, run).await?;
         next = later.map(|later| later.id);

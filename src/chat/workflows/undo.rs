@@ -201,7 +201,19 @@ impl Run {
             store::undo::by(&mut db, id).await?
         };
         if let Some((by, state)) = by {
-            return Err(taken_back_by(id, by, state));
+            return Err(match state {
+                JobState::Queued | JobState::Running | JobState::Succeeded => {
+                    taken_back_by(id, by, state)
+                }
+                JobState::Failed | JobState::Cancelled | JobState::TimedOut | JobState::Lost => {
+                    Error::Refused(Refusal::with_code(
+                        &format!(
+                            "#{by} was to take #{id} back and could not take back all of it; /job {by} shows what it did. By hand, this takes it back, one after the other:\n"
+                        ),
+                        &shorten(&self.lines(request), SHOWN),
+                    ))
+                }
+            });
         }
         refuse_continued(request, id).await?;
         let now = request.services.clock.now();

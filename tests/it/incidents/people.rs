@@ -42,6 +42,9 @@ on_both! {
         assert!(told(&world, BEN)[0].text.starts_with("🔴 disk-data"));
         assert!(told(&world, OPS)[0].text.starts_with("🟠 load-1"));
         assert!(world.asks(ANN, ANN, "/subscriptions").await.text.contains("as every owner is"));
+        let narrowed = world.asks(ANN, ANN, "/subscribe disk").await.text;
+        assert!(narrowed.contains("Until now you were told of everything"), "{narrowed}");
+        assert!(!world.asks(ANN, ANN, "/subscribe all").await.text.contains("Until now"));
         assert!(world.asks(ANN, ANN, "/unsubscribe all").await.text.contains("is told of nothing"));
         assert!(world.asks(ANN, ANN, "/unsubscribe all").await.text.contains("already"));
         record(&world, &[change("disk-home", CRITICAL, 91.0, clock.on(60))]).await;

@@ -55,7 +55,7 @@ on_both! {
         assert!(card.button("Run again").is_none());
         world.quiet().await;
         assert_eq!(lines(&world.path().join("done")), ["build", "put", "back v3 1"]);
-        let card = world.sees(BEN, "deploy · #1 · ↩️ #2 takes it back").await;
+        let card = world.sees(BEN, "deploy · #1 · ↩️ #2 is to take it back").await;
         assert!(card.button("Undo … (10 m)").is_none());
         for text in ["/workflow status 1", "/workflow 1", "/job 1", "/jobs"] {
             let told = world.asks(BEN, BEN, text).await;
@@ -104,7 +104,9 @@ on_both! {
         let told = world.asks(BEN, BEN, "/jobs failed").await;
         assert!(told.text.contains("#2"), "{}", told.text);
         let told = world.asks(BEN, BEN, "/workflow retry 1").await;
-        assert_eq!(told.text, "What #1 did was taken back by #2. /workflow run w starts it anew.");
+        assert_eq!(told.text, "#2 was to take #1 back and could not take back all of it. /job 2 shows why; the rest is to be done by hand.");
+        let told = world.asks(BEN, BEN, "/workflow undo 1").await;
+        assert!(told.text.contains("By hand, this takes it back, one after the other:\ntwo: "), "{}", told.text);
         let told = world.forges(BEN, BEN, "flow:undo:2").await.unwrap();
         assert_eq!(told, "There is nothing of #2 to take back.");
     }

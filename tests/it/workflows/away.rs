@@ -96,6 +96,8 @@ on_both! {
         world.start_at(hands.clock()).await;
         world.sees(BEN, "Unless somebody answers within 5 m, it is taken back").await;
         assert_eq!(lines(&done), ["put"]);
+        let flows = world.services().flows.clone();
+        until("people to be heard", || flows.hears()).await;
         hands.pass(&world, TEN_MINUTES, 1);
         world.sees(BEN, "Nobody said in time what came of it, so it was taken back").await;
         world.quiet().await;

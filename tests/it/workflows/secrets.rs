@@ -264,5 +264,11 @@ on_both! {
         gate.open(1);
         world.sees(BEN, "failed at make: not kept by ben, so it was taken back").await;
         assert_eq!(lines(&done), ["back 7"]);
+        world.say(BEN, "/workflow run make");
+        world.sees(BEN, "#2 · make\nIt succeeded.").await;
+        world.press(BEN, BEN, "It works, keep it");
+        world.sees(BEN, "make · #2 · succeeded").await;
+        let asked = world.asks(BEN, BEN, "/workflow undo 2").await;
+        assert!(asked.text.contains(&format!("make: sh {back} 7")), "{}", asked.text);
     }
 }
