@@ -255,9 +255,9 @@ workflows: {deploy: {after_github: {repo: ann/site, workflow: ci.yml}, steps: [{
         // A run goes on while all is frozen; each of its steps is told of for itself.
         let mut tx = bench.store.begin().await.unwrap();
         let job = format!(
-            "INSERT INTO jobs (id, kind, payload, title, state, role, asker_id, asker_name, chat_id, source, request_id,
+            "INSERT INTO jobs (kind, payload, title, state, role, asker_id, asker_name, chat_id, source, request_id,
                  lane, lane_limit, user_limit, after_crash, output, created_at)
-             VALUES (7, 'workflow.run', '{{}}', 'watch', 'running', 'operator', 1, 'ann', 1, 'test', 'r', 'l', 1, 1,
+             VALUES ('workflow.run', '{{}}', 'watch', 'running', 'operator', 1, 'ann', 1, 'test', 'r', 'l', 1, 1,
                  'report', 'card', {})",
             bench.now.0
         );
@@ -265,14 +265,14 @@ workflows: {deploy: {after_github: {repo: ann/site, workflow: ci.yml}, steps: [{
         for seq in 0..2 {
             let step = format!(
                 "INSERT INTO workflow_steps (job, seq, state, attempt, found)
-                 VALUES (7, {seq}, 'running', 1, '{{\"no answer\":\"GitHub answered 500.\"}}')"
+                 VALUES (1, {seq}, 'running', 1, '{{\"no answer\":\"GitHub answered 500.\"}}')"
             );
             sqlx::query(sqlx::AssertSqlSafe(step)).execute(&mut *tx).await.unwrap();
         }
         bench.store.commit(tx).await.unwrap();
         bench.quiet_for(60).await;
         let words = bench.turns(WARNING).await;
-        let wanted = "watch · #7 · step 1 (and 1 more) has learned nothing from GitHub for 1 h: GitHub answered 500.";
+        let wanted = "watch · #1 · step 1 (and 1 more) has learned nothing from GitHub for 1 h: GitHub answered 500.";
         assert!(words.starts_with(wanted), "{words}");
         bench.store.close().await;
     }
