@@ -5,7 +5,7 @@
 
 use super::health::Wellness;
 use crate::base::secret::ExposeSecret;
-use crate::base::trouble::{Dealer, Troubles};
+use crate::base::trouble::{Came, Dealer, Troubles};
 use crate::drivers::ping::ping;
 use crate::services::Services;
 use std::time::Duration;
@@ -76,7 +76,8 @@ impl Heart {
             (Ok(()), false) | (Err(_), true) => {}
         }
         self.unreached = asked.is_err();
-        self.troubles.note(Dealer::Heartbeat, asked.err());
+        let came = asked.map_or_else(Came::Failed, |()| Came::Well);
+        self.troubles.note(Dealer::Heartbeat, came);
         Beat::Told
     }
 }
@@ -146,7 +147,7 @@ mod tests {
         assert_eq!(heart.beat(&url, wellness.now()).await, Beat::Told);
         assert_eq!(heard.load(Ordering::SeqCst), 2);
         assert!(!heart.unreached && !heart.held_back);
-        assert_eq!(heart.troubles.of(&Dealer::Heartbeat), Some(None));
+        assert_eq!(heart.troubles.of(&Dealer::Heartbeat), Some(Came::Well));
     }
 
     #[tokio::test]
@@ -176,6 +177,6 @@ mod tests {
         );
         assert!(heart.unreached);
         let told = heart.troubles.of(&Dealer::Heartbeat);
-        assert!(told.flatten().is_some_and(|why| !why.contains(SECRET)));
+        assert!(matches!(told, Some(Came::Failed(why)) if !why.contains(SECRET)));
     }
 }

@@ -50,7 +50,7 @@ use tree::{Node, Value};
 pub use access::{Access, Chat, User};
 pub use alerts::{Alerts, Digest, Repeat};
 pub use args::Arg;
-pub use at_github::{AtGitHub, Fact};
+pub use at_github::{AtGitHub, Ended, Fact};
 pub use changes::Changes;
 pub use checks::{
     Check, CheckKind, DOCKER_SOCKET, DiskMeasure, FileMeasure, Fix, Flow, Limits, Own, Probe,

@@ -12,7 +12,7 @@ use crate::base::job::OnBusy;
 use crate::base::secret::SecretString;
 use crate::base::text::{escape, head_units, shorten};
 use crate::base::time::{Clock, Millis, human};
-use crate::base::trouble::{Dealer, Troubles};
+use crate::base::trouble::{Came, Dealer, Troubles};
 use crate::config::{AtGitHub, Config, Env, Fact, Follows, Schedule};
 use crate::drivers::github::{GitHub, Run, Target, Unknown, backoff};
 use crate::drivers::web::Web;
@@ -107,8 +107,10 @@ impl Hubs {
                     (None, Some(why))
                 }
             };
-            let dealer = Dealer::Schedule(schedule.name.clone());
-            self.troubles.note(dealer, trouble.clone());
+            if let Some(why) = &trouble {
+                let dealer = Dealer::Schedule(schedule.name.clone());
+                self.troubles.note(dealer, Came::Barred(why.clone()));
+            }
             let known = Known {
                 timer,
                 every,
@@ -158,9 +160,10 @@ impl Hubs {
         let Some(known) = all.get_mut(&schedule.name) else {
             return;
         };
-        let why = heard.err().map(|unknown| unknown.why.clone());
+        let failed = |unknown: &Unknown| Came::Failed(unknown.why.clone());
+        let came = heard.map_or_else(failed, |()| Came::Well);
         let dealer = Dealer::Schedule(schedule.name.clone());
-        self.troubles.note(dealer, why);
+        self.troubles.note(dealer, came);
         match heard {
             Ok(()) => (known.failures, known.trouble) = (0, None),
             Err(unknown) => {
@@ -226,9 +229,8 @@ impl Schedules {
         now: Millis,
     ) -> Result<()> {
         let Some(row) = self.to_follow(config, schedule).await? else {
-            // Nobody waits for an answer now.
             let dealer = Dealer::Schedule(schedule.name.clone());
-            self.inner.hubs.troubles.note(dealer, None);
+            self.inner.hubs.troubles.forget(&dealer);
             self.inner.hubs.later(schedule, now);
             return Ok(());
         };
@@ -347,4 +349,55 @@ fn given(there: &AtGitHub, run: &Run) -> Vec<String> {
     let params = there.params.iter();
     let known = params.filter_map(|(name, what)| Some(format!("{name}={}", fact(*what)?)));
     known.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::name::Name;
+    use crate::base::schedule::{Missed, Rule};
+    use crate::base::when::{When, Zone};
+    use crate::config::Ended;
+
+    /// Whom to ask tells nothing of the answer; that nobody can be asked does.
+    #[test]
+    fn one_that_was_not_asked_yet_is_not_well() {
+        let schedule = Schedule {
+            name: "deploy".to_owned(),
+            script: Name::new("deploy").unwrap(),
+            when: When::parse("every 1m").unwrap(),
+            follows: None,
+            zone: Zone::UTC,
+            jitter: Duration::ZERO,
+            missed: Missed::Skip,
+            given: Vec::new(),
+            rule: Rule::default(),
+            retries: None,
+            to: Vec::new(),
+            enabled: true,
+        };
+        let there = AtGitHub {
+            repo: "ann/site".to_owned(),
+            workflow: "ci.yml".to_owned(),
+            branch: None,
+            ended: Ended::Success,
+            params: std::collections::BTreeMap::new(),
+            token: "GITHUB_TOKEN".to_owned(),
+            api: "https://api.github.com".to_owned(),
+        };
+        let dealer = Dealer::Schedule("deploy".to_owned());
+        let before = Came::Failed("away".to_owned());
+        let barred = "GitHub cannot be asked: GITHUB_TOKEN is not in the bot's environment.";
+        let env: Env = [("GITHUB_TOKEN", "hunter22")].into_iter().collect();
+        for (env, wanted) in [
+            (env, before.clone()),
+            (Env::default(), Came::Barred(barred.to_owned())),
+        ] {
+            let hubs = Hubs::new(env, Clock::default(), Troubles::default());
+            hubs.troubles.note(dealer.clone(), before.clone());
+            let due = hubs.due(&schedule, &there, Millis(0));
+            assert_eq!(due.is_some(), wanted == before);
+            assert_eq!(hubs.troubles.of(&dealer), Some(wanted));
+        }
+    }
 }

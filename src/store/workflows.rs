@@ -190,22 +190,41 @@ pub async fn ask_anew(db: &mut Connection, job: JobId, seq: usize, row: &StepRow
 /// is. No value of a workflow can have a name with a space.
 pub const UNANSWERED: &str = "no answer";
 
-/// The steps at work that learn nothing from GitHub: their run, the workflow, and why.
+/// A step at work that learns nothing from GitHub.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unanswered {
+    /// The run.
+    pub job: JobId,
+    /// Of which workflow.
+    pub title: String,
+    /// Which of its steps this is, from 0.
+    pub seq: usize,
+    /// Why.
+    pub why: String,
+}
+
+/// The steps at work that learn nothing from GitHub.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn unanswered(db: &mut Connection) -> Result<Vec<(JobId, String, String)>> {
+pub async fn unanswered(db: &mut Connection) -> Result<Vec<Unanswered>> {
     let rows = sqlx::query(
-        "SELECT jobs.id, jobs.title, found FROM workflow_steps JOIN jobs ON jobs.id = workflow_steps.job
-         WHERE jobs.state IN ('queued', 'running') AND workflow_steps.state = 'running' AND found LIKE $1 ORDER BY jobs.id",
+        "SELECT jobs.id, jobs.title, seq, found FROM workflow_steps JOIN jobs ON jobs.id = workflow_steps.job
+         WHERE jobs.state IN ('queued', 'running') AND workflow_steps.state = 'running' AND found LIKE $1
+         ORDER BY jobs.id, seq",
     )
     .bind(format!("%\"{UNANSWERED}\":%"))
     .fetch_all(db)
     .await?;
     let read = |row: &sqlx::any::AnyRow| {
-        let found: BTreeMap<String, String> = serde_json::from_str(row.get(2)).ok()?;
+        let found: BTreeMap<String, String> = serde_json::from_str(row.get(3)).ok()?;
         let why = found.get(UNANSWERED).filter(|why| !why.is_empty())?;
-        Some((JobId(row.get(0)), row.get(1), why.clone()))
+        Some(Unanswered {
+            job: JobId(row.get(0)),
+            title: row.get(1),
+            seq: usize::try_from(row.get::<i64, _>(2)).ok()?,
+            why: why.clone(),
+        })
     };
     Ok(rows.iter().filter_map(read).collect())
 }

@@ -3,18 +3,20 @@
 use super::{Around, Found, number};
 use crate::base::name::Name;
 use crate::base::time::{Millis, human};
-use crate::base::trouble::Dealer;
-use crate::config::{Follows, Own};
+use crate::base::trouble::{Came, Dealer};
+use crate::config::{Follows, Own, Schedule};
 use crate::monitors::pushes;
 use crate::store;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// What was lost is bad so long.
 const WINDOW: Duration = Duration::from_secs(3600);
+/// A look that comes so much later than it should was not missed.
+const LATE: Duration = Duration::from_secs(60);
 
 /// Since when a script is waited for.
 #[derive(Serialize, Deserialize)]
@@ -34,10 +36,16 @@ struct Waiting {
 struct Stuck {
     since: Millis,
     why: String,
+    /// Nothing is even tried until somebody puts it right.
+    barred: bool,
 }
 
-/// What is remembered of each.
-type AllStuck = BTreeMap<String, Stuck>;
+/// Who got nowhere at the last look, and when that was.
+#[derive(Default, Serialize, Deserialize)]
+struct Watched {
+    at: Millis,
+    stuck: BTreeMap<String, Stuck>,
+}
 
 impl Around<'_> {
     pub(super) async fn heartbeat(
@@ -158,9 +166,12 @@ impl Around<'_> {
                     0 => String::new(),
                     others => format!(" (and {others} more)"),
                 };
+                let next = match stuck.barred {
+                    true => "Nothing is asked until you put that right and restart the bot",
+                    false => "It asks again by itself; look at its token and at githubstatus.com",
+                };
                 let note = format!(
-                    "{who}{more} has learned nothing from GitHub for {}: {}. It keeps asking; look at its token and at \
-                     githubstatus.com",
+                    "{who}{more} has learned nothing from GitHub for {}: {}. {next}",
                     human(ago),
                     stuck.why.trim_end_matches('.')
                 );
@@ -170,7 +181,8 @@ impl Around<'_> {
                 let came = self.prober.troubles.of(&Dealer::Heartbeat);
                 let url = self.config.alerts.heartbeat_url.as_ref();
                 let all = url.map(|_| ("alerts.heartbeat_url".to_owned(), came));
-                let Some((who, stuck, _)) = self.stuck(all.into_iter(), memory, matters) else {
+                let Some((who, stuck, _)) = self.stuck(all.into_iter().collect(), memory, matters)
+                else {
                     return self
                         .value(0.0, Some("no trouble with alerts.heartbeat_url".to_owned()));
                 };
@@ -186,56 +198,128 @@ impl Around<'_> {
         }
     }
 
-    /// Who waits for GitHub, and why the last try of each failed, if it did; nothing is said of one that did not try yet.
-    async fn at_github(
-        &self,
-    ) -> Result<impl Iterator<Item = (String, Option<Option<String>>)>, String> {
-        let schedules = self.config.schedules.iter().filter(|one| one.enabled);
-        let follow = schedules.filter(|one| matches!(one.follows, Some(Follows::GitHub(_))));
-        let of = |name: &String| {
-            let dealer = Dealer::Schedule(name.clone());
-            self.prober.troubles.of(&dealer)
-        };
-        let follow = follow.map(move |one| (one.name.clone(), of(&one.name)));
+    /// Who waits for GitHub, and what came of the last try of each. Nobody waits while it is paused, or all is frozen.
+    async fn at_github(&self) -> Result<Vec<(String, Option<Came>)>, String> {
         let mut db = self.prober.store.read().await.map_err(away)?;
+        let rows = store::schedules::all(&mut db).await.map_err(away)?;
+        let frozen = store::freeze::is_frozen(&mut db).await.map_err(away)?;
         let kept = store::workflows::unanswered(&mut db).await.map_err(away)?;
-        let kept = kept
-            .into_iter()
-            .map(|(job, title, why)| (format!("{title} · #{job}"), Some(Some(why))));
-        Ok(follow.chain(kept))
+        drop(db);
+        let paused = rows.iter().filter(|row| row.paused.is_some());
+        let paused: BTreeSet<&str> = paused.map(|row| row.name.as_str()).collect();
+        let waits = |one: &&Schedule| {
+            let follows = matches!(one.follows, Some(Follows::GitHub(_)));
+            follows && one.enabled && !frozen && !paused.contains(one.name.as_str())
+        };
+        let follow = self.config.schedules.iter().filter(waits).map(|one| {
+            let dealer = Dealer::Schedule(one.name.clone());
+            (one.name.clone(), self.prober.troubles.of(&dealer))
+        });
+        let kept = kept.into_iter().map(|step| {
+            let who = format!("{} · #{} · step {}", step.title, step.job, step.seq + 1);
+            (who, Some(Came::Failed(step.why)))
+        });
+        Ok(follow.chain(kept).collect())
     }
 
-    /// Whoever gets nowhere for the longest time, and how many others do. What nobody tried since the start is as it was.
+    /// Whoever gets nowhere for the longest time, and how many others do.
     fn stuck(
         &self,
-        all: impl Iterator<Item = (String, Option<Option<String>>)>,
+        all: Vec<(String, Option<Came>)>,
         memory: &mut Value,
         matters: &mut bool,
     ) -> Option<(String, Stuck, usize)> {
-        let mut before: AllStuck = serde_json::from_value(memory.take()).unwrap_or_default();
-        let known = before.len();
-        let mut now = AllStuck::new();
+        let before: Watched = serde_json::from_value(memory.take()).unwrap_or_default();
+        let known = !before.stuck.is_empty();
+        let now = before.then(all, self.now, self.check.every + LATE);
+        // Each look is written as long as somebody is stuck, so that a restart knows how long nobody looked.
+        *matters = known || !now.stuck.is_empty();
+        *memory = serde_json::to_value(&now).unwrap_or_default();
+        let others = now.stuck.len().saturating_sub(1);
+        let longest = now.stuck.into_iter().min_by_key(|(_, stuck)| stuck.since);
+        longest.map(|(who, stuck)| (who, stuck, others))
+    }
+}
+
+impl Watched {
+    /// What is known after a look. Only time counts in which somebody tried and it was looked at: not that in which the
+    /// bot was off (more than `most` since the last look), nor that in which nothing is tried.
+    fn then(self, all: Vec<(String, Option<Came>)>, now: Millis, most: Duration) -> Self {
+        let pause = now.since(self.at);
+        let missed = match pause > most {
+            true => pause,
+            false => Duration::ZERO,
+        };
+        let mut before = self.stuck;
+        let mut stuck = BTreeMap::new();
         for (who, came) in all {
             let was = before.remove(&who);
-            let stuck = match came {
-                None => was,
-                Some(None) => None,
-                Some(Some(why)) => {
-                    *matters |= was.is_none();
-                    let since = was.map_or(self.now, |was| was.since.min(self.now));
-                    Some(Stuck { since, why })
-                }
+            let since = |lost| {
+                was.as_ref()
+                    .map_or(now, |was| was.since.plus(lost).min(now))
             };
-            now.extend(stuck.map(|stuck| (who, stuck)));
+            let (since, why, barred) = match (came, &was) {
+                (Some(Came::Well), _) | (None, None) => continue,
+                (Some(Came::Failed(why)), _) => (since(missed), why, false),
+                (Some(Came::Barred(why)), _) => (since(missed), why, true),
+                (None, Some(was)) => (since(pause), was.why.clone(), was.barred),
+            };
+            stuck.insert(who, Stuck { since, why, barred });
         }
-        *matters |= now.len() != known;
-        *memory = serde_json::to_value(&now).unwrap_or_default();
-        let others = now.len().saturating_sub(1);
-        let longest = now.into_iter().min_by_key(|(_, stuck)| stuck.since);
-        longest.map(|(who, stuck)| (who, stuck, others))
+        Self { at: now, stuck }
     }
 }
 
 fn away(error: store::Error) -> String {
     format!("the database does not answer: {error}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    /// Looks after a pause of so many minutes; tells for how many it is stuck.
+    fn looks(known: Watched, minutes: u32, came: Option<Came>) -> (Watched, Option<u64>) {
+        let now = known.at.plus(MINUTE * minutes);
+        let known = known.then(vec![("deploy".to_owned(), came)], now, MINUTE * 2);
+        let stuck = known.stuck.get("deploy");
+        let minutes = stuck.map(|stuck| now.since(stuck.since).as_secs() / 60);
+        (known, minutes)
+    }
+
+    #[test]
+    fn only_time_in_which_it_was_tried_and_looked_at_counts() {
+        let failed = || Some(Came::Failed("away".to_owned()));
+        let mut known = Watched::default();
+        let mut stuck;
+        for (pause, came, wanted) in [
+            (1, None, None),
+            (1, failed(), Some(0)),
+            (1, failed(), Some(1)),
+            // Off for eight hours: before anything was tried, and after the first try.
+            (480, None, Some(1)),
+            (1, None, Some(1)),
+            (1, failed(), Some(2)),
+            (480, failed(), Some(2)),
+            (2, failed(), Some(4)),
+            // It rests, and so does the time.
+            (1, None, Some(4)),
+            (1, Some(Came::Barred("no token".to_owned())), Some(5)),
+            (1, Some(Came::Well), None),
+            (1, None, None),
+        ] {
+            (known, stuck) = looks(known, pause, came);
+            assert_eq!(stuck, wanted, "{pause}");
+        }
+    }
+
+    #[test]
+    fn a_clock_that_was_put_back_makes_nothing_longer() {
+        let failed = || vec![("deploy".to_owned(), Some(Came::Failed("away".to_owned())))];
+        let known = Watched::default().then(failed(), Millis(900_000), MINUTE);
+        let known = known.then(failed(), Millis(300_000), MINUTE);
+        assert_eq!(known.stuck["deploy"].since, Millis(300_000));
+    }
 }

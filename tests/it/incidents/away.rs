@@ -6,7 +6,7 @@ use crate::harness::{ANN, BEN, Outside, PATIENCE, World};
 use crate::on_both;
 use opsgram::base::alert::{Severity, Turn};
 use opsgram::base::time::Millis;
-use opsgram::base::trouble::Dealer;
+use opsgram::base::trouble::{Came, Dealer};
 use opsgram::store::incidents;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -153,6 +153,6 @@ on_both! {
         let asked = tokio::time::timeout(PATIENCE, heard).await.unwrap().unwrap();
         assert!(asked.starts_with("GET /ping/5f3c HTTP/1.1\r\n"), "{asked}");
         let troubles = world.services().troubles.clone();
-        until("the answer to be noted", || troubles.of(&Dealer::Heartbeat) == Some(None)).await;
+        until("the answer to be noted", || troubles.of(&Dealer::Heartbeat) == Some(Came::Well)).await;
     }
 }

@@ -181,6 +181,15 @@ impl Bench {
         assert_eq!(self.news().await, []);
     }
 
+    /// Looks once a minute, so many times, and expects no news of that.
+    pub async fn quiet_for(&mut self, minutes: usize) {
+        let before = self.told().await;
+        for _ in 0..minutes {
+            self.after(Duration::from_secs(60)).await;
+        }
+        assert_eq!(self.told().await, before);
+    }
+
     /// All that was told and committed.
     pub async fn told(&self) -> Vec<Change> {
         let mut db = self.store.read().await.unwrap();

@@ -4,8 +4,11 @@ use super::{Bench, CRITICAL, WARNING};
 use crate::harness::{ANN, UNWATCHED};
 use crate::on_both;
 use opsgram::base::alert::{Severity, Turn};
-use opsgram::base::trouble::Dealer;
+use opsgram::base::ids::UserId;
+use opsgram::base::trouble::{Came, Dealer};
 use opsgram::monitors::state::Standing;
+use opsgram::store::freeze::{self, Freeze};
+use opsgram::store::schedules::{self, Paused};
 use std::fs;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -191,34 +194,86 @@ on_both! {
 
 on_both! {
     /// What learns nothing from GitHub for an hour, and an address that is not reached for minutes: told with why and what to do,
-    /// over a restart, and over when it answers.
+    /// over a restart, and over when it answers. Hours in which the bot was off tell nothing, nor does one who rests.
     async fn who_gets_nowhere_outside_is_told(world) {
         world.variable("GITHUB_TOKEN", "hunter22");
-        let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
         let outside = "  github: {kind: opsgram, measure: github}
   heartbeat: {kind: opsgram, measure: heartbeat}
 alerts: {heartbeat_url: 'http://127.0.0.1:1/5f3c'}
 workflows: {deploy: {after_github: {repo: ann/site, workflow: ci.yml}, steps: [{name: put, run: [echo]}]}}";
         let mut bench = Bench::new(&mut world, outside).await;
         let deploy = || Dealer::Schedule("deploy".to_owned());
+        let unknown = || Came::Failed("GitHub does not know the token (401).".to_owned());
+        let unreached = || Came::Failed("it answered 404 Not Found".to_owned());
         bench.is_quiet().await;
-        bench.troubles.note(deploy(), Some("GitHub does not know the token (401).".to_owned()));
-        bench.troubles.note(Dealer::Heartbeat, Some("it answered 404 Not Found".to_owned()));
+        bench.troubles.note(deploy(), unknown());
+        bench.troubles.note(Dealer::Heartbeat, unreached());
+        bench.quiet_for(2).await;
+        bench.restart();
+        bench.after(Duration::from_secs(8 * 3600)).await;
         bench.is_quiet().await;
-        bench.after(minutes(4)).await;
+        bench.troubles.note(deploy(), unknown());
+        bench.troubles.note(Dealer::Heartbeat, unreached());
+        bench.quiet_for(3).await;
         let words = bench.turns(WARNING).await;
         let wanted = "alerts.heartbeat_url has not been reached for 5 m: it answered 404 Not Found. Whoever watches there";
         assert!(words.starts_with(wanted), "{words}");
         bench.restart();
         bench.is_quiet().await;
-        bench.troubles.note(Dealer::Heartbeat, None);
+        bench.troubles.note(deploy(), unknown());
+        bench.troubles.note(Dealer::Heartbeat, Came::Well);
         bench.turns(Turn::Cleared).await;
-        bench.after(minutes(52)).await;
+        bench.quiet_for(53).await;
         let words = bench.turns(WARNING).await;
-        let wanted = "deploy has learned nothing from GitHub for 1 h: GitHub does not know the token (401). It keeps asking";
+        let wanted = "deploy has learned nothing from GitHub for 1 h: GitHub does not know the token (401). It asks";
         assert!(words.starts_with(wanted), "{words}");
-        bench.troubles.note(deploy(), None);
+        bench.troubles.note(deploy(), Came::Well);
         assert_eq!(bench.turns(Turn::Cleared).await, "no trouble with GitHub");
+
+        bench.troubles.note(deploy(), Came::Barred("GITHUB_TOKEN is not there.".to_owned()));
+        bench.quiet_for(60).await;
+        let words = bench.turns(WARNING).await;
+        let wanted = "deploy has learned nothing from GitHub for 1 h: GITHUB_TOKEN is not there. Nothing is asked";
+        assert!(words.starts_with(wanted), "{words}");
+        let mut tx = bench.store.begin().await.unwrap();
+        schedules::add(&mut tx, "deploy", "deploy", "", None, bench.now).await.unwrap();
+        let paused = Paused { at: bench.now, by: "ann".to_owned(), why: None };
+        schedules::pause(&mut tx, "deploy", &paused).await.unwrap();
+        bench.store.commit(tx).await.unwrap();
+        bench.turns(Turn::Cleared).await;
+        let mut tx = bench.store.begin().await.unwrap();
+        schedules::resume(&mut tx, "deploy", bench.now).await.unwrap();
+        bench.store.commit(tx).await.unwrap();
+        bench.quiet_for(60).await;
+        bench.turns(WARNING).await;
+        let mut tx = bench.store.begin().await.unwrap();
+        let frozen = Freeze { since: bench.now, by: UserId(1), name: "ann".to_owned(), reason: None };
+        freeze::begin(&mut tx, &frozen).await.unwrap();
+        bench.store.commit(tx).await.unwrap();
+        bench.turns(Turn::Cleared).await;
+
+        // A run goes on while all is frozen; each of its steps is told of for itself.
+        let mut tx = bench.store.begin().await.unwrap();
+        let job = format!(
+            "INSERT INTO jobs (kind, payload, title, state, role, asker_id, asker_name, chat_id, source, request_id,
+                 lane, lane_limit, user_limit, after_crash, output, created_at)
+             VALUES ('workflow.run', '{{}}', 'watch', 'running', 'operator', 1, 'ann', 1, 'test', 'r', 'l', 1, 1,
+                 'report', 'card', {})",
+            bench.now.0
+        );
+        sqlx::query(sqlx::AssertSqlSafe(job)).execute(&mut *tx).await.unwrap();
+        for seq in 0..2 {
+            let step = format!(
+                "INSERT INTO workflow_steps (job, seq, state, attempt, found)
+                 VALUES (1, {seq}, 'running', 1, '{{\"no answer\":\"GitHub answered 500.\"}}')"
+            );
+            sqlx::query(sqlx::AssertSqlSafe(step)).execute(&mut *tx).await.unwrap();
+        }
+        bench.store.commit(tx).await.unwrap();
+        bench.quiet_for(60).await;
+        let words = bench.turns(WARNING).await;
+        let wanted = "watch · #1 · step 1 (and 1 more) has learned nothing from GitHub for 1 h: GitHub answered 500.";
+        assert!(words.starts_with(wanted), "{words}");
         bench.store.close().await;
     }
 }

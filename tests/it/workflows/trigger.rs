@@ -5,7 +5,7 @@ use super::web::{Reply, Web};
 use crate::harness::tools::until;
 use crate::harness::{ANN, World};
 use crate::on_both;
-use opsgram::base::trouble::Dealer;
+use opsgram::base::trouble::{Came, Dealer};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -204,7 +204,7 @@ on_both! {
             bench.look(&world).await;
         }
         let trouble = || world.services().troubles.of(&Dealer::Schedule("deploy".to_owned()));
-        assert!(trouble().flatten().is_some_and(|why| why.contains("(401)")), "{:?}", trouble());
+        assert!(matches!(trouble(), Some(Came::Failed(why)) if why.contains("(401)")), "{:?}", trouble());
         let told = world.asks(ANN, ANN, "/schedules deploy").await;
         assert!(told.text.contains("when ci.yml of ann/site succeeds on main"), "{}", told.text);
         assert!(told.text.contains("GitHub does not know the token (401)"), "{}", told.text);
@@ -214,7 +214,7 @@ on_both! {
         assert_eq!(world.jobs().await, 0);
         let told = world.asks(ANN, ANN, "/schedules deploy").await;
         assert!(!told.text.contains("401"), "{}", told.text);
-        assert_eq!(trouble(), Some(None));
+        assert_eq!(trouble(), Some(Came::Well));
         bench.begins(4, "main");
         bench.ends(4, "success");
         bench.look(&world).await;
@@ -273,10 +273,13 @@ on_both! {
             bench.begins(id, "main");
             bench.ends(id, "success");
         }
+        let (troubles, deploy) = (world.services().troubles.clone(), Dealer::Schedule("deploy".to_owned()));
+        troubles.note(deploy.clone(), Came::Failed("GitHub answered 500".to_owned()));
         bench.hands.forward(Duration::from_secs(600));
         let now = bench.hands.clock().now();
         world.services().schedules.look_at_hubs(now).await.unwrap();
         assert_eq!(world.jobs().await, 1);
+        assert_eq!(troubles.of(&deploy), None, "nothing was asked, and nothing went well");
         world.asks(ANN, ANN, "/workflow stop 1").await;
         world.quiet().await;
         bench.look(&world).await;
