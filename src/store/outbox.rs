@@ -4,6 +4,7 @@ use super::{Connection, Result};
 use crate::base::ids::{ChatId, JobId, MessageId};
 use crate::base::time::Millis;
 use sqlx::Row;
+use std::collections::BTreeMap;
 
 /// A message to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,8 +56,10 @@ pub enum Fate {
 pub enum Reach {
     /// The chat has it, or it is on its way.
     There,
-    /// It cannot be brought.
+    /// The chat cannot be reached.
     Shut,
+    /// It failed, or was dropped, although the chat could be reached: nobody but a person has it tried again.
+    Lost,
     /// The chat has it not, and could have it.
     Open,
 }
@@ -275,32 +278,47 @@ pub async fn fate(db: &mut Connection, source: &str) -> Result<Option<Fate>> {
     }))
 }
 
-/// How far the newest message of a job for a slot in a chat came.
+/// How far the newest message of a job came in each of these private chats, whose slot begins with this, which holds no `%`
+/// and no `_`, and is one for each chat.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn reach(db: &mut Connection, job: JobId, slot: &str, chat: ChatId) -> Result<Reach> {
-    let row = sqlx::query(
-        "SELECT o.state AS sent, o.done_at, c.state AS chat, c.updated_at FROM (SELECT 1 AS one) x
-         LEFT JOIN chats c ON c.chat_id = $3
-         LEFT JOIN outbox o ON o.id = (SELECT MAX(id) FROM outbox
-             WHERE job_id = $1 AND slot = $2 AND chat_id = $3 AND state <> 'replaced')",
+pub async fn reach(
+    db: &mut Connection,
+    job: JobId,
+    prefix: &str,
+    chats: &[ChatId],
+) -> Result<BTreeMap<ChatId, Reach>> {
+    let rows = sqlx::query(
+        "SELECT o.chat_id, o.state AS sent, o.done_at, c.state AS chat, c.updated_at FROM outbox o
+         LEFT JOIN chats c ON c.chat_id = o.chat_id
+         WHERE o.id IN (SELECT MAX(id) FROM outbox
+             WHERE job_id = $1 AND slot LIKE $2 AND state <> 'replaced' GROUP BY chat_id)
+         UNION ALL SELECT chat_id, NULL, NULL, state, updated_at FROM chats WHERE state = 'gone'",
     )
     .bind(job.0)
-    .bind(slot)
-    .bind(chat.0)
-    .fetch_one(db)
+    .bind(format!("{prefix}%"))
+    .fetch_all(db)
     .await?;
-    let (sent, failed_at): (Option<&str>, Option<i64>) = (row.get("sent"), row.get("done_at"));
-    let (state, since): (Option<&str>, Option<i64>) = (row.get("chat"), row.get("updated_at"));
-    Ok(match (sent, state) {
-        (Some("pending" | "sent"), _) => Reach::There,
-        (_, Some("gone")) => Reach::Shut,
-        (None, _) => Reach::Open,
-        // It failed; is the chat back since?
-        (Some(_), _) if since >= failed_at => Reach::Open,
-        (Some(_), _) => Reach::Shut,
-    })
+    let mut all: BTreeMap<ChatId, Reach> = chats.iter().map(|one| (*one, Reach::Open)).collect();
+    for row in rows {
+        let Some(known) = all.get_mut(&ChatId(row.get("chat_id"))) else {
+            continue;
+        };
+        let (sent, failed_at): (Option<&str>, Option<i64>) = (row.get("sent"), row.get("done_at"));
+        let (state, since): (Option<&str>, Option<i64>) = (row.get("chat"), row.get("updated_at"));
+        *known = match (sent, state) {
+            (Some("pending" | "sent"), _) => Reach::There,
+            // A chat that is gone is read once more, without its message.
+            (None, _) if *known == Reach::There => Reach::There,
+            (_, Some("gone")) => Reach::Shut,
+            // It failed; is the chat back since?
+            (Some(_), _) if since >= failed_at => Reach::Open,
+            (Some(_), _) => Reach::Lost,
+            (None, _) => *known,
+        };
+    }
+    Ok(all)
 }
 
 /// The slots of a job's messages that begin with this, which holds no `%` and no `_`, with their chats: of those that wait

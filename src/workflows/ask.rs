@@ -5,7 +5,7 @@ use super::whom;
 use crate::base::ids::{JobId, Place, UserId};
 use crate::base::role::Role;
 use crate::base::text::{capital, escape, shorten};
-use crate::base::time::human;
+use crate::base::time::{Millis, human};
 use crate::base::workflow::{Said, Step, StepRow, StepState, Values, Work, Workflow};
 use crate::delivery::{Button, Outgoing};
 use crate::store::jobs::Job;
@@ -73,6 +73,15 @@ impl Asked {
             (Asked::Confirmation, Said::No | Said::Skip) => "Being taken back",
         }
     }
+
+    /// The sign before that.
+    fn mark(self, said: Said) -> &'static str {
+        match (self, said) {
+            (Asked::Undo, Said::Yes) | (Asked::Confirmation, Said::No | Said::Skip) => "↩️",
+            (_, Said::Yes) => "✅",
+            (_, Said::No | Said::Skip) => "🚫",
+        }
+    }
 }
 
 /// How the names of the messages begin that ask about a step.
@@ -98,6 +107,8 @@ pub(super) struct Terms {
     pub asked: Vec<String>,
     /// The names of those who would be, had they written to the bot.
     pub missed: Vec<String>,
+    /// The names of those to whom the question was not sent, although they can be written to.
+    pub lost: Vec<String>,
     /// Those who are asked now.
     pub now: Vec<UserId>,
     /// How long there was to answer when it was asked first.
@@ -151,9 +162,9 @@ pub(super) fn for_asked(message: &Outgoing, asked: &[UserId]) -> Vec<Outgoing> {
     asked.iter().map(copy).collect()
 }
 
-/// The name of the message that asks somebody in private.
-pub(super) fn slot_of(run: JobId, seq: usize, person: UserId) -> String {
-    of_person(&slot(run, seq), person)
+/// How the names of the messages begin that ask about a step in private; whom follows.
+pub(super) fn slots_of_persons(run: JobId, seq: usize) -> String {
+    format!("{}:", slot(run, seq))
 }
 
 fn of_person(slot: &str, person: UserId) -> String {
@@ -164,19 +175,35 @@ fn of_person(slot: &str, person: UserId) -> String {
 fn asked_elsewhere(job: &Job, terms: &Terms) -> String {
     let command = format!("/workflow approve {}", job.id);
     let listed = |names: &[String]| escape(&names.join(", "));
-    let (asked, missed) = (listed(&terms.asked), listed(&terms.missed));
-    let asks = format!("I ask in private: {asked}. They may also say {command} there.");
+    let (asked, missed, lost) = (
+        listed(&terms.asked),
+        listed(&terms.missed),
+        listed(&terms.lost),
+    );
     let comes = "They are asked as soon as they open our private chat and press Start.";
-    match (asked.is_empty(), missed.is_empty()) {
-        (true, true) => format!(
-            "⚠️ Nobody is asked: I know nobody who may. Who is given the role says {command} in our private chat."
-        ),
-        (true, false) => {
-            format!("⚠️ Nobody is asked yet: I cannot write to {missed}. {comes}")
-        }
-        (false, true) => asks,
-        (false, false) => format!("{asks}\n⚠️ I cannot write to {missed} yet. {comes}"),
+    let mut lines = Vec::new();
+    if !asked.is_empty() {
+        lines.push(format!(
+            "I ask in private: {asked}. They may also say {command} there."
+        ));
     }
+    if !missed.is_empty() {
+        lines.push(match asked.is_empty() && lost.is_empty() {
+            true => format!("⚠️ Nobody is asked yet: I cannot write to {missed}. {comes}"),
+            false => format!("⚠️ I cannot write to {missed} yet. {comes}"),
+        });
+    }
+    if !lost.is_empty() {
+        lines.push(format!(
+            "⚠️ My question to {lost} was not sent; admins see more with /outbox. Who may approve says {command} in our private chat."
+        ));
+    }
+    if lines.is_empty() {
+        lines.push(format!(
+            "⚠️ Nobody is asked: I know nobody who may. Who is given the role says {command} in our private chat."
+        ));
+    }
+    lines.join("\n")
 }
 
 /// The message that asks.
@@ -186,7 +213,9 @@ pub(super) fn message(
     seq: usize,
     row: &StepRow,
     values: &Values,
+    now: Millis,
 ) -> Outgoing {
+    let left = row.until.map(|until| until.since(now));
     let Some(asked) = Asked::of(row, step) else {
         return withdrawn(job, step, seq, values, "Nobody needs to answer any more.");
     };
@@ -204,7 +233,7 @@ pub(super) fn message(
         Asked::Crash if row.adrift => format!(
             "💥 {}\nThis step ran on another machine, which is lost. It may still run there.{} What now?",
             head(job, step),
-            unless_said(step)
+            unless_said(left)
         ),
         Asked::Undo if row.adrift => format!(
             "💥 {}\nIt was being taken back on another machine, which is lost. That may still go on there. What now?",
@@ -217,16 +246,16 @@ pub(super) fn message(
         Asked::Crash => format!(
             "💥 {}\nThe bot was stopped while this step ran. How far it came is not known.{} What now?",
             head(job, step),
-            unless_said(step)
+            unless_said(left)
         ),
         Asked::Confirmation => {
-            let within = step.confirm_within.map(human).unwrap_or_default();
+            let within = left.map(in_time).unwrap_or_default();
             let who = match job.new.telling {
                 None => format!("{} or an admin", escape(&job.new.asker_name)),
                 Some(_) => "an admin".to_owned(),
             };
             format!(
-                "✋ {}\nIt succeeded. Unless {who} confirms within {within} that all is well, it is taken back. \
+                "✋ {}\nIt succeeded. Unless {who} confirms {within} that all is well, it is taken back. \
                  /workflow approve {} keeps it as well.",
                 head(job, step),
                 job.id
@@ -237,11 +266,18 @@ pub(super) fn message(
 }
 
 /// What comes of it when nobody answers what a step came to.
-fn unless_said(step: &Step) -> String {
-    let within = step.confirm_within.map(human);
-    within.map_or_else(String::new, |within| {
-        format!(" Unless somebody answers within {within}, it is taken back.")
+fn unless_said(left: Option<Duration>) -> String {
+    left.map(in_time).map_or_else(String::new, |within| {
+        format!(" Unless somebody answers {within}, it is taken back.")
     })
+}
+
+/// How long there is, of which a run that is late leaves nothing.
+fn in_time(left: Duration) -> String {
+    match left.as_secs() {
+        0 => "at once".to_owned(),
+        seconds => format!("within {}", human(Duration::from_secs(seconds))),
+    }
 }
 
 fn buttons(asked: Asked, job: &Job, seq: usize, row: &StepRow) -> Vec<Vec<Button>> {
@@ -306,11 +342,7 @@ pub(super) fn settled(
                 .reason
                 .as_deref()
                 .map(|why| format!(": {}", escape(why)));
-            let mark = if answer.said == Said::Yes {
-                "✅"
-            } else {
-                "🚫"
-            };
+            let mark = asked.mark(answer.said);
             let what = asked_what(step, values);
             format!(
                 "{mark} {}{what}\n{label} by {}{}",
@@ -452,3 +484,6 @@ fn head(job: &Job, step: &Step) -> String {
         escape(&step.name)
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! Runs as others look at them: what a job says of its run, its card as it stands, and what another run takes over. Pure.
 
 use super::board::{self, View};
-use super::plan::Verdict;
+use super::plan::{SENT, Verdict};
 use crate::base::ids::JobId;
 use crate::base::job::{Ending, undone};
 use crate::base::text::{escape, shorten};
@@ -125,7 +125,8 @@ pub fn names(flow: &Workflow) -> impl Iterator<Item = &str> + Clone {
 
 /// The steps of a run that goes on where an earlier one of the same steps failed: what let others on there is done here. What
 /// went with that run is done again, as is what found a secret, which is nowhere written; and whoever agreed to that run did
-/// not agree to this one. `was` is that run ([`super::undo::was`]): a step that it took over itself stays the first one's.
+/// not agree to this one. `was` is that run ([`super::undo::was`]): a step that it took over itself stays the first one's. What
+/// could not be taken back there may still be, until the step is done here: what its undo needs to know goes along.
 #[must_use]
 pub fn carried(
     flow: &Workflow,
@@ -144,14 +145,22 @@ pub fn carried(
     };
     let main = flow.steps.iter().zip(earlier);
     let mut rows: Vec<StepRow> = main
-        .map(|(step, row)| match done(row.state) && !again(step) {
-            true => StepRow {
-                state: row.state,
-                ending: row.ending.clone(),
-                found: was.clone().into_iter().chain(row.found.clone()).collect(),
-                ..StepRow::new()
-            },
-            false => StepRow::new(),
+        .map(|(step, row)| {
+            let is_done = done(row.state) && !again(step);
+            let mut carried = StepRow::new();
+            if is_done {
+                carried.state = row.state;
+                carried.ending.clone_from(&row.ending);
+            }
+            if is_done || row.left_over {
+                carried.found = was.clone().into_iter().chain(row.found.clone()).collect();
+                carried.left_over = row.left_over;
+            }
+            if !is_done {
+                // Else what was begun at GitHub then would be followed, and nothing begun now.
+                carried.found.remove(SENT);
+            }
+            carried
         })
         .collect();
     rows.resize_with(flow.steps.len() + flow.always.len(), StepRow::new);
@@ -162,6 +171,8 @@ pub fn carried(
 mod tests {
     use super::*;
     use crate::base::role::Role;
+    use crate::base::workflow::Template;
+    use crate::workflows::{plan, undo};
     use std::time::Duration;
 
     fn step(name: &str, work: Work, needs: Vec<usize>) -> Step {
@@ -216,6 +227,48 @@ mod tests {
             .collect();
         assert_eq!(states, [Done, Waiting, Waiting, Ignored, Waiting, Waiting]);
         assert_eq!(carried(&flow, &was, &[]).len(), 6);
+    }
+
+    #[test]
+    fn what_could_not_be_taken_back_goes_along_until_it_is_done_anew() {
+        use StepState::{Blocked, Done, Failed, Ignored, Waiting};
+        let put = Step {
+            undo: Some(vec![Template::literal("back")]),
+            ..step("put", runs(), vec![])
+        };
+        let flow = flow(vec![put.clone()], Vec::new());
+        let was = BTreeMap::from([("run.id".to_owned(), "5".to_owned())]);
+        let names = |row: &StepRow| row.found.keys().cloned().collect::<Vec<_>>();
+        for (state, wanted, keeps) in [
+            (Ignored, Ignored, &["at", "run.id", SENT][..]),
+            (Failed, Waiting, &["at", "run.id"]),
+        ] {
+            let found = ["at", SENT].map(|name| (name.to_owned(), "x".to_owned()));
+            let earlier = StepRow {
+                left_over: true,
+                found: found.into(),
+                ..row(state)
+            };
+            let mut rows = carried(&flow, &was, &[earlier]);
+            assert_eq!((rows[0].state, rows[0].left_over), (wanted, true));
+            assert_eq!(names(&rows[0]), keeps);
+            assert!(undo::is_there(&flow, &rows));
+            let mut never = rows[0].clone();
+            plan::block(&put, &mut never, Millis(1));
+            assert_eq!(never.state, Blocked);
+            assert!(undo::is_there(&flow, &[never]));
+            let mut again = rows[0].clone();
+            plan::begin(&put, &mut again, Millis(1));
+            plan::fail(&put, &mut again, Ending::Exited(1), "", Millis(2));
+            assert!(again.left_over && names(&again) == keeps);
+            // Done anew, or begun anew and taken back for that, it is this run's.
+            plan::succeed(&put, &mut rows[0], Millis(2));
+            assert_eq!((rows[0].state, rows[0].left_over), (Done, false));
+            plan::revert(&mut again, "nobody said what came of it");
+            for row in [&rows[0], &again] {
+                assert!(!row.found.contains_key("run.id") && row.found.contains_key("at"));
+            }
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ pub use crash::{answered, interrupted, is_net, left, revert, reverted, withdraw}
 pub use secret::{miss, missed};
 pub use times::{bound, cap, deadline, least, left_to_answer, shift, took, was_late};
 
+use super::undo;
 use crate::base::job::Ending;
 use crate::base::time::Millis;
 use crate::base::workflow::{Lock, OnFailure, Step, StepRow, StepState, Work, Workflow};
@@ -58,6 +59,9 @@ pub struct Plan {
     /// All is over.
     pub over: Option<Verdict>,
 }
+
+/// What a GitHub step notes before it begins anything there: after that it is found and followed, not begun again.
+pub const SENT: &str = "sent";
 
 /// The step of this number.
 #[must_use]
@@ -284,6 +288,7 @@ pub fn ask(step: &Step, row: &mut StepRow, now: Millis) {
 
 /// A step that succeeded.
 pub fn succeed(step: &Step, row: &mut StepRow, now: Millis) {
+    undo::own(row);
     row.starts = 0;
     row.ending = Some(Ending::Exited(0));
     match step.confirm_within {

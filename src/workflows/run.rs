@@ -14,7 +14,6 @@ use super::confide::Confided;
 use super::plan::{self, Halt, Plan, Verdict, step};
 use super::steps::{self, End, Event, Hand};
 use super::{Inner, ask, lacks, look, whom};
-use crate::base::ids::UserId;
 use crate::base::job::Ending;
 use crate::base::time::Millis;
 use crate::base::workflow::{RunArgs, Source, Step, StepRow, StepState, Values, Work};
@@ -23,6 +22,7 @@ use crate::delivery::Outgoing;
 use crate::jobs::action::{ActionCx, Stopped};
 use crate::jobs::output::steps_printed;
 use crate::store;
+use asked::Asked;
 use confided::take_back;
 use futures::future::{BoxFuture, FutureExt};
 use futures::stream::FuturesUnordered;
@@ -59,8 +59,8 @@ struct Run {
     confided: Vec<Confided>,
     speaker: steps::Speaker,
     events: (mpsc::UnboundedSender<Event>, mpsc::UnboundedReceiver<Event>),
-    /// Who is to be asked about a step in private and cannot be reached, as far as is known.
-    missed: HashMap<usize, BTreeSet<UserId>>,
+    /// How far the question about a step came with each who is asked in private, as far as is known.
+    asked: HashMap<usize, Asked>,
     /// Changes when that may be otherwise.
     reach: watch::Receiver<()>,
     /// Whether what an earlier start left is judged and goes on.
@@ -106,7 +106,7 @@ pub(super) async fn run(
             cx.job.id,
         )))),
         events: mpsc::unbounded_channel(),
-        missed: HashMap::new(),
+        asked: HashMap::new(),
         reach,
         is_loaded: false,
         gave_way: false,
@@ -202,13 +202,7 @@ impl Run {
             plan::bound(&step, &mut self.rows[seq], now);
             let is_asked = plan::interrupted(&step, &mut self.rows[seq], now);
             if is_asked {
-                self.messages.push(ask::message(
-                    &self.cx.job,
-                    &step,
-                    seq,
-                    &self.rows[seq],
-                    &self.values,
-                ));
+                self.ask_what_now(&step, seq, now);
             }
             if before.state == StepState::Reverting && self.rows[seq].state.is_over() {
                 self.tell_reverted(seq);
@@ -247,7 +241,7 @@ impl Run {
             if plan::miss(step, row, &by, now) {
                 let (job, values) = (&self.cx.job, &self.values);
                 self.messages
-                    .push(ask::message(job, step, seq, row, values));
+                    .push(ask::message(job, step, seq, row, values, now));
             }
             self.dirty.insert(seq);
         }
@@ -277,6 +271,16 @@ impl Run {
         for (source, why) in lacks::of(&self.args.flow, &self.rows, step, &self.values) {
             self.values.lack(source, why);
         }
+    }
+
+    /// Asks in the run's chat about what a step came to. It is answered no later than the run may last, and says so.
+    fn ask_what_now(&mut self, step: &Step, seq: usize, now: Millis) {
+        if let Some(ends) = plan::deadline(&self.args.flow, &self.rows) {
+            plan::cap(&mut self.rows[seq], ends);
+        }
+        let (job, row) = (&self.cx.job, &self.rows[seq]);
+        self.messages
+            .push(ask::message(job, step, seq, row, &self.values, now));
     }
 
     fn look_late(&mut self, now: Millis) {
@@ -401,9 +405,8 @@ impl Run {
                 plan::ask(step, row, now);
                 let whom = whom::of(&self.inner, &self.cx.job, step);
                 row.asked = whom.others.iter().map(|person| person.id).collect();
-                let all = row.asked.iter().copied();
-                let missed = all.filter(|person| whom::is_out_of_reach(&self.inner, *person));
-                self.missed.insert(seq, missed.collect());
+                let asked = asked::first(&self.inner, &row.asked);
+                self.asked.insert(seq, asked);
                 self.ask(step, seq, whom.here, self.reached(seq), now);
                 true
             }

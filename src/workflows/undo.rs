@@ -24,6 +24,19 @@ pub fn was(job: &Job) -> BTreeMap<String, String> {
     OF_RUN.into_iter().zip(values).map(named).collect()
 }
 
+/// A step did here what an earlier run left behind: from now on it is taken back as this run's.
+pub fn own(row: &mut StepRow) {
+    if !row.left_over {
+        return;
+    }
+    let is_of_run = |name: &String| {
+        let mut names = OF_RUN.into_iter();
+        names.any(|known| Source::Run(known.to_owned()).to_string() == *name)
+    };
+    row.found.retain(|name, _| !is_of_run(name));
+    row.left_over = false;
+}
+
 /// Whether a run did something that can be taken back.
 #[must_use]
 pub fn is_there(flow: &Workflow, rows: &[StepRow]) -> bool {

@@ -22,10 +22,11 @@ pub(super) struct Whom {
 
 /// Who is asked to approve this step.
 pub(super) fn of(inner: &Inner, job: &Job, step: &Step) -> Whom {
-    let Work::Approve { role, by_asker, .. } = &step.work else {
+    let Work::Approve { role, .. } = &step.work else {
         return Whom::default();
     };
-    let mut whom = among(&inner.access, job, *role, *by_asker);
+    let may = may(&inner.access, job, step);
+    let mut whom = among(&inner.access, job, *role, may);
     whom.others
         .sort_by_key(|person| is_out_of_reach(inner, person.id));
     whom.others.truncate(MOST);
@@ -52,10 +53,18 @@ pub(super) fn private(person: UserId) -> Place {
     }
 }
 
-fn among(access: &Access, job: &Job, role: Role, by_asker: bool) -> Whom {
-    let place = job.new.place;
+/// Everybody who may approve this step now.
+pub(super) fn may(access: &Access, job: &Job, step: &Step) -> Vec<Member> {
+    let Work::Approve { role, by_asker, .. } = &step.work else {
+        return Vec::new();
+    };
     let mut may = access.persons();
-    may.retain(|person| person.role >= role && (by_asker || person.id != job.new.asker));
+    may.retain(|person| person.role >= *role && (*by_asker || person.id != job.new.asker));
+    may
+}
+
+fn among(access: &Access, job: &Job, role: Role, may: Vec<Member>) -> Whom {
+    let place = job.new.place;
     let here = may.iter().any(|person| match place.chat.is_private() {
         true => private(person.id).chat == place.chat,
         false => {

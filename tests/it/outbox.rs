@@ -3,11 +3,12 @@
 use crate::harness::tools::until;
 use crate::harness::{ANN, BEN, CLEO, OPS, PATIENCE, World};
 use crate::on_both;
-use opsgram::base::ids::{ChatId, Place};
+use opsgram::base::ids::{ChatId, JobId, Place};
 use opsgram::base::time::Millis;
 use opsgram::delivery::Outgoing;
 use opsgram::sandbox::{Fault, FaultKind};
-use opsgram::store::outbox::{self, NewRow};
+use opsgram::store::chats;
+use opsgram::store::outbox::{self, NewRow, Reach};
 use opsgram::store::waiting::{self, Delivery};
 use std::time::{Duration, Instant};
 
@@ -240,7 +241,7 @@ access:
 }
 
 on_both! {
-    /// What belongs to no job has newer forms as well: an old question does not come back over its successor.
+    /// What belongs to no job has newer forms as well: an old question does not come back over its successor. How far it came is known.
     async fn an_older_form_is_not_tried_again(world) {
         world.start().await;
         let store = world.services().store.clone();
@@ -248,7 +249,7 @@ on_both! {
         let question = |words: &str| NewRow {
             chat: ChatId(4711),
             payload: words.to_owned(),
-            slot: Some("ask:9".to_owned()),
+            slot: Some("ask:9:0:4711".to_owned()),
             source: None,
             job: None,
             sealed: None,
@@ -261,5 +262,30 @@ on_both! {
         let new = outbox::next(&mut tx, ChatId(4711)).await.unwrap().unwrap().id;
         outbox::mark_failed(&mut tx, new, "no", Millis(4)).await.unwrap();
         assert!(waiting::retry(&mut tx, new).await.unwrap(), "the newest may");
+        // One that failed is not asked by pressing Start: that is promised where the chat is gone alone.
+        let of_job = NewRow { job: Some(JobId(9)), ..question("of a job") };
+        let (chat, other) = (ChatId(4711), ChatId(4712));
+        let mut far = Vec::new();
+        for deed in ["nothing", "add", "fail", "gone", "back", "add again", "gone again"] {
+            match deed {
+                "add" | "add again" => {
+                    outbox::add(&mut tx, &of_job, Millis(5)).await.unwrap();
+                }
+                "fail" => {
+                    let id = outbox::next(&mut tx, chat).await.unwrap().unwrap().id;
+                    outbox::mark_failed(&mut tx, id, "no", Millis(6)).await.unwrap();
+                }
+                "gone" | "gone again" => chats::mark_gone(&mut tx, chat, "blocked", Millis(7)).await.unwrap(),
+                "back" => {
+                    chats::mark_back(&mut tx, chat, Millis(8)).await.unwrap();
+                }
+                _ => {}
+            }
+            let reach = outbox::reach(&mut tx, JobId(9), "ask:9:0:", &[chat, other]).await.unwrap();
+            assert_eq!(reach[&other], Reach::Open);
+            far.push(reach[&chat]);
+        }
+        use Reach::{Lost, Open, Shut, There};
+        assert_eq!(far, [Open, There, Lost, Shut, Open, There, Shut]);
     }
 }

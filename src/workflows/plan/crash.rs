@@ -1,7 +1,8 @@
 //! What becomes of a step that was cut off, of one whose deed is taken back, and of what people say to either.
 
 use super::super::board::words;
-use super::{close, fail_for_good, succeed};
+use super::super::undo;
+use super::{SENT, close, fail_for_good, succeed};
 use crate::base::job::{Ending, MAX_STARTS};
 use crate::base::time::Millis;
 use crate::base::workflow::{OnCrash, Said, Step, StepRow, StepState, Work};
@@ -50,7 +51,7 @@ fn work_interrupted(step: &Step, row: &mut StepRow, now: Millis) -> bool {
             row.adrift = false;
             return false;
         }
-        Work::Github { .. } if !row.found.is_empty() => {
+        Work::Github { .. } if row.found.contains_key(SENT) => {
             row.adrift = false;
             return false;
         }
@@ -201,6 +202,7 @@ pub fn withdraw(step: &Step, row: &mut StepRow, last: bool, halted: bool, now: M
 
 /// A step whose deed is to be taken back, and why.
 pub fn revert(row: &mut StepRow, why: &str) {
+    undo::own(row);
     row.state = StepState::Reverting;
     row.until = None;
     row.starts = 1;
@@ -210,7 +212,11 @@ pub fn revert(row: &mut StepRow, why: &str) {
 /// A step that was taken back, or could not be: then what it did may still be there.
 pub fn reverted(step: &Step, row: &mut StepRow, went: &Ending, now: Millis) {
     if let Some(Ending::Broken(why)) = &row.ending {
-        let (cause, beside) = why.rsplit_once(GOES_BACK).unwrap_or((why, ""));
+        // Earlier versions wrote the end of it from the beginning.
+        let said = why
+            .rsplit_once(GOES_BACK)
+            .or_else(|| why.rsplit_once(WENT_BACK));
+        let (cause, beside) = said.unwrap_or((why, ""));
         let why = match went {
             Ending::Exited(0) => format!("{cause}{WENT_BACK}{beside}"),
             Ending::Lost => format!(

@@ -2,7 +2,7 @@
 //! that is.
 
 use super::Run;
-use crate::base::ids::UserId;
+use crate::base::ids::{ChatId, UserId};
 use crate::base::time::Millis;
 use crate::base::workflow::{Step, StepState, Work};
 use crate::drivers::host;
@@ -11,8 +11,38 @@ use crate::jobs::redact::Redactor;
 use crate::store;
 use crate::store::outbox::Reach;
 use crate::workflows::plan::{self, step};
-use crate::workflows::{ask, consent, whom};
-use std::collections::BTreeSet;
+use crate::workflows::{Inner, ask, consent, whom};
+use std::collections::BTreeMap;
+
+/// How far a question came, by those who are asked.
+pub(super) type Asked = BTreeMap<UserId, Way>;
+
+/// How far a question came with somebody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Way {
+    reach: Reach,
+    /// Whether they may answer: a role may be taken from them meanwhile.
+    may: bool,
+}
+
+impl Way {
+    const ASKED: Self = Self {
+        reach: Reach::There,
+        may: true,
+    };
+}
+
+/// How far the first question comes, as far as is known here.
+pub(super) fn first(inner: &Inner, persons: &[UserId]) -> Asked {
+    let way = |person: &UserId| match whom::is_out_of_reach(inner, *person) {
+        true => Way {
+            reach: Reach::Shut,
+            ..Way::ASKED
+        },
+        false => Way::ASKED,
+    };
+    persons.iter().map(|one| (*one, way(one))).collect()
+}
 
 impl Run {
     /// Tells in the run's chat what is to be approved and who is asked, and asks those who are asked `now` in private.
@@ -29,12 +59,16 @@ impl Run {
         let mask = |text: &str| redactor.mask(text);
         let left = |at: Millis| plan::left_to_answer(flow, &self.rows, row, at);
         let began = row.until.map(|until| until.minus(step.timeout));
-        let (reached, missed) = (self.reached(seq), self.missed(seq));
-        let names = |persons: &[UserId]| whom::names(&self.inner.access, persons);
+        let names = |reach: Reach| {
+            let is_so = |person: &UserId| self.way(seq, *person) == (Way { reach, may: true });
+            let all = row.asked.iter().copied().filter(is_so);
+            whom::names(&self.inner.access, &all.collect::<Vec<_>>())
+        };
         let terms = ask::Terms {
             here,
-            asked: names(&reached),
-            missed: names(&missed),
+            asked: names(Reach::There),
+            missed: names(Reach::Shut),
+            lost: names(Reach::Lost),
             now: to,
             within: left(began.unwrap_or(now)),
             left: left(now),
@@ -46,19 +80,14 @@ impl Run {
 
     /// Who was asked about a step in private, as far as they can be reached.
     pub(super) fn reached(&self, seq: usize) -> Vec<UserId> {
-        let missed = self.missed.get(&seq);
-        let is_missed = |person: &UserId| missed.is_some_and(|missed| missed.contains(person));
+        let is_reached = |person: &UserId| self.way(seq, *person).reach == Reach::There;
         let all = self.rows[seq].asked.iter().copied();
-        all.filter(|person| !is_missed(person)).collect()
+        all.filter(is_reached).collect()
     }
 
-    fn missed(&self, seq: usize) -> Vec<UserId> {
-        self.missed
-            .get(&seq)
-            .into_iter()
-            .flatten()
-            .copied()
-            .collect()
+    fn way(&self, seq: usize, person: UserId) -> Way {
+        let known = self.asked.get(&seq).and_then(|asked| asked.get(&person));
+        known.copied().unwrap_or(Way::ASKED)
     }
 
     /// The approvals that wait for somebody who is asked in private.
@@ -82,14 +111,17 @@ impl Run {
     pub(super) async fn look_asked(&mut self) -> Result<(), Stopped> {
         let asking: Vec<usize> = self.asks_in_private().collect();
         for seq in asking {
-            let (missed, back) = match self.reach_of(seq).await {
+            let Some(step) = step(&self.args.flow, seq).cloned() else {
+                continue;
+            };
+            let (asked, back) = match self.look_at(&step, seq).await {
                 Ok(found) => found,
                 Err(error) => return self.refused(&error).await,
             };
-            let known = self.missed.get(&seq);
-            let is_news = !back.is_empty() || known.unwrap_or(&BTreeSet::new()) != &missed;
-            self.missed.insert(seq, missed);
-            if let (true, Some(step)) = (is_news, step(&self.args.flow, seq).cloned()) {
+            let is_other = |(person, way): (&UserId, &Way)| self.way(seq, *person) != *way;
+            let is_news = !back.is_empty() || asked.iter().any(is_other);
+            self.asked.insert(seq, asked);
+            if is_news {
                 let now = self.now();
                 self.ask(&step, seq, false, back, now);
             }
@@ -97,22 +129,26 @@ impl Run {
         Ok(())
     }
 
-    /// Of those who are asked about a step: who cannot be reached, and who is to be asked, since they can be by now.
-    async fn reach_of(&mut self, seq: usize) -> store::Result<(BTreeSet<UserId>, Vec<UserId>)> {
-        let (mut missed, mut back) = (BTreeSet::new(), Vec::new());
-        let run = self.cx.job.id;
+    /// How far the question came with each who is asked about a step, and who is to be asked, since they can be by now and still
+    /// may answer.
+    async fn look_at(&mut self, step: &Step, seq: usize) -> store::Result<(Asked, Vec<UserId>)> {
+        let (run, persons) = (self.cx.job.id, &self.rows[seq].asked);
+        let private = |person: &UserId| whom::private(*person).chat;
+        let chats: Vec<ChatId> = persons.iter().map(private).collect();
         let mut db = self.inner.store.read().await?;
-        for person in &self.rows[seq].asked {
-            let slot = ask::slot_of(run, seq, *person);
-            let chat = whom::private(*person).chat;
-            match store::outbox::reach(&mut db, run, &slot, chat).await? {
-                Reach::There => {}
-                Reach::Shut => {
-                    missed.insert(*person);
-                }
-                Reach::Open => back.push(*person),
+        let prefix = ask::slots_of_persons(run, seq);
+        let reach = store::outbox::reach(&mut db, run, &prefix, &chats).await?;
+        let able = whom::may(&self.inner.access, &self.cx.job, step);
+        let (mut asked, mut back) = (Asked::new(), Vec::new());
+        for person in persons {
+            let may = able.iter().any(|one| one.id == *person);
+            let mut reach = reach[&private(person)];
+            if reach == Reach::Open && may {
+                back.push(*person);
+                reach = Reach::There;
             }
+            asked.insert(*person, Way { reach, may });
         }
-        Ok((missed, back))
+        Ok((asked, back))
     }
 }

@@ -136,8 +136,7 @@ impl Run {
                 row.found.extend(found);
                 plan::succeed(&step, row, now);
                 if row.state == StepState::Confirming {
-                    self.messages
-                        .push(ask::message(&self.cx.job, &step, seq, row, &self.values));
+                    self.ask_what_now(&step, seq, now);
                 }
             }
             End::Over(ending, _) => {

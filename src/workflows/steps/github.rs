@@ -11,6 +11,7 @@ use crate::base::secret::SecretString;
 use crate::base::time::{Millis, human};
 use crate::base::workflow::{Template, Work};
 use crate::drivers::github::{Begun, Dispatched, GitHub, Run, Target, VISIBLE_AFTER, backoff};
+use crate::workflows::plan::SENT;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -20,8 +21,7 @@ use url::Url;
 const LOOK: Duration = Duration::from_secs(10);
 /// The shortest pause, whatever a wrong clock says.
 const SHORTEST: Duration = Duration::from_millis(100);
-/// The names of what is remembered over a crash.
-const SENT: &str = "sent";
+/// The names of what is remembered over a crash, beside [`SENT`].
 const BEFORE: &str = "before";
 const RUN: &str = "run";
 

@@ -1,7 +1,7 @@
 //! What people say to a run: who may, who was first, and what follows.
 
 use crate::harness::tools::{Gate, lines};
-use crate::harness::{ANN, BEN, CLEO, OPS, Outside};
+use crate::harness::{ANN, BEN, CLEO, OPS, Outside, STRANGER};
 use crate::on_both;
 
 const GATE: &str = "workflows:
@@ -170,11 +170,11 @@ on_both! {
     /// Who never opened the bot's chat is named with what to do, nobody counts as asked who was not, and whoever opens it is asked
     /// then, also when that was while the bot was away. The list of workflows says what the run waits for.
     async fn who_cannot_be_reached_is_named_and_asked_later(world) {
-        world.people("access: {users: [{id: 111, name: ann, role: owner}, {id: 222, name: ben, role: operator}, {id: 333, name: cleo, role: admin}]}\n");
+        world.people("access: {users: [{id: 111, name: ann, role: owner}, {id: 222, name: ben, role: operator}, {id: 333, name: cleo, role: admin}, {id: 999, name: dan, role: admin}]}\n");
         world.set(HIGH);
         world.start().await;
         world.say(BEN, "/workflow run gate");
-        let told = world.sees(BEN, "Nobody is asked yet: I cannot write to ann, cleo. They are asked as soon as they open our private chat").await;
+        let told = world.sees(BEN, "Nobody is asked yet: I cannot write to ann, cleo, dan. They are asked as soon as they open our private chat").await;
         assert!(!told.text.contains("in private:"), "{}", told.text);
         let list = world.asks(BEN, BEN, "/workflow").await;
         assert!(list.text.contains("✋ waits for approval, #1"), "{}", list.text);
@@ -182,18 +182,24 @@ on_both! {
         let asked = world.sees(CLEO, "Really?").await;
         assert!(asked.button("Approve").is_some(), "{}", asked.text);
         let told = world.sees(BEN, "I ask in private: cleo.").await;
-        assert!(told.text.contains("I cannot write to ann yet"), "{}", told.text);
+        assert!(told.text.contains("I cannot write to ann, dan yet"), "{}", told.text);
         world.stop().await;
+        // The role of one is taken away meanwhile.
+        world.people("access: {users: [{id: 111, name: ann, role: owner}, {id: 222, name: ben, role: operator}, {id: 333, name: cleo, role: admin}]}\n");
+        world.say(STRANGER, "/start");
         world.say(ANN, "/start");
         world.start().await;
         let asked = world.sees(ANN, "Really?").await;
-        world.sees(BEN, "I ask in private: ann, cleo.").await;
+        let told = world.sees(BEN, "I ask in private: ann, cleo.").await;
+        assert!(!told.text.contains("dan"), "{}", told.text);
+        world.quiet_but_for_jobs().await;
         world.presses(ANN, &asked, "Approve").await;
         for chat in [ANN, BEN, CLEO] {
             world.sees(chat, "✅ gate · #1 · gate\nReally?\nApproved by ann").await;
         }
         world.quiet().await;
         assert_eq!(world.count(CLEO, "Really?"), 1, "asked once");
+        assert_eq!(world.count(STRANGER, "Really?"), 0, "neither asked nor told");
     }
 }
 

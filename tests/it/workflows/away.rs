@@ -33,7 +33,14 @@ async fn kept_after(world: &mut World, more: &str, away: Duration) {
     let done = careful(world, "true", more);
     let bot = Outside::start(world).await;
     world.say(BEN, "/workflow run careful");
-    world.sees(BEN, "It succeeded").await;
+    let asked = world.sees(BEN, "It succeeded").await;
+    // No longer than the run may last.
+    assert_eq!(
+        asked.text.contains("confirms within 5 m"),
+        more.is_empty(),
+        "{}",
+        asked.text
+    );
     bot.kill().await;
     world.press(BEN, BEN, "It works, keep it");
     let hands = Hands::default();
@@ -121,13 +128,13 @@ on_both! {
         let asked = world.sees(BEN, "It succeeded").await;
         world.press(BEN, BEN, "Take it back");
         until("the undo", || lines(&done) == ["back"]).await;
-        world.sees(BEN, "🚫 careful · #1 · change\nBeing taken back by ben").await;
+        world.sees(BEN, "↩️ careful · #1 · change\nBeing taken back by ben").await;
         bot.kill().await;
         world.start().await;
         world.sees(BEN, "The bot was stopped while it was being taken back").await;
         world.press(BEN, BEN, "Take it back again");
         until("the undo again", || lines(&done) == ["back", "back"]).await;
-        world.sees(BEN, "✅ careful · #1 · change\nBeing taken back again by ben").await;
+        world.sees(BEN, "↩️ careful · #1 · change\nBeing taken back again by ben").await;
         gate.open(1);
         let told = world.sees(BEN, "❌ careful · #1 · change\nNot kept by ben; taking it back failed (exit 3)").await;
         assert_eq!(told.id, asked.id);

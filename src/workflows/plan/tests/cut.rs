@@ -168,9 +168,15 @@ fn taking_back_says_how_it_went_and_what_is_left_over() {
         if let Some(Ending::Broken(why)) = &mut row.ending {
             why.push_str(beside);
         }
-        reverted(&step, &mut row, &went, Millis(2));
-        assert_eq!(row.ending, Some(Ending::Broken(words)));
-        assert_eq!(row.left_over, left_over);
+        let mut older = row.clone();
+        older.ending = Some(Ending::Broken(format!(
+            "{why}, so it was taken back{beside}"
+        )));
+        for mut row in [row, older] {
+            reverted(&step, &mut row, &went, Millis(2));
+            assert_eq!(row.ending, Some(Ending::Broken(words.clone())));
+            assert_eq!(row.left_over, left_over);
+        }
     }
 }
 
