@@ -181,7 +181,7 @@ ulimit -Sn 8192 2>/dev/null || ulimit -Sn "$(ulimit -Hn)"
 
 # Most of a test is waiting (for a pause of the product, a process, a poll), a fifth is work: so more of them go at once than
 # there are processors.
-export RUST_TEST_THREADS=${RUST_TEST_THREADS:-$((2 * $(nproc)))}
+export RUST_TEST_THREADS=${RUST_TEST_THREADS:-$((3 * $(nproc)))}
 
 install_packages
 if (($#)); then

@@ -312,7 +312,11 @@ pub(super) async fn hubs(services: Services, stop: CancellationToken) {
 
 /// Takes back what nobody confirmed in time.
 pub(super) async fn undo(services: Services, pulse: Pulse, stop: CancellationToken) {
-    while pause(UNDO, &stop).await {
+    loop {
+        tokio::select! {
+            goes_on = pause(UNDO, &stop) => if !goes_on { return },
+            () = pulse.begins_to_hear() => {}
+        }
         if let Err(error) = take_back(&services, pulse.hears()).await {
             tracing::error!(?error, "what nobody confirmed could not be taken back yet");
             pause(PAUSE, &stop).await;

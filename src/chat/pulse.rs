@@ -27,6 +27,7 @@ pub struct Pulse {
 struct Inner {
     seen: Mutex<Seen>,
     asked: Notify,
+    heard: Notify,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -91,7 +92,14 @@ impl Pulse {
 
     /// Notes that Telegram gave an update.
     pub(super) fn heard(&self) {
-        self.seen().heard = true;
+        if !std::mem::replace(&mut self.seen().heard, true) {
+            self.inner.heard.notify_one();
+        }
+    }
+
+    /// Waits until a polling brings its first update.
+    pub async fn begins_to_hear(&self) {
+        self.inner.heard.notified().await;
     }
 
     /// Whether what people say arrives here, and what they said before did.

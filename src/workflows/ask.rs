@@ -377,19 +377,16 @@ pub(super) fn reverted(
     if !row.left_over {
         return place(job, seq, format!("↩️ {head}\n{how}."), Vec::new());
     }
+    let id = job.id;
     let again = match flow.undo_for.is_zero() {
-        true => String::new(),
+        true => format!("/workflow undo {id} shows how it is taken back by hand."),
         false => format!(
-            "For {} after the end of the run, /workflow undo {} tries it again.\n",
-            human(flow.undo_for),
-            job.id
+            "For {} after the end of the run, /workflow undo {id} tries it once more; then it shows how it is taken back \
+             by hand.",
+            human(flow.undo_for)
         ),
     };
-    let html = format!(
-        "❌ {head}\n{how}.\n{again}/workflow plan {} shows how it is taken back by hand.",
-        escape(&flow.name)
-    );
-    place(job, seq, html, Vec::new())
+    place(job, seq, format!("❌ {head}\n{how}.\n{again}"), Vec::new())
 }
 
 /// How a step ended, as a sentence in HTML without its full stop.

@@ -138,8 +138,7 @@ on_both! {
         gate.open(1);
         let told = world.sees(BEN, "❌ careful · #1 · change\nNot kept by ben; taking it back failed (exit 3)").await;
         assert_eq!(told.id, asked.id);
-        assert!(told.text.contains("For 10 m after the end of the run, /workflow undo 1 tries it again."), "{}", told.text);
-        assert!(told.text.contains("/workflow plan careful shows how it is taken back by hand"), "{}", told.text);
+        assert!(told.text.contains("For 10 m after the end of the run, /workflow undo 1 tries it once more; then it shows"), "{}", told.text);
         let card = world.sees(BEN, "failed at change: not kept by ben; taking it back failed (exit 3)").await;
         assert!(card.button("Undo … (10 m)").is_some(), "{}", card.text);
         let sure = world.asks(BEN, BEN, "/workflow undo 1").await;
