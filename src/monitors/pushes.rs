@@ -130,8 +130,9 @@ pub(super) fn judge(
     let took = took.map_or_else(String::new, |took| format!(" (took {})", human(took)));
     let late = limits.judge(age.as_secs_f64(), None).is_some();
     let mut note = match (failed, succeeded, late) {
-        (Some((at, why)), _, _) if why.is_empty() => format!("failed {} ago{took}", ago(*at)),
-        (Some((at, why)), _, _) => format!("failed {} ago{took}: {why}", ago(*at)),
+        // Since when is said by whoever tells of it: a message that stands for hours would not keep a true age.
+        (Some((_, why)), _, _) if why.is_empty() => format!("failed{took}"),
+        (Some((_, why)), _, _) => format!("failed{took}: {why}"),
         (None, Some(_), false) => format!("last push {} ago{took}", human(age)),
         (None, _, true) => format!("has not come for {}", human(age)),
         (None, None, false) => format!("has not come yet, waited for {}", human(age)),

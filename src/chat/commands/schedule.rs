@@ -111,9 +111,12 @@ async fn ask(request: &Request, name: &str, typed: &[String]) -> Result<Reply> {
     let now = request.services.clock.now();
     let remarks = typed.remarks().into_iter();
     let remarks: String = remarks.map(|remark| format!("\n{remark}")).collect();
+    let told = match script.steps {
+        Some(_) => "Each run has its card here.",
+        None => "What it prints comes here; it is silent when it prints nothing and ends well.",
+    };
     Ok(Reply::html(format!(
-        "Run <b>{}</b> by itself, {}? This is what will be executed:\n{}\nNext: {}\nWhat it prints comes here; it is silent when \
-         it prints nothing and ends well.{}",
+        "Run <b>{}</b> by itself, {}? This is what will be executed:\n{}\nNext: {}\n{told}{}",
         escape(script.name.as_str()),
         escape(&typed.said()),
         text::pre(&shown),

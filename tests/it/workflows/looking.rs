@@ -202,5 +202,7 @@ on_both! {
         let card = world.sees(BEN, "failed at up: there was no file /nowhere/mark in 1 s").await;
         assert_eq!(card.text.matches("no file").count(), 1, "{}", card.text);
         assert!(card.button("Log: up").is_none(), "it printed nothing");
+        let asked = world.asks(BEN, BEN, "/schedule w every 30m").await;
+        assert!(asked.text.ends_with("Each run has its card here."), "{}", asked.text);
     }
 }
