@@ -410,7 +410,9 @@ on_both! {
         world.sees(BEN, "✅ c · #5").await;
         // Ann has room for one more now. #3 waits for #1; #4 must not wait for it.
         b.open(1);
+        let begun = std::time::Instant::now();
         world.sees(ANN, "▶️ c · #4").await;
+        assert!(begun.elapsed() < Duration::from_secs(5), "woken after {:?}", begun.elapsed());
         a.open(2);
         c.open(1);
         world.quiet().await;
