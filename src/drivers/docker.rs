@@ -1,11 +1,15 @@
 //! How Docker's engine and its containers are doing, asked through its socket.
 
-use reqwest::{Client, Response};
+use reqwest::{Client, StatusCode};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 use tokio::net::UnixStream;
+
+/// How long an engine that broke off is left alone before it is asked once more.
+const AGAIN: Duration = Duration::from_millis(200);
 
 /// How a container is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,15 +76,32 @@ struct Health {
     status: String,
 }
 
+/// What the engine answered.
+struct Answer {
+    status: StatusCode,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    fn read<T: DeserializeOwned>(&self) -> Result<T, Away> {
+        let unreadable = |why: String| {
+            Away::silent(format!(
+                "the Docker engine gives no answer that can be read: {why}"
+            ))
+        };
+        if !self.status.is_success() {
+            return Err(unreadable(self.status.to_string()));
+        }
+        serde_json::from_slice(&self.body).map_err(|error| unreadable(error.to_string()))
+    }
+}
+
 /// The version of the engine.
 ///
 /// # Errors
 /// Why it does not answer.
 pub async fn version(socket: &Path, limit: Duration) -> Result<String, Away> {
-    let silent = |error| Away::silent(unreadable(error));
-    let answer = get(socket, "version", limit).await?;
-    let answer = answer.error_for_status().map_err(silent)?;
-    let about: About = answer.json().await.map_err(silent)?;
+    let about: About = ask(socket, "version", limit).await?.read()?;
     Ok(about.version)
 }
 
@@ -95,13 +116,12 @@ pub async fn container(
     limit: Duration,
 ) -> Result<Option<Container>, String> {
     let path = format!("containers/{name}/json");
-    let answer = get(socket, &path, limit).await;
+    let answer = ask(socket, &path, limit).await;
     let answer = answer.map_err(|away| away.sentence())?;
-    if answer.status().as_u16() == 404 {
+    if answer.status == StatusCode::NOT_FOUND {
         return Ok(None);
     }
-    let answer = answer.error_for_status().map_err(unreadable)?;
-    let told: Told = answer.json().await.map_err(unreadable)?;
+    let told: Told = answer.read().map_err(|away| away.sentence())?;
     Ok(Some(Container {
         state: told.state.status,
         health: told
@@ -113,52 +133,77 @@ pub async fn container(
     }))
 }
 
-async fn get(socket: &Path, path: &str, limit: Duration) -> Result<Response, Away> {
-    // Connected to once by itself: only then is it known why it cannot be.
-    if let Err(error) = UnixStream::connect(socket).await {
-        let shown = socket.display();
-        let away = |why: String, todo| Away {
-            absent: error.kind() == ErrorKind::NotFound,
-            why,
-            todo,
-        };
-        return Err(match error.kind() {
-            ErrorKind::NotFound => away(
-                format!("there is no Docker engine here ({shown} does not exist)"),
-                "install or start it, or remove the check",
-            ),
-            ErrorKind::ConnectionRefused => away(
-                format!("the Docker engine does not run (nobody answers at {shown})"),
-                "start it",
-            ),
-            ErrorKind::PermissionDenied => away(
-                format!("the Docker engine may not be asked ({shown})"),
-                "add the bot's user to the group docker and start the bot again",
-            ),
-            _ => Away::silent(format!(
-                "the Docker engine cannot be asked ({shown}): {error}"
-            )),
-        });
+/// Asks once more when the answer is cut off: the engine ended or was started anew in that moment, and asked again it is known
+/// which.
+async fn ask(socket: &Path, path: &str, limit: Duration) -> Result<Answer, Away> {
+    reach(socket).await?;
+    let error = match get(socket, path, limit).await {
+        Ok(answer) => return Ok(answer),
+        Err(error) => error,
+    };
+    if !error.is_timeout() {
+        tokio::time::sleep(AGAIN).await;
+        reach(socket).await?;
+        match get(socket, path, limit).await {
+            Ok(answer) => return Ok(answer),
+            Err(error) if !error.is_timeout() => {
+                return Err(Away::silent(format!(
+                    "the Docker engine breaks off before it answers ({})",
+                    socket.display()
+                )));
+            }
+            Err(_) => {}
+        }
     }
-    let silent = |error| Away::silent(unreadable(error));
-    let client = Client::builder().unix_socket(socket.to_owned()).build();
-    let asked = client.map_err(silent)?.get(format!("http://docker/{path}"));
-    asked.timeout(limit).send().await.map_err(silent)
+    Err(Away::silent(
+        "the Docker engine does not answer in time".to_owned(),
+    ))
 }
 
-fn unreadable(error: reqwest::Error) -> String {
-    match error.is_timeout() {
-        true => "the Docker engine does not answer in time".to_owned(),
-        false => format!(
-            "the Docker engine gives no answer that can be read: {}",
-            error.without_url()
+/// Connects to the engine and leaves again: only so is it known why it cannot be asked.
+async fn reach(socket: &Path) -> Result<(), Away> {
+    let Err(error) = UnixStream::connect(socket).await else {
+        return Ok(());
+    };
+    let shown = socket.display();
+    let away = |why: String, todo| Away {
+        absent: error.kind() == ErrorKind::NotFound,
+        why,
+        todo,
+    };
+    Err(match error.kind() {
+        ErrorKind::NotFound => away(
+            format!("there is no Docker engine here ({shown} does not exist)"),
+            "install or start it, or remove the check",
         ),
-    }
+        ErrorKind::ConnectionRefused => away(
+            format!("the Docker engine does not run (nobody answers at {shown})"),
+            "start it",
+        ),
+        ErrorKind::PermissionDenied => away(
+            format!("the Docker engine may not be asked ({shown})"),
+            "add the bot's user to the group docker and start the bot again",
+        ),
+        _ => Away::silent(format!(
+            "the Docker engine cannot be asked ({shown}): {error}"
+        )),
+    })
+}
+
+async fn get(socket: &Path, path: &str, limit: Duration) -> reqwest::Result<Answer> {
+    let client = Client::builder().unix_socket(socket.to_owned()).build()?;
+    let asked = client.get(format!("http://docker/{path}")).timeout(limit);
+    let answer = asked.send().await?;
+    Ok(Answer {
+        status: answer.status(),
+        body: answer.bytes().await?.into(),
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::UnixListener;
 
@@ -221,5 +266,53 @@ mod tests {
         drop(UnixListener::bind(&socket).unwrap());
         let error = container(&socket, "web", LIMIT).await.unwrap_err();
         assert!(error.contains("does not run"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_cut_off_is_asked_for_once_more() {
+        let dir = tempfile::tempdir().unwrap();
+        let socket = dir.path().join("docker.sock");
+        let listener = UnixListener::bind(&socket).unwrap();
+        let ends = tokio::spawn(async move {
+            drop(listener.accept().await.unwrap());
+            let cut = listener.accept().await.unwrap();
+            // The engine is gone before its connections are, as when it is killed.
+            drop(listener);
+            drop(cut);
+        });
+        let error = container(&socket, "web", LIMIT).await.unwrap_err();
+        assert!(error.contains("does not run"), "{error}");
+        ends.await.unwrap();
+
+        fs::remove_file(&socket).unwrap();
+        let listener = UnixListener::bind(&socket).unwrap();
+        let starts = tokio::spawn(async move {
+            for _ in 0..3 {
+                drop(listener.accept().await.unwrap());
+            }
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut asked = [0; 4096];
+            let _ = stream.read(&mut asked).await.unwrap();
+            let body = r#"{"State":{"Status":"running"}}"#;
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}",
+                body.len()
+            );
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        });
+        let found = container(&socket, "web", LIMIT).await.unwrap().unwrap();
+        assert_eq!(found.state, "running");
+        starts.await.unwrap();
+
+        fs::remove_file(&socket).unwrap();
+        let listener = UnixListener::bind(&socket).unwrap();
+        let breaks = tokio::spawn(async move {
+            for _ in 0..4 {
+                drop(listener.accept().await.unwrap());
+            }
+        });
+        let error = container(&socket, "web", LIMIT).await.unwrap_err();
+        assert!(error.contains("breaks off before it answers"), "{error}");
+        breaks.await.unwrap();
     }
 }

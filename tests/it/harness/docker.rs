@@ -1,6 +1,8 @@
 //! A Docker engine of a test's own, with its containers, network-less, in the test's folder.
 
 use super::PATIENCE;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -101,8 +103,8 @@ impl Engine {
         let Some(mut child) = self.child.take() else {
             return;
         };
-        let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
-        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+        let pid = Pid::from_raw(i32::try_from(child.id()).unwrap());
+        kill(pid, Signal::SIGTERM).unwrap();
         child.wait().unwrap();
     }
 
@@ -149,6 +151,28 @@ impl Engine {
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 
+    /// Ends what a killed engine left behind: its containers, which are known by where their root is, and their keepers.
+    fn clear(&self) {
+        let folder = self.folder.to_str().unwrap();
+        for entry in fs::read_dir("/proc").unwrap().flatten() {
+            let Some(pid) = entry.file_name().to_str().and_then(|pid| pid.parse().ok()) else {
+                continue;
+            };
+            let read = |name| fs::read(entry.path().join(name)).unwrap_or_default();
+            let command = String::from_utf8_lossy(&read("cmdline")).into_owned();
+            let mounts = String::from_utf8_lossy(&read("mountinfo")).into_owned();
+            // The fourth word of a mount is what of its file system is seen, the fifth is where (proc(5)).
+            let lives_below = mounts.lines().any(|mount| {
+                let mut words = mount.split(' ').skip(3);
+                words.next().is_some_and(|root| root.starts_with(folder))
+                    && words.next() == Some("/")
+            });
+            if lives_below || command.contains(folder) {
+                let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+            }
+        }
+    }
+
     fn run(&self, args: &[&str]) -> Output {
         Command::new("docker")
             .arg("--host")
@@ -163,6 +187,7 @@ impl Engine {
 impl Drop for Engine {
     fn drop(&mut self) {
         self.stop();
+        self.clear();
         // It mounts its own folders, and does not always take that back.
         let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
         let own = mounts

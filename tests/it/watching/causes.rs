@@ -109,12 +109,16 @@ async fn a_process_that_burns_the_processor_and_then_is_gone() {
     let mut world = world().await;
     let program = world.path().join("burner");
     fs::copy("/bin/sh", &program).unwrap();
-    let checks = "
-  burner: {kind: process, name: burner, for: 0s}
-  greedy: {kind: process, pattern: 'while :', crit: 1kB, min: 0, for: 0s}
-  cpu: {kind: cpu, warn: 10, for: 0s}
-";
-    let mut bench = Bench::new(&mut world, checks).await;
+    // By its path, since other tests burn as well.
+    let checks = format!(
+        "
+  burner: {{kind: process, name: burner, for: 0s}}
+  greedy: {{kind: process, pattern: '^{}', crit: 1kB, min: 0, for: 0s}}
+  cpu: {{kind: cpu, warn: 10, for: 0s}}
+",
+        regex::escape(program.to_str().unwrap())
+    );
+    let mut bench = Bench::new(&mut world, &checks).await;
     assert!(
         bench
             .news()
