@@ -52,14 +52,11 @@ async fn measure() -> Result<()> {
         "\n{:<46} {:>14} {:>14} {:>8}",
         "", "opsgram", "bare Python", "ratio"
     );
-    let (mine, ratio) = (
-        talk(&ours).await?,
-        std::env::var("OPSGRAM_BENCH_PYTHON").ok(),
-    );
-    let other = match ratio {
-        Some(python) => Some(talk(&Side::python(&python, folder.path())?).await?),
-        None => None,
+    let theirs = match std::env::var("OPSGRAM_BENCH_PYTHON") {
+        Ok(python) => Some(Side::python(&python, folder.path())?),
+        Err(_) => None,
     };
+    let (mine, other) = talk(&ours, theirs.as_ref()).await?;
     compare(&mine, other.as_ref());
     crowd(folder.path()).await?;
     loud(folder.path(), "card").await?;
@@ -245,37 +242,69 @@ struct Talked {
     run: Vec<Duration>,
 }
 
-async fn talk(side: &Side) -> Result<Talked> {
-    let sandbox = stand_in(Rates::Off).await?;
-    // The first start makes the database; a person restarts a bot far more often than that.
-    drop(side.start(&sandbox).await?);
-    let mut starts = Vec::new();
-    for _ in 0..4 {
-        starts.push(side.start(&sandbox).await?.1);
+/// A bot that is talked with.
+struct Talk {
+    sandbox: Sandbox,
+    _bot: Running,
+    shown: Talked,
+}
+
+impl Talk {
+    /// Starts a bot, and looks at it before anybody speaks to it.
+    async fn begin(side: &Side) -> Result<Self> {
+        let sandbox = stand_in(Rates::Off).await?;
+        // The first start makes the database; a person restarts a bot far more often than that.
+        drop(side.start(&sandbox).await?);
+        let mut starts = Vec::new();
+        for _ in 0..4 {
+            starts.push(side.start(&sandbox).await?.1);
+        }
+        let (bot, start) = side.start(&sandbox).await?;
+        starts.push(start);
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let shown = Talked {
+            start: median(&mut starts),
+            memory: bot.memory("VmRSS")?,
+            status: Vec::new(),
+            run: Vec::new(),
+        };
+        Ok(Self {
+            sandbox,
+            _bot: bot,
+            shown,
+        })
     }
-    let (bot, start) = side.start(&sandbox).await?;
-    starts.push(start);
-    tokio::time::sleep(Duration::from_secs(2)).await;
-    let memory = bot.memory("VmRSS")?;
-    let mut talked = Talked {
-        start: median(&mut starts),
-        memory,
-        status: Vec::new(),
-        run: Vec::new(),
+
+    /// Says this and waits for the answer, which counts once both sides are warm.
+    async fn ask(&mut self, person: i64, text: &str, answer: &str) -> Result<()> {
+        let took = ask(&self.sandbox, person, text, answer).await?;
+        if person > WARM_UP {
+            match text {
+                "/status" => self.shown.status.push(took),
+                _ => self.shown.run.push(took),
+            }
+        }
+        tokio::time::sleep(BETWEEN).await;
+        Ok(())
+    }
+}
+
+/// Talks with one bot and with another in turns, so that whatever else the machine does in that time meets both.
+async fn talk(ours: &Side, theirs: Option<&Side>) -> Result<(Talked, Option<Talked>)> {
+    let mut mine = Talk::begin(ours).await?;
+    let mut other = match theirs {
+        Some(side) => Some(Talk::begin(side).await?),
+        None => None,
     };
     for (text, answer) in [("/status", "oad "), ("/run hello", "Hello, world")] {
         for person in 1..=PERSONS {
-            let took = ask(&sandbox, person, text, answer).await?;
-            if person > WARM_UP {
-                match text {
-                    "/status" => talked.status.push(took),
-                    _ => talked.run.push(took),
-                }
+            mine.ask(person, text, answer).await?;
+            if let Some(other) = &mut other {
+                other.ask(person, text, answer).await?;
             }
-            tokio::time::sleep(BETWEEN).await;
         }
     }
-    Ok(talked)
+    Ok((mine.shown, other.map(|talk| talk.shown)))
 }
 
 /// Says something and returns the time to the message that holds the answer.
