@@ -389,10 +389,14 @@ pub(super) fn reverted(
     place(job, seq, format!("❌ {head}\n{how}.\n{again}"), Vec::new())
 }
 
-/// How a step ended, as a sentence in HTML without its full stop.
+/// How a step ended, or why it does, as a sentence in HTML without its full stop.
 fn how_ended(step: &Step, row: &StepRow) -> String {
     let how = row.ending.as_ref().map(|how| words(how, Some(step)));
-    escape(&capital(&how.unwrap_or_default()))
+    let so = match row.state {
+        StepState::Reverting => ", so it is being taken back",
+        _ => "",
+    };
+    escape(&capital(&format!("{}{so}", how.unwrap_or_default())))
 }
 
 /// The message that asked, when nobody needs to answer any more, and why.

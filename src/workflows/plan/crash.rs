@@ -7,10 +7,6 @@ use crate::base::job::{Ending, MAX_STARTS};
 use crate::base::time::Millis;
 use crate::base::workflow::{OnCrash, Said, Step, StepRow, StepState, Work};
 
-/// Follows the reason of what is being taken back, and what it becomes when that is done.
-const GOES_BACK: &str = ", so it is being taken back";
-const WENT_BACK: &str = ", so it was taken back";
-
 /// What becomes of an open step after the bot died, or was stopped, while it ran. `true` when somebody is to be asked.
 ///
 /// Nothing is begun again that may still be at work elsewhere, whatever its rule says, and nothing more than
@@ -206,19 +202,14 @@ pub fn revert(row: &mut StepRow, why: &str) {
     row.state = StepState::Reverting;
     row.until = None;
     row.starts = 1;
-    row.ending = Some(Ending::Broken(format!("{why}{GOES_BACK}")));
+    row.ending = Some(Ending::Broken(why.to_owned()));
 }
 
 /// A step that was taken back, or could not be: then what it did may still be there.
 pub fn reverted(step: &Step, row: &mut StepRow, went: &Ending, now: Millis) {
-    if let Some(Ending::Broken(why)) = &row.ending {
-        // Earlier versions wrote the end of it from the beginning.
-        let said = why
-            .rsplit_once(GOES_BACK)
-            .or_else(|| why.rsplit_once(WENT_BACK));
-        let (cause, beside) = said.unwrap_or((why, ""));
+    if let Some(Ending::Broken(cause)) = &row.ending {
         let why = match went {
-            Ending::Exited(0) => format!("{cause}{WENT_BACK}{beside}"),
+            Ending::Exited(0) => format!("{cause}, so it was taken back"),
             Ending::Lost => format!(
                 "{cause}; the bot died while it was being taken back, look after it yourself"
             ),

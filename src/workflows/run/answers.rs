@@ -97,7 +97,7 @@ impl Run {
             if let (true, StepState::Reverting, Some(Ending::Broken(why))) =
                 (frozen, row.state, &mut row.ending)
             {
-                why.push_str(", although everything is frozen");
+                why.push_str(" (a freeze does not stop this)");
             }
             let (job, values) = (&self.cx.job, &self.values);
             let settled = ask::settled(job, &step, seq, &before, row, values);

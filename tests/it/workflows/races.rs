@@ -82,7 +82,7 @@ on_both! {
         world.sees(ANN, "froze everything").await;
         hands.pass(&world, FIVE, 1);
         let card = world.sees(BEN, "failed at put: nobody confirmed it in time").await;
-        assert!(card.text.contains("although everything is frozen"), "{}", card.text);
+        assert!(card.text.contains("a freeze does not stop this"), "{}", card.text);
         assert_eq!(lines(&done), ["put 1", "back 1"]);
         world.quiet().await;
         assert!(settled(&world, 1).await.buttons.is_empty());
