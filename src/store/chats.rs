@@ -45,18 +45,6 @@ pub async fn mark_back(db: &mut Connection, chat: ChatId, at: Millis) -> Result<
     Ok(changed.rows_affected() == 1)
 }
 
-/// Whether the chat cannot be reached.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn is_gone(db: &mut Connection, chat: ChatId) -> Result<bool> {
-    let row = sqlx::query("SELECT 1 FROM chats WHERE chat_id = $1 AND state = 'gone'")
-        .bind(chat.0)
-        .fetch_optional(db)
-        .await?;
-    Ok(row.is_some())
-}
-
 /// The chats that cannot be reached.
 ///
 /// # Errors

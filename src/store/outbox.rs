@@ -47,8 +47,8 @@ pub enum Fate {
     Pending,
     /// Telegram has it.
     Sent,
-    /// It could not be sent, or nobody wants it any more.
-    Lost,
+    /// It could not be sent, or was dropped; and whether it could be by now.
+    Missed(Reach),
 }
 
 /// How far a message came.
@@ -262,20 +262,39 @@ pub async fn slots_of(
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
-/// What became of the message of this source; `None` when there never was one.
+/// What became of the message of this source; [`Reach::Lost`] when there is none.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn fate(db: &mut Connection, source: &str) -> Result<Option<Fate>> {
-    let row = sqlx::query("SELECT state FROM outbox WHERE source = $1")
-        .bind(source)
-        .fetch_optional(db)
-        .await?;
-    Ok(row.map(|row| match row.get::<&str, _>(0) {
-        "pending" => Fate::Pending,
-        "sent" => Fate::Sent,
-        _ => Fate::Lost,
-    }))
+pub async fn fate(db: &mut Connection, source: &str) -> Result<Fate> {
+    let row = sqlx::query(
+        "SELECT o.state AS sent, o.done_at, c.state AS chat, c.updated_at FROM outbox o
+         LEFT JOIN chats c ON c.chat_id = o.chat_id WHERE o.source = $1",
+    )
+    .bind(source)
+    .fetch_optional(db)
+    .await?;
+    Ok(match row {
+        None => Fate::Missed(Reach::Lost),
+        Some(row) => match row.get::<&str, _>("sent") {
+            "pending" => Fate::Pending,
+            "sent" => Fate::Sent,
+            _ => Fate::Missed(missed(
+                row.get("chat"),
+                row.get("updated_at"),
+                row.get("done_at"),
+            )),
+        },
+    })
+}
+
+/// How far a message came that failed then, in a chat that stands so since.
+fn missed(chat: Option<&str>, since: Option<i64>, failed_at: Option<i64>) -> Reach {
+    match chat {
+        Some("gone") => Reach::Shut,
+        _ if since >= failed_at => Reach::Open,
+        _ => Reach::Lost,
+    }
 }
 
 /// How far the newest message of a job came in each of these private chats, whose slot begins with this, which holds no `%`
@@ -311,11 +330,9 @@ pub async fn reach(
             (Some("pending" | "sent"), _) => Reach::There,
             // A chat that is gone is read once more, without its message.
             (None, _) if *known == Reach::There => Reach::There,
-            (_, Some("gone")) => Reach::Shut,
-            // It failed; is the chat back since?
-            (Some(_), _) if since >= failed_at => Reach::Open,
-            (Some(_), _) => Reach::Lost,
+            (None, Some("gone")) => Reach::Shut,
             (None, _) => *known,
+            (Some(_), _) => missed(state, since, failed_at),
         };
     }
     Ok(all)

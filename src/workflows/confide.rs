@@ -10,7 +10,7 @@ use crate::base::workflow::Step;
 use crate::base::workflow::capture::Found;
 use crate::delivery::Outgoing;
 use crate::store::jobs::Job;
-use crate::store::outbox::Fate;
+use crate::store::outbox::{Fate, Reach};
 use crate::store::{self, Connection, Tx};
 
 /// A secret on its way to one chat.
@@ -37,6 +37,8 @@ pub(super) enum Way {
     There,
     /// The chat cannot be reached; it is promised again when that changes.
     Shut,
+    /// It failed, or was dropped, although the chat could be reached; nobody but a person has it tried again.
+    Lost,
 }
 
 /// What was found, for the asker; of a run that nobody asked for, for the owners. `attempt`: the try of the step.
@@ -117,17 +119,15 @@ impl Confided {
     /// # Errors
     /// When the database refuses.
     pub async fn look(&mut self, db: &mut Connection) -> store::Result<()> {
-        self.way = match self.way {
-            Way::New | Way::There => self.way,
-            Way::Promised => match store::outbox::fate(db, &self.source(self.promised)).await? {
-                Some(Fate::Pending) => Way::Promised,
-                Some(Fate::Sent) => Way::There,
-                Some(Fate::Lost) | None => Way::Shut,
-            },
-            Way::Shut => match store::chats::is_gone(db, self.chat()).await? {
-                true => Way::Shut,
-                false => Way::New,
-            },
+        if matches!(self.way, Way::New | Way::There) {
+            return Ok(());
+        }
+        self.way = match store::outbox::fate(db, &self.source(self.promised)).await? {
+            Fate::Pending => Way::Promised,
+            Fate::Sent | Fate::Missed(Reach::There) => Way::There,
+            Fate::Missed(Reach::Shut) => Way::Shut,
+            Fate::Missed(Reach::Lost) => Way::Lost,
+            Fate::Missed(Reach::Open) => Way::New,
         };
         Ok(())
     }
@@ -143,30 +143,33 @@ impl Confided {
 
 /// What the card says of secrets that nobody could be told, as HTML; empty when all went well. Of owners one is enough.
 pub(super) fn words(job: &Job, all: &[Confided]) -> String {
-    let shut = |one: &&Confided| one.way == Way::Shut;
-    let told = |name: &str| {
+    let is_missed = |one: &Confided| matches!(one.way, Way::Shut | Way::Lost);
+    let is_told = |name: &str| {
         let mut same = all.iter().filter(|one| one.name == name);
-        same.any(|one| one.way != Way::Shut)
+        same.any(|one| !is_missed(one))
     };
-    let mut names: Vec<&str> = all
+    let mut missed = all
         .iter()
-        .filter(shut)
-        .map(|one| one.name.as_str())
-        .collect();
-    names.dedup();
-    names.retain(|name| !told(name));
-    let Some(name) = names.first() else {
+        .filter(|one| is_missed(one) && !is_told(&one.name));
+    let Some(first) = missed.next() else {
         return String::new();
     };
     let (whom, who) = match job.new.telling {
         None => (job.new.asker_name.as_str(), job.new.asker_name.as_str()),
         Some(_) => ("the owners", "an owner"),
     };
+    let (name, whom, who) = (escape(&first.name), escape(whom), escape(who));
+    if all
+        .iter()
+        .any(|one| one.name == first.name && one.way == Way::Shut)
+    {
+        return format!(
+            "🔑 {name} is for {whom} alone, whom the bot cannot write to. It comes as soon as {who} opens the private chat with the bot and presses Start."
+        );
+    }
     format!(
-        "🔑 {} is for {} alone, whom the bot cannot write to. It comes as soon as {} opens the private chat with the bot and presses Start.",
-        escape(name),
-        escape(whom),
-        escape(who)
+        "🔑 {name} is for {whom} alone, and was not sent; admins see more with /outbox. /workflow stop {} and a new start find it anew.",
+        job.id
     )
 }
 

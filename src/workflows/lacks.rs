@@ -43,7 +43,9 @@ fn why(finder: &Step, row: &StepRow, value: &str) -> String {
         StepState::Up | StepState::Done if secret => format!(
             "it is secret and kept in memory alone, and the bot was restarted after {name} found it"
         ),
-        StepState::Up | StepState::Done => format!("{name} did not find it"),
+        StepState::Up | StepState::Done => format!(
+            "{name} did not find it, or found it with a secret in it, and the bot was restarted since"
+        ),
         StepState::Waiting
         | StepState::Running
         | StepState::Asked
@@ -96,7 +98,11 @@ mod tests {
             ),
             (StepState::Failed, None, "a failed"),
             (StepState::Blocked, None, "a never ran"),
-            (StepState::Done, None, "a did not find it"),
+            (
+                StepState::Done,
+                None,
+                "a did not find it, or found it with a secret in it, and the bot was restarted since",
+            ),
         ] {
             assert_eq!(told(state, ending), [(source.clone(), why.to_owned())]);
         }

@@ -413,6 +413,7 @@ impl Run {
             Work::Notify { text } => {
                 match text.fill(&self.values) {
                     Ok(text) => {
+                        let text = confided::mask(&text, &self.secrets);
                         let notice = ask::notice(&self.cx.job, seq, &text);
                         let to = &self.args.flow.notify.to;
                         self.messages.extend(ask::copies(&notice, to));

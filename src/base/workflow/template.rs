@@ -93,6 +93,8 @@ impl Source {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Values {
     known: BTreeMap<Source, String>,
+    /// How those look to people that hold something which must not be seen.
+    veiled: BTreeMap<Source, String>,
     /// Why those that are wanted are not there.
     lacking: BTreeMap<Source, String>,
 }
@@ -100,7 +102,14 @@ pub struct Values {
 impl Values {
     /// Adds or replaces a value.
     pub fn set(&mut self, source: Source, value: impl Into<String>) {
+        self.veiled.remove(&source);
         self.known.insert(source, value.into());
+    }
+
+    /// Adds or replaces a value that is shown to people as `veiled`.
+    pub fn set_veiled(&mut self, source: Source, value: impl Into<String>, veiled: String) {
+        self.set(source.clone(), value);
+        self.veiled.insert(source, veiled);
     }
 
     /// Says why a value is not there, for whoever wants it.
@@ -124,6 +133,12 @@ impl Values {
     #[must_use]
     pub fn get(&self, source: &Source) -> Option<&str> {
         self.known.get(source).map(String::as_str)
+    }
+
+    /// A value as people may see it.
+    fn shown(&self, source: &Source) -> Option<&str> {
+        let veiled = self.veiled.get(source).map(String::as_str);
+        veiled.or_else(|| self.get(source))
     }
 }
 
@@ -290,7 +305,7 @@ impl Template {
     pub fn show(&self, values: &Values) -> String {
         let piece = |piece: &Piece| match piece {
             Piece::Text(plain) => plain.clone(),
-            Piece::Value(source) => match values.get(source) {
+            Piece::Value(source) => match values.shown(source) {
                 Some(value) => value.to_owned(),
                 None => format!("{{{{ {source} }}}}"),
             },

@@ -5,6 +5,7 @@ use super::write::REFUSED;
 use crate::base::workflow::Source;
 use crate::base::workflow::capture::Found;
 use crate::jobs::action::{ActionCx, Stopped};
+use crate::jobs::redact::Redactor;
 use crate::store;
 use crate::workflows::Inner;
 use crate::workflows::confide::{self, Way};
@@ -22,6 +23,21 @@ impl Run {
         let attempt = self.rows[seq].attempt;
         let told = confide::of(&self.inner, &self.cx.job, (seq, attempt), step, found);
         self.confided.extend(told);
+    }
+
+    /// Takes in what a step found. A secret in it is nobody's to read: then later steps have it, and it is kept in memory
+    /// alone.
+    pub(super) fn keep(&mut self, seq: usize, name: String, value: String) {
+        let Some(step) = step(&self.args.flow, seq) else {
+            return;
+        };
+        let veiled = mask(&value, &self.secrets);
+        if veiled == value {
+            self.rows[seq].found.insert(name, value);
+            return;
+        }
+        let source = Source::Step(step.name.clone(), name);
+        self.values.set_veiled(source, value, veiled);
     }
 
     /// Whether it is to be looked what became of something that was told.
@@ -49,6 +65,11 @@ impl Run {
     pub(super) fn words_of_confided(&self) -> String {
         confide::words(&self.cx.job, &self.confided)
     }
+}
+
+/// A text as people may read it.
+pub(super) fn mask(text: &str, secrets: &[String]) -> String {
+    Redactor::new(secrets.iter().map(String::as_str)).mask(text)
 }
 
 /// Promises that all is removed that this run told in private, except of the steps `but`; tries until the database takes it.

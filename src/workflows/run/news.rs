@@ -1,12 +1,12 @@
 //! What comes to a run while it lasts: ends of steps, what they say, answers, and that it is to stop.
 
 use super::Run;
+use super::confided::mask;
 use crate::base::job::Ending;
 use crate::base::time::Millis;
 use crate::base::workflow::{StepRow, StepState, Work};
 use crate::jobs::action::Stopped;
 use crate::jobs::live::StopReason;
-use crate::jobs::redact::Redactor;
 use crate::workflows::ask;
 use crate::workflows::plan::{self, Halt, step};
 use crate::workflows::steps::{End, Event};
@@ -133,7 +133,10 @@ impl Run {
                 self.write_down(&step, seq, now);
             }
             End::Over(Ending::Exited(0), found) => {
-                row.found.extend(found);
+                for (name, value) in found {
+                    self.keep(seq, name, value);
+                }
+                let row = &mut self.rows[seq];
                 plan::succeed(&step, row, now);
                 if row.state == StepState::Confirming {
                     self.ask_what_now(&step, seq, now);
@@ -168,7 +171,7 @@ impl Run {
             }
             Event::Found { seq, found } if found.secret => self.confide(seq, &found),
             Event::Found { seq, found } => {
-                self.rows[seq].found.insert(found.name, found.value);
+                self.keep(seq, found.name, found.value);
                 self.dirty.insert(seq);
                 self.adopt(seq);
             }
@@ -188,10 +191,7 @@ impl Run {
 /// What went wrong may be told with a value that must not be seen.
 fn masked(ending: Ending, secrets: &[String]) -> Ending {
     match ending {
-        Ending::Broken(why) => {
-            let secrets = secrets.iter().map(String::as_str);
-            Ending::Broken(Redactor::new(secrets).mask(&why))
-        }
+        Ending::Broken(why) => Ending::Broken(mask(&why, secrets)),
         other => other,
     }
 }

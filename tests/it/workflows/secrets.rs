@@ -272,3 +272,83 @@ on_both! {
         assert!(asked.text.contains(&format!("make: sh {back} 7")), "{}", asked.text);
     }
 }
+
+on_both! {
+    /// A value in which a secret stands goes to later steps as it is, and is masked for people and kept nowhere.
+    async fn a_secret_inside_a_value_is_not_told(world) {
+        let done = world.path().join("done");
+        let login = program(&world, "login", "echo connected as postgres://u:$DB_PASSWORD@h");
+        let uses = program(&world, "uses", &format!("echo $1 >> {}", done.display()));
+        world.variable("DB_PASSWORD", "hunter22hunter22");
+        world.set(&format!(
+            "workflows:
+  put:
+    notify: []
+    secrets: [DB_PASSWORD]
+    steps:
+      - {{name: login, run: [sh, {login}], capture: {{line: 'as (.*)'}}}}
+      - {{name: tell, notify: 'It is {{{{ steps.login.line }}}} now.'}}
+      - {{name: gate, approve: {{question: 'Use {{{{ steps.login.line }}}}?', role: operator, by_asker: true}}}}
+      - {{name: use, run: [sh, {uses}, '{{{{ steps.login.line }}}}']}}"
+        ));
+        world.start().await;
+        world.say(BEN, "/workflow run put");
+        world.sees(BEN, "It is postgres://u:•••@h now.").await;
+        world.sees(BEN, "Use postgres://u:•••@h?").await;
+        let pressed = world.press(BEN, BEN, "Approve");
+        world.answer(&pressed).await;
+        world.sees(BEN, "✅ put · #1 · succeeded").await;
+        assert_eq!(lines(&done), ["postgres://u:hunter22hunter22@h"]);
+        world.quiet().await;
+        assert_eq!(world.count(BEN, "hunter22"), 0);
+        let mut db = world.services().store.read().await.unwrap();
+        let kept: i64 = sqlx::query_scalar(
+            "SELECT (SELECT COUNT(*) FROM workflow_steps WHERE found LIKE '%hunter22%')
+                 + (SELECT COUNT(*) FROM outbox WHERE payload LIKE '%hunter22%')",
+        )
+        .fetch_one(&mut *db)
+        .await
+        .unwrap();
+        assert_eq!(kept, 0);
+    }
+}
+
+on_both! {
+    /// What Telegram refuses for good is promised once, and the card says so.
+    async fn what_is_refused_is_not_promised_again_and_again(world) {
+        let mut gate = Gate::new(&world, "gate");
+        let fake = program(&world, "fake", &format!("echo {SECRET}; exec sleep 1000"));
+        let waits = program(&world, "waits", &gate.wait());
+        let chain: String = (1..=3).map(|n| format!("      - {{name: a{n}, run: [sh, {waits}]}}\n")).collect();
+        world.set(&format!(
+            "workflows:
+  share:
+    notify: []
+    steps:
+      - {{name: terminal, service: [sh, {fake}], capture: {{url: '(https://\\S+/s/\\S+)', within: 20s, secret: true}}}}
+{chain}      - {{name: hold, hold: 1h}}"
+        ));
+        world.start().await;
+        world.asks(BEN, BEN, "/whoami").await;
+        let refused = FaultKind::Refused(400, "Bad Request: not this one");
+        world.sandbox.fault(Fault::always(refused).on("sendMessage").in_chat(BEN));
+        world.sandbox.say(BEN, OPS, "/workflow run share");
+        let card = world.sees(OPS, "url of terminal is for ben alone, and was not sent").await;
+        assert!(card.text.contains("/workflow stop 1 and a new start find it anew"), "{}", card.text);
+        // Each end of a step is another look at what became of it.
+        for n in 1..=3 {
+            gate.open(1);
+            world.sees(OPS, &format!("✅ a{n}")).await;
+        }
+        let mut db = world.services().store.read().await.unwrap();
+        let promised: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM outbox WHERE slot LIKE 'secret:%'")
+            .fetch_one(&mut *db)
+            .await
+            .unwrap();
+        assert_eq!(promised, 1);
+        drop(db);
+        world.sandbox.clear_faults();
+        world.sandbox.say(BEN, OPS, "/workflow stop 1");
+        world.sees(OPS, "stopped by").await;
+    }
+}
