@@ -7,15 +7,19 @@ use crate::harness::tools::{free_port, until};
 use crate::harness::{ANN, CLEO, Database, Outside, UNWATCHED, World};
 use crate::on_both;
 use reqwest::{Method, StatusCode};
+use std::sync::LazyLock;
 
 /// The token of the check `nightly`.
 pub const TOKEN: &str = "nightly-0123456789_abcdef";
 
+/// Costly to make, and keeps no connection, since the port closes each.
+static CLIENT: LazyLock<reqwest::Client> =
+    LazyLock::new(|| reqwest::Client::builder().no_proxy().build().unwrap());
+
 /// Asks the port; the code and the words of the answer.
 pub async fn ask(method: Method, port: u16, path: &str, body: &str) -> (u16, String) {
     let url = format!("http://127.0.0.1:{port}{path}");
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let request = client.request(method, url).body(body.to_owned());
+    let request = CLIENT.request(method, url).body(body.to_owned());
     let answer = request.send().await.unwrap();
     for (name, value) in [("cache-control", "no-store"), ("connection", "close")] {
         assert_eq!(answer.headers()[name], value);

@@ -80,6 +80,8 @@ pub struct Bench {
     board: Board,
     pub now: Millis,
     host: &'static str,
+    /// How many rounds of looks brought changes.
+    pub turning: usize,
     /// One of its own, so that worlds do not end each other's programs.
     marker: String,
 }
@@ -107,6 +109,7 @@ impl Bench {
             board,
             now: Millis::now(),
             host: "here",
+            turning: 0,
             marker,
         }
     }
@@ -143,6 +146,7 @@ impl Bench {
             let stepped = self.watch.step(self.now).await.unwrap();
             all.looks += stepped.looks;
             all.changes += stepped.changes;
+            self.turning += usize::from(stepped.changes > 0);
             all.written += stepped.written;
             if stepped.under_way == 0 {
                 return all;

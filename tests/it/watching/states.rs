@@ -80,7 +80,9 @@ on_both! {
         bench.restart();
         bench.turns(CRITICAL).await;
         bench.is_quiet().await;
-        assert_eq!(bench.ledger.commits.load(Ordering::Relaxed), 1);
+        // One for all that is read by the time it looks up: on a slow machine the rest comes with the next.
+        assert_eq!(bench.ledger.commits.load(Ordering::Relaxed), bench.turning);
+        assert!(bench.turning < 10, "{}", bench.turning);
         bench.store.close().await;
     }
 }
@@ -133,7 +135,9 @@ on_both! {
         fs::write(&file, "x".repeat(1000)).unwrap();
         let stepped = bench.after(Duration::from_secs(1)).await;
         assert_eq!((stepped.looks, stepped.written, stepped.changes), (100, 100, 100));
-        assert_eq!(bench.ledger.commits.load(Ordering::Relaxed), 1);
+        // One for all that is read by the time it looks up: on a slow machine the rest comes with the next.
+        assert_eq!(bench.ledger.commits.load(Ordering::Relaxed), bench.turning);
+        assert!(bench.turning < 10, "{}", bench.turning);
         bench.store.close().await;
     }
 }

@@ -21,26 +21,42 @@ const VPS: &str = "workflows:
     steps: [{name: ready, run: [echo, ready]}, {name: hold, hold: 5h}]
     always: [{name: clean, run: [echo, cleaned]}]";
 
-/// A clock that the test sets; how far it is ahead of the machine's, in milliseconds.
+/// A clock that the test sets.
 #[derive(Clone, Default)]
-pub struct Hands(Arc<AtomicI64>);
+pub struct Hands {
+    /// How far it is ahead, in milliseconds.
+    ahead: Arc<AtomicI64>,
+    /// Of what: of a moment, or of the machine's clock.
+    still: Option<Millis>,
+}
 
 impl Hands {
+    /// A clock that moves only when it is moved, so that a slow machine gives no time to anything.
+    pub fn still() -> Self {
+        Self {
+            still: Some(Millis::now()),
+            ..Self::default()
+        }
+    }
+
     pub fn clock(&self) -> Clock {
-        let ahead = Arc::clone(&self.0);
-        Clock::new(move || Millis(Millis::now().0 + ahead.load(Ordering::SeqCst)))
+        let (ahead, still) = (Arc::clone(&self.ahead), self.still);
+        Clock::new(move || {
+            let base = still.unwrap_or_else(Millis::now);
+            Millis(base.0 + ahead.load(Ordering::SeqCst))
+        })
     }
 
     /// The clock is put forward.
     pub fn forward(&self, time: Duration) {
         let millis = i64::try_from(time.as_millis()).unwrap();
-        self.0.fetch_add(millis, Ordering::SeqCst);
+        self.ahead.fetch_add(millis, Ordering::SeqCst);
     }
 
     /// The clock is put back.
     pub fn back(&self, time: Duration) {
         let millis = i64::try_from(time.as_millis()).unwrap();
-        self.0.fetch_sub(millis, Ordering::SeqCst);
+        self.ahead.fetch_sub(millis, Ordering::SeqCst);
     }
 
     /// So much time passes for a run.
@@ -90,7 +106,7 @@ async fn failing(world: &mut World) -> Hands {
         "workflows: {{vps: {{every: after_end, steps: [{{name: work, run: [sh, {work}]}}]}}}}"
     ));
     world.sandbox.open_private(ANN);
-    let hands = Hands::default();
+    let hands = Hands::still();
     world.start_at(hands.clock()).await;
     hands
 }
