@@ -3,7 +3,7 @@
 
 use super::alerts::press::AlertPress;
 use super::commands::schedules::press::SchedulePress;
-use super::commands::{cancel, schedules};
+use super::commands::{cancel, schedules as listed};
 use super::keyboards::Press;
 use super::request::Request;
 use super::workflows;
@@ -13,10 +13,11 @@ use crate::base::error::Result;
 use crate::base::ids::JobId;
 use crate::base::role::Role;
 use crate::delivery::Buttons;
-use crate::schedules::Entry;
+use crate::schedules;
 use crate::store;
 use crate::store::jobs::Job;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 /// What a press takes.
 enum Need<'a> {
@@ -64,7 +65,7 @@ pub async fn fitting(request: &Request, buttons: Buttons) -> Buttons {
 #[derive(Default)]
 struct Known {
     jobs: HashMap<JobId, Option<Job>>,
-    schedules: HashMap<String, Option<Entry>>,
+    schedules: HashMap<String, Option<schedules::Entry>>,
 }
 
 impl Known {
@@ -88,27 +89,35 @@ impl Known {
             }
             Need::Schedule(name, press) => {
                 let entry = self.schedule(request, name).await?;
-                entry.is_none_or(|entry| schedules::may(request, entry, press))
+                entry.is_none_or(|entry| listed::may(request, entry, press))
             }
         })
     }
 
     async fn job(&mut self, request: &Request, id: JobId) -> Result<Option<&Job>> {
-        if !self.jobs.contains_key(&id) {
-            let mut db = request.services.store.read().await?;
-            let job = store::jobs::find(&mut db, id).await?;
-            self.jobs.insert(id, job);
-        }
-        Ok(self.jobs.get(&id).and_then(Option::as_ref))
+        let job = match self.jobs.entry(id) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => {
+                let mut db = request.services.store.read().await?;
+                new.insert(store::jobs::find(&mut db, id).await?)
+            }
+        };
+        Ok(job.as_ref())
     }
 
-    async fn schedule(&mut self, request: &Request, name: &str) -> Result<Option<&Entry>> {
-        if !self.schedules.contains_key(name) {
-            let now = request.services.clock.now();
-            let entry = request.services.schedules.find(name, now).await?;
-            self.schedules.insert(name.to_owned(), entry);
-        }
-        Ok(self.schedules.get(name).and_then(Option::as_ref))
+    async fn schedule(
+        &mut self,
+        request: &Request,
+        name: &str,
+    ) -> Result<Option<&schedules::Entry>> {
+        let entry = match self.schedules.entry(name.to_owned()) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => {
+                let now = request.services.clock.now();
+                new.insert(request.services.schedules.find(name, now).await?)
+            }
+        };
+        Ok(entry.as_ref())
     }
 }
 

@@ -207,7 +207,7 @@ on_both! {
             for (person, chat, may) in [(CLEO, CLEO, false), (BEN, BEN, true), (CLEO, OPS, true), (ANN, ANN, true)] {
                 let shown = labels(person, chat, text).await;
                 let has = |label: &&str| shown.iter().any(|one| one == label);
-                assert!(looks.iter().all(|label| has(label)), "{text}: {shown:?}");
+                assert!(looks.iter().all(&has), "{text}: {shown:?}");
                 assert!(acts.iter().all(|label| has(label) == may), "{text} by {person} in {chat}: {shown:?}");
             }
         }
