@@ -213,6 +213,7 @@ on_both! {
         }
         // A right to the script lets her run it, and not pause what runs by itself.
         world.asks(ANN, ANN, "/grant cleo put").await;
+        world.sees(CLEO, "ann lets you run put").await;
         assert_eq!(labels(CLEO, CLEO, "/job 1").await, ["Run again", "Full log", "Undo"]);
         assert_eq!(labels(CLEO, CLEO, "/schedules put").await, ["Run now", "‹ All"]);
         world.polite();
