@@ -268,15 +268,8 @@ fn daily(time: &str) -> Result<When, String> {
 
 fn cron(fields: &[&str]) -> Result<When, String> {
     let text = fields.join(" ");
-    let wrong = |why: String| {
-        format!(
-            "`{text}` is not a cron expression ({why}); write minute, hour, day of the month, month and day of the week, \
-             such as `0 6 * * MON-FRI`"
-        )
-    };
-    let read = parser()
-        .parse(&text)
-        .map_err(|why| wrong(why.to_string()))?;
+    let wrong = |why: String| format!("`{text}` is not a cron expression: {why}");
+    let read = parser().parse(&text).map_err(|_| wrong(amiss(fields)))?;
     // A day that no month has: found here, not when it is waited for.
     let comes = next_by(&read, &Tz::UTC, Millis(0));
     if comes.is_none() {
@@ -286,6 +279,45 @@ fn cron(fields: &[&str]) -> Result<When, String> {
         text,
         cron: Box::new(read),
     })
+}
+
+/// What the fields of a cron expression are, the numbers that may stand there, and the names for these.
+const KINDS: [(&str, &str, &[&str]); FIELDS] = [
+    ("minute", "0 to 59", &[]),
+    ("hour", "0 to 23", &[]),
+    ("day of the month", "1 to 31", &[]),
+    ("month", "1 to 12 or JAN to DEC", &MONTHS),
+    ("day of the week", "0 to 7 or SUN to SAT", &DAYS),
+];
+const MONTHS: [&str; 12] = [
+    "JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC",
+];
+const DAYS: [&str; 7] = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
+
+/// What is wrong with the first field that cannot be read by itself, and what would be right.
+fn amiss(fields: &[&str]) -> String {
+    let reads = |at: usize, field: &str| {
+        let mut alone = ["*"; FIELDS];
+        alone[at] = field;
+        parser().parse(&alone.join(" ")).is_ok()
+    };
+    let wrong = fields.iter().zip(KINDS).enumerate();
+    let mut wrong = wrong.filter(|(at, (field, _))| !reads(*at, field));
+    let Some((at, (field, (kind, numbers, names)))) = wrong.next() else {
+        return "write minute, hour, day of the month, month and day of the week, such as `0 6 * * MON-FRI`".to_owned();
+    };
+    let slips = field.split(|c: char| !c.is_ascii_alphabetic());
+    let mended = slips
+        .filter_map(|slip| Some((slip, closest(slip, names.iter().copied())?)))
+        .fold((*field).to_owned(), |mended, (slip, near)| {
+            mended.replace(slip, near)
+        });
+    match reads(at, &mended) {
+        true => format!("`{field}` is no {kind}; did you mean `{mended}`?"),
+        false => format!(
+            "`{field}` is no {kind}; write {numbers}, a list such as 1,3, a range such as 1-5, or * for each"
+        ),
+    }
 }
 
 fn at_daily(hour: u8, minute: u8) -> Option<Cron> {
@@ -371,12 +403,33 @@ mod tests {
             ("at noon", "no time to run at"),
             ("* * * *", "no time to run at"),
             ("* * * * * *", "no time to run at"),
-            ("60 * * * *", "not a cron expression"),
-            ("* 24 * * *", "not a cron expression"),
-            ("* * 32 * *", "not a cron expression"),
-            ("* * * 13 *", "not a cron expression"),
-            ("* * * * 8", "not a cron expression"),
-            ("x * * * *", "not a cron expression"),
+            (
+                "60 * * * *",
+                "not a cron expression: `60` is no minute; write 0 to 59,",
+            ),
+            ("* 24 * * *", "`24` is no hour; write 0 to 23,"),
+            ("* * 32 * *", "`32` is no day of the month; write 1 to 31,"),
+            (
+                "* * * 13 *",
+                "`13` is no month; write 1 to 12 or JAN to DEC,",
+            ),
+            (
+                "* * * * 8",
+                "`8` is no day of the week; write 0 to 7 or SUN to SAT,",
+            ),
+            ("x * * * *", "`x` is no minute;"),
+            (
+                "0 6 * * MON-FRY",
+                "`MON-FRY` is no day of the week; did you mean `MON-FRI`?",
+            ),
+            (
+                "0 6 * jna,fbe *",
+                "`jna,fbe` is no month; did you mean `JAN,FEB`?",
+            ),
+            (
+                "0 6 * * moonday",
+                "`moonday` is no day of the week; write 0 to 7",
+            ),
             ("0 0 30 2 *", "never comes"),
             ("@daily", "no time to run at"),
         ] {

@@ -1,5 +1,6 @@
 //! From what a handler said to what is sent, and the mark of the update that it was for.
 
+use super::allowed::fitting;
 use super::reply::Reply;
 use super::request::{From, Request};
 use crate::access::Grant;
@@ -55,7 +56,8 @@ pub async fn guard(request: &Request, handler: impl Future<Output = Result<Reply
 }
 
 /// Sends what a handler said, and marks the update as handled once that is safe.
-pub async fn deliver(request: &Request, reply: Reply) {
+pub async fn deliver(request: &Request, mut reply: Reply) {
+    reply.buttons = fitting(request, reply.buttons).await;
     // Words that were shown at the button need no message as well.
     let told_at_button = reply.toast.is_some() && reply.file.is_none() && !reply.in_place;
     let audited = request.grants().iter().all(Grant::is_recorded);

@@ -1,6 +1,7 @@
 //! The Telegram surface: words in, words out.
 
 pub mod alerts;
+mod allowed;
 pub mod changes;
 pub mod commands;
 mod deliver;

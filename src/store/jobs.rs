@@ -440,6 +440,29 @@ pub async fn find(db: &mut Connection, id: JobId) -> Result<Option<Job>> {
     row.as_ref().map(read).transpose()
 }
 
+/// These jobs, as far as they are there.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn find_all(db: &mut Connection, ids: &[JobId]) -> Result<HashMap<JobId, Job>> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let places = places(1, ids.len());
+    let text = format!("SELECT {COLUMNS} FROM jobs WHERE id IN ({places})");
+    let query = sqlx::query(sqlx::AssertSqlSafe(text));
+    let query = ids.iter().fold(query, |query, id| query.bind(id.0));
+    let rows = query.fetch_all(db).await?;
+    let read = |row: &AnyRow| read(row).map(|job| (job.id, job));
+    rows.iter().map(read).collect()
+}
+
+/// The places of so many values in a query, from this number on: `$2, $3`.
+pub(super) fn places(from: usize, many: usize) -> String {
+    let places: Vec<_> = (from..from + many).map(|at| format!("${at}")).collect();
+    places.join(", ")
+}
+
 /// The jobs in an open state, oldest first.
 ///
 /// # Errors

@@ -1,26 +1,45 @@
 //! Jobs that succeeded and may be taken back: by somebody, for a time; or by themselves, unless somebody confirms them.
 
-use super::jobs::{COLUMNS, Job, read};
+use super::jobs::{COLUMNS, Job, places, read};
 use super::{Connection, Result};
 use crate::base::ids::JobId;
-use crate::base::job::{JobState, UNDO_SOURCE};
+use crate::base::job::{JobState, UNDO_SOURCE, undone};
 use crate::base::time::Millis;
 use sqlx::Row as _;
+use sqlx::any::AnyRow;
+use std::collections::HashMap;
 
 /// The job that takes this one back, and where that stands, if somebody asked for it.
 ///
 /// # Errors
 /// When the database refuses.
 pub async fn by(db: &mut Connection, id: JobId) -> Result<Option<(JobId, JobState)>> {
-    let row = sqlx::query("SELECT id, state FROM jobs WHERE source = $1")
-        .bind(format!("{UNDO_SOURCE}{id}"))
-        .fetch_optional(db)
-        .await?;
-    let read = |row: &sqlx::any::AnyRow| {
+    Ok(by_all(db, &[id]).await?.remove(&id))
+}
+
+/// The same of several: by the job that is taken back.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn by_all(
+    db: &mut Connection,
+    ids: &[JobId],
+) -> Result<HashMap<JobId, (JobId, JobState)>> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let places = places(1, ids.len());
+    let text = format!("SELECT id, state, source FROM jobs WHERE source IN ({places})");
+    let query = sqlx::query(sqlx::AssertSqlSafe(text));
+    let query = ids
+        .iter()
+        .fold(query, |query, id| query.bind(format!("{UNDO_SOURCE}{id}")));
+    let rows = query.fetch_all(db).await?;
+    let read = |row: &AnyRow| {
         let state = JobState::parse(row.get(1))?;
-        Some((JobId(row.get(0)), state))
+        Some((undone(row.get(2))?, (JobId(row.get(0)), state)))
     };
-    Ok(row.as_ref().and_then(read))
+    Ok(rows.iter().filter_map(read).collect())
 }
 
 /// From here on until this moment, somebody has to confirm the job.

@@ -1,6 +1,6 @@
 //! The steps of workflow runs.
 
-use super::jobs::{COLUMNS as JOB, Job, read as read_job};
+use super::jobs::{COLUMNS as JOB, Job, places, read as read_job};
 use super::{Connection, Error, Result, Tx};
 use crate::base::ids::JobId;
 use crate::base::job::{Ending, JobState};
@@ -8,7 +8,7 @@ use crate::base::time::Millis;
 use crate::base::workflow::{Answer, Lock, RUN, StepRow, StepState};
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 const COLUMNS: &str = "seq, state, attempt, starts, adrift, started_at, ended_at, until_at, ending, found, answer, lock_name,
     lock_by, asked, left_over";
@@ -18,12 +18,32 @@ const COLUMNS: &str = "seq, state, attempt, starts, adrift, started_at, ended_at
 /// # Errors
 /// When the database refuses.
 pub async fn steps(db: &mut Connection, job: JobId) -> Result<Vec<StepRow>> {
-    let text = format!("SELECT {COLUMNS} FROM workflow_steps WHERE job = $1 ORDER BY seq");
-    let rows = sqlx::query(sqlx::AssertSqlSafe(text))
-        .bind(job.0)
-        .fetch_all(db)
-        .await?;
-    rows.iter().map(read).collect()
+    Ok(steps_of(db, &[job]).await?.remove(&job).unwrap_or_default())
+}
+
+/// The same of several runs; one before its first start is left out.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn steps_of(db: &mut Connection, runs: &[JobId]) -> Result<HashMap<JobId, Vec<StepRow>>> {
+    let mut steps: HashMap<JobId, Vec<StepRow>> = HashMap::new();
+    if runs.is_empty() {
+        return Ok(steps);
+    }
+    let places = places(1, runs.len());
+    let text = format!(
+        "SELECT job, {COLUMNS} FROM workflow_steps WHERE job IN ({places}) ORDER BY job, seq"
+    );
+    let query = sqlx::query(sqlx::AssertSqlSafe(text));
+    let query = runs.iter().fold(query, |query, run| query.bind(run.0));
+    let rows = query.fetch_all(db).await?;
+    for row in &rows {
+        steps
+            .entry(JobId(row.try_get("job")?))
+            .or_default()
+            .push(read(row)?);
+    }
+    Ok(steps)
 }
 
 /// Writes a step as it stands.
@@ -239,7 +259,7 @@ pub struct Tally {
     /// Stopped by somebody.
     pub stopped: u64,
     /// The newest that is over.
-    pub last: Option<Job>,
+    pub last: Option<JobId>,
     /// Those that wait or run, oldest first.
     pub open: Vec<JobId>,
 }
@@ -249,42 +269,53 @@ pub struct Tally {
 /// # Errors
 /// When the database refuses.
 pub async fn tally(db: &mut Connection, title: &str) -> Result<Tally> {
-    let mut tally = Tally::default();
-    let counts = sqlx::query(
-        "SELECT state, COUNT(*) FROM jobs WHERE title = $1 AND kind = $2 AND source NOT LIKE 'undo:%' GROUP BY state",
-    )
-    .bind(title)
-    .bind(RUN)
-    .fetch_all(&mut *db)
-    .await?;
-    for row in &counts {
-        let count = row.get::<i64, _>(1).unsigned_abs();
-        match JobState::parse(row.get(0)) {
+    Ok(tallies(db, &[title])
+        .await?
+        .remove(title)
+        .unwrap_or_default())
+}
+
+/// The same of several workflows, by their names; one that never ran is left out.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn tallies(db: &mut Connection, titles: &[&str]) -> Result<HashMap<String, Tally>> {
+    let mut tallies: HashMap<String, Tally> = HashMap::new();
+    if titles.is_empty() {
+        return Ok(tallies);
+    }
+    let places = places(2, titles.len());
+    let counted = format!(
+        "SELECT title, state, COUNT(*), MAX(id) FROM jobs
+         WHERE kind = $1 AND title IN ({places}) AND source NOT LIKE 'undo:%' GROUP BY title, state"
+    );
+    for row in &of_titles(db, counted, titles).await? {
+        let tally = tallies.entry(row.get(0)).or_default();
+        let count = row.get::<i64, _>(2).unsigned_abs();
+        match JobState::parse(row.get(1)) {
             Some(JobState::Succeeded) => tally.ok += count,
             Some(JobState::Failed | JobState::TimedOut | JobState::Lost) => tally.failed += count,
             Some(JobState::Cancelled) => tally.stopped += count,
-            Some(JobState::Queued | JobState::Running) | None => {}
+            Some(JobState::Queued | JobState::Running) | None => continue,
         }
+        tally.last = tally.last.max(Some(JobId(row.get(3))));
     }
-    let open = sqlx::query(
-        "SELECT id FROM jobs WHERE title = $1 AND kind = $2 AND state IN ('queued', 'running') ORDER BY id",
-    )
-    .bind(title)
-    .bind(RUN)
-    .fetch_all(&mut *db)
-    .await?;
-    tally.open = open.iter().map(|row| JobId(row.get(0))).collect();
-    let text = format!(
-        "SELECT {JOB} FROM jobs WHERE title = $1 AND kind = $2 AND state NOT IN ('queued', 'running')
-            AND source NOT LIKE 'undo:%' ORDER BY id DESC LIMIT 1"
+    let open = format!(
+        "SELECT title, id FROM jobs
+         WHERE kind = $1 AND title IN ({places}) AND state IN ('queued', 'running') ORDER BY id"
     );
-    let last = sqlx::query(sqlx::AssertSqlSafe(text))
-        .bind(title)
-        .bind(RUN)
-        .fetch_optional(db)
-        .await?;
-    tally.last = last.as_ref().map(read_job).transpose()?;
-    Ok(tally)
+    for row in &of_titles(db, open, titles).await? {
+        let tally = tallies.entry(row.get(0)).or_default();
+        tally.open.push(JobId(row.get(1)));
+    }
+    Ok(tallies)
+}
+
+/// The rows of a query about runs of these workflows.
+async fn of_titles(db: &mut Connection, text: String, titles: &[&str]) -> Result<Vec<AnyRow>> {
+    let query = sqlx::query(sqlx::AssertSqlSafe(text)).bind(RUN);
+    let query = titles.iter().fold(query, |query, title| query.bind(*title));
+    Ok(query.fetch_all(db).await?)
 }
 
 /// A run that is over, as far as the next one depends on it.

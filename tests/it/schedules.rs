@@ -177,6 +177,14 @@ on_both! {
         for (text, answer) in [
             ("/schedule backup", "When? Write /schedule backup every 30m"),
             ("/schedule bakcup 06:30", "There is no script “bakcup”. Did you mean backup?"),
+            ("/schedule backup evry 30m all", "“evry 30m” is no time to run at; did you mean “every 30m”?"),
+            ("/schedule backup every 30m jiter 5m", "“jiter 5m” is not known here; did you mean “jitter 5m”?"),
+            ("/schedule backup every 30m all retry 2", "“retry 2” is written once, and before the arguments"),
+            ("/schedule backup 0 6 * * MON-FRY all", "“MON-FRY” is no day of the week; did you mean “MON-FRI”?"),
+            ("/schedule every 30m", "Which script? Write it before the time: /schedule backup every 30m."),
+            ("/schedule 6:30", "Which script? Write it before the time: /schedule backup 06:30."),
+            ("/schedule every 30m bakcup all", "There is no script “bakcup”. Did you mean backup?"),
+            ("/schedule 0 25 * * * backup all", "“25” is no hour; write 0 to 23"),
             ("/schedule remove", "Which one? Write /schedule remove and its name."),
             ("/schedule backup 25:00 all", "“25:00” is not a time of day"),
             ("/schedule backup 06:30 in Berlin all", "did you mean “Europe/Berlin”?"),
@@ -190,6 +198,9 @@ on_both! {
             let told = world.asks(BEN, BEN, text).await;
             assert!(told.text.contains(answer), "{text}: {}", told.text);
         }
+        let swapped = world.asks(BEN, BEN, "/schedule every 1h jitter 5m backup all").await;
+        assert!(swapped.text.contains("every 1h, up to 5 m later?") && swapped.text.contains("backup.sh all"), "{}", swapped.text);
+        world.presses(BEN, &swapped, "Drop").await;
         let asked = world.asks(BEN, BEN, "/schedule backup every 1h all").await;
         assert!(asked.text.contains("Next: ") && asked.text.contains("backup.sh all"), "{}", asked.text);
         world.presses(BEN, &asked, "Schedule it").await;

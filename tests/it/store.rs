@@ -6,8 +6,9 @@ use opsgram::base::ids::{ChatId, JobId, MessageId, Place, UpdateId, UserId};
 use opsgram::base::job::{AfterCrash, Ending, JobState, OutputMode};
 use opsgram::base::role::Role;
 use opsgram::base::time::Millis;
+use opsgram::base::workflow::{RUN, StepRow, StepState};
 use opsgram::store::jobs::{self, Added, Claim, NewRow};
-use opsgram::store::{self, Location, Store};
+use opsgram::store::{self, Location, Store, workflows};
 use sqlx::{Connection, Row};
 use std::collections::BTreeMap;
 
@@ -217,6 +218,64 @@ on_both! {
                 assert!(!before.is_final() || same, "#{id}: the first ending holds");
             }
         }
+        db.close().await;
+    }
+}
+
+on_both! {
+    /// What a list tells of many runs is asked for at once, and is the same as of each alone.
+    async fn many_runs_are_looked_up_at_once(world) {
+        let db = world.database().await;
+        let run = async |title: &str, source: &str| {
+            let new = NewRow {
+                kind: RUN.to_owned(),
+                title: title.to_owned(),
+                lane: format!("lane:{source}"),
+                ..row(source)
+            };
+            match add(&db, &new).await {
+                Added::New(id) => id,
+                Added::Before(id) => panic!("#{id} was there before"),
+            }
+        };
+        let ends = async |id: JobId, ending: Ending| {
+            assert!(matches!(claim(&db, id).await, Claim::Won(_)));
+            assert!(end(&db, id, &ending).await);
+        };
+        let good = run("deploy", "update:1").await;
+        let bad = run("deploy", "update:2").await;
+        let open = run("deploy", "update:3").await;
+        let back = run("deploy", &format!("undo:{good}")).await;
+        let other = run("build", "update:4").await;
+        for (id, ending) in [(good, Ending::Exited(0)), (bad, Ending::Exited(1)), (other, Ending::Cancelled("ann".to_owned()))] {
+            ends(id, ending).await;
+        }
+        let mut tx = db.begin().await.unwrap();
+        let step = |state: StepState| StepRow { state, ..StepRow::new() };
+        for (id, seq, state) in [(good, 1, StepState::Skipped), (good, 0, StepState::Done), (other, 0, StepState::Stopped)] {
+            workflows::put(&mut tx, id, seq, &step(state)).await.unwrap();
+        }
+        db.commit(tx).await.unwrap();
+
+        let mut read = db.read().await.unwrap();
+        let tallies = workflows::tallies(&mut read, &["deploy", "build", "never"]).await.unwrap();
+        let of = |title: &str| {
+            let tally = &tallies[title];
+            (tally.ok, tally.failed, tally.stopped, tally.last, tally.open.clone())
+        };
+        assert_eq!(of("deploy"), (1, 1, 0, Some(bad), vec![open, back]));
+        assert_eq!(of("build"), (0, 0, 1, Some(other), vec![]));
+        assert_eq!(tallies.len(), 2);
+        assert!(workflows::tallies(&mut read, &[]).await.unwrap().is_empty());
+        let steps = workflows::steps_of(&mut read, &[good, bad, other]).await.unwrap();
+        let states = |id: JobId| steps.get(&id).map(|rows| rows.iter().map(|row| row.state).collect::<Vec<_>>());
+        assert_eq!(states(good), Some(vec![StepState::Done, StepState::Skipped]));
+        assert_eq!((states(bad), states(other)), (None, Some(vec![StepState::Stopped])));
+        let found = jobs::find_all(&mut read, &[good, other, JobId(999)]).await.unwrap();
+        assert_eq!((found.len(), found[&good].state, found[&other].state), (2, JobState::Succeeded, JobState::Cancelled));
+        let undone = store::undo::by_all(&mut read, &[good, bad]).await.unwrap();
+        assert_eq!(undone.into_iter().collect::<Vec<_>>(), [(good, (back, JobState::Queued))]);
+        drop(read);
         db.close().await;
     }
 }

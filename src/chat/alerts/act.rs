@@ -2,7 +2,7 @@
 
 use super::matcher::Matcher;
 use super::press::AlertPress;
-use super::{details, of_one};
+use super::{details, of_one, open};
 use crate::access::Asked;
 use crate::actions::script;
 use crate::base::error::{Error, Result};
@@ -15,7 +15,7 @@ use crate::chat::reply::Reply;
 use crate::chat::request::Request;
 use crate::monitors::incidents::Act;
 use crate::store::incidents::{self, Incident};
-use crate::store::silences::About;
+use crate::store::silences::{self, About};
 use crate::store::{outbox, subscriptions};
 use std::time::Duration;
 
@@ -105,10 +105,16 @@ pub async fn show(request: &Request, id: i64) -> Result<Reply> {
     request
         .allow(Asked::new("alert.show", id.to_string(), Role::Viewer))
         .await?;
-    Ok(page(request, &find(request, id).await?))
+    page(request, &find(request, id).await?).await
 }
 
-fn page(request: &Request, incident: &Incident) -> Reply {
+async fn page(request: &Request, incident: &Incident) -> Result<Reply> {
+    let now = Millis::now();
+    let silences = {
+        let mut db = request.services.store.read().await?;
+        silences::lasting(&mut db, now).await?
+    };
+    let silenced = open::remark(incident, &silences, now);
     let mut rows = Vec::new();
     if incident.cleared.is_none() {
         rows = of_one(
@@ -118,7 +124,7 @@ fn page(request: &Request, incident: &Incident) -> Reply {
         );
     }
     rows.push(vec![AlertPress::Now.press().button("‹ All alerts")]);
-    Reply::html(details(incident, Millis::now())).buttons(rows)
+    Ok(Reply::html(details(incident, silenced, now)).buttons(rows))
 }
 
 /// Whether a button for this role is shown: in a group for others, in private only to whoever may press it.
@@ -166,7 +172,7 @@ async fn act(request: &Request, id: i64, act: Act) -> Result<Reply> {
         true => Ok(Reply::toast(words)),
         false => Ok(Reply {
             toast: Some(words),
-            ..page(request, &incident).in_place()
+            ..page(request, &incident).await?.in_place()
         }),
     }
 }

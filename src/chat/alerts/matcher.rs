@@ -57,17 +57,31 @@ fn words(about: &About, host: Option<&str>) -> String {
 pub struct Split<'a> {
     what: Option<&'a str>,
     host: Option<&'a str>,
-    /// The time, and the reason behind it; empty when there are none.
+    /// The time, where it stands before the rest.
+    pub time: Option<&'a str>,
+    /// The time, unless it stands first, and the reason behind it; empty when there are none.
     pub rest: &'a str,
 }
 
-/// Tells what and where from the time that follows: a machine stands before or behind what is silenced there, or alone.
+/// Tells what and where from the time, which follows or stands first: a machine stands before or behind what is silenced there,
+/// or alone.
 ///
 /// # Errors
-/// Refused when two machines are named, or none behind its colon.
+/// Refused when two machines are named, or none behind its colon, or a time alone.
 pub fn split(text: &str) -> Result<Split<'_>> {
     let (first, after) = word(text);
     let (second, later) = word(after);
+    if time::parse_duration(first).is_ok() && time::parse_duration(second).is_err() {
+        if second.is_empty() {
+            return Err(Error::refused(format!(
+                "What is to be silent for {first}? Write it before the time, such as /silence disk-root {first}."
+            )));
+        }
+        return Ok(Split {
+            time: Some(first),
+            ..split(after)?
+        });
+    }
     let (what, host, rest) = match (machine(first)?, machine(second)?) {
         (Some(_), Some(_)) => {
             return Err(Error::refused(
@@ -81,7 +95,12 @@ pub fn split(text: &str) -> Result<Split<'_>> {
         (None, Some(host)) => (Some(first), Some(host), later),
         (None, None) => (Some(first), None, after),
     };
-    Ok(Split { what, host, rest })
+    Ok(Split {
+        what,
+        host,
+        time: None,
+        rest,
+    })
 }
 
 fn word(text: &str) -> (&str, &str) {
@@ -185,6 +204,47 @@ impl Known {
             .iter()
             .filter(|(host, check, topic)| is_about(wanted, (host, check, topic)));
         matched.map(|(_, check, _)| check.as_str()).collect()
+    }
+
+    /// What is said of a name of which there is no check to be shown, in a sentence; `also` are words that may be meant as well.
+    #[must_use]
+    pub fn no_check(&self, name: &str, also: &[&str]) -> String {
+        let (checks, topics) = (self.names(), self.topics());
+        let hosts = || self.hosts.iter().map(String::as_str);
+        let is = |known: &&str| known.eq_ignore_ascii_case(name);
+        let shown = head_units(name, SHOWN);
+        if checks.iter().any(is) {
+            return format!("The check “{shown}” is not looked at here now.");
+        }
+        if hosts().any(|host| is(&host)) {
+            return format!(
+                "“{shown}” is a machine, not a check. /alerts shows what is wrong on all of them."
+            );
+        }
+        if topics.iter().any(is) {
+            let of = |(_, check, topic): &(String, String, String)| {
+                is(&topic.as_str()).then(|| check.clone())
+            };
+            let its: BTreeSet<String> = self.checks.iter().filter_map(of).collect();
+            return format!(
+                "“{shown}” is a topic. Its checks are {}.",
+                list(its.iter().map(String::as_str))
+            );
+        }
+        let all = checks.iter().chain(&topics).chain(also).copied();
+        let near = suggest::nearest(name, all.chain(hosts()));
+        match (near.is_empty(), checks.is_empty()) {
+            (false, _) => format!(
+                "There is no check “{shown}”. Did you mean {}?",
+                near.join(" or ")
+            ),
+            (true, true) => "There are no checks.".to_owned(),
+            (true, false) => format!(
+                "There is no check “{shown}”. There are {}. Write /alerts for what is wrong now, /alerts history for what was, \
+                 /alerts with a number or a check, or /alerts test with a check.",
+                list(checks.iter().copied())
+            ),
+        }
     }
 
     fn host(&self, name: &str) -> Result<String> {
@@ -294,7 +354,9 @@ mod tests {
         let split = split(text).map_err(refused)?;
         let matcher = known.meant(&split).map_err(refused)?;
         let count = known.matched(&matcher).len();
-        Ok((matcher.words(), count, split.rest.to_owned()))
+        let time = split.time.map(|time| format!("{time}|"));
+        let rest = format!("{}{}", time.unwrap_or_default(), split.rest);
+        Ok((matcher.words(), count, rest))
     }
 
     #[test]
@@ -312,6 +374,14 @@ mod tests {
             ("disk-* host:web-1 2h", "disk-* host:web-1", 1, "2h"),
             ("host:web-2 topic:web 2h", "topic:web host:web-2", 0, "2h"),
             ("host:web-2 all 2h", "host:web-2", 2, "2h"),
+            ("2h shop", "Shop", 1, "2h|"),
+            (
+                "2h disk-* host:web-1 new cable",
+                "disk-* host:web-1",
+                1,
+                "2h|new cable",
+            ),
+            ("1d host:web-1", "host:web-1", 2, "1d|"),
         ] {
             let found = (words.to_owned(), count, rest.to_owned());
             assert_eq!(meant(text), Ok(found), "{text}");
@@ -357,6 +427,10 @@ mod tests {
                 "I know no machine “mars”, only web-1, web-2.".to_owned(),
             ),
             (
+                "2h",
+                "What is to be silent for 2h? Write it before the time, such as /silence disk-root 2h.".to_owned(),
+            ),
+            (
                 "host: 2h",
                 "Which machine? Write its name behind the colon, such as host:web-1.".to_owned(),
             ),
@@ -367,6 +441,44 @@ mod tests {
         ] {
             assert_eq!(meant(text), Err(words), "{text}");
         }
+    }
+
+    #[test]
+    fn a_name_that_is_no_check_is_known_for_what_it_is() {
+        let known = known();
+        for (name, words) in [
+            ("shpo", "There is no check “shpo”. Did you mean Shop?"),
+            (
+                "web1",
+                "There is no check “web1”. Did you mean web or web-1?",
+            ),
+            (
+                "histroy",
+                "There is no check “histroy”. Did you mean history?",
+            ),
+            (
+                "WEB-2",
+                "“WEB-2” is a machine, not a check. /alerts shows what is wrong on all of them.",
+            ),
+            (
+                "disk",
+                "“disk” is a topic. Its checks are disk-data, disk-root.",
+            ),
+            ("shop", "The check “shop” is not looked at here now."),
+        ] {
+            assert_eq!(known.no_check(name, &["history", "test"]), words);
+        }
+        let far = known.no_check("moon", &["history"]);
+        assert!(
+            far.starts_with(
+                "There is no check “moon”. There are Shop, disk-data, disk-root. Write /alerts for"
+            ),
+            "{far}"
+        );
+        assert_eq!(
+            Known::default().no_check("moon", &[]),
+            "There are no checks."
+        );
     }
 
     #[test]

@@ -4,6 +4,7 @@ pub mod act;
 pub mod check;
 mod day;
 pub mod matcher;
+pub mod open;
 pub mod press;
 pub mod rehearsal;
 pub mod standing;
@@ -488,9 +489,9 @@ pub fn of_one(incident: &Incident, acts: bool, fix: bool) -> Buttons {
     rows
 }
 
-/// Everything about an incident.
+/// Everything about an incident, and last the remark on its silence, if there is one.
 #[must_use]
-pub fn details(incident: &Incident, now: Millis) -> String {
+pub fn details(incident: &Incident, silenced: Option<String>, now: Millis) -> String {
     let mut html = first_line(incident, now, NOTE);
     let mut lines = vec![format!(
         "{} · {} · {}",
@@ -519,6 +520,7 @@ pub fn details(incident: &Incident, now: Millis) -> String {
         lines.push(format!("Worst {}", amount(worst, incident.unit)));
     }
     lines.extend(remarks(incident, now));
+    lines.extend(silenced);
     for line in lines {
         html.push('\n');
         html.push_str(&line);

@@ -47,8 +47,8 @@ pub fn told(check: &Check, rehearsal: &Rehearsal, now: Millis) -> String {
     }
     if let Some(at) = played.given_up {
         lines.push(format!(
-            "I stopped at {}: that is too much to tell already.",
-            clock(at, now)
+            "I stopped {}: that is too much to tell already.",
+            moment(at, now)
         ));
     }
     lines.push(String::new());
@@ -113,7 +113,7 @@ fn sum(played: &Played) -> String {
         .map(|(what, words)| format!("{} × {words}", of(what)))
         .collect();
     match parts.is_empty() {
-        true => "It would have told nothing: none.".to_owned(),
+        true => "It would have told nothing.".to_owned(),
         false => format!("It would have told: {}", parts.join(", ")),
     }
 }
@@ -168,10 +168,17 @@ fn closest(check: &Check, played: &Played, now: Millis) -> Option<String> {
         None => String::new(),
     };
     Some(format!(
-        "It came closest on {}, with {}.{short}",
-        clock(at, now),
+        "It came closest {}, with {}.{short}",
+        moment(at, now),
         amount(value, limits.unit)
     ))
+}
+
+/// A moment in a sentence: `at 14:02`, or `on 3 May 14:02`.
+fn moment(at: Millis, now: Millis) -> String {
+    let clock = clock(at, now);
+    let word = if clock.contains(' ') { "on" } else { "at" };
+    format!("{word} {clock}")
 }
 
 /// Why a check cannot be rehearsed, and what can.

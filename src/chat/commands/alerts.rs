@@ -8,8 +8,10 @@ use crate::base::role::Role;
 use crate::base::suggest;
 use crate::base::text::{self, escape, shorten};
 use crate::base::time::Millis;
+use crate::chat::alerts::matcher::Known;
+use crate::chat::alerts::open::Open;
 use crate::chat::alerts::press::AlertPress;
-use crate::chat::alerts::{self, act, first_line, mark, passed, rehearsal, standing};
+use crate::chat::alerts::{self, act, mark, passed, rehearsal, standing};
 use crate::chat::keyboards::{PAGE, in_pairs};
 use crate::chat::reply::Reply;
 use crate::chat::request::Request;
@@ -35,6 +37,9 @@ pub const ABOUT: About = About {
 const NOTE: usize = 80;
 /// Incidents that the list of now names.
 const MOST: usize = 20;
+
+/// Words that may stand in place of a check.
+const WORDS: [&str; 3] = ["now", "history", "test"];
 
 /// Shows what is wrong.
 ///
@@ -71,16 +76,8 @@ async fn check(request: &Request, name: &str) -> Result<Reply> {
             Ok(Reply::html(told))
         }
         None => {
-            let names = board.iter().map(|shown| shown.check.as_str());
-            let near = suggest::nearest(name, names.chain(["history", "test"]));
-            Err(Error::refused(match near.is_empty() {
-                true => "Write /alerts for what is wrong now, /alerts history for what was, /alerts with a number or a check, or /alerts test with a check.".to_owned(),
-                false => format!(
-                    "There is no check “{}”. Did you mean {}?",
-                    text::head_units(name, 60),
-                    near.join(" or ")
-                ),
-            }))
+            let known = Known::read(request).await?;
+            Err(Error::refused(known.no_check(name, &WORDS)))
         }
     }
 }
@@ -105,14 +102,11 @@ pub async fn now(request: &Request) -> Result<Reply> {
     request
         .allow(Asked::new("alert.list", "", Role::Viewer))
         .await?;
-    let open = {
-        let mut db = request.services.store.read().await?;
-        incidents::open(&mut db).await?
-    };
-    let now = Millis::now();
+    let open = Open::read(request).await?;
+    let now = open.now;
     let board = request.services.board.all();
     let watched = request.services.live.current().checks.len();
-    let mut lines = vec![match open.len() {
+    let mut lines = vec![match open.all.len() {
         0 if standing::is_blind(&board, watched, now) => {
             "Nothing is known to be wrong, but not all checks know.".to_owned()
         }
@@ -120,11 +114,8 @@ pub async fn now(request: &Request) -> Result<Reply> {
         1 => "<b>1 thing is wrong</b>".to_owned(),
         many => format!("<b>{many} things are wrong</b>"),
     }];
-    lines.extend(open.iter().take(MOST).map(|one| first_line(one, now, NOTE)));
-    if open.len() > MOST {
-        lines.push(format!("… and {} more", open.len() - MOST));
-    }
-    lines.extend(standing::lines(&board, &open, watched, now));
+    lines.extend(open.lines(MOST, NOTE, ""));
+    lines.extend(standing::lines(&board, &open.all, watched, now));
     let (others, _) = request.services.store.presence().others();
     if !others.is_empty() {
         lines.push(format!(
@@ -132,7 +123,7 @@ pub async fn now(request: &Request) -> Result<Reply> {
             escape(&host::name())
         ));
     }
-    let each = open.iter().take(PAGE).map(|one| {
+    let each = open.all.iter().take(PAGE).map(|one| {
         let label = format!("{} {}", mark(one.severity), shorten(&one.check, 30));
         AlertPress::Show(one.id).press().button(label)
     });

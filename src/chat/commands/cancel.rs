@@ -14,6 +14,7 @@ use crate::chat::workflows;
 use crate::jobs::Cancelled;
 use crate::store;
 use crate::store::history::{Cursor, Filter, Standing};
+use crate::store::jobs::Job;
 
 /// What the help says.
 pub const ABOUT: About = About {
@@ -103,14 +104,16 @@ pub async fn may(request: &Request, id: JobId) -> Result<bool> {
         let mut db = request.services.store.read().await?;
         store::jobs::find(&mut db, id).await?
     };
-    let is = |need: Role| request.role().is_some_and(|role| role >= need);
-    Ok(match job {
-        Some(job) if job.new.asker == request.actor.id => {
-            request.may_run(&job.new.title, Role::Operator)
-        }
-        Some(job) => is(job.new.role.max(Role::Admin)),
-        None => false,
-    })
+    Ok(job.is_some_and(|job| may_stop(request, &job)))
+}
+
+/// The same of a job that was looked up.
+#[must_use]
+pub fn may_stop(request: &Request, job: &Job) -> bool {
+    match job.new.asker == request.actor.id {
+        true => request.may_run(&job.new.title, Role::Operator),
+        false => request.role() >= Some(job.new.role.max(Role::Admin)),
+    }
 }
 
 /// Stops this job: the asker's own, or for an admin anybody's.

@@ -102,15 +102,11 @@ async fn list(
     match page.jobs.is_empty() {
         true => html.push_str(empty(request, filter, cursor, role)),
         false => {
-            let mut lines = Vec::new();
-            for job in &page.jobs {
-                let line = workflows::line(request, job).await?;
-                lines.push(match elsewhere(request, job) {
-                    Some(instance) => {
-                        format!("{line} · at {}", crate::base::text::escape(&instance))
-                    }
-                    None => line,
-                });
+            let mut lines = workflows::lines(request, &page.jobs).await?;
+            for (line, job) in lines.iter_mut().zip(&page.jobs) {
+                if let Some(instance) = elsewhere(request, job) {
+                    line.push_str(&format!(" · at {}", crate::base::text::escape(&instance)));
+                }
             }
             html.push_str(&lines.join("\n"));
         }

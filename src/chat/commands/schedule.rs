@@ -53,9 +53,15 @@ pub async fn handle(request: &Request, rest: &str) -> Result<Reply> {
         [word] if word == "remove" => Err(Error::refused(
             "Which one? Write /schedule remove and its name. /schedules shows them.",
         )),
-        [name] => Err(when_missing(request, name)),
+        [name] => {
+            script_behind(request, &typed)?;
+            Err(when_missing(request, name))
+        }
         [word, name] if word == "remove" => remove(request, name).await,
-        [name, typed @ ..] => ask(request, name, typed).await,
+        [name, rest @ ..] => match script_behind(request, &typed)? {
+            Some((name, rest)) => ask(request, &name, &rest).await,
+            None => ask(request, name, rest).await,
+        },
     }
 }
 
@@ -81,6 +87,29 @@ pub async fn remove(request: &Request, name: &str) -> Result<Reply> {
     Ok(Reply::plain(&format!(
         "{name} is removed. What runs goes on."
     )))
+}
+
+/// The script and the rest, where the time stands before it: `every 30m backup full`. `None` where a script stands first, or what
+/// stands first is no time either.
+fn script_behind(request: &Request, words: &[String]) -> Result<Option<(String, Vec<String>)>> {
+    let config = request.services.live.current();
+    let first = words.first().map_or("", String::as_str);
+    if known(request, &config, first).is_ok() {
+        return Ok(None);
+    }
+    let has_letters = first.chars().any(char::is_alphabetic);
+    let typed = match read(words) {
+        Ok(typed) => typed,
+        Err(wrong) if !has_letters => return Err(Error::refused(spoken(&wrong))),
+        Err(_) => return Ok(None),
+    };
+    let Some((name, given)) = typed.given.split_first() else {
+        return Err(Error::refused(format!(
+            "Which script? Write it before the time: /schedule backup {typed}. /run shows those that you may run."
+        )));
+    };
+    let time = &words[..words.len() - typed.given.len()];
+    Ok(Some((name.clone(), [time, given].concat())))
 }
 
 async fn ask(request: &Request, name: &str, typed: &[String]) -> Result<Reply> {
@@ -197,7 +226,10 @@ fn known<'a>(
 
 /// Refuses a schedule that would have to ask for an argument: there is nobody to answer.
 fn refuse_gaps(script: &Script, typed: &Typed) -> Result<()> {
-    let values = script.given(&typed.given)?;
+    let values = script.given(&typed.given).map_err(|error| {
+        let slip = typed.slip();
+        slip.map_or_else(|| error.into(), |slip| Error::refused(spoken(&slip)))
+    })?;
     let mut args = script.args.iter().zip(&values);
     let missing = args.find(|(arg, value)| value.is_none() && arg.required() && !arg.is_file());
     let Some((arg, _)) = missing else {

@@ -283,6 +283,28 @@ pub(super) async fn permit(
     }
 }
 
+/// Whether the asker would be let do this about the schedule, as [`permit`], `/runnow` and `/schedule remove` decide it.
+#[must_use]
+pub(in crate::chat) fn may(request: &Request, entry: &Entry, press: &SchedulePress) -> bool {
+    let config = request.services.live.current();
+    let script = config.scripts.get(&entry.schedule.script);
+    let runs = script.map(|script| request.may_run(script.name.as_str(), script.role));
+    let is = |need: Role| request.role() >= Some(need);
+    match press {
+        SchedulePress::List(_) | SchedulePress::Show(_) => true,
+        SchedulePress::Run(_) => runs.unwrap_or(false),
+        SchedulePress::Pause(_) | SchedulePress::Resume(_) => match runs {
+            Some(runs) => runs && is(Role::Operator),
+            None => is(Role::Admin),
+        },
+        SchedulePress::Remove(_) => {
+            let own = entry.row.made.as_ref();
+            let own = own.is_some_and(|made| made.by == request.actor.id);
+            is(if own { Role::Operator } else { Role::Admin })
+        }
+    }
+}
+
 /// The one word that names a schedule; `None` without a word, for which the list is the answer.
 ///
 /// # Errors

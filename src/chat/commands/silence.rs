@@ -52,18 +52,25 @@ pub async fn handle(request: &Request, rest: &str) -> Result<Reply> {
     let split = matcher::split(rest)?;
     let known = Known::read(request).await?;
     let matcher = known.meant(&split)?;
-    let mut words = split.rest.trim_start().splitn(2, char::is_whitespace);
-    let time = words.next().filter(|time| !time.is_empty()).ok_or_else(|| {
-        Error::refused("For how long? Write a number and a unit, such as /silence disk-root 2h, or 30m, or 1d.")
-    })?;
-    let reason = words.next().map(str::trim);
-    let time = members::time(time)?;
+    let (time, reason) = match split.time {
+        Some(time) => (time, split.rest),
+        None => {
+            let rest = split.rest.trim_start();
+            rest.split_once(char::is_whitespace).unwrap_or((rest, ""))
+        }
+    };
+    if time.is_empty() {
+        return Err(Error::refused(
+            "For how long? Write a number and a unit, such as /silence disk-root 2h, or 30m, or 1d.",
+        ));
+    }
+    let (time, reason) = (members::time(time)?, reason.trim());
     let matched = matched(&known.matched(&matcher), &matcher);
     let mut made = make(
         request,
         matcher,
         time,
-        reason.filter(|words| !words.is_empty()),
+        Some(reason).filter(|words| !words.is_empty()),
     )
     .await?;
     made.html.push_str(&matched);

@@ -115,6 +115,9 @@ async fn start(request: &Request, rest: &str) -> Result<Reply> {
 }
 
 async fn reply(request: &Request, rest: &str, said: Said, command: &str) -> Result<Reply> {
+    if rest.is_empty() {
+        return answer::waiting(request, said, command).await;
+    }
     let (id, rest) = run_and_rest(rest, command)?;
     let done = answer::typed(request, id, said, rest).await?;
     Ok(Reply::plain(&done))

@@ -9,9 +9,11 @@ use crate::access::{Asked as Wanted, Grant};
 use crate::base::error::{Error, Result};
 use crate::base::ids::JobId;
 use crate::base::role::Role;
-use crate::base::text::shorten;
+use crate::base::text::{escape, shorten};
 use crate::base::workflow::{Answer, RunArgs, Said, Step, StepRow, StepState, Work};
 use crate::chat::commands::jobs;
+use crate::chat::keyboards::in_pairs;
+use crate::chat::reply::Reply;
 use crate::chat::request::Request;
 use crate::delivery::{Button, Buttons};
 use crate::store;
@@ -20,6 +22,10 @@ use crate::workflows::{Asked, look, plan};
 
 /// The most that is kept of a reason, in UTF-16 units.
 const REASON: usize = 300;
+
+/// Runs that are offered at the most, and of the names of their steps, the most that is shown, in UTF-16 units.
+const OFFERED: usize = 12;
+const NAMES: usize = 60;
 
 /// What somebody says.
 pub struct Word {
@@ -119,6 +125,66 @@ fn may(request: &Request, job: &Job, step: &Step, said: Said) -> bool {
     }
 }
 
+/// What waits for a yes or no that the caller may say here, since no number was written; `command` is how it is said.
+///
+/// # Errors
+/// The refusal in words, or a failure of ours.
+pub async fn waiting(request: &Request, said: Said, command: &str) -> Result<Reply> {
+    let asked = Wanted::new("workflow.status", "", Role::Viewer);
+    request.allow(asked).await?;
+    let (mut open, rows) = {
+        let mut db = request.services.store.read().await?;
+        let open = store::workflows::open(&mut db).await?;
+        let ids: Vec<JobId> = open.iter().map(|job| job.id).collect();
+        (open, store::workflows::steps_of(&mut db, &ids).await?)
+    };
+    open.retain(|job| sees(request, job));
+    let steps = |job: &Job| -> Option<Vec<String>> {
+        let (args, rows) = (look::args(job)?, rows.get(&job.id)?);
+        let named = rows.iter().enumerate().filter_map(|(seq, row)| {
+            let step = plan::step(&args.flow, seq)?;
+            let mine = is_answered_by_number(step, row) && may(request, job, step, said);
+            mine.then(|| step.name.clone())
+        });
+        Some(named.collect()).filter(|named: &Vec<String>| !named.is_empty())
+    };
+    let mine = open.iter().filter_map(|job| Some((job, steps(job)?)));
+    let mine: Vec<(&Job, Vec<String>)> = mine.collect();
+    if mine.is_empty() {
+        return Ok(Reply::html(format!(
+            "Nothing waits that you may {command} here. /workflow status shows what runs."
+        )));
+    }
+    let shown = &mine[..mine.len().min(OFFERED)];
+    let mut lines = vec![format!(
+        "Which one? Write /workflow {command} and its number, or press it:"
+    )];
+    lines.extend(shown.iter().map(|(job, steps)| {
+        let (title, steps) = (
+            escape(&job.new.title),
+            escape(&shorten(&steps.join(", "), NAMES)),
+        );
+        format!("✋ <b>{title}</b> · #{} · {steps}", job.id)
+    }));
+    if mine.len() > shown.len() {
+        lines.push(format!("… and {} more", mine.len() - shown.len()));
+    }
+    let each = shown.iter().map(|(job, _)| {
+        let label = format!("{} #{}", job.new.title, job.id);
+        FlowPress::Show(job.id).press().button(label)
+    });
+    Ok(Reply::html(lines.join("\n")).buttons(in_pairs(each.collect())))
+}
+
+/// Whether a step waits for what a number answers. What was answered waits for its run alone, which may be at something else.
+fn is_answered_by_number(step: &Step, row: &StepRow) -> bool {
+    let asks = match Asked::of(row, step) {
+        Some(Asked::Approval | Asked::Confirmation) => true,
+        Some(Asked::Crash | Asked::Undo) | None => false,
+    };
+    asks && row.answer.is_none()
+}
+
 /// Approves or refuses by its number, which also keeps or takes back what has to be confirmed; `rest` may begin with the
 /// step, where several wait, and goes on with the reason.
 ///
@@ -128,13 +194,8 @@ pub async fn typed(request: &Request, id: JobId, said: Said, rest: &str) -> Resu
     let (_, args) = run(request, id).await?;
     let all = rows(request, id).await?;
     let waits = |seq: &usize| {
-        let (step, row) = (plan::step(&args.flow, *seq), &all[*seq]);
-        let asks = match step.and_then(|step| Asked::of(row, step)) {
-            Some(Asked::Approval | Asked::Confirmation) => true,
-            Some(Asked::Crash | Asked::Undo) | None => false,
-        };
-        // What was answered waits for its run alone, which may be at something else.
-        asks && row.answer.is_none()
+        let step = plan::step(&args.flow, *seq);
+        step.is_some_and(|step| is_answered_by_number(step, &all[*seq]))
     };
     let open: Vec<usize> = (0..all.len()).filter(waits).collect();
     let name = |seq: usize| plan::step(&args.flow, seq).map_or("", |step| step.name.as_str());

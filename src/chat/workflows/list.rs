@@ -4,6 +4,7 @@ use super::mine;
 use super::press::FlowPress;
 use crate::access::Asked as Wanted;
 use crate::base::error::Result;
+use crate::base::ids::JobId;
 use crate::base::role::Role;
 use crate::base::text::{escape, shorten};
 use crate::base::time::{Millis, human};
@@ -15,10 +16,10 @@ use crate::chat::reply::Reply;
 use crate::chat::request::Request;
 use crate::config::Script;
 use crate::schedules::Entry;
-use crate::store::jobs::Job;
-use crate::store::workflows::{Tally, tally};
+use crate::store::jobs::{self, Job};
+use crate::store::workflows::{self, Tally};
 use crate::workflows::{Asked, look, plan};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 /// The most that is shown of a description and of the runs that go on, each in UTF-16 units: a line or two of a phone.
 const WORDS: usize = 60;
@@ -49,13 +50,16 @@ pub async fn page(request: &Request, page: usize) -> Result<Reply> {
     let schedules = request.services.schedules.list(now).await?;
     let pages = mine.len().div_ceil(PAGE);
     let page = page.min(pages - 1);
+    let shown = &mine[page * PAGE..mine.len().min((page + 1) * PAGE)];
+    let runs = Runs::read(request, shown).await?;
     let mut lines = Vec::new();
     let mut buttons = Vec::new();
-    for script in &mine[page * PAGE..mine.len().min((page + 1) * PAGE)] {
+    for script in shown {
         let name = script.name.as_str();
-        let (tally, last) = how(request, name, now).await?;
-        let open = open(request, &tally).await?;
-        lines.push(about(script, &tally, open.or(last), &schedules, now));
+        let none = Tally::default();
+        let tally = runs.tallies.get(name).unwrap_or(&none);
+        let latest = runs.open(tally).or_else(|| runs.last(tally, now));
+        lines.push(about(script, tally, latest, &schedules, now));
         let mark = if script.confirm { " …" } else { "" };
         buttons.push(vec![
             Press::Run(name.to_owned()).button(format!("Run {name}{mark}")),
@@ -68,46 +72,62 @@ pub async fn page(request: &Request, page: usize) -> Result<Reply> {
     Ok(Reply::html(lines.join("\n")).buttons(buttons))
 }
 
-/// How its runs went, and the last of them in words.
-async fn how(request: &Request, name: &str, now: Millis) -> Result<(Tally, Option<String>)> {
-    let mut db = request.services.store.read().await?;
-    let tally = tally(&mut db, name).await?;
-    let last = match &tally.last {
-        Some(job) => {
-            let rows = crate::store::workflows::steps(&mut db, job.id).await?;
-            Some(outcome(job, &rows, now))
-        }
-        None => None,
-    };
-    Ok((tally, last))
+/// The runs of some workflows, as far as is told of them: asked of the database for all of them at once.
+struct Runs {
+    tallies: HashMap<String, Tally>,
+    /// Of each workflow the last one that is over, and the first of those that go on.
+    jobs: HashMap<JobId, Job>,
+    steps: HashMap<JobId, Vec<StepRow>>,
 }
 
-/// The runs that go on: those at work, and those that wait for somebody, by what they wait for. `None` when there are none.
-async fn open(request: &Request, tally: &Tally) -> Result<Option<String>> {
-    const AT_WORK: &str = "▶️ runs now";
-    let mut parts: Vec<(&str, Vec<String>)> = vec![(AT_WORK, Vec::new())];
-    let mut db = request.services.store.read().await?;
-    for (at, id) in tally.open.iter().enumerate() {
-        let waits = match at < LOOKED_AT {
-            true => {
-                let job = crate::store::jobs::find(&mut db, *id).await?;
-                let rows = crate::store::workflows::steps(&mut db, *id).await?;
-                job.and_then(|job| look::args(&job))
-                    .and_then(|args| waits_for(&args, &rows))
-            }
-            false => None,
-        };
-        let words = waits.unwrap_or(AT_WORK);
-        match parts.iter_mut().find(|(known, _)| *known == words) {
-            Some((_, runs)) => runs.push(format!("#{id}")),
-            None => parts.push((words, vec![format!("#{id}")])),
-        }
+impl Runs {
+    async fn read(request: &Request, of: &[&Script]) -> Result<Self> {
+        let names: Vec<&str> = of.iter().map(|script| script.name.as_str()).collect();
+        let mut db = request.services.store.read().await?;
+        let tallies = workflows::tallies(&mut db, &names).await?;
+        let told = tallies.values().flat_map(|tally| {
+            let open = tally.open.iter().take(LOOKED_AT);
+            open.chain(&tally.last).copied()
+        });
+        let told: Vec<JobId> = told.collect();
+        Ok(Self {
+            jobs: jobs::find_all(&mut db, &told).await?,
+            steps: workflows::steps_of(&mut db, &told).await?,
+            tallies,
+        })
     }
-    let parts = parts.iter().filter(|(_, runs)| !runs.is_empty());
-    let parts: Vec<_> = parts
-        .map(|(words, runs)| format!("{words}, {}", shorten(&runs.join(", "), WORDS)))
-        .collect();
-    Ok((!parts.is_empty()).then(|| parts.join(" · ")))
+
+    fn run(&self, id: JobId) -> Option<(&Job, &[StepRow])> {
+        let steps = self.steps.get(&id).map_or(&[][..], Vec::as_slice);
+        Some((self.jobs.get(&id)?, steps))
+    }
+
+    /// The last one that is over, in words.
+    fn last(&self, tally: &Tally, now: Millis) -> Option<String> {
+        let (job, rows) = self.run(tally.last?)?;
+        Some(outcome(job, rows, now))
+    }
+
+    /// Those that go on: at work, or by what of somebody they wait for. `None` when there are none.
+    fn open(&self, tally: &Tally) -> Option<String> {
+        const AT_WORK: &str = "▶️ runs now";
+        let mut parts: Vec<(&str, Vec<String>)> = vec![(AT_WORK, Vec::new())];
+        for id in &tally.open {
+            let waits = self
+                .run(*id)
+                .and_then(|(job, rows)| waits_for(&look::args(job)?, rows));
+            let words = waits.unwrap_or(AT_WORK);
+            match parts.iter_mut().find(|(known, _)| *known == words) {
+                Some((_, runs)) => runs.push(format!("#{id}")),
+                None => parts.push((words, vec![format!("#{id}")])),
+            }
+        }
+        let parts = parts.iter().filter(|(_, runs)| !runs.is_empty());
+        let parts: Vec<_> = parts
+            .map(|(words, runs)| format!("{words}, {}", shorten(&runs.join(", "), WORDS)))
+            .collect();
+        (!parts.is_empty()).then(|| parts.join(" · "))
+    }
 }
 
 /// What a run waits for that a person has to say.

@@ -21,6 +21,7 @@ use crate::base::job::JobState;
 use crate::base::role::Role;
 use crate::base::suggest;
 use crate::base::text::{escape, head_units};
+use crate::base::time::Millis;
 use crate::base::workflow::{RUN, RunArgs, StepRow};
 use crate::config::{Config, Schedule, Script};
 use crate::jobs::output::steps_printed;
@@ -99,24 +100,49 @@ pub fn printed(request: &Request, run: JobId) -> BTreeSet<usize> {
 /// # Errors
 /// When the database refuses.
 pub async fn line(request: &Request, job: &Job) -> Result<String> {
-    let (now, name) = (request.services.clock.now(), escape(&job.new.title));
+    let lines = lines(request, std::slice::from_ref(job)).await?;
+    Ok(lines.concat())
+}
+
+/// The same of several jobs, in their order.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn lines(request: &Request, jobs: &[Job]) -> Result<Vec<String>> {
+    let ids = |which: fn(&&Job) -> bool| -> Vec<JobId> {
+        jobs.iter().filter(which).map(|job| job.id).collect()
+    };
+    let (runs, over) = (
+        ids(|job| job.new.kind == RUN),
+        ids(|job| job.state.is_final()),
+    );
+    let (rows, back) = {
+        let mut db = request.services.store.read().await?;
+        let rows = workflows::steps_of(&mut db, &runs).await?;
+        (rows, store::undo::by_all(&mut db, &over).await?)
+    };
+    let now = request.services.clock.now();
+    let line = |job: &Job| {
+        let rows = rows.get(&job.id).map_or(&[][..], Vec::as_slice);
+        line_of(job, rows, back.get(&job.id), now)
+    };
+    Ok(jobs.iter().map(line).collect())
+}
+
+fn line_of(job: &Job, rows: &[StepRow], back: Option<&(JobId, JobState)>, now: Millis) -> String {
+    let name = escape(&job.new.title);
     let at = clock(job.new.created_at, now);
-    let back = taken_back(request, job).await?;
-    let back = back.map_or_else(String::new, |back| format!(" · {back}"));
+    let back = back.map_or_else(String::new, |back| format!(" · {}", back_words(*back)));
     let mut since_first = job.clone();
     if let Some(args) = look::args(job) {
-        let rows = rows(request, job.id).await?;
         let began = rows.iter().filter_map(|row| row.started_at).min();
         since_first.started_at = began.or(job.started_at);
-        let board = look::board(job, &args, &rows, &BTreeSet::new(), now);
+        let board = look::board(job, &args, rows, &BTreeSet::new(), now);
         if let Some((mark, words)) = board.outcome {
-            return Ok(format!(
-                "{mark} <b>{name}</b> · #{}{back} · {words} · {at}",
-                job.id
-            ));
+            return format!("{mark} <b>{name}</b> · #{}{back} · {words} · {at}", job.id);
         }
     }
-    Ok(format!("{}{back}", jobs::line(&since_first)))
+    format!("{}{back}", jobs::line(&since_first))
 }
 
 /// That a job was taken back, or is being so, and by which other one.
@@ -131,13 +157,17 @@ pub async fn taken_back(request: &Request, job: &Job) -> Result<Option<String>> 
         let mut db = request.services.store.read().await?;
         store::undo::by(&mut db, job.id).await?
     };
-    Ok(by.map(|(by, state)| match state {
+    Ok(by.map(back_words))
+}
+
+fn back_words((by, state): (JobId, JobState)) -> String {
+    match state {
         JobState::Succeeded => format!("↩️ taken back by #{by}"),
         JobState::Queued | JobState::Running => format!("↩️ #{by} is to take it back"),
         JobState::Failed | JobState::Cancelled | JobState::TimedOut | JobState::Lost => {
             format!("↩️ #{by} could not take all of it back")
         }
-    }))
+    }
 }
 
 /// A run that the caller may see, and what it was started with.

@@ -1,7 +1,7 @@
 //! How a run stands: its card as it is now.
 
 use super::press::FlowPress;
-use super::{answer, known, line, rows, run_of, taken_back, undo};
+use super::{answer, known, line, lines, rows, run_of, taken_back, undo};
 use crate::access::Asked;
 use crate::actions::script;
 use crate::base::error::{Error, Result};
@@ -41,10 +41,7 @@ pub async fn now(request: &Request) -> Result<Reply> {
         [only] => show(request, only.id).await,
         several => {
             let (several, rest) = several.split_at(several.len().min(OFFERED));
-            let mut lines = Vec::new();
-            for job in several {
-                lines.push(line(request, job).await?);
-            }
+            let mut lines = lines(request, several).await?;
             if !rest.is_empty() {
                 lines.push(format!("… and {} more: /jobs running", rest.len()));
             }
@@ -75,17 +72,14 @@ pub async fn of_name(request: &Request, name: &str) -> Result<Reply> {
     let config = request.services.live.current();
     let found = script::find(&config, name).filter(|script| script.steps.is_some());
     let title = found.map_or(name, |script| script.name.as_str());
-    let (open, last) = {
+    let mut shown = {
         let mut db = request.services.store.read().await?;
         let tally = workflows::tally(&mut db, title).await?;
-        let open = match tally.open.first() {
-            Some(id) => crate::store::jobs::find(&mut db, *id).await?,
-            None => None,
-        };
-        (open, tally.last)
+        let ids: Vec<JobId> = tally.open.into_iter().take(1).chain(tally.last).collect();
+        let mut jobs = crate::store::jobs::find_all(&mut db, &ids).await?;
+        ids.into_iter().filter_map(move |id| jobs.remove(&id))
     };
-    let seen = [open, last].into_iter().flatten();
-    if let Some(job) = seen.into_iter().find(|job| sees(request, job)) {
+    if let Some(job) = shown.find(|job| sees(request, job)) {
         return show(request, job.id).await;
     }
     let name = known(request, &config, name)?.name.as_str();

@@ -45,6 +45,39 @@ on_both! {
 }
 
 on_both! {
+    /// The lists of what is wrong say what is silenced or snoozed, and until when, as the page of an incident does.
+    async fn lists_say_until_when_something_is_not_told(world) {
+        begin(&mut world, None).await;
+        let mut clock = Clock::new();
+        record(&world, &[
+            change("disk-root", CRITICAL, 97.0, clock.0),
+            change("load-1", WARNING, 91.0, clock.0),
+            change("swap-1", WARNING, 91.0, clock.0),
+        ]).await;
+        tick(&world, clock.on(11)).await;
+        world.asks(ANN, ANN, "/silence topic:disk 1h").await;
+        let made = world.asks(ANN, ANN, "/silence disk-* 2h").await.text;
+        let until = made.split("silent until ").nth(1).and_then(|rest| rest.split(" · ").next()).unwrap();
+        let list = world.asks(ANN, ANN, "/alerts").await;
+        world.presses(ANN, &list, "🟠 load-1").await;
+        let page = world.sees(ANN, "here · load · warning").await;
+        world.presses(ANN, &page, "Snooze 1 h").await;
+        let list = world.asks(ANN, ANN, "/alerts").await;
+        let status = world.asks(ANN, ANN, "/status").await;
+        for shown in [&list.text, &status.text] {
+            let line = |check: &str| shown.lines().find(|line| line.contains(check)).unwrap();
+            assert!(line("disk-root").ends_with(&format!(" · 🔕 silenced until {until}")), "{shown}");
+            assert!(line("load-1").contains(" · 😴 snoozed until "), "{shown}");
+            assert!(!line("swap-1").contains("until"), "{shown}");
+        }
+        world.presses(ANN, &list, "🔴 disk-root").await;
+        let page = world.sees(ANN, "here · disk · critical").await;
+        assert!(page.text.contains(&format!("🔕 Silenced until {until} (ann)")), "{}", page.text);
+        world.polite();
+    }
+}
+
+on_both! {
     /// What there is not is refused with what was probably meant; a silence of one machine holds nothing else back.
     async fn a_silence_is_about_what_there_is(world) {
         world.set(&format!("checks:\n{UNWATCHED}  shop: {{kind: load, warn: 10000, topic: web}}\n"));
@@ -61,6 +94,11 @@ on_both! {
             ("/silence shop", "For how long?"),
             ("/silence host:here", "For how long?"),
             ("/silence shop soon", "“soon” is not a time"),
+            ("/silence 2h", "What is to be silent for 2h?"),
+            ("/silence 2h shpo", "There is no check “shpo”. Did you mean shop?"),
+            ("/alerts shpo", "There is no check “shpo”. Did you mean shop?"),
+            ("/alerts web", "“web” is a topic. Its checks are shop."),
+            ("/alerts here", "“here” is a machine, not a check."),
             ("/silence shop 1s", "A silence lasts 1m to 30d"),
         ] {
             let told = world.asks(ANN, ANN, asked).await;
@@ -70,6 +108,8 @@ on_both! {
         assert!(refused.text.contains("needs the role operator"), "{}", refused.text);
         assert!(world.asks(ANN, ANN, "/silence").await.text.contains("Nothing is silenced"));
 
+        let swapped = world.asks(ANN, ANN, "/silence 2h shop new version").await;
+        assert!(swapped.text.contains("shop is silent until") && swapped.text.contains(" · new version"), "{}", swapped.text);
         let all = world.asks(ANN, ANN, "/silence topic:web 2h").await;
         assert!(all.text.contains("topic:web is silent") && all.text.contains("Now that is 1 check: shop."), "{}", all.text);
         let none = world.asks(ANN, ANN, "/silence backup-* 2h").await;

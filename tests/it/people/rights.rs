@@ -184,3 +184,38 @@ on_both! {
         world.quiet().await;
     }
 }
+
+on_both! {
+    /// In a private chat stand the buttons that its reader may press, by role or by a right to the script; in a group all.
+    async fn a_private_chat_has_the_buttons_of_its_reader(world) {
+        world.script("put", "echo put", &["undo: [echo, back]", "schedule: every 5h"]);
+        world.set("workflows: {flow: {notify: [], undo_for: 9m, steps: [{name: put, run: [echo, put], undo: [echo, back]}, {name: fail, run: ['false']}]}}");
+        world.start().await;
+        world.say(BEN, "/run put");
+        world.sees(BEN, "✅ put · #1").await;
+        world.say(BEN, "/workflow run flow");
+        world.sees(BEN, "flow · #2 · failed at fail").await;
+        let labels = async |person: i64, chat: i64, text: &str| -> Vec<String> {
+            let shown = world.asks(person, chat, text).await;
+            shown.all_buttons().map(|button| button.text.clone()).collect()
+        };
+        for (text, looks, acts) in [
+            ("/job 1", &["Full log"][..], &["Run again", "Undo"][..]),
+            ("/workflow status 2", &["Full log", "Log: put"], &["Run again", "Retry from fail", "Undo … (9 m)"]),
+            ("/schedules put", &["‹ All"], &["Run now", "Pause"]),
+        ] {
+            for (person, chat, may) in [(CLEO, CLEO, false), (BEN, BEN, true), (CLEO, OPS, true), (ANN, ANN, true)] {
+                let shown = labels(person, chat, text).await;
+                let has = |label: &&str| shown.iter().any(|one| one == label);
+                assert!(looks.iter().all(&has), "{text}: {shown:?}");
+                assert!(acts.iter().all(|label| has(label) == may), "{text} by {person} in {chat}: {shown:?}");
+            }
+        }
+        // A right to the script lets her run it, and not pause what runs by itself.
+        world.asks(ANN, ANN, "/grant cleo put").await;
+        world.sees(CLEO, "ann lets you run put").await;
+        assert_eq!(labels(CLEO, CLEO, "/job 1").await, ["Run again", "Full log", "Undo"]);
+        assert_eq!(labels(CLEO, CLEO, "/schedules put").await, ["Run now", "‹ All"]);
+        world.polite();
+    }
+}

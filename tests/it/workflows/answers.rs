@@ -27,9 +27,20 @@ on_both! {
         assert!(told.text.contains("somebody else has to approve it"), "{}", told.text);
         assert_eq!(world.audited("workflow.approve", "refused").await.len(), 3);
         assert!(world.audited("workflow.approve", "allowed").await.is_empty());
+        // Without a number it is told what waits for the answer that the asker may give.
+        let nothing = "Nothing waits that you may approve here. /workflow status shows what runs.";
+        for person in [BEN, CLEO] {
+            assert_eq!(world.asks(person, person, "/workflow approve").await.text, nothing);
+        }
+        for (person, word) in [(ANN, "approve"), (BEN, "refuse")] {
+            let told = world.asks(person, person, &format!("/workflow {word}")).await;
+            assert_eq!(told.text, format!("Which one? Write /workflow {word} and its number, or press it:\n✋ gate · #1 · gate"));
+            assert!(told.button("gate #1").is_some());
+        }
         let told = world.presses(ANN, &asked, "Approve").await.unwrap();
         assert_eq!(told, "Approved: gate of #1.");
         world.sees(OPS, "✅ gate · #1 · succeeded").await;
+        assert_eq!(world.asks(ANN, ANN, "/workflow approve").await.text, nothing);
         world.sees(OPS, "Approved by ").await;
         world.quiet().await;
         let told = world.forges(ANN, OPS, "step:no:1:1:1").await.unwrap();

@@ -1,6 +1,7 @@
 //! What is typed after `/schedule <script>`: when, by which clock, how, and the script's arguments.
 
 use crate::base::schedule::Retries;
+use crate::base::suggest::closest;
 use crate::base::text::grouped;
 use crate::base::time::{human, parse_duration};
 use crate::base::when::{When, Zone, exact};
@@ -37,6 +38,7 @@ pub(super) struct Typed {
 /// # Errors
 /// A sentence that says what would be right.
 pub(super) fn read(typed: &[String]) -> Result<Typed, String> {
+    refuse_slip(typed)?;
     let first = typed.first().map_or("", String::as_str);
     let many = match first {
         "every" | "at" => 2,
@@ -62,6 +64,28 @@ pub(super) fn read(typed: &[String]) -> Result<Typed, String> {
         times: times.unwrap_or_default(),
         given: rest.to_vec(),
     })
+}
+
+/// Refuses a pause that is not written out, and a mistyped word before it or before a time of day.
+fn refuse_slip(typed: &[String]) -> Result<(), String> {
+    let (word, meant) = match typed {
+        [time, ..] if parse_duration(time).is_ok() => (time.clone(), format!("every {time}")),
+        [word, time, ..] => {
+            let known = match parse_duration(time) {
+                Ok(_) => "every",
+                Err(_) if time.contains(':') => "at",
+                Err(_) => return Ok(()),
+            };
+            match word == known || closest(word, [known]).is_none() {
+                true => return Ok(()),
+                false => (format!("{word} {time}"), format!("{known} {time}")),
+            }
+        }
+        [_] | [] => return Ok(()),
+    };
+    Err(format!(
+        "`{word}` is no time to run at; did you mean `{meant}`?"
+    ))
 }
 
 fn spread(value: &str, when: &When) -> Result<Duration, String> {
@@ -105,6 +129,25 @@ impl Typed {
             Duration::ZERO => said,
             jitter => format!("{said}, up to {} later", human(jitter)),
         }
+    }
+
+    /// Of arguments that the script does not take: which two may be meant as something about the schedule, and what is right.
+    pub(super) fn slip(&self) -> Option<String> {
+        self.given.windows(2).find_map(|two| {
+            let [word, value] = two else { return None };
+            let meant = closest(word, ["in", "jitter", "retry"])?;
+            let fits = match meant {
+                "in" => Zone::parse(value).is_ok(),
+                "jitter" => parse_duration(value).is_ok(),
+                _ => value.parse::<u32>().is_ok(),
+            };
+            fits.then(|| match word == meant {
+                true => format!("`{word} {value}` is written once, and before the arguments"),
+                false => {
+                    format!("`{word} {value}` is not known here; did you mean `{meant} {value}`?")
+                }
+            })
+        })
     }
 
     /// What else there is to say before it is made, in sentences.
@@ -169,6 +212,19 @@ mod tests {
             ("*/5 * * * * in x", "? `x` is not a time zone"),
             ("*/5 * * * * full", "*/5 * * * * | full"),
             ("hourly", "? `hourly` is no time"),
+            (
+                "evry 30m",
+                "? `evry 30m` is no time to run at; did you mean `every 30m`?",
+            ),
+            ("Every 30m full", "? `Every 30m` is no time"),
+            (
+                "ta 06:30 full",
+                "? `ta 06:30` is no time to run at; did you mean `at 06:30`?",
+            ),
+            (
+                "30m full",
+                "? `30m` is no time to run at; did you mean `every 30m`?",
+            ),
             ("* *", "? `* *` is no time"),
             (
                 "every 30m jitter 90s retry 3 full",
@@ -205,6 +261,32 @@ mod tests {
             (read.when.to_string().as_str(), read.given.len()),
             ("0 6 * * 1", 1)
         );
+    }
+
+    #[test]
+    fn a_slip_among_the_arguments_is_known() {
+        for (typed, found) in [
+            (
+                "every 30m jiter 5m",
+                Some("`jiter 5m` is not known here; did you mean `jitter 5m`?"),
+            ),
+            (
+                "every 30m full rety 2",
+                Some("`rety 2` is not known here; did you mean `retry 2`?"),
+            ),
+            (
+                "06:30 im UTC",
+                Some("`im UTC` is not known here; did you mean `in UTC`?"),
+            ),
+            (
+                "06:30 full retry 2",
+                Some("`retry 2` is written once, and before the arguments"),
+            ),
+            ("06:30 jiter soon", None),
+            ("06:30 full", None),
+        ] {
+            assert_eq!(of(typed).unwrap().slip().as_deref(), found, "{typed}");
+        }
     }
 
     #[test]

@@ -8,7 +8,8 @@ use crate::base::error::{Error, Result};
 use crate::base::role::Role;
 use crate::base::text::escape;
 use crate::base::time::Millis;
-use crate::chat::alerts::{first_line, standing};
+use crate::chat::alerts::open::Open;
+use crate::chat::alerts::standing;
 use crate::chat::commands::jobs::clock;
 use crate::chat::keyboards::Press;
 use crate::chat::reply::Reply;
@@ -133,22 +134,11 @@ pub async fn show(request: &Request, word: &str) -> Result<Reply> {
 
 /// What is wrong now, the worst first.
 async fn wrong(request: &Request) -> Result<Vec<String>> {
-    let open = {
-        let mut db = request.services.store.read().await?;
-        store::incidents::open(&mut db).await?
-    };
-    let now = Millis::now();
-    let mut lines: Vec<_> = open
-        .iter()
-        .take(WRONG)
-        .map(|incident| first_line(incident, now, NOTE))
-        .collect();
-    if open.len() > WRONG {
-        lines.push(format!("… and {} more: /alerts", open.len() - WRONG));
-    }
+    let open = Open::read(request).await?;
+    let mut lines = open.lines(WRONG, NOTE, ": /alerts");
     let board = request.services.board.all();
     let watched = request.services.live.current().checks.len();
-    lines.extend(standing::summary(&board, &open, watched, now));
+    lines.extend(standing::summary(&board, &open.all, watched, open.now));
     Ok(lines)
 }
 
