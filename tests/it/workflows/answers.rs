@@ -52,8 +52,8 @@ on_both! {
         world.sees(OPS, "Really?").await;
         let told = world.asks(ANN, ANN, "/workflow refuse 1 not before noon").await;
         assert_eq!(told.text, "Refused: gate of #1.");
-        world.sees(OPS, "not before noon").await;
-        let card = world.sees(OPS, "failed at gate").await;
+        world.sees(OPS, "\nRefused by ann: not before noon").await;
+        let card = world.sees(OPS, "failed at gate: refused by ann (not before noon)").await;
         assert!(card.text.contains("▫️ after"), "{}", card.text);
         world.quiet().await;
         let told = world.asks(ANN, ANN, "/workflow approve 1").await;
@@ -244,5 +244,12 @@ on_both! {
         let told = world.asks(BEN, BEN, "/workflow approve 1").await;
         assert_eq!(told.text, "It is kept: change of #1.");
         world.sees(BEN, "✅ careful · #1 · succeeded").await;
+        world.quiet().await;
+        world.say(BEN, "/workflow run careful");
+        world.sees(BEN, "✋ careful · #2 · change").await;
+        let told = world.asks(BEN, BEN, "/workflow refuse 2 too slow").await;
+        assert_eq!(told.text, "It is being taken back: change of #2.");
+        world.sees(BEN, "careful · #2 · change\nNot kept by ben (too slow), so it was taken back").await;
+        world.sees(BEN, "failed at change: not kept by ben (too slow), so it was taken back").await;
     }
 }
