@@ -144,10 +144,13 @@ pub fn header(title: &str, id: JobId, undoes: Option<JobId>, phase: &Phase<'_>) 
             stopping,
             doing,
         } => {
-            let stopping = if *stopping { "stopping · " } else { "" };
+            let (mark, stopping) = match stopping {
+                true => ("⏹", "stopping · "),
+                false => ("▶️", ""),
+            };
             let doing =
                 doing.map_or_else(String::new, |doing| format!("{} · ", text::escape(doing)));
-            format!("▶️ {name} · {stopping}{doing}{}", human(*since))
+            format!("{mark} {name} · {stopping}{doing}{}", human(*since))
         }
         Phase::Ended { ending, took } => {
             let (mark, words) = outcome(ending, *took);

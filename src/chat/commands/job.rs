@@ -91,7 +91,7 @@ pub async fn show(request: &Request, id: JobId) -> Result<Reply> {
         true if once => card::once_buttons(id, end.bytes > 0),
         true => card::ended_buttons(id, end.bytes > 0),
         false => {
-            let cancel = cancel::may(request, id).await?;
+            let cancel = !job.is_stopping() && cancel::may(request, id).await?;
             let cancel = cancel.then(|| Press::Cancel(id).button("Cancel"));
             let log = (end.bytes > 0).then(|| Press::Log(id).button("Log so far"));
             let row: Vec<_> = cancel.into_iter().chain(log).collect();
