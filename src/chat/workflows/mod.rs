@@ -17,12 +17,12 @@ use super::request::Request;
 use crate::actions::script;
 use crate::base::error::{Error, Result};
 use crate::base::ids::JobId;
-use crate::base::job::JobState;
 use crate::base::role::Role;
 use crate::base::suggest;
 use crate::base::text::{escape, head_units};
 use crate::base::workflow::{RUN, RunArgs, StepRow};
 use crate::config::{Config, Schedule, Script};
+use crate::delivery::undo::Back;
 use crate::jobs::output::steps_printed;
 use crate::schedules::Entry;
 use crate::store;
@@ -127,17 +127,17 @@ pub async fn taken_back(request: &Request, job: &Job) -> Result<Option<String>> 
     if !job.state.is_final() {
         return Ok(None);
     }
-    let by = {
-        let mut db = request.services.store.read().await?;
-        store::undo::by(&mut db, job.id).await?
+    let mut db = request.services.store.read().await?;
+    let Some((by, _)) = store::undo::by(&mut db, job.id).await? else {
+        return Ok(None);
     };
-    Ok(by.map(|(by, state)| match state {
-        JobState::Succeeded => format!("↩️ taken back by #{by}"),
-        JobState::Queued | JobState::Running => format!("↩️ #{by} is to take it back"),
-        JobState::Failed | JobState::Cancelled | JobState::TimedOut | JobState::Lost => {
-            format!("↩️ #{by} could not take all of it back")
-        }
-    }))
+    let ending = store::jobs::find(&mut db, by).await?;
+    let ending = ending.and_then(|job| job.ending());
+    let back = Back {
+        by,
+        ending: ending.as_ref(),
+    };
+    Ok(Some(back.words()))
 }
 
 /// A run that the caller may see, and what it was started with.
