@@ -3,6 +3,10 @@
 use crate::harness::tools::{Gate, lines};
 use crate::harness::{ANN, BEN, CLEO, OPS, Outside, STRANGER};
 use crate::on_both;
+use opsgram::base::ids::JobId;
+use opsgram::base::time::Millis;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 const GATE: &str = "workflows:
   gate:
@@ -200,6 +204,35 @@ on_both! {
         world.quiet().await;
         assert_eq!(world.count(CLEO, "Really?"), 1, "asked once");
         assert_eq!(world.count(STRANGER, "Really?"), 0, "neither asked nor told");
+    }
+}
+
+on_both! {
+    /// What is asked for longer than messages are kept is asked once all the same, and changed when it is answered.
+    async fn a_question_outlives_what_is_kept(world) {
+        world.set(HIGH);
+        world.sandbox.open_private(ANN);
+        world.start().await;
+        world.say(BEN, "/workflow run gate");
+        let asked = world.sees(ANN, "Really?").await;
+        let told = world.sees(BEN, "I ask in private: ann").await;
+        world.quiet_but_for_jobs().await;
+        let later = Millis::now().plus(Duration::from_secs(3600));
+        let jobs = &world.services().jobs;
+        jobs.forget_messages(later, &CancellationToken::new()).await.unwrap();
+        world.services().flows.wake(JobId(1));
+        world.presses(ANN, &asked, "Approve").await;
+        for (chat, before) in [(ANN, asked), (BEN, told)] {
+            let now = world.sees(chat, "✅ gate · #1 · gate\nReally?\nApproved by ann").await;
+            assert_eq!(now.id, before.id);
+        }
+        world.sees(BEN, "✅ gate · #1 · succeeded").await;
+        world.quiet().await;
+        assert_eq!(world.count(ANN, "Really?"), 1, "asked once");
+        jobs.forget_messages(later, &CancellationToken::new()).await.unwrap();
+        let mut db = world.services().store.read().await.unwrap();
+        let left: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM outbox").fetch_one(&mut *db).await.unwrap();
+        assert_eq!(left, 0, "of what is over, nothing is kept");
     }
 }
 
