@@ -6,9 +6,10 @@ use crate::base::error::{Error, Result};
 use crate::base::ids::JobId;
 use crate::base::job::{JobState, LAST_WORDS, OnBusy, OutputMode, UNDO_SOURCE};
 use crate::base::time::Millis;
-use crate::delivery::{Body, Button, Outbox, Outgoing, card};
+use crate::delivery::undo::{self, Back};
+use crate::delivery::{Outbox, Outgoing, card};
 use crate::jobs::action::Action;
-use crate::jobs::{Beside, Jobs, NewJob, Origin};
+use crate::jobs::{Beside, Jobs, NewJob, Origin, undoing};
 use crate::store::jobs::Job;
 use crate::store::{self, Store};
 use std::time::Duration;
@@ -94,7 +95,8 @@ pub fn job(job: &Job, promised: bool) -> Result<NewJob> {
 }
 
 /// What is written together with such a job: that nobody needs to confirm the other one any more, and, in the message that
-/// asked for it, why. Confirming and this take the same row's word in one statement each, so that one of them wins.
+/// asked for it, why; on the card of the other one, that it is taken back. Confirming and this take the same row's word in one
+/// statement each, so that one of them wins.
 #[must_use]
 pub fn beside(outbox: &Outbox, undone: &Job, why: &str, need: Need, frozen: bool) -> Beside {
     let outbox = outbox.clone();
@@ -102,10 +104,6 @@ pub fn beside(outbox: &Outbox, undone: &Job, why: &str, need: Need, frozen: bool
     let (why, freeze) = (why.to_owned(), if frozen { THOUGH_FROZEN } else { "" });
     Box::new(move |tx, by| {
         Box::pin(async move {
-            // It may fail, which its own card tells.
-            let words =
-                format!("{why}: #{by} is to take it back{freeze}, and tells how that went.");
-            let settled = card::confirmed(id, &title, place, "↩️", &words);
             let was_open = match need {
                 Need::Nothing | Need::Open => {
                     store::undo::close(tx, id, false, Millis::default()).await?
@@ -113,13 +111,15 @@ pub fn beside(outbox: &Outbox, undone: &Job, why: &str, need: Need, frozen: bool
                 Need::Late(at) => store::undo::close(tx, id, true, at).await?,
             };
             if was_open {
+                let back = Back { by, ending: None };
+                let settled = undo::not_kept(id, &title, place, &back, (&why, freeze));
                 outbox.promise(tx, &settled.of_job(id)).await?;
             } else if need != Need::Nothing {
                 return Err(Error::refused(format!(
                     "Somebody was first: #{id} is confirmed, or taken back already."
                 )));
             }
-            store::undo::offer_no_more(tx, id).await?;
+            undoing::tell(&outbox, tx, by).await?;
             Ok(())
         })
     })
@@ -215,29 +215,15 @@ impl Undoing {
         for id in over {
             let mut tx = self.store.begin().await?;
             let is_over = store::undo::close_offer(&mut tx, id, now).await?;
-            let shown = store::undo::shown(&mut tx, id).await?;
+            let slot = card::slot(id);
+            let shown = store::undo::shown(&mut tx, id, &slot).await?;
             self.store.commit(tx).await?;
-            if let (true, Some((slot, payload))) = (is_over, shown)
-                && let Some(card) = without_offer(id, &payload)
-            {
+            let shown = shown.and_then(|payload| serde_json::from_str::<Outgoing>(&payload).ok());
+            if let (true, Some(mut card)) = (is_over, shown) {
+                undo::offer_no_more(&mut card, id);
                 self.outbox.offer(card.slot(slot));
             }
         }
         Ok(())
     }
-}
-
-/// The card without the button.
-fn without_offer(id: JobId, payload: &str) -> Option<Outgoing> {
-    let mut card: Outgoing = serde_json::from_str(payload).ok()?;
-    let (Body::Text { buttons, .. } | Body::Document { buttons, .. }) = &mut card.body;
-    let offers = |button: &Button| {
-        let what = button.data.strip_prefix("flow:").unwrap_or(&button.data);
-        what.strip_prefix("undo:") == Some(&id.to_string())
-    };
-    for row in buttons.iter_mut() {
-        row.retain(|button| !offers(button));
-    }
-    buttons.retain(|row| !row.is_empty());
-    Some(card)
 }

@@ -1,9 +1,11 @@
 //! Taking back what a script did, and confirming that it holds.
 
 use super::commands::job::visible;
+use super::commands::jobs::clock;
 use super::keyboards::Press;
 use super::reply::Reply;
 use super::request::Request;
+use super::workflows::may_run;
 use super::workflows::press::FlowPress;
 use crate::access::{Asked, Grant};
 use crate::actions::script;
@@ -13,12 +15,13 @@ use crate::base::ids::JobId;
 use crate::base::job::{JobState, UNDO_SOURCE};
 use crate::base::role::Role;
 use crate::base::text::{escape, grouped, head_units, pre, utf16_len};
-use crate::base::time::Millis;
+use crate::base::time::{Millis, human};
 use crate::config::Script;
-use crate::delivery::card;
+use crate::delivery::{Buttons, undo as words};
 use crate::jobs::{Origin, Submitted};
 use crate::store;
 use crate::store::jobs::Job;
+use std::time::Duration;
 
 /// Of what will run, the most that is shown, in UTF-16 units.
 const SHOWN: usize = 3000;
@@ -84,7 +87,7 @@ pub async fn take_back(request: &Request, id: JobId) -> Result<Reply> {
         reply_to: None,
         ..request.origin()
     };
-    let why = format!("Take it back — {}", request.actor.name);
+    let why = format!("Not kept by {}", request.actor.name);
     let beside = undo::beside(&services.outbox, &job, &why, need, frozen);
     let new = undo::job(&job, is_promised)?;
     let submitted = services
@@ -123,12 +126,8 @@ pub async fn keep(request: &Request, id: JobId) -> Result<Reply> {
         )));
     }
     grant.record(&mut tx).await?;
-    let words = format!("It works, keep it — {}", request.actor.name);
-    let settled = card::confirmed(id, &job.new.title, job.new.place, "✅", &words);
-    services
-        .outbox
-        .promise(&mut tx, &settled.of_job(id))
-        .await?;
+    let kept = words::kept(id, &job.new.title, job.new.place, &request.actor.name);
+    services.outbox.promise(&mut tx, &kept.of_job(id)).await?;
     let committed = services.store.commit(tx).await;
     grant.settle(&committed);
     committed?;
@@ -138,23 +137,43 @@ pub async fn keep(request: &Request, id: JobId) -> Result<Reply> {
 
 /// Whether it is asked whether the job holds, unless somebody said so; also a while longer, where nobody could be heard.
 async fn is_asked(request: &Request, job: &Job, now: Millis) -> Result<bool> {
-    if undo::is_asked(job, now) {
-        return Ok(true);
-    }
-    let mut db = request.services.store.read().await?;
-    Ok(store::undo::is_open(&mut db, job.id, now).await?)
+    Ok(undo::is_asked(job, now) || asked_until(request, job.id, now).await?.is_some())
 }
 
-/// Whether the job may be taken back by hand at this moment.
+/// Until when it is asked whether the job holds; `None` when it is not, or not any more.
+async fn asked_until(request: &Request, id: JobId, now: Millis) -> Result<Option<Millis>> {
+    let mut db = request.services.store.read().await?;
+    let until = store::undo::open_until(&mut db, id).await?;
+    Ok(until.filter(|until| *until > now))
+}
+
+/// What the page of a job says of taking it back, as a line of HTML, and the buttons for that, if the caller may press them.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn is_offered(request: &Request, job: &Job, now: Millis) -> Result<bool> {
-    let mut db = request.services.store.read().await?;
-    if undo::is_in_time(job, now) {
-        return Ok(store::undo::by(&mut db, job.id).await?.is_none());
+pub async fn on_page(request: &Request, job: &Job, now: Millis) -> Result<(String, Buttons)> {
+    let may = may_run(request, job);
+    if let Some(until) = asked_until(request, job.id, now).await? {
+        // In whole minutes, as long as there are some.
+        let left = match until.since(now).as_secs() {
+            seconds @ 0..60 => seconds.max(1),
+            seconds => seconds.next_multiple_of(60),
+        };
+        let line = format!(
+            "\n✋ Unless somebody who may run {} confirms by {} ({} left), it is taken back.",
+            escape(&job.new.title),
+            clock(until, now),
+            human(Duration::from_secs(left))
+        );
+        let answers = words::answers(job.id).map(|button| vec![button]);
+        return Ok((line, answers.into_iter().filter(|_| may).collect()));
     }
-    Ok(store::undo::is_open(&mut db, job.id, now).await?)
+    let is_offered = may && undo::is_in_time(job, now) && {
+        let mut db = request.services.store.read().await?;
+        store::undo::by(&mut db, job.id).await?.is_none()
+    };
+    let offer = is_offered.then(|| vec![Press::Undo(job.id).button("Undo")]);
+    Ok((String::new(), offer.into_iter().collect()))
 }
 
 /// The job, if it can be taken back yet and the caller may run its script.

@@ -144,10 +144,13 @@ pub fn header(title: &str, id: JobId, undoes: Option<JobId>, phase: &Phase<'_>) 
             stopping,
             doing,
         } => {
-            let stopping = if *stopping { "stopping · " } else { "" };
+            let (mark, stopping) = match stopping {
+                true => ("⏹", "stopping · "),
+                false => ("▶️", ""),
+            };
             let doing =
                 doing.map_or_else(String::new, |doing| format!("{} · ", text::escape(doing)));
-            format!("▶️ {name} · {stopping}{doing}{}", human(*since))
+            format!("{mark} {name} · {stopping}{doing}{}", human(*since))
         }
         Phase::Ended { ending, took } => {
             let (mark, words) = outcome(ending, *took);
@@ -301,45 +304,6 @@ pub fn once_buttons(id: JobId, has_log: bool) -> Buttons {
 /// What the button says that runs a job again.
 fn again(id: JobId) -> String {
     format!("again:{id}")
-}
-
-/// Adds to what tells the end of a job that it can be taken back for so long.
-pub fn offer_undo(messages: &mut [Outgoing], id: JobId, within: Duration) {
-    let label = format!("Undo ({})", human(within));
-    for message in messages {
-        let (Body::Text { buttons, .. } | Body::Document { buttons, .. }) = &mut message.body;
-        if !buttons.is_empty() {
-            buttons.push(vec![Button::new(label, format!("undo:{id}"))]);
-            return;
-        }
-    }
-}
-
-/// The message that asks whether what a job did holds.
-#[must_use]
-pub fn confirm(id: JobId, title: &str, place: Place, within: Duration) -> Outgoing {
-    let words = format!(
-        "It worked. Unless somebody who may run {title} confirms within {}, it is taken back.",
-        human(within)
-    );
-    let mut message = confirmed(id, title, place, "✋", &words);
-    if let Body::Text { buttons, .. } = &mut message.body {
-        let keep = Button::new("It works, keep it", format!("keep:{id}"));
-        let back = Button::new("Take it back", format!("undone:{id}"));
-        *buttons = vec![vec![keep], vec![back]];
-    }
-    message
-}
-
-/// The same message when nobody needs to confirm it any more, and why.
-#[must_use]
-pub fn confirmed(id: JobId, title: &str, place: Place, mark: &str, why: &str) -> Outgoing {
-    let html = format!(
-        "{mark} <b>{}</b> · #{id}\n{}",
-        text::escape(title),
-        text::escape(why)
-    );
-    Outgoing::text(place, html, Vec::new()).slot(format!("confirm:{id}"))
 }
 
 /// The file of a job's whole output.

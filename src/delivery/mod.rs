@@ -19,6 +19,7 @@ pub mod report;
 mod retry;
 mod seal;
 mod send;
+pub mod undo;
 
 pub use fetch::{Fetcher, NotFetched};
 pub use lane::Step;

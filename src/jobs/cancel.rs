@@ -62,7 +62,7 @@ impl Jobs {
                 shown.closed = true;
             }
             drop(shown);
-            self.close(&job);
+            self.close(&job).await;
             self.wake_waiting().await;
             return Ok(Cancelled::Dequeued);
         }

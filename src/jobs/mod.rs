@@ -23,6 +23,7 @@ mod scratch;
 mod stream;
 mod submit;
 pub mod transport;
+pub mod undoing;
 pub mod usual;
 
 pub use attachments::Files;
@@ -31,10 +32,10 @@ pub use submit::{Beside, NewJob, Origin, Submitted};
 
 use crate::base::error::Result;
 use crate::base::ids::JobId;
-use crate::base::job::{Ending, JobState, undone};
+use crate::base::job::{Ending, JobState, OutputMode, undone};
 use crate::base::time::{Clock, Millis};
 use crate::delivery::card::{self, Seen};
-use crate::delivery::{Outbox, Outgoing, report};
+use crate::delivery::{Outbox, Outgoing, report, undo};
 use crate::store::jobs::{Job, NewRow};
 use crate::store::{self, Store, Tx};
 use action::Registry;
@@ -243,10 +244,19 @@ impl Jobs {
         let subject = subject(job.id, &job.new);
         let Last { ending, took, .. } = last;
         let printed = last.end.printed();
+        let offered = match ending {
+            Ending::Exited(0) => job.new.undo.as_ref().map(|undo| undo.within),
+            _ => None,
+        };
+        let seen = Seen {
+            // From a file, the offer could not be taken away.
+            card: last.seen.card || (offered.is_some() && job.new.output == OutputMode::File),
+            ..last.seen.clone()
+        };
         let mut words = match &job.new.telling {
             None => {
                 let phase = card::Phase::Ended { ending, took };
-                card::ended(&subject, &phase, job.new.output, &printed, last.seen)
+                card::ended(&subject, &phase, job.new.output, &printed, &seen)
             }
             Some(telling) => {
                 let over = Over {
@@ -266,17 +276,13 @@ impl Jobs {
                     took,
                     tried,
                 };
-                report::messages(&subject, &run, job.new.output, &printed, last.seen)
+                report::messages(&subject, &run, job.new.output, &printed, &seen)
             }
         };
-        let within = match (ending, &job.new.undo) {
-            (Ending::Exited(0), Some(undo)) => {
-                card::offer_undo(&mut words, job.id, undo.within);
-                Some(undo.within)
-            }
-            _ => printed.board.and_then(|board| board.undo),
-        };
-        if let Some(within) = within {
+        if let Some(within) = offered {
+            undo::offer(&mut words, job.id, within);
+        }
+        if let Some(within) = offered.or_else(|| printed.board?.undo) {
             store::undo::offer(tx, job.id, last.at.plus(within)).await?;
         }
         words.extend(results.iter().cloned());
@@ -285,6 +291,9 @@ impl Jobs {
                 .outbox
                 .promise(tx, &message.of_job(job.id))
                 .await?;
+        }
+        if undone(&job.new.source).is_some() {
+            undoing::tell(&self.inner.outbox, tx, job.id).await?;
         }
         Ok(())
     }
@@ -305,18 +314,19 @@ impl Jobs {
     }
 
     /// Ends what is known of an open job, and sends what its end promised.
-    fn close(&self, job: &Job) {
+    async fn close(&self, job: &Job) {
         if let Some(active) = locked(&self.inner.active).remove(&job.id) {
             active.phase.send_replace(live::Phase::Ended);
         }
         let chat = job.new.place.chat;
         self.inner.outbox.withdraw(chat, &card::slot(job.id));
-        self.sent_off(job);
+        self.sent_off(job).await;
     }
 
     /// Begins to send what the end of a job promised, and what follows from it.
-    fn sent_off(&self, job: &Job) {
+    async fn sent_off(&self, job: &Job) {
         self.inner.outbox.kick(job.new.place.chat);
+        self.kick_undone(job).await;
         if let Some(telling) = &job.new.telling {
             for place in &telling.also {
                 self.inner.outbox.kick(place.chat);

@@ -162,7 +162,7 @@ impl Jobs {
         self.inner.store.commit(tx).await?;
         // Cut off in the middle, its files may be as well.
         self.remove_files(self.folder(job)).await;
-        self.sent_off(job);
+        self.sent_off(job).await;
         tracing::warn!(job = %job.id, "was running when the bot died; told as lost");
         Ok(())
     }

@@ -1,7 +1,8 @@
 //! What is kept of ended jobs, by age, by number and by the size of their logs and files. The oldest go first, a batch at a time.
 //!
 //! The row goes before the log: a crash in between leaves a log that is nobody's, and the next sweep removes it.
-//! A job that has not ended, or one of whose messages is still to be sent, is kept whatever the limits say.
+//! A job that has not ended, that has to be confirmed, or one of whose messages is still to be sent, is kept whatever the
+//! limits say.
 
 use super::{Jobs, files, output};
 use crate::base::error::Result;
@@ -215,7 +216,8 @@ impl Jobs {
         Ok(removal.await.map_err(anyhow::Error::new)?)
     }
 
-    /// Removes what the outbox keeps of messages that were done, and of cards not touched, before the moment.
+    /// Removes what the outbox keeps of messages that were done, and of cards not touched, before the moment; not of jobs that
+    /// are not over.
     ///
     /// # Errors
     /// When the database refuses.

@@ -9,8 +9,8 @@ use crate::base::ids::JobId;
 use crate::base::job::{AfterCrash, Ending, MAX_STARTS};
 use crate::base::time::Millis;
 use crate::delivery::Outgoing;
-use crate::delivery::card;
 use crate::delivery::render::Size;
+use crate::delivery::{card, undo};
 use crate::store::jobs::{Claim, Job};
 use crate::store::{self, Tx};
 use futures::FutureExt;
@@ -241,7 +241,7 @@ impl Jobs {
             }
         }
         drop(shown);
-        self.close(job);
+        self.close(job).await;
     }
 
     /// Waits before what the database refused is tried again; `false` when the bot stops and it was tried often enough.
@@ -296,12 +296,12 @@ impl Jobs {
 
     /// Of a job that is taken back unless somebody confirms it: asks for that.
     async fn ask_to_confirm(&self, tx: &mut Tx, job: &Job, at: Millis) -> store::Result<()> {
-        let within = job.new.undo.as_ref().and_then(|undo| undo.confirm);
+        let within = job.new.undo.as_ref().and_then(|rule| rule.confirm);
         let Some(within) = within else {
             return Ok(());
         };
         store::undo::open(tx, job.id, at.plus(within)).await?;
-        let message = card::confirm(job.id, &job.new.title, job.new.place, within);
+        let message = undo::question(job.id, &job.new.title, job.new.place, within);
         let message = message.of_job(job.id);
         self.inner.outbox.promise(tx, &message).await?;
         Ok(())

@@ -83,7 +83,7 @@ pub struct Job {
     pub log_bytes: u64,
     /// The instance that started it last, where there may be several.
     pub claimed_by: Option<String>,
-    /// Who asked that it be stopped, where it runs at another instance.
+    /// Who asked that it be stopped, where it runs at another instance, or has to come to its end by itself.
     pub cancel_by: Option<String>,
 }
 
@@ -109,6 +109,12 @@ impl Job {
             },
             JobState::Lost => Ending::Lost,
         })
+    }
+
+    /// Whether it runs and was asked to stop, as far as that is written: of what runs here and does not resume, it is not.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.state == JobState::Running && self.cancel_by.is_some()
     }
 
     /// How long its latest start ran; `None` when it never started or has not ended.

@@ -388,18 +388,29 @@ pub async fn unsent_from(db: &mut Connection, source: &str) -> Result<u64> {
     Ok(row.get::<i64, _>(0).unsigned_abs())
 }
 
+/// The jobs that are not over: they wait, run, have to be confirmed, or are offered to be taken back.
+const OPEN_JOBS: &str = "SELECT id FROM jobs WHERE state IN ('queued', 'running')
+    UNION ALL SELECT id FROM jobs WHERE confirm_until IS NOT NULL
+    UNION ALL SELECT id FROM jobs WHERE undo_until IS NOT NULL";
+
 /// Forgets up to `limit` messages that were done, and as many slots that were not touched, since the moment; returns how
-/// many went.
+/// many went. What tells of a job that is not over is kept: by it, nobody is asked twice, and what was asked is changed.
 ///
 /// # Errors
 /// When the database refuses.
 pub async fn prune(db: &mut Connection, before: Millis, limit: u32) -> Result<u64> {
     let mut gone = 0;
     for text in [
-        "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE done_at < $1 ORDER BY done_at LIMIT $2)",
-        "DELETE FROM slots WHERE slot IN (SELECT slot FROM slots WHERE updated_at < $1 ORDER BY updated_at LIMIT $2)",
+        format!(
+            "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE done_at < $1
+                AND (job_id IS NULL OR job_id NOT IN ({OPEN_JOBS})) ORDER BY done_at LIMIT $2)"
+        ),
+        format!(
+            "DELETE FROM slots WHERE slot IN (SELECT slot FROM slots WHERE updated_at < $1 AND slot NOT IN
+                (SELECT slot FROM outbox WHERE slot IS NOT NULL AND job_id IN ({OPEN_JOBS})) ORDER BY updated_at LIMIT $2)"
+        ),
     ] {
-        let done = sqlx::query(text)
+        let done = sqlx::query(sqlx::AssertSqlSafe(text))
             .bind(before.0)
             .bind(i64::from(limit))
             .execute(&mut *db)

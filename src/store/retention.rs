@@ -45,7 +45,11 @@ pub struct Forgotten {
     pub at: Millis,
 }
 
-/// The ended jobs that may go, oldest first: no message of theirs is still to be sent. `with_files` leaves out those that
+/// Of an ended job: nobody has to confirm it, and no message of it is still to be sent.
+const MAY_GO: &str = "confirm_until IS NULL
+    AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.job_id = jobs.id AND o.state = 'pending')";
+
+/// The ended jobs that may go, oldest first. `with_files` leaves out those that
 /// take nothing of the disk: they printed nothing, and are not among these, which left files.
 ///
 /// # Errors
@@ -63,8 +67,7 @@ pub async fn oldest(
     };
     let text = sqlx::AssertSqlSafe(format!(
         "SELECT id FROM jobs WHERE finished_at < $1 AND {takes}
-         AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.job_id = jobs.id AND o.state = 'pending')
-         ORDER BY finished_at, id LIMIT $2"
+         AND {MAY_GO} ORDER BY finished_at, id LIMIT $2"
     ));
     let query = sqlx::query(text).bind(before.0).bind(i64::from(limit));
     let rows = query.fetch_all(db).await?;
@@ -80,9 +83,7 @@ pub async fn may_go(db: &mut Connection, jobs: &[JobId]) -> Result<Vec<JobId>> {
         return Ok(Vec::new());
     }
     let text = sqlx::AssertSqlSafe(format!(
-        "SELECT id FROM jobs WHERE id IN ({}) AND finished_at > 0
-         AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.job_id = jobs.id AND o.state = 'pending')
-         ORDER BY finished_at, id",
+        "SELECT id FROM jobs WHERE id IN ({}) AND finished_at > 0 AND {MAY_GO} ORDER BY finished_at, id",
         numbers(jobs)
     ));
     let rows = sqlx::query(text).fetch_all(db).await?;
@@ -100,8 +101,8 @@ pub async fn ended(db: &mut Connection) -> Result<u64> {
     Ok(row.get::<i64, _>(0).unsigned_abs())
 }
 
-/// Removes jobs with what the outbox keeps of them, and notes why; returns those that were removed. One that has a message
-/// to send by now stays.
+/// Removes jobs with what the outbox keeps of them, and notes why; returns those that were removed. One that may not go by
+/// now stays.
 ///
 /// # Errors
 /// When the database refuses.
@@ -115,8 +116,7 @@ pub async fn forget(
         return Ok(Vec::new());
     }
     let text = sqlx::AssertSqlSafe(format!(
-        "DELETE FROM jobs WHERE id IN ({}) AND finished_at > 0
-         AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.job_id = jobs.id AND o.state = 'pending') RETURNING id",
+        "DELETE FROM jobs WHERE id IN ({}) AND finished_at > 0 AND {MAY_GO} RETURNING id",
         numbers(jobs)
     ));
     let rows = sqlx::query(text).fetch_all(&mut *db).await?;

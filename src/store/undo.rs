@@ -55,17 +55,16 @@ pub async fn open(db: &mut Connection, id: JobId, until: Millis) -> Result<()> {
     Ok(())
 }
 
-/// Whether somebody has to confirm the job yet.
+/// Until when somebody has to confirm the job; `None` when nobody has to, or not any more.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn is_open(db: &mut Connection, id: JobId, now: Millis) -> Result<bool> {
-    let row = sqlx::query("SELECT id FROM jobs WHERE id = $1 AND confirm_until > $2")
+pub async fn open_until(db: &mut Connection, id: JobId) -> Result<Option<Millis>> {
+    let row = sqlx::query("SELECT confirm_until FROM jobs WHERE id = $1")
         .bind(id.0)
-        .bind(now.0)
         .fetch_optional(db)
         .await?;
-    Ok(row.is_some())
+    Ok(row.and_then(|row| row.get::<Option<i64>, _>(0)).map(Millis))
 }
 
 /// Moves the moment until which somebody has to confirm the job. `false` when it is no longer this one.
@@ -129,12 +128,12 @@ pub async fn offer(db: &mut Connection, id: JobId, until: Millis) -> Result<()> 
     Ok(())
 }
 
-/// The job is taken back: what the chat offers is over.
+/// The job is taken back: the chat offers it no more.
 ///
 /// # Errors
 /// When the database refuses.
 pub async fn offer_no_more(db: &mut Connection, id: JobId) -> Result<()> {
-    sqlx::query("UPDATE jobs SET undo_until = 0 WHERE id = $1 AND undo_until IS NOT NULL")
+    sqlx::query("UPDATE jobs SET undo_until = NULL WHERE id = $1")
         .bind(id.0)
         .execute(db)
         .await?;
@@ -166,17 +165,18 @@ pub async fn close_offer(db: &mut Connection, id: JobId, now: Millis) -> Result<
     Ok(closed.rows_affected() == 1)
 }
 
-/// The newest form of the job's card: its slot, and what it says, as JSON.
+/// What a message of the job says in its newest form, as JSON; `None` when it is not there to be changed.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn shown(db: &mut Connection, id: JobId) -> Result<Option<(String, String)>> {
+pub async fn shown(db: &mut Connection, id: JobId, slot: &str) -> Result<Option<String>> {
     let row = sqlx::query(
-        "SELECT slot, payload FROM outbox WHERE job_id = $1 AND slot = $2 AND state = 'sent' ORDER BY id DESC LIMIT 1",
+        "SELECT payload FROM outbox WHERE job_id = $1 AND slot = $2 AND state IN ('pending', 'sent')
+         AND (state = 'pending' OR EXISTS (SELECT 1 FROM slots s WHERE s.slot = outbox.slot)) ORDER BY id DESC LIMIT 1",
     )
     .bind(id.0)
-    .bind(format!("job:{id}"))
+    .bind(slot)
     .fetch_optional(db)
     .await?;
-    Ok(row.map(|row| (row.get(0), row.get(1))))
+    Ok(row.map(|row| row.get(0)))
 }

@@ -164,8 +164,16 @@ pub async fn hear_out(db: &mut Connection, now: Millis, last: Millis) -> Result<
     Ok(())
 }
 
-/// From here on nobody may answer this try of a step, unless somebody has, or it was given a while longer since `row` was read:
-/// it is as late as can be.
+/// Why nobody may answer any more what is asked about a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closing {
+    /// Its time is over, unless it was given a while longer since it was read.
+    Late,
+    /// The run withdraws it, however long it would have had.
+    Withdrawn,
+}
+
+/// From here on nobody may answer this try of a step, unless somebody has: it is as late as can be. `row` is how it was read.
 ///
 /// # Errors
 /// When the database refuses.
@@ -174,15 +182,20 @@ pub async fn close_question(
     job: JobId,
     seq: usize,
     row: &StepRow,
+    closing: Closing,
 ) -> Result<()> {
+    let starts = match closing {
+        Closing::Late => i64::from(row.starts),
+        Closing::Withdrawn => i64::MAX,
+    };
     sqlx::query(
         "UPDATE workflow_steps SET until_at = 0 WHERE job = $1 AND seq = $2 AND attempt = $3
-            AND starts <= $4 AND state IN ('asked', 'confirming') AND answer IS NULL",
+            AND starts <= $4 AND state IN ('asked', 'confirming', 'stranded') AND answer IS NULL",
     )
     .bind(job.0)
     .bind(number(seq))
     .bind(i64::from(row.attempt))
-    .bind(i64::from(row.starts))
+    .bind(starts)
     .execute(db)
     .await?;
     Ok(())

@@ -457,7 +457,7 @@ on_both! {
         let card = world.sees(BEN, "▶️ stubborn · #1").await;
         let shown = world.presses(BEN, &card, "Cancel").await;
         assert_eq!(shown.as_deref(), Some("Asking it to stop …"));
-        let stopping = world.sees(BEN, "▶️ stubborn · #1 · stopping").await;
+        let stopping = world.sees(BEN, "⏹ stubborn · #1 · stopping").await;
         assert!(stopping.all_buttons().next().is_none());
         let again = world.asks(BEN, BEN, "/cancel 1").await;
         assert!(again.text.contains("was asked to stop already"), "{}", again.text);

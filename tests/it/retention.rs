@@ -138,6 +138,26 @@ on_both! {
 }
 
 on_both! {
+    /// What somebody has to confirm yet is kept whatever the limits say: else nothing would take it back.
+    async fn what_has_to_be_confirmed_is_kept(world) {
+        world.script("put", "echo put", &["undo: [echo, back]", "confirm_within: 5m"]);
+        world.start().await;
+        world.say(BEN, "/run put");
+        let asked = world.sees(BEN, "✋ put · #1").await;
+        world.quiet().await;
+        let nothing = Keep { age: Duration::ZERO, count: 0, bytes: 0 };
+        assert_eq!(forget(&world, nothing).await, Removed::default());
+        let stop = CancellationToken::new();
+        world.services().jobs.forget_messages(Millis::now(), &stop).await.unwrap();
+        world.presses(BEN, &asked, "It works, keep it").await;
+        let kept = world.sees(BEN, "✅ put · #1\nKept by ").await;
+        assert_eq!(kept.id, asked.id);
+        world.quiet().await;
+        assert_eq!(forget(&world, nothing).await.by_age, 1);
+    }
+}
+
+on_both! {
     /// A result that has not reached its chat keeps its job; once it has, the job may go, and what the outbox kept as well.
     async fn an_undelivered_result_keeps_its_job(world) {
         world.script("hello", "echo Hello", &[]);

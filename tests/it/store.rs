@@ -6,9 +6,10 @@ use opsgram::base::ids::{ChatId, JobId, MessageId, Place, UpdateId, UserId};
 use opsgram::base::job::{AfterCrash, Ending, JobState, OutputMode};
 use opsgram::base::role::Role;
 use opsgram::base::time::Millis;
-use opsgram::base::workflow::{RUN, StepRow, StepState};
+use opsgram::base::workflow::{Answer, RUN, Said, StepRow, StepState};
 use opsgram::store::jobs::{self, Added, Claim, NewRow};
-use opsgram::store::{self, Location, Store, workflows};
+use opsgram::store::workflows::{self, Closing};
+use opsgram::store::{self, Location, Store};
 use sqlx::{Connection, Row};
 use std::collections::BTreeMap;
 
@@ -175,6 +176,40 @@ on_both! {
             if claimed {
                 assert!(end(&db, id, &Ending::Exited(0)).await);
             }
+        }
+        db.close().await;
+    }
+}
+
+on_both! {
+    /// A question that was given a while longer since the run read it: what is late is not closed by that, and what the run
+    /// withdraws is. Closed, it takes no answer; answered, it is not closed.
+    async fn what_is_withdrawn_takes_no_answer(world) {
+        let db = world.database().await;
+        let id = queued(&db, "update:1").await;
+        let (late, last) = (Millis(200), Millis(300));
+        let said = |at| Answer { said: Said::Yes, by: "ann".to_owned(), by_id: 111, at, reason: None };
+        let asked = [StepState::Confirming, StepState::Stranded, StepState::Asked].into_iter();
+        for (seq, state) in asked.enumerate() {
+            let ending = (state == StepState::Asked).then_some(Ending::Lost);
+            let until = (state != StepState::Stranded).then_some(Millis(100));
+            let row = StepRow { state, attempt: 1, until, ending, ..StepRow::new() };
+            for (closing, is_taken) in [(Closing::Late, state != StepState::Stranded), (Closing::Withdrawn, false)] {
+                let mut tx = db.begin().await.unwrap();
+                workflows::put(&mut tx, id, seq, &row).await.unwrap();
+                workflows::hear_out(&mut tx, late, last).await.unwrap();
+                workflows::close_question(&mut tx, id, seq, &row, closing).await.unwrap();
+                let answered = workflows::answer(&mut tx, id, seq, 1, &said(Millis(250))).await.unwrap();
+                assert_eq!(answered, is_taken, "{state:?} {closing:?}");
+                drop(tx);
+            }
+            let mut tx = db.begin().await.unwrap();
+            workflows::put(&mut tx, id, seq, &row).await.unwrap();
+            assert!(workflows::answer(&mut tx, id, seq, 1, &said(Millis(50))).await.unwrap());
+            workflows::close_question(&mut tx, id, seq, &row, Closing::Withdrawn).await.unwrap();
+            let kept = &workflows::steps(&mut tx, id).await.unwrap()[0];
+            assert_eq!((kept.until, &kept.answer), (row.until, &Some(said(Millis(50)))));
+            drop(tx);
         }
         db.close().await;
     }

@@ -1,7 +1,7 @@
 //! Scripts that are taken back: by hand, once and in time; or by themselves, when nobody confirmed them.
 
-use crate::harness::tools::{lines, until};
-use crate::harness::{ANN, BEN, CLEO, Database, Outside, PATIENCE, World};
+use crate::harness::tools::{Gate, lines, until};
+use crate::harness::{ANN, BEN, CLEO, Database, OPS, Outside, PATIENCE, World};
 use crate::on_both;
 use crate::workflows::keeping::Hands;
 use opsgram::base::time::Millis;
@@ -43,8 +43,11 @@ on_both! {
         world.quiet().await;
         assert_eq!(world.jobs().await, 1, "a viewer may not");
         world.presses(BEN, &asked, "Take it back").await;
-        let card = world.sees(BEN, "↩️ put · #2 · took back #1").await;
-        assert!(card.button("Run again").is_none());
+        let back = world.sees(BEN, "↩️ put · #2 · took back #1").await;
+        assert!(back.button("Run again").is_none());
+        let told = world.sees(BEN, "\n↩️ taken back by #2").await;
+        assert!(told.id == card.id && told.text.starts_with("✅ put · #1 · exit 0"), "{}", told.text);
+        assert!(told.button("Undo (20 m)").is_none() && told.button("Run again").is_some());
         world.quiet().await;
         let jobs = world.asks(BEN, BEN, "/jobs").await;
         for words in ["↩️ put · #2 · took back #1", "✅ put · #1 · exit 0"] {
@@ -88,7 +91,7 @@ on_both! {
         world.quiet().await;
         assert!(world.forges(CLEO, BEN, "keep:1").await.is_some_and(|told| !told.contains("kept")));
         assert_eq!(world.presses(BEN, &asked, "It works, keep it").await.unwrap(), "#1 is kept.");
-        world.sees(BEN, "It works, keep it — ").await;
+        world.sees(BEN, "✅ put · #1\nKept by ben.").await;
         let undoing = world.services().undoing.clone();
         undoing.step(in_ten_minutes()).await.unwrap();
         assert_eq!(world.jobs().await, 1);
@@ -102,7 +105,7 @@ on_both! {
         for _ in 0..2 {
             undoing.step(in_ten_minutes()).await.unwrap();
         }
-        world.sees(BEN, "Nobody confirmed it in time: #3 is to take it back, and tells how that went").await;
+        world.sees(BEN, "↩️ put · #2\nNobody confirmed it in time, so #3 took it back.").await;
         world.sees(BEN, "put · #3").await;
         world.quiet().await;
         assert_eq!(lines(&done), ["put kept", "put lost", "back lost"]);
@@ -112,7 +115,11 @@ on_both! {
         world.say(BEN, "/run put bad");
         let asked = world.sees(BEN, "✋ put · #4").await;
         world.presses(BEN, &asked, "Take it back").await;
-        world.sees(BEN, "Take it back — ben: #5 is to take it back, and tells how that went.").await;
+        let told = world.sees(BEN, "❌ put · #4\nNot kept by ben, so #5 was to take it back.").await;
+        let why = "\nIt could not take back all of #4: exit 3. /job 5 shows why; the rest is to be done by hand.";
+        assert!(told.id == asked.id && told.text.ends_with(why), "{}", told.text);
+        let card = world.sees(BEN, "\n↩️ #5 could not take all of it back: exit 3").await;
+        assert!(card.text.starts_with("✅ put · #4") && card.button("Undo (10 m)").is_none(), "{card:?}");
         world.quiet().await;
         world.forges(BEN, BEN, "undone:4").await;
         world.sees(BEN, "#5 was to take #4 back and could not take back all of it").await;
@@ -134,7 +141,7 @@ on_both! {
             assert_eq!(lines(&done), ["put x"]);
             world.start_at(hands.clock()).await;
             let shown = world.asks(BEN, BEN, "/job 1").await;
-            assert!(life > 0 || shown.button("Undo").is_some(), "{}", shown.text);
+            assert!(life > 0 || shown.button("Take it back").is_some(), "{}", shown.text);
             world.services().undoing.step(hands.clock().now()).await.unwrap();
             if world.jobs().await == 1 {
                 world.stop().await;
@@ -188,7 +195,7 @@ on_both! {
         let hands = Hands::default();
         hands.forward(Duration::from_secs(600));
         world.start_at(hands.clock()).await;
-        world.sees(BEN, "It works, keep it — ").await;
+        world.sees(BEN, "✅ put · #1\nKept by ben.").await;
         world.services().undoing.step(hands.clock().now().plus(Duration::from_secs(3600))).await.unwrap();
         world.quiet().await;
         assert_eq!(lines(&done), ["put x"]);
@@ -259,7 +266,7 @@ on_both! {
         world.say(ANN, "/freeze moving");
         world.sees(ANN, "froze everything").await;
         world.presses(BEN, &second, "Take it back").await;
-        let told = world.sees(BEN, "Take it back — ").await;
+        let told = world.sees(BEN, "Not kept by ben, so #4 ").await;
         assert!(told.text.contains("although everything is frozen"), "{}", told.text);
         world.quiet().await;
         // What was kept is no promise any more.
@@ -311,6 +318,98 @@ on_both! {
         world.sees(BEN, "↩️ put · #4 · took back #3").await;
         undoing.step(Millis::now()).await.unwrap();
         until("the button to go", || offers() == 0).await;
+    }
+}
+
+on_both! {
+    /// The card and the question say what is true at each time: it is to be taken back, and the bot died under that. Neither
+    /// offers anything meanwhile, and both stay the messages that they were.
+    async fn what_became_of_it_is_said_where_it_was_asked(world) {
+        let mut gate = Gate::new(&world, "gate");
+        let done = put(&mut world, &["confirm_within: 5m"]);
+        let back = fs::read_to_string(world.path().join("back")).unwrap();
+        fs::write(world.path().join("back"), format!("{back}; {}", gate.wait())).unwrap();
+        let bot = Outside::start(&world).await;
+        world.say(BEN, "/run put x");
+        let card = world.sees(BEN, "✅ put · #1 · exit 0").await;
+        let asked = world.sees(BEN, "✋ put · #1").await;
+        world.presses(BEN, &asked, "Take it back").await;
+        until("the undo", || lines(&done) == ["put x", "back x"]).await;
+        let told = world.sees(BEN, "↩️ put · #1\nNot kept by ben, so #2 is to take it back.").await;
+        assert!(told.id == asked.id && told.buttons.is_empty(), "{told:?}");
+        let told = world.sees(BEN, "\n↩️ #2 is to take it back").await;
+        assert!(told.id == card.id && told.button("Undo (10 m)").is_none(), "{told:?}");
+        bot.kill().await;
+        gate.open(1);
+        world.start().await;
+        let told = world.sees(BEN, "It could not take back all of #1: cut off, because the bot died.").await;
+        assert!(told.id == asked.id && told.text.starts_with("❌ put · #1\nNot kept by ben, so #2 was to"), "{}", told.text);
+        let told = world.sees(BEN, "\n↩️ #2 could not take all of it back: cut off, because the bot died").await;
+        assert_eq!(told.id, card.id);
+        world.quiet().await;
+    }
+}
+
+on_both! {
+    /// Said elsewhere that it is taken back, its own chat is told as well.
+    async fn it_is_told_in_the_chat_of_the_job(world) {
+        put(&mut world, &[]);
+        world.start().await;
+        world.sandbox.say(BEN, OPS, "/run put x");
+        let card = world.sees(OPS, "✅ put · #1 · exit 0").await;
+        world.quiet().await;
+        let page = world.asks(BEN, BEN, "/job 1").await;
+        world.presses(BEN, &page, "Undo").await;
+        let sure = world.sees(BEN, "Take back put · #1?").await;
+        world.presses(BEN, &sure, "Take it back").await;
+        world.sees(BEN, "↩️ put · #2 · took back #1").await;
+        let told = world.sees(OPS, "\n↩️ taken back by #2").await;
+        assert!(told.id == card.id && told.button("Undo (10 m)").is_none(), "{told:?}");
+    }
+}
+
+on_both! {
+    /// Where the output goes as a file, too, the offer goes once it was taken.
+    async fn the_offer_beside_a_file_goes(world) {
+        put(&mut world, &["output: file"]);
+        fs::write(world.path().join("put.sh"), "#!/bin/bash\necho printed\n").unwrap();
+        world.start().await;
+        world.say(BEN, "/run put x");
+        world.sees(BEN, "✅ put · #1 · exit 0").await;
+        world.sees(BEN, "The whole output: ").await;
+        world.quiet().await;
+        world.forges(BEN, BEN, "undone:1").await;
+        let told = world.sees(BEN, "\n↩️ taken back by #2").await;
+        assert!(told.button("Run again").is_some(), "{told:?}");
+        let left = world.sandbox.from_bot(BEN);
+        assert!(left.iter().all(|message| message.button("Undo (10 m)").is_none()), "{left:?}");
+    }
+}
+
+on_both! {
+    /// The page of a job says until when it has to be confirmed, with the answers for who may give them.
+    async fn the_page_of_a_job_asks_as_well(world) {
+        put(&mut world, &["confirm_within: 1h", "undo_for: 2h"]);
+        world.start().await;
+        world.say(BEN, "/run put x");
+        world.sees(BEN, "✋ put · #1").await;
+        for (person, may) in [(CLEO, false), (BEN, true)] {
+            let page = world.asks(person, person, "/job 1").await;
+            assert!(page.text.contains("✋ Unless somebody who may run put confirms by "), "{}", page.text);
+            assert!(page.text.contains(" left), it is taken back."), "{}", page.text);
+            for label in ["It works, keep it", "Take it back"] {
+                assert_eq!(page.button(label).is_some(), may, "{label}: {page:?}");
+            }
+            assert!(page.button("Undo").is_none(), "{page:?}");
+        }
+        let pressed = world.press(BEN, BEN, "It works, keep it");
+        assert_eq!(world.answer(&pressed).await.unwrap(), "#1 is kept.");
+        world.quiet().await;
+        for (person, may) in [(CLEO, false), (BEN, true)] {
+            let page = world.asks(person, person, "/job 1").await;
+            assert!(!page.text.contains("✋") && page.button("Take it back").is_none(), "{page:?}");
+            assert_eq!(page.button("Undo").is_some(), may, "{page:?}");
+        }
     }
 }
 
@@ -394,7 +493,7 @@ async fn two_instances_agree_on_the_last_moment() {
     world.quiet_in(&store).await;
     for (number, name, is_kept) in presses {
         let words = match is_kept {
-            true => format!("#{number}\nIt works, keep it — "),
+            true => format!("#{number}\nKept by ben."),
             false => format!("#{number}\nNobody confirmed it in time"),
         };
         world.sees(BEN, &words).await;

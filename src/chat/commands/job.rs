@@ -70,6 +70,8 @@ pub async fn show(request: &Request, id: JobId) -> Result<Reply> {
             look::board(&job, &args, &rows, &workflows::printed(request, id), now).html
         ));
     }
+    let (asks, takes_back) = undo::on_page(request, &job, now).await?;
+    html.push_str(&asks);
     if let Some(told) = outbox::told(request, id).await? {
         html.push_str(&format!("\n{told}"));
     }
@@ -87,21 +89,18 @@ pub async fn show(request: &Request, id: JobId) -> Result<Reply> {
         html.push_str(&format!("{note}\n{}", text::pre(tail)));
     }
     let once = job.new.source.starts_with(UNDO_SOURCE);
-    let buttons = match job.state.is_final() {
+    let mut buttons = match job.state.is_final() {
         true if once => card::once_buttons(id, end.bytes > 0),
         true => card::ended_buttons(id, end.bytes > 0),
         false => {
-            let cancel = cancel::may(request, id).await?;
+            let cancel = !job.is_stopping() && cancel::may(request, id).await?;
             let cancel = cancel.then(|| Press::Cancel(id).button("Cancel"));
             let log = (end.bytes > 0).then(|| Press::Log(id).button("Log so far"));
             let row: Vec<_> = cancel.into_iter().chain(log).collect();
             Vec::from_iter((!row.is_empty()).then_some(row))
         }
     };
-    let mut buttons = buttons;
-    if undo::is_offered(request, &job, now).await? {
-        buttons.push(vec![Press::Undo(id).button("Undo")]);
-    }
+    buttons.extend(takes_back);
     Ok(Reply::html(html).buttons(buttons))
 }
 

@@ -199,7 +199,7 @@ pub fn line(job: &Job) -> String {
         (None, Some(started)) if job.state == crate::base::job::JobState::Running => {
             card::Phase::Running {
                 since: std::time::Duration::from_secs(now.since(started).as_secs()),
-                stopping: false,
+                stopping: job.is_stopping(),
                 doing: None,
             }
         }

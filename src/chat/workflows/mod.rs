@@ -24,6 +24,7 @@ use crate::base::text::{escape, head_units};
 use crate::base::time::Millis;
 use crate::base::workflow::{RUN, RunArgs, StepRow};
 use crate::config::{Config, Schedule, Script};
+use crate::delivery::undo::words as undo_words;
 use crate::jobs::output::steps_printed;
 use crate::schedules::Entry;
 use crate::store;
@@ -132,7 +133,9 @@ pub async fn lines(request: &Request, jobs: &[Job]) -> Result<Vec<String>> {
 fn line_of(job: &Job, rows: &[StepRow], back: Option<&(JobId, JobState)>, now: Millis) -> String {
     let name = escape(&job.new.title);
     let at = clock(job.new.created_at, now);
-    let back = back.map_or_else(String::new, |back| format!(" · {}", back_words(*back)));
+    let back = back.map_or_else(String::new, |back| {
+        format!(" · {}", undo_words(back.0, back.1))
+    });
     let mut since_first = job.clone();
     if let Some(args) = look::args(job) {
         let began = rows.iter().filter_map(|row| row.started_at).min();
@@ -157,17 +160,7 @@ pub async fn taken_back(request: &Request, job: &Job) -> Result<Option<String>> 
         let mut db = request.services.store.read().await?;
         store::undo::by(&mut db, job.id).await?
     };
-    Ok(by.map(back_words))
-}
-
-fn back_words((by, state): (JobId, JobState)) -> String {
-    match state {
-        JobState::Succeeded => format!("↩️ taken back by #{by}"),
-        JobState::Queued | JobState::Running => format!("↩️ #{by} is to take it back"),
-        JobState::Failed | JobState::Cancelled | JobState::TimedOut | JobState::Lost => {
-            format!("↩️ #{by} could not take all of it back")
-        }
-    }
+    Ok(by.map(|(by, state)| undo_words(by, state)))
 }
 
 /// A run that the caller may see, and what it was started with.

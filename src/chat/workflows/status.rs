@@ -110,11 +110,15 @@ pub async fn show(request: &Request, id: JobId) -> Result<Reply> {
             html.push_str(&format!("\n{}", pre(tail)));
         }
     }
-    let mut buttons = answer::buttons(request, &job, &args, &rows);
+    // Nobody has to answer for a run that is being stopped.
+    let mut buttons = match job.is_stopping() {
+        true => Vec::new(),
+        false => answer::buttons(request, &job, &args, &rows),
+    };
     buttons.extend(match job.state.is_final() {
         true => card::board_buttons(id, job.log_bytes > 0, &board),
         false => {
-            let stop = cancel::may(request, id).await?;
+            let stop = !job.is_stopping() && cancel::may(request, id).await?;
             let stop = stop.then(|| Press::Cancel(id).button("Stop"));
             let refresh = FlowPress::Show(id).press().button("Refresh");
             vec![stop.into_iter().chain([refresh]).collect()]

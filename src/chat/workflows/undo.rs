@@ -2,7 +2,7 @@
 
 use super::press::FlowPress;
 use super::retry::begin_with;
-use super::{known, rows, status, taken_back, visible};
+use super::{known, rows, taken_back, visible};
 use crate::access::Grant;
 use crate::base::error::{Error, Refusal, Result};
 use crate::base::ids::JobId;
@@ -13,8 +13,8 @@ use crate::base::workflow::{RUN, RunArgs, Source, StepRow};
 use crate::chat::reply::Reply;
 use crate::chat::request::Request;
 use crate::chat::undo::{taken_back as taken_back_by, what_runs};
-use crate::delivery::{Buttons, Outgoing, card};
-use crate::jobs::{NewJob, Origin, Submitted};
+use crate::delivery::Buttons;
+use crate::jobs::{Beside, NewJob, Origin, Submitted, undoing};
 use crate::store;
 use crate::store::jobs::Job;
 use crate::workflows::{look, undo};
@@ -87,14 +87,18 @@ pub async fn undo(request: &Request, id: JobId) -> Result<Reply> {
         ..request.origin()
     };
     let jobs = &request.services.jobs;
-    let submitted = jobs
-        .submit_with(grant, new, origin, begin_with(begun))
-        .await?;
+    let (outbox, begin) = (request.services.outbox.clone(), begin_with(begun));
+    let beside: Beside = Box::new(move |tx, by| {
+        Box::pin(async move {
+            begin(tx, by).await?;
+            undoing::tell(&outbox, tx, by).await?;
+            Ok(())
+        })
+    });
+    let submitted = jobs.submit_with(grant, new, origin, beside).await?;
+    request.services.outbox.kick(job.new.place.chat);
     match submitted {
-        Submitted::New(undoing) => {
-            tell_on_card(request, job).await;
-            Ok(Reply::follow(undoing))
-        }
+        Submitted::New(undoing) => Ok(Reply::follow(undoing)),
         Submitted::Before(undoing) => Err(taken_back_by(id, undoing, JobState::Queued)),
     }
 }
@@ -128,26 +132,6 @@ pub fn without(buttons: &mut Buttons, press: &FlowPress) {
         row.retain(|button| button.data != data);
     }
     buttons.retain(|row| !row.is_empty());
-}
-
-/// Says on the card of a run that it is taken back. That is no promise: its status says so as well.
-async fn tell_on_card(request: &Request, job: &Job) {
-    let told = async {
-        let slot = card::slot(job.id);
-        let on_card = {
-            let mut db = request.services.store.read().await?;
-            store::outbox::slot(&mut db, &slot, job.new.place.chat).await?
-        };
-        if on_card.is_some() {
-            let shown = status::show(request, job.id).await?;
-            let card = Outgoing::text(job.new.place, shown.html, shown.buttons).slot(slot);
-            request.services.outbox.post(&card.of_job(job.id)).await?;
-        }
-        Ok::<_, Error>(())
-    };
-    if let Err(error) = told.await {
-        tracing::warn!(job = %job.id, ?error, "the card of a run cannot say that it is taken back");
-    }
 }
 
 /// A run, as far as it can be taken back.

@@ -141,8 +141,7 @@ pub fn answered(step: &Step, row: &mut StepRow, now: Millis) -> bool {
         (StepState::Asked, Some(Said::No)) if crashed => fail_for_good(step, row, now),
         (StepState::Asked, Some(Said::Yes)) => succeed(step, row, now),
         (StepState::Asked, Some(Said::No)) => {
-            let by = row.answer.as_ref().map_or("", |answer| answer.by.as_str());
-            row.ending = Some(Ending::Broken(format!("refused by {by}")));
+            row.ending = Some(Ending::Broken(format!("refused by {}", by_whom(row))));
             fail_for_good(step, row, now);
         }
         (StepState::Asked, None) if late && crashed => {
@@ -154,8 +153,7 @@ pub fn answered(step: &Step, row: &mut StepRow, now: Millis) -> bool {
         }
         (StepState::Confirming, Some(Said::Yes)) => close(row, StepState::Done, now),
         (StepState::Confirming, Some(Said::No | Said::Skip)) => {
-            let by = row.answer.as_ref().map_or("", |answer| answer.by.as_str());
-            let why = format!("not kept by {by}");
+            let why = format!("not kept by {}", by_whom(row));
             revert(row, &why);
         }
         (StepState::Confirming, None) if late => revert(row, "nobody confirmed it in time"),
@@ -170,6 +168,17 @@ pub fn answered(step: &Step, row: &mut StepRow, now: Millis) -> bool {
         _ => return false,
     }
     true
+}
+
+/// Who answered, and why, if they said so.
+fn by_whom(row: &StepRow) -> String {
+    let Some(answer) = &row.answer else {
+        return String::new();
+    };
+    match &answer.reason {
+        Some(why) => format!("{} ({why})", answer.by),
+        None => answer.by.clone(),
+    }
 }
 
 /// A step about which nobody needs to answer any more; `last`: it is one of those that always run.

@@ -8,6 +8,7 @@ use crate::base::time::Millis;
 use crate::base::workflow::{StepRow, StepState};
 use crate::jobs::action::Stopped;
 use crate::store;
+use crate::store::workflows::Closing;
 use crate::workflows::ask;
 use crate::workflows::plan::{self, Plan, step};
 
@@ -21,7 +22,7 @@ impl Run {
         self.wait_for_ears(&late).await?;
         let sure = |seq: &usize| !self.unheard.contains_key(seq);
         let late: Vec<usize> = late.into_iter().filter(sure).collect();
-        self.hear(&late, now).await
+        self.hear(&late, Closing::Late, now).await
     }
 
     /// Looks for which of these it is not certain yet that nobody answered them. Nobody waits longer than a while: what cuts
@@ -59,7 +60,7 @@ impl Run {
             return Ok(false);
         }
         let now = self.now();
-        self.hear(&plan.withdraw, now).await?;
+        self.hear(&plan.withdraw, Closing::Withdrawn, now).await?;
         Ok(plan
             .withdraw
             .iter()
@@ -67,9 +68,14 @@ impl Run {
     }
 
     /// Closes these questions and takes what was said to any.
-    async fn hear(&mut self, closed: &[usize], now: Millis) -> Result<(), Stopped> {
+    async fn hear(
+        &mut self,
+        closed: &[usize],
+        closing: Closing,
+        now: Millis,
+    ) -> Result<(), Stopped> {
         let (rows, frozen) = loop {
-            match self.close_and_read(closed).await {
+            match self.close_and_read(closed, closing).await {
                 Ok(read) => break read,
                 Err(error) => self.refused(&error).await?,
             }
@@ -83,7 +89,8 @@ impl Run {
                 continue;
             }
             row.answer = read.answer;
-            if plan::is_net(row) && read.starts > row.starts {
+            let is_closed = read.until == Some(Millis::default());
+            if plan::is_net(row) && read.starts > row.starts && !is_closed {
                 (row.starts, row.until) = (read.starts, read.until);
                 self.unheard.remove(&seq);
             }
@@ -110,13 +117,17 @@ impl Run {
     }
 
     /// The steps as they are written, with these questions closed, and whether everything is frozen.
-    async fn close_and_read(&mut self, closed: &[usize]) -> store::Result<(Vec<StepRow>, bool)> {
+    async fn close_and_read(
+        &mut self,
+        closed: &[usize],
+        closing: Closing,
+    ) -> store::Result<(Vec<StepRow>, bool)> {
         let id = self.cx.job.id;
         if !closed.is_empty() {
             let mut tx = self.inner.store.begin().await?;
             for seq in closed {
                 let row = &self.rows[*seq];
-                store::workflows::close_question(&mut tx, id, *seq, row).await?;
+                store::workflows::close_question(&mut tx, id, *seq, row, closing).await?;
             }
             self.inner.store.commit(tx).await?;
         }

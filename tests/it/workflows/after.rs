@@ -51,12 +51,13 @@ on_both! {
         assert!(asked.text.contains("put: sh ") && asked.text.contains("back v3 1"), "{}", asked.text);
         assert_eq!(world.jobs().await, 1);
         world.presses(BEN, &asked, "Take it back").await;
-        let card = world.sees(BEN, "↩️ deploy · #2 · took back #1").await;
-        assert!(card.button("Run again").is_none());
+        let back = world.sees(BEN, "↩️ deploy · #2 · took back #1").await;
+        assert!(back.button("Run again").is_none());
         world.quiet().await;
         assert_eq!(lines(&world.path().join("done")), ["build", "put", "back v3 1"]);
-        let card = world.sees(BEN, "deploy · #1 · ↩️ #2 is to take it back").await;
-        assert!(card.button("Undo … (10 m)").is_none());
+        let told = world.sees(BEN, "\n↩️ taken back by #2").await;
+        assert!(told.id == card.id && told.text.starts_with("✅ deploy · #1 · succeeded"), "{}", told.text);
+        assert!(told.button("Undo … (10 m)").is_none() && told.button("Run again").is_some());
         for text in ["/workflow status 1", "/workflow 1", "/job 1", "/jobs"] {
             let told = world.asks(BEN, BEN, text).await;
             assert!(told.text.contains("#1 · ↩️ taken back by #2 · succeeded"), "{text}: {}", told.text);
@@ -94,8 +95,8 @@ on_both! {
         world.presses(BEN, &card, "Undo … (10 m)").await;
         let asked = world.sees(BEN, "Take back w · #1?").await;
         world.presses(BEN, &asked, "Take it back").await;
-        let card = world.sees(BEN, "w · #1 · ↩️ #2 ").await;
-        assert!(card.button("Retry from three").is_none(), "{card:?}");
+        let told = world.sees(BEN, "\n↩️ #2 could not take all of it back: at two: exit 7").await;
+        assert!(told.id == card.id && told.button("Retry from three").is_none(), "{told:?}");
         let end = world.sees(BEN, "failed at two: exit 7").await;
         assert!(end.text.contains("✅ one"), "{}", end.text);
         assert!(end.button("Retry from two").is_none(), "{end:?}");

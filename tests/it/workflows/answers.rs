@@ -3,6 +3,10 @@
 use crate::harness::tools::{Gate, lines};
 use crate::harness::{ANN, BEN, CLEO, OPS, Outside, STRANGER};
 use crate::on_both;
+use opsgram::base::ids::JobId;
+use opsgram::base::time::Millis;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 const GATE: &str = "workflows:
   gate:
@@ -63,8 +67,8 @@ on_both! {
         world.sees(OPS, "Really?").await;
         let told = world.asks(ANN, ANN, "/workflow refuse 1 not before noon").await;
         assert_eq!(told.text, "Refused: gate of #1.");
-        world.sees(OPS, "not before noon").await;
-        let card = world.sees(OPS, "failed at gate").await;
+        world.sees(OPS, "\nRefused by ann: not before noon").await;
+        let card = world.sees(OPS, "failed at gate: refused by ann (not before noon)").await;
         assert!(card.text.contains("▫️ after"), "{}", card.text);
         world.quiet().await;
         let told = world.asks(ANN, ANN, "/workflow approve 1").await;
@@ -215,6 +219,35 @@ on_both! {
 }
 
 on_both! {
+    /// What is asked for longer than messages are kept is asked once all the same, and changed when it is answered.
+    async fn a_question_outlives_what_is_kept(world) {
+        world.set(HIGH);
+        world.sandbox.open_private(ANN);
+        world.start().await;
+        world.say(BEN, "/workflow run gate");
+        let asked = world.sees(ANN, "Really?").await;
+        let told = world.sees(BEN, "I ask in private: ann").await;
+        world.quiet_but_for_jobs().await;
+        let later = Millis::now().plus(Duration::from_secs(3600));
+        let jobs = &world.services().jobs;
+        jobs.forget_messages(later, &CancellationToken::new()).await.unwrap();
+        world.services().flows.wake(JobId(1));
+        world.presses(ANN, &asked, "Approve").await;
+        for (chat, before) in [(ANN, asked), (BEN, told)] {
+            let now = world.sees(chat, "✅ gate · #1 · gate\nReally?\nApproved by ann").await;
+            assert_eq!(now.id, before.id);
+        }
+        world.sees(BEN, "✅ gate · #1 · succeeded").await;
+        world.quiet().await;
+        assert_eq!(world.count(ANN, "Really?"), 1, "asked once");
+        jobs.forget_messages(later, &CancellationToken::new()).await.unwrap();
+        let mut db = world.services().store.read().await.unwrap();
+        let left: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM outbox").fetch_one(&mut *db).await.unwrap();
+        assert_eq!(left, 0, "of what is over, nothing is kept");
+    }
+}
+
+on_both! {
     /// In a group that is held below the role nobody can approve: it says where one can.
     async fn a_group_below_the_role_says_where(world) {
         world.set(HIGH);
@@ -255,5 +288,12 @@ on_both! {
         let told = world.asks(BEN, BEN, "/workflow approve 1").await;
         assert_eq!(told.text, "It is kept: change of #1.");
         world.sees(BEN, "✅ careful · #1 · succeeded").await;
+        world.quiet().await;
+        world.say(BEN, "/workflow run careful");
+        world.sees(BEN, "✋ careful · #2 · change").await;
+        let told = world.asks(BEN, BEN, "/workflow refuse 2 too slow").await;
+        assert_eq!(told.text, "It is being taken back: change of #2.");
+        world.sees(BEN, "careful · #2 · change\nNot kept by ben (too slow), so it was taken back").await;
+        world.sees(BEN, "failed at change: not kept by ben (too slow), so it was taken back").await;
     }
 }

@@ -183,7 +183,7 @@ on_both! {
             world.sandbox.press(BEN, BEN, asked.id, "It works, keep it").unwrap();
         }
         world.sees(BEN, "#1 · change\nKept by ben").await;
-        world.sees(BEN, "It works, keep it — ").await;
+        world.sees(BEN, "✅ put · #2\nKept by ben.").await;
         world.quiet().await;
         assert_eq!(lines(&done), ["put", "put"]);
     }

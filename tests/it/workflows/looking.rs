@@ -137,6 +137,27 @@ on_both! {
 }
 
 on_both! {
+    /// A run that was stopped says so from then on, wherever it is looked at, and is not to be stopped twice.
+    async fn what_is_being_stopped_says_so(world) {
+        let mut gate = Gate::new(&world, "gate");
+        let clean = super::program(&world, "clean", &gate.wait());
+        world.set(&format!("workflows: {{wait: {{steps: [{{name: pause, hold: 1h}}], always: [{{name: clean, run: [sh, {clean}]}}]}}}}"));
+        world.start().await;
+        world.say(BEN, "/workflow run wait");
+        world.sees(BEN, "left").await;
+        let told = world.asks(BEN, BEN, "/workflow stop 1").await;
+        assert_eq!(told.text, "Stopping #1 …");
+        for (command, label) in [("/workflow status", "Stop"), ("/workflow status 1", "Stop"), ("/job 1", "Cancel")] {
+            let shown = world.asks(BEN, BEN, command).await;
+            assert!(shown.text.starts_with("⏹ wait · #1 · stopping · "), "{command}: {}", shown.text);
+            assert!(shown.button(label).is_none(), "{command}: {shown:?}");
+        }
+        gate.open(1);
+        world.sees(BEN, "stopped by ben").await;
+    }
+}
+
+on_both! {
     /// One that asks first shows its steps; what changed meanwhile is not run.
     async fn its_steps_are_confirmed(world) {
         let mut gate = Gate::new(&world, "gate");
