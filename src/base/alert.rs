@@ -64,7 +64,7 @@ pub struct Reading {
     pub unreached: bool,
 }
 
-/// What is told of a check: only changes, never every look.
+/// What is told of a check: changes, and now and then what is read while it fires; never every look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Turn {
@@ -72,6 +72,8 @@ pub enum Turn {
     Raised(Severity),
     /// The same incident became this bad: worse or better than before, and not over.
     Became(Severity),
+    /// The same incident, as bad as before: this was read since.
+    Reads,
     /// It is over.
     Cleared,
 }
@@ -91,6 +93,8 @@ pub struct Change {
     pub reading: Result<Reading, String>,
     /// The threshold that decided, in the reading's unit, if there is one.
     pub limit: Option<f64>,
+    /// The worst value since it began to be bad, as far as values decided.
+    pub worst: Option<f64>,
     /// When it was seen.
     pub at: Millis,
     /// When what is wrong began: the first bad look, before the time that it has to last.

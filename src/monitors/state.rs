@@ -41,6 +41,16 @@ impl Rule {
         }
     }
 
+    /// Whether the value of a look decides how bad it is, rather than what the look says of itself.
+    #[must_use]
+    pub fn decides(&self, seen: &Seen) -> bool {
+        let measured = seen
+            .reading
+            .value
+            .and_then(|value| self.limits.judge(value, seen.stated));
+        measured >= seen.stated
+    }
+
     fn window(&self) -> Duration {
         WINDOW.0.max(self.every * WINDOW.1)
     }
@@ -254,7 +264,7 @@ pub fn step(
             state.firing = None;
             state.since = None;
         }
-        None => {}
+        Some(Turn::Reads) | None => {}
     }
     (state, turn)
 }
@@ -287,6 +297,24 @@ fn wanted(state: &State, rule: &Rule, is_readable: bool, now: Millis) -> Option<
     };
     // What fires is not over while it is still bad, however short by a clock that was set.
     lasting.max(state.level.min(state.firing))
+}
+
+/// The worst value after a look, since the check began to be bad; `before` is the worst until then.
+#[must_use]
+pub fn worst(
+    before: Option<f64>,
+    state: &State,
+    rule: &Rule,
+    seen: &Result<Seen, String>,
+) -> Option<f64> {
+    state.since()?;
+    let by_value = seen.as_ref().ok().filter(|seen| rule.decides(seen));
+    let value = by_value.and_then(|seen| seen.reading.value);
+    match (before, value) {
+        (Some(before), Some(value)) if rule.limits.is_worse(value, before) => Some(value),
+        (Some(before), _) => Some(before),
+        (None, value) => value,
+    }
 }
 
 #[cfg(test)]

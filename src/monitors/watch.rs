@@ -13,7 +13,7 @@ use crate::config::{Check, Live, Probe};
 use crate::drivers::processes::lock_is_held;
 use crate::store::checks::{self, Row};
 use crate::store::{self, Store};
-pub(super) use entry::change;
+pub(super) use entry::{Basis, change};
 use entry::{Entry, decide, row};
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -287,7 +287,9 @@ fn found(incident: &Incident, note: usize) -> String {
     if let Some(value) = incident.value.filter(|_| !by_words) {
         html.push_str(&format!(" · {}", amount(value, incident.unit)));
         if let Some(limit) = incident.limit {
-            let side = if value >= limit { "from" } else { "below" };
+            // On its way back it may be on the good side of the threshold; its worst is not.
+            let worst = incident.worst_value.unwrap_or(value);
+            let side = if worst >= limit { "from" } else { "below" };
             html.push_str(&format!(
                 " ({} {side} {})",
                 incident.severity,

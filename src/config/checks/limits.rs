@@ -64,6 +64,15 @@ impl Limits {
         }
     }
 
+    /// Whether a value is worse than another one.
+    #[must_use]
+    pub fn is_worse(&self, value: f64, other: f64) -> bool {
+        match self.rises {
+            true => value > other,
+            false => value < other,
+        }
+    }
+
     /// How bad a value is, when it was this bad before.
     #[must_use]
     pub fn judge(&self, value: f64, held: Option<Severity>) -> Option<Severity> {

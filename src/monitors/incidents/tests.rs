@@ -414,6 +414,7 @@ fn change(check: &str, turn: Turn, at: Millis) -> Change {
             unreached: false,
         }),
         limit: Some(95.0),
+        worst: Some(97.0),
         at,
         since: at,
         flapping: false,

@@ -9,7 +9,7 @@ use crate::monitors::incidents::book::Book;
 use crate::monitors::incidents::{Rule as Telling, Scene};
 use crate::monitors::probe::Points;
 use crate::monitors::state::{self, Rule, State};
-use crate::monitors::watch::change;
+use crate::monitors::watch::{Basis, change};
 use crate::store::incidents::{Incident, Told};
 use crate::store::samples::Past;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -183,16 +183,15 @@ impl<'a> Stage<'a> {
             self.measure(now, found.worst);
         }
         let Some(turn) = turn else { return };
-        let reading = found.seen.map(|seen| seen.reading);
-        let change = change(
-            self.check,
-            self.host,
-            turn,
-            reading,
-            since,
-            &self.state,
-            now,
-        );
+        let basis = Basis {
+            by_value: found
+                .seen
+                .as_ref()
+                .is_ok_and(|seen| self.rule.decides(seen)),
+            reading: found.seen.map(|seen| seen.reading),
+            worst: self.worst,
+        };
+        let change = change(self.check, self.host, turn, basis, since, &self.state, now);
         self.scene.now = now;
         let before = self.newest().cloned();
         self.book.change(&change, &self.scene);
@@ -244,7 +243,7 @@ impl<'a> Stage<'a> {
             (Turn::Became(_), Some(_)) if flapping => What::Worsens,
             (Turn::Cleared, _) => What::Recovers,
             // A message of its own tells it.
-            (Turn::Raised(_) | Turn::Became(_), _) => return,
+            (Turn::Raised(_) | Turn::Became(_) | Turn::Reads, _) => return,
         };
         self.note(what, false, incident);
     }

@@ -13,6 +13,21 @@ use std::time::Duration;
 /// What changes nothing of what is told is written down at most so often.
 const WRITE_EVERY: Duration = Duration::from_secs(300);
 
+/// While a check fires, what gets worse is told at most so often,
+const WORSE_EVERY: Duration = Duration::from_secs(60);
+/// and what else changes in its reading at most so often.
+const FOLLOW_EVERY: Duration = Duration::from_secs(300);
+/// What differs by less than this share looks the same to people.
+const ALIKE: f64 = 0.01;
+
+/// What was told last of a check that fires.
+#[derive(Clone, Debug)]
+pub(super) struct Told {
+    at: Millis,
+    reading: Result<Reading, String>,
+    worst: Option<f64>,
+}
+
 /// Where a check stands, and what belongs to that.
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
@@ -23,6 +38,10 @@ pub(super) struct Entry {
     /// When it was written down last.
     pub(super) written: Option<Millis>,
     pub(super) locked: bool,
+    /// The worst value since it began to be bad, and since the bot began.
+    pub(super) worst: Option<f64>,
+    /// What was told last; nothing after a start.
+    pub(super) told: Option<Told>,
 }
 
 /// What a look makes of a check. The entry is to be written down when it does not say when it was.
@@ -36,15 +55,35 @@ pub(super) fn decide(
     let rule = Rule::of(check);
     let since_before = before.state.since();
     let (state, turn) = state::step(before.state.clone(), &rule, &look.seen, now);
+    let worst = state::worst(before.worst, &state, &rule, &look.seen);
+    let by_value = look.seen.as_ref().is_ok_and(|seen| rule.decides(seen));
     let reading = look.seen.map(|seen| seen.reading);
+    let turn = turn.or_else(|| {
+        let told = before.told.as_ref();
+        let follows =
+            state.firing().is_some() && is_worth_telling(told, &reading, worst, &rule, now);
+        follows.then_some(Turn::Reads)
+    });
     let old = before
         .written
         .is_none_or(|at| at > now || now.since(at) >= WRITE_EVERY);
     let is_news = turn.is_some() || look.matters || old || state.differs(&before.state);
     let change = turn.map(|turn| {
-        let reading = reading.clone();
-        change(check, host, turn, reading, since_before, &state, now)
+        let basis = Basis {
+            reading: reading.clone(),
+            by_value,
+            worst: worst.or(before.worst),
+        };
+        change(check, host, turn, basis, since_before, &state, now)
     });
+    let told = match turn {
+        Some(_) => Some(Told {
+            at: now,
+            reading: reading.clone(),
+            worst,
+        }),
+        None => before.told.clone(),
+    };
     let entry = Entry {
         state,
         memory: look.memory,
@@ -52,8 +91,53 @@ pub(super) fn decide(
         due: before.due,
         written: before.written.filter(|_| !is_news),
         locked: before.locked,
+        worst,
+        told,
     };
     (entry, change)
+}
+
+/// Whether what is read while a check fires is told by now.
+fn is_worth_telling(
+    told: Option<&Told>,
+    reading: &Result<Reading, String>,
+    worst: Option<f64>,
+    rule: &Rule,
+    now: Millis,
+) -> bool {
+    let Some(told) = told else { return true };
+    let passed = now.since(told.at);
+    let is_worse = match (told.worst, worst) {
+        (Some(told), Some(worst)) => rule.limits.is_worse(worst, told) && !are_alike(worst, told),
+        (None, Some(_)) => true,
+        (_, None) => false,
+    };
+    let is_other = match (&told.reading, reading) {
+        (Ok(told), Ok(read)) => {
+            let same = match (told.value, read.value) {
+                (Some(told), Some(read)) => are_alike(told, read),
+                (told, read) => told == read,
+            };
+            !same || told.note != read.note
+        }
+        (Err(told), Err(read)) => told != read,
+        (Ok(_), Err(_)) | (Err(_), Ok(_)) => true,
+    };
+    (is_worse && passed >= WORSE_EVERY) || (is_other && passed >= FOLLOW_EVERY)
+}
+
+fn are_alike(one: f64, other: f64) -> bool {
+    (one - other).abs() < ALIKE * one.abs().max(other.abs())
+}
+
+/// What a change rests on.
+pub(in crate::monitors) struct Basis {
+    /// What was read, or why it could not be.
+    pub(in crate::monitors) reading: Result<Reading, String>,
+    /// Whether its value decides, and not what it says of itself.
+    pub(in crate::monitors) by_value: bool,
+    /// The worst value since it began to be bad.
+    pub(in crate::monitors) worst: Option<f64>,
 }
 
 /// A turn as it is told. `since` is when what was wrong before it began.
@@ -61,7 +145,7 @@ pub(in crate::monitors) fn change(
     check: &Check,
     host: &str,
     turn: Turn,
-    reading: Result<Reading, String>,
+    basis: Basis,
     since: Option<Millis>,
     state: &State,
     now: Millis,
@@ -72,11 +156,16 @@ pub(in crate::monitors) fn change(
         host: host.to_owned(),
         topic: check.topic.to_string(),
         turn,
-        reading,
+        reading: basis.reading,
         limit: match turn {
+            _ if !basis.by_value => None,
             Turn::Raised(severity) | Turn::Became(severity) => check.limits.of(severity),
+            Turn::Reads => state
+                .firing()
+                .and_then(|severity| check.limits.of(severity)),
             Turn::Cleared => None,
         },
+        worst: basis.worst,
         at: now,
         since: lasting.or(since).unwrap_or(now),
         flapping: state.is_flapping(),
@@ -122,5 +211,7 @@ pub(super) fn entry(row: &Row, now: Millis) -> Entry {
         due: row.due.max(now),
         written: Some(now),
         locked: false,
+        worst: None,
+        told: None,
     }
 }

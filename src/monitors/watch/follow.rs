@@ -67,6 +67,8 @@ impl Watch {
                     due: now,
                     written: None,
                     locked: false,
+                    worst: None,
+                    told: None,
                 });
             }
             self.followed = Some(self.prober.scene(&config));
@@ -124,6 +126,7 @@ impl Watch {
                     at: now,
                     since: since.unwrap_or(now),
                     flapping: false,
+                    worst: None,
                 });
             }
         }

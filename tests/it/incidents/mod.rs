@@ -54,6 +54,7 @@ pub fn change(check: &str, turn: Turn, value: f64, at: Millis) -> Change {
             unreached: false,
         }),
         limit: Some(if value >= 95.0 { 95.0 } else { 90.0 }),
+        worst: (turn != Turn::Cleared).then_some(value),
         at,
         since: at,
         flapping: false,
@@ -110,7 +111,7 @@ on_both! {
         assert!(first.button("Ack").is_some() && first.button("Fix").is_none());
         assert!(told(&world, BEN).is_empty(), "an operator did not ask for it");
 
-        record(&world, &[change("disk-root", Turn::Became(Severity::Warning), 93.0, clock.on(60))]).await;
+        record(&world, &[change("disk-root", Turn::Reads, 93.0, clock.on(60))]).await;
         world.quiet().await;
         assert!(told(&world, ANN)[0].text.contains("93 %"));
         record(&world, &[change("disk-root", Turn::Became(Severity::Critical), 97.0, clock.on(60))]).await;
@@ -126,11 +127,15 @@ on_both! {
         last_reads(&world, ANN, "👤 ann takes care of it").await;
         tick(&world, clock.on(5 * 3600)).await;
         assert_eq!(told(&world, ANN).len(), 2, "who is on it is not told again");
+        for value in [99.0, 96.0] {
+            record(&world, &[change("disk-root", Turn::Reads, value, clock.on(0))]).await;
+        }
+        last_reads(&world, ANN, "🔴 disk-root · 96 % (critical from 95 %)").await;
         record(&world, &[change("disk-root", Turn::Cleared, 40.0, clock.on(60))]).await;
         tick(&world, clock.on(60)).await;
         let messages = told(&world, ANN);
         assert_eq!(messages.len(), 2);
-        assert!(messages[1].text.starts_with("✅ disk-root recovered after 5 h 3 m, worst 97 %"), "{}", messages[1].text);
+        assert!(messages[1].text.starts_with("✅ disk-root recovered after 5 h 3 m, worst 99 %"), "{}", messages[1].text);
         assert_eq!(messages[1].all_buttons().count(), 0);
         world.polite();
         assert_eq!(world.audited("alert.ack", "allowed").await.len(), 1);

@@ -196,6 +196,13 @@ impl Bench {
 
     /// All that was told and committed.
     pub async fn told(&self) -> Vec<Change> {
+        let mut all = self.told_and_read().await;
+        all.retain(|change| change.turn != Turn::Reads);
+        all
+    }
+
+    /// The same with what was read of checks while they fired.
+    pub async fn told_and_read(&self) -> Vec<Change> {
         let mut db = self.store.read().await.unwrap();
         let rows = sqlx::query_scalar::<_, String>("SELECT payload FROM outbox ORDER BY id");
         let rows = rows.fetch_all(&mut *db).await.unwrap();

@@ -369,3 +369,33 @@ on_both! {
         world.sees(ANN, "✅ opsgram-reload recovered").await;
     }
 }
+
+on_both! {
+    /// While it fires, what gets worse is told within a minute and what else is read within five; its worst is the worst look.
+    async fn what_is_read_while_it_fires_is_told(world) {
+        let file = world.path().join("file");
+        let check = "  size: {kind: file, path: file, measure: size, warn: 500, for: 0s}\n";
+        let mut bench = Bench::new(&mut world, check).await;
+        let mut seen = Vec::new();
+        for (size, minutes) in [(100, 1), (1000, 1), (5000, 1), (600, 4), (600, 1), (600, 5), (2000, 5), (10, 1)] {
+            fs::write(&file, "x".repeat(size)).unwrap();
+            for _ in 0..minutes {
+                let before = bench.told_and_read().await.len();
+                bench.after(Duration::from_secs(60)).await;
+                let news = bench.told_and_read().await.split_off(before);
+                seen.extend(news.into_iter().map(|one| (one.turn, one.reading.unwrap().value.unwrap(), one.worst)));
+            }
+        }
+        assert_eq!(
+            seen,
+            [
+                (WARNING, 1000.0, Some(1000.0)),
+                (Turn::Reads, 5000.0, Some(5000.0)),
+                (Turn::Reads, 600.0, Some(5000.0)),
+                (Turn::Reads, 2000.0, Some(5000.0)),
+                (Turn::Cleared, 10.0, Some(5000.0)),
+            ]
+        );
+        bench.store.close().await;
+    }
+}

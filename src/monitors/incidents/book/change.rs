@@ -26,8 +26,9 @@ impl Book {
                     None => self.begin(severity, change, scene),
                 }
             }
+            (Turn::Reads, Some(id)) => self.follow(id, change),
             (Turn::Cleared, Some(id)) => self.clear(id, change, scene),
-            (Turn::Cleared, None) => {}
+            (Turn::Reads | Turn::Cleared, None) => {}
         }
         self.settle();
     }
@@ -116,6 +117,15 @@ impl Book {
         self.touch(id);
     }
 
+    /// What is read while it goes on shows in the message that is there.
+    fn follow(&mut self, id: i64, change: &Change) {
+        if let Some(incident) = self.incidents.get_mut(&id) {
+            incident.flapping = change.flapping;
+            read(incident, change);
+            self.touch(id);
+        }
+    }
+
     /// What was told as a warning is told anew.
     fn escalate(&mut self, id: i64, scene: &Scene) {
         let incident = self.incidents[&id].clone();
@@ -143,6 +153,7 @@ impl Book {
         incident.cleared = Some(change.at);
         incident.snoozed = None;
         incident.flapping |= change.flapping;
+        measure(incident, change.worst);
         match &change.reading {
             Ok(reading) => incident.value = reading.value,
             // It ends without anybody having seen that it is well.
@@ -205,7 +216,7 @@ impl Book {
     }
 }
 
-/// Takes over what a change read. What is worse shows by the side of the threshold on which it is.
+/// Takes over what a change read.
 fn read(incident: &mut Incident, change: &Change) {
     incident.worst = incident.worst.max(incident.severity);
     incident.limit = change.limit;
@@ -216,15 +227,7 @@ fn read(incident: &mut Incident, change: &Change) {
             incident.note.clone_from(&reading.note);
             incident.unit = reading.unit;
             incident.value = reading.value;
-            let high = match (reading.value, change.limit) {
-                (Some(value), Some(limit)) => value >= limit,
-                (None, _) | (_, None) => true,
-            };
-            incident.worst_value = match (incident.worst_value, reading.value) {
-                (Some(before), Some(now)) if high => Some(before.max(now)),
-                (Some(before), Some(now)) => Some(before.min(now)),
-                (before, now) => now.or(before),
-            };
+            measure(incident, change.worst);
         }
         Err(why) => {
             incident.unread = true;
@@ -233,4 +236,15 @@ fn read(incident: &mut Incident, change: &Change) {
             incident.value = None;
         }
     }
+}
+
+/// Takes over the worst value. What is worse shows by the side of the threshold on which it is.
+fn measure(incident: &mut Incident, worst: Option<f64>) {
+    let Some(worst) = worst else { return };
+    let high = incident.limit.is_none_or(|limit| worst >= limit);
+    incident.worst_value = Some(match incident.worst_value {
+        Some(before) if high => before.max(worst),
+        Some(before) => before.min(worst),
+        None => worst,
+    });
 }

@@ -155,7 +155,8 @@ impl Book {
 
 /// Whether the time has come to tell it once more.
 fn is_due_again(incident: &Incident, telling: &Telling, scene: &Scene) -> bool {
-    if incident.acked.is_some() || !(scene.may)(telling.place) {
+    // What comes and goes is told once; when it stays, it is told again.
+    if incident.acked.is_some() || incident.flapping || !(scene.may)(telling.place) {
         return false;
     }
     if let Some((_, until)) = &incident.snoozed {
