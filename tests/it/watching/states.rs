@@ -116,6 +116,19 @@ on_both! {
 }
 
 on_both! {
+    /// A log that is not there at first is read from its first line, over a restart as well.
+    async fn a_log_that_comes_later_is_read_whole(world) {
+        let check = "  log: {kind: file, path: app.log, measure: lines, pattern: ERROR, warn: 1, for: 0s}\n";
+        let mut bench = Bench::new(&mut world, check).await;
+        bench.step().await;
+        bench.restart();
+        fs::write(world.path().join("app.log"), "ERROR at once\n").unwrap();
+        assert_eq!(bench.turns(WARNING).await, "ERROR at once");
+        bench.store.close().await;
+    }
+}
+
+on_both! {
     /// A hundred checks a second, and nothing is written while nothing changes; what changes at once is one commit.
     async fn a_hundred_checks_cost_one_commit_or_none(world) {
         let file = world.path().join("file");
