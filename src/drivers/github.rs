@@ -35,8 +35,6 @@ const ANSWER: usize = 8 << 20;
 const PAGES: usize = 10;
 /// What a run is that is not over, in the order of its life: one that moves on while they are asked for is met later.
 const STATUSES: [&str; 5] = ["requested", "pending", "queued", "waiting", "in_progress"];
-/// The server's clock, and the order in which its parts learn of a run, may differ by this much.
-const SLACK: Duration = Duration::from_secs(60);
 /// The most that is repeated of what GitHub says, in UTF-16 units.
 const SAID: usize = 300;
 
@@ -103,6 +101,8 @@ pub struct Active {
     pub runs: Vec<Run>,
     /// Whether these are all. While some run, it is not always asked for all of them.
     pub complete: bool,
+    /// By how many milliseconds GitHub's clock is ahead of ours, as far as it said.
+    pub ahead: i64,
 }
 
 /// What became of a dispatch.
@@ -174,9 +174,13 @@ impl GitHub {
     /// Why it is not known.
     pub async fn active(&self, target: &Target) -> Result<Active, Unknown> {
         let newest = self.list(target, &[], 1).await?;
-        let (complete, mut runs) = (newest.is_last(), newest.active());
+        let (complete, mut runs, ahead) = (newest.is_last(), newest.active(), newest.ahead());
         if complete || !runs.is_empty() {
-            return Ok(Active { runs, complete });
+            return Ok(Active {
+                runs,
+                complete,
+                ahead,
+            });
         }
         let mut seen = BTreeSet::new();
         for status in STATUSES {
@@ -192,6 +196,7 @@ impl GitHub {
         Ok(Active {
             runs,
             complete: true,
+            ahead,
         })
     }
 
@@ -272,8 +277,8 @@ impl GitHub {
         }
     }
 
-    /// Finds the run that a dispatch began. `since` is when it was sent, `before` what was there before it. `mark` is a text
-    /// that was among its inputs and that the workflow puts into the names of its runs (`run-name`), if it does.
+    /// Finds the run that a dispatch began. `before` is what was there before it, which no clock can get wrong. `mark` is a
+    /// text that was among its inputs and that the workflow puts into the names of its runs (`run-name`), if it does.
     ///
     /// # Errors
     /// Why it is not known.
@@ -281,17 +286,17 @@ impl GitHub {
         &self,
         target: &Target,
         branch: &str,
-        since: Millis,
         before: &BTreeSet<u64>,
         mark: Option<&str>,
     ) -> Result<Begun, Unknown> {
         let listed = self.list(target, &of_dispatch(branch), 1).await?;
-        let earliest = since.minus(SLACK);
+        // When some are deleted, older ones come into sight.
+        let is_older = |run: &Run| before.first().is_some_and(|oldest| run.id < *oldest);
         let mut new: Vec<Run> = listed.runs().to_vec();
         new.retain(|run| {
             let of_branch = run.branch.as_deref().is_none_or(|name| name == branch);
             let of_dispatch = run.event == "workflow_dispatch";
-            of_dispatch && of_branch && run.created >= earliest && !before.contains(&run.id)
+            of_dispatch && of_branch && !is_older(run) && !before.contains(&run.id)
         });
         let marked = |run: &&Run| mark.is_some_and(|mark| run.title.contains(mark));
         if let Some(run) = new.iter().find(marked) {
@@ -337,7 +342,10 @@ impl GitHub {
         }
         let reply = self.ask(place).await?;
         let json = self.json(&reply)?;
-        let listed = read_list(&json, (page - 1) * PAGE, PAGE).map_err(|why| self.unknown(&why))?;
+        let there = reply.date();
+        let ahead = there.map_or(0, |there| there.0.saturating_sub(self.clock.now().0));
+        let listed = read_list(&json, (page - 1) * PAGE, PAGE, ahead);
+        let listed = listed.map_err(|why| self.unknown(&why))?;
         match listed.runs().iter().all(|run| target.has(run)) {
             true => Ok(listed),
             false => Err(self.unknown("GitHub lists runs of another workflow.")),

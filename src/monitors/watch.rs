@@ -214,7 +214,7 @@ impl Watch {
             let (prober, scene, check) =
                 (self.prober.clone(), scene.clone(), Arc::new(check.clone()));
             self.under_way.insert(name.clone(), Arc::clone(&check));
-            let (memory, room) = (entry.memory.clone(), Arc::clone(&self.room));
+            let (memory, room) = (entry.memory.for_probe(&check.probe), Arc::clone(&self.room));
             self.looking.spawn(async move {
                 // It is never closed.
                 let _place = room.acquire_owned().await.ok();
@@ -248,6 +248,10 @@ impl Watch {
                 self.prober.pushes().again();
             }
             let (entry, change) = decide(before, &check, look, &self.host, now);
+            if self.is_of_another(&name, &entry) {
+                self.look_anew(&name, now);
+                continue;
+            }
             let is_due = entry.written.is_none();
             changes.extend(change);
             if is_due {
@@ -284,6 +288,19 @@ impl Watch {
         }
         self.show();
         Ok(stepped)
+    }
+
+    /// Whether a reload came while it was looked: what was found is of what nobody looks at any more.
+    fn is_of_another(&self, name: &Name, found: &Entry) -> bool {
+        let scene = self.followed.as_ref();
+        let check = scene.and_then(|scene| scene.config.checks.get(name));
+        check.is_some_and(|check| !found.memory.is_of(&check.probe))
+    }
+
+    fn look_anew(&mut self, name: &Name, now: Millis) {
+        if let Some(entry) = self.entries.as_mut().and_then(|all| all.get_mut(name)) {
+            entry.due = now;
+        }
     }
 
     fn adopt(&mut self, name: Name, entry: Entry) {

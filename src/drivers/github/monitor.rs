@@ -3,13 +3,15 @@
 //! A list of runs is believed when it shows one, and never when it shows none: a run that was begun or seen counts as going
 //! until GitHub says of that very run that it is over.
 
-use super::{Active, Run, SLACK, Unknown, backoff};
+use super::{Active, Run, Unknown, backoff};
 use crate::base::time::Millis;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// So long GitHub may need to show a run that was dispatched.
 pub const VISIBLE_AFTER: Duration = Duration::from_secs(120);
+/// GitHub tells its clock in whole seconds, and the parts of it need not go by the same.
+const SLACK: Duration = Duration::from_secs(60);
 /// The pause before what was only partly seen is looked at again.
 const SOON: Duration = Duration::from_secs(10);
 /// A run that ends badly before that did nothing: the next one begins later, and later each time.
@@ -160,7 +162,7 @@ impl Known {
             self.own = runs(run.id, now, true);
             return Some(News::Goes(run.clone()));
         };
-        let earliest = at.minus(SLACK);
+        let earliest = Millis(at.0.saturating_add(active.ahead)).minus(SLACK);
         let fits = |run: &&Run| run.event == "workflow_dispatch" && run.created >= earliest;
         let run = active.runs.iter().find(fits)?;
         self.own = runs(run.id, at, false);

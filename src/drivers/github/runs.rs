@@ -58,6 +58,7 @@ pub(super) struct Listed {
     runs: Vec<Run>,
     /// Whether no page follows.
     last: bool,
+    ahead: i64,
 }
 
 impl Listed {
@@ -67,6 +68,11 @@ impl Listed {
 
     pub(super) fn is_last(&self) -> bool {
         self.last
+    }
+
+    /// By how many milliseconds GitHub's clock was ahead of ours then.
+    pub(super) fn ahead(&self) -> i64 {
+        self.ahead
     }
 
     pub(super) fn active(&self) -> Vec<Run> {
@@ -80,7 +86,12 @@ impl Listed {
 ///
 /// # Errors
 /// What is missing.
-pub(super) fn read_list(json: &Value, before: usize, most: usize) -> Result<Listed, String> {
+pub(super) fn read_list(
+    json: &Value,
+    before: usize,
+    most: usize,
+    ahead: i64,
+) -> Result<Listed, String> {
     let listed = json.get("workflow_runs").and_then(Value::as_array);
     let total = json.get("total_count").and_then(Value::as_u64);
     let (Some(listed), Some(total)) = (listed, total) else {
@@ -98,6 +109,7 @@ pub(super) fn read_list(json: &Value, before: usize, most: usize) -> Result<List
     Ok(Listed {
         last: left <= runs.len(),
         runs,
+        ahead,
     })
 }
 

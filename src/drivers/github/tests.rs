@@ -12,6 +12,8 @@ struct Hub {
     asked: Vec<String>,
     /// What it says instead of the number of runs.
     total: Option<u64>,
+    /// What its clock shows, if it says so.
+    date: Option<&'static str>,
     /// Whether it is too old to tell which run a dispatch began.
     old: bool,
 }
@@ -64,10 +66,9 @@ impl Hub {
         let before = (number("page").unwrap_or(1) - 1) * size;
         let page: Vec<_> = fitting.iter().skip(before).take(size).collect();
         let total = self.total.unwrap_or(fitting.len() as u64);
-        Told::text(
-            200,
-            &json!({"total_count": total, "workflow_runs": page}).to_string(),
-        )
+        let date = self.date.map(|date| ("Date", date.to_owned()));
+        let list = json!({"total_count": total, "workflow_runs": page});
+        Told::Says(200, Vec::from_iter(date), list.to_string().into_bytes())
     }
 
     fn take(&mut self, asked: &Asked) -> Told {
@@ -102,6 +103,17 @@ struct Bench {
 
 impl Bench {
     async fn new() -> Self {
+        Self::by(Clock::default()).await
+    }
+
+    /// A bench whose own clock shows this, while GitHub's shows when its runs are made.
+    async fn at(now: Millis) -> Self {
+        let bench = Self::by(Clock::new(move || now)).await;
+        bench.hub().date = Some("Tue, 01 Jul 2025 10:00:05 GMT");
+        bench
+    }
+
+    async fn by(clock: Clock) -> Self {
         let hub: Arc<Mutex<Hub>> = Arc::default();
         let told = Arc::clone(&hub);
         let server = Server::start(move |asked: &Asked| told.lock().unwrap().tell(asked)).await;
@@ -109,7 +121,7 @@ impl Bench {
             Web::default(),
             server.url("/api/v3/"),
             "hunter22".into(),
-            Clock::default(),
+            clock,
         );
         let target = Target::new("ann/site", ".github/workflows/keep.yml").unwrap();
         Self {
@@ -176,7 +188,8 @@ async fn every_run_that_is_not_over_counts() {
         bench.active().await,
         Ok(Active {
             runs: Vec::new(),
-            complete: true
+            complete: true,
+            ahead: 0,
         })
     );
     assert_eq!(bench.asked(), ["GET workflows/keep.yml/runs?per_page=100"]);
@@ -207,7 +220,8 @@ async fn an_old_run_that_still_waits_is_found_behind_many() {
         bench.active().await,
         Ok(Active {
             runs: Vec::new(),
-            complete: true
+            complete: true,
+            ahead: 0,
         })
     );
     // With a newer one, one look is enough.
@@ -404,42 +418,63 @@ async fn the_run_of_a_dispatch_is_not_taken_for_another() {
         .add(1, "in_progress", "workflow_dispatch", "main");
     let before = github.dispatched(target, "main").await.unwrap();
     assert_eq!(before, BTreeSet::from([1]));
-    let sent = Millis(1_751_364_030_000);
-    let begun = async |since, mark| {
-        github
-            .begun(target, "main", since, &before, mark)
-            .await
-            .unwrap()
-    };
-    assert_eq!(begun(sent, None).await, Begun::NotYet);
+    let begun = async |mark| github.begun(target, "main", &before, mark).await.unwrap();
+    assert_eq!(begun(None).await, Begun::NotYet);
     bench.hub().add(2, "queued", "push", "main");
     bench.hub().add(3, "queued", "workflow_dispatch", "other");
-    assert_eq!(begun(sent, None).await, Begun::NotYet);
+    assert_eq!(begun(None).await, Begun::NotYet);
     bench.hub().add(4, "queued", "workflow_dispatch", "main");
-    let Begun::Run(run) = begun(sent, None).await else {
+    let Begun::Run(run) = begun(None).await else {
         panic!("it is there");
     };
     assert_eq!(
         (run.id, run.link.as_deref()),
         (4, Some("https://github.example/runs/4"))
     );
-    assert_eq!(
-        begun(sent.plus(SLACK), None).await,
-        Begun::NotYet,
-        "it began before that"
-    );
     bench.hub().add(5, "queued", "workflow_dispatch", "main");
-    let Begun::OneOf(runs) = begun(sent, None).await else {
+    let Begun::OneOf(runs) = begun(None).await else {
         panic!("there are two");
     };
     assert_eq!(runs.iter().map(|run| run.id).collect::<Vec<_>>(), [5, 4]);
-    let Begun::Run(run) = begun(sent, Some("run 4")).await else {
+    let Begun::Run(run) = begun(Some("run 4")).await else {
         panic!("one has the mark");
     };
     assert_eq!(run.id, 4);
+    // One that was hidden behind others comes into sight when they are deleted.
+    bench.hub().runs.clear();
+    bench.hub().add(0, "completed", "workflow_dispatch", "main");
+    assert_eq!(begun(None).await, Begun::NotYet);
     bench.hub().faults = vec![Told::text(500, "")];
-    let unknown = github.begun(target, "main", sent, &before, None).await;
+    let unknown = github.begun(target, "main", &before, None).await;
     assert!(unknown.is_err());
+}
+
+/// By GitHub's clock the run began in July; ours is ahead or behind by a good deal.
+#[tokio::test]
+async fn a_clock_that_is_wrong_here_hides_no_run_of_ours() {
+    for second in [1_751_364_000, 1_751_364_000 + 7200, 1_751_364_000 - 7200] {
+        let bench = Bench::at(Millis(second * 1000)).await;
+        let sent = Known {
+            own: Own::Sent(bench.github.clock.now()),
+            failed: None,
+        };
+        let finds = async || {
+            let active = bench.active().await;
+            let now = bench.github.clock.now();
+            sent.clone().takes(&active, None, now).0
+        };
+        bench
+            .hub()
+            .add(1, "in_progress", "workflow_dispatch", "main");
+        bench.hub().runs[0]["created_at"] = "2025-07-01T09:58:00Z".into();
+        assert_eq!(finds().await, [], "it was there before");
+        bench.hub().add(2, "queued", "workflow_dispatch", "main");
+        let news = finds().await;
+        assert!(
+            matches!(news.as_slice(), [News::Found(run)] if run.id == 2),
+            "{news:?}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use crate::drivers::patience;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -68,7 +69,18 @@ impl Around<'_> {
                     place.map(|place| (place, count, last))
                 });
                 let read = read.await.ok_or_else(|| no_answer(path))?;
-                let (place, count, last) = read.map_err(|error| unreadable(path, &error))?;
+                let (place, count, last) = match read {
+                    Ok(read) => read,
+                    Err(error) => {
+                        // Whatever comes to it later is new.
+                        if memory.is_null() && error.kind() == ErrorKind::NotFound {
+                            log.place = Some(Place::default());
+                            *memory = serde_json::to_value(log).unwrap_or_default();
+                            *matters = true;
+                        }
+                        return Err(unreadable(path, &error));
+                    }
+                };
                 // Where it begins is known by the next look, whatever happens until then; what matched is counted once.
                 *matters = count > 0 || memory.is_null();
                 log.place = Some(place);

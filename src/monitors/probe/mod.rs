@@ -2,12 +2,14 @@
 
 mod disk;
 mod files;
+mod kept;
 mod machine;
 mod net;
 mod own;
 mod services;
 
 pub(super) use disk::Points;
+pub use kept::Kept;
 pub use net::certificate_ends;
 
 use super::pushes::Pushes;

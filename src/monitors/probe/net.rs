@@ -1,6 +1,6 @@
 //! Looks over the network: pages, ports, names, and the clock of somebody else.
 
-use super::{Around, Found};
+use super::{Around, Found, Kept};
 use crate::base::alert::Severity;
 use crate::base::time::{Millis, human};
 use crate::config::Probe;
@@ -27,7 +27,7 @@ fn remember(certificate_ends: Option<Millis>) -> Value {
 /// When a page's certificate ends, by what its check remembers; `None` of what has no certificate.
 #[must_use]
 pub fn certificate_ends(memory: &str) -> Option<Millis> {
-    let memory: Memory = serde_json::from_str(memory).ok()?;
+    let memory: Memory = serde_json::from_value(Kept::read(memory).memory()).ok()?;
     memory.certificate_ends
 }
 

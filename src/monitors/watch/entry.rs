@@ -4,10 +4,9 @@ use crate::base::alert::{Change, Reading, Turn};
 use crate::base::name::Name;
 use crate::base::time::Millis;
 use crate::config::Check;
-use crate::monitors::probe::Look;
+use crate::monitors::probe::{Kept, Look};
 use crate::monitors::state::{self, Rule, State, VERSION};
 use crate::store::checks::Row;
-use serde_json::Value;
 use std::time::Duration;
 
 /// What changes nothing of what is told is written down at most so often.
@@ -32,7 +31,7 @@ pub(super) struct Told {
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
     pub(super) state: State,
-    pub(super) memory: Value,
+    pub(super) memory: Kept,
     pub(super) reading: Option<Result<Reading, String>>,
     pub(super) due: Millis,
     /// When it was written down last.
@@ -86,7 +85,7 @@ pub(super) fn decide(
     };
     let entry = Entry {
         state,
-        memory: look.memory,
+        memory: Kept::new(&check.probe, look.memory),
         reading: Some(reading),
         due: before.due,
         written: before.written.filter(|_| !is_news),
@@ -180,7 +179,7 @@ pub(super) fn row(host: &str, name: &Name, topic: &Name, entry: &Entry) -> Optio
         topic: topic.to_string(),
         version: VERSION,
         state: serde_json::to_string(&entry.state).ok()?,
-        memory: entry.memory.to_string(),
+        memory: entry.memory.written()?,
         reading: serde_json::to_string(&entry.reading).ok()?,
         since: entry.state.since(),
         due: entry.due,
@@ -206,7 +205,7 @@ pub(super) fn read_state(row: &Row) -> State {
 pub(super) fn entry(row: &Row, now: Millis) -> Entry {
     Entry {
         state: read_state(row),
-        memory: serde_json::from_str(&row.memory).unwrap_or_default(),
+        memory: Kept::read(&row.memory),
         reading: serde_json::from_str(&row.reading).unwrap_or_default(),
         due: row.due.max(now),
         written: Some(now),

@@ -1,16 +1,15 @@
 //! Whose states there are: those of the configuration in force. What fires of the others ends.
 
+use super::Watch;
 use super::entry::{Entry, entry, read_state, row};
-use super::{PACE, Watch};
 use crate::base::alert::Change;
 use crate::base::name::Name;
 use crate::base::time::Millis;
-use crate::config::{Config, Probe};
+use crate::config::Probe;
 use crate::drivers::process;
-use crate::monitors::probe::Scene;
+use crate::monitors::probe::{Kept, Scene};
 use crate::monitors::state::State;
 use crate::store::{self, checks};
-use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,19 +37,10 @@ impl Watch {
             let entries = self.entries.get_or_insert_default();
             let before = self.followed.as_ref().map(|scene| &scene.config);
             for (name, entry) in entries.iter_mut() {
-                let of = |config: &Arc<Config>| {
-                    config
-                        .checks
-                        .get(name)
-                        .map(|check| format!("{:?}", check.probe))
+                let Some(check) = config.checks.get(name) else {
+                    continue;
                 };
-                let Some(probe) = of(&config) else { continue };
-                // What another probe remembers is nothing to this one.
-                if before.is_some_and(|before| of(before).is_some_and(|before| before != probe)) {
-                    entry.memory = Value::Null;
-                }
-                let every = config.checks.get(name).map_or(PACE, |check| check.every);
-                entry.due = entry.due.min(now.plus(every));
+                entry.due = entry.due.min(now.plus(check.every));
             }
             let ended = entries.extract_if(.., |name, _| !config.checks.contains_key(name));
             let ended: Vec<(Name, Entry)> = ended.collect();
@@ -62,7 +52,7 @@ impl Watch {
             for name in config.checks.keys() {
                 entries.entry(name.clone()).or_insert_with(|| Entry {
                     state: State::default(),
-                    memory: Value::Null,
+                    memory: Kept::default(),
                     reading: None,
                     due: now,
                     written: None,

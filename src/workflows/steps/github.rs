@@ -224,7 +224,7 @@ impl<'a> Job<'a> {
         loop {
             let begun = self
                 .hub
-                .begun(&self.target, &self.branch, sent, before, None)
+                .begun(&self.target, &self.branch, before, None)
                 .await;
             match begun {
                 Ok(Begun::Run(run)) => return Ok(*run),

@@ -118,6 +118,64 @@ on_both! {
 }
 
 on_both! {
+    /// How far one log was read says nothing of another that the check looks at after a restart.
+    async fn what_is_remembered_of_one_log_is_not_taken_for_another(world) {
+        let (one, other) = (world.path().join("one.log"), world.path().join("other.log"));
+        fs::write(&one, "").unwrap();
+        fs::write(&other, "ERROR of yesterday\n").unwrap();
+        let check = |log: &str, within: &str| {
+            format!("  log: {{kind: file, path: {log}, measure: lines, pattern: ERROR, warn: 1, within: {within}, for: 0s}}\n")
+        };
+        let mut bench = Bench::new(&mut world, &check("one.log", "10m")).await;
+        bench.step().await;
+        bench.reload(&mut world, &check("other.log", "10m"));
+        bench.restart();
+        bench.is_quiet().await;
+        fs::write(&other, "ERROR of yesterday\nERROR of today\n").unwrap();
+        bench.reload(&mut world, &check("other.log", "20m"));
+        bench.restart();
+        assert_eq!(bench.turns(WARNING).await, "ERROR of today");
+        bench.store.close().await;
+    }
+}
+
+on_both! {
+    /// A log that is not there at first is read from its first line, over a restart as well.
+    async fn a_log_that_comes_later_is_read_whole(world) {
+        let check = "  log: {kind: file, path: app.log, measure: lines, pattern: ERROR, warn: 1, for: 0s}\n";
+        let mut bench = Bench::new(&mut world, check).await;
+        bench.step().await;
+        bench.restart();
+        fs::write(world.path().join("app.log"), "ERROR at once\n").unwrap();
+        assert_eq!(bench.turns(WARNING).await, "ERROR at once");
+        bench.store.close().await;
+    }
+}
+
+on_both! {
+    /// What a look finds that began before a reload is of what nobody looks at any more: nothing is told of it.
+    async fn a_look_under_way_at_something_else_counts_for_nothing(world) {
+        let go = world.path().join("go");
+        let slow = world.script("slow", &format!("until [ -e {} ]; do sleep 0.1; done; exit 2", go.display()), &[]);
+        let fine = world.script("fine", "exit 0", &[]);
+        let check = |script: &std::path::Path| {
+            format!("  probe: {{kind: script, run: {}, timeout: 1m}}\n", script.display())
+        };
+        let mut bench = Bench::new(&mut world, &check(&slow)).await;
+        assert_eq!(bench.watch.step(bench.now).await.unwrap().under_way, 1);
+        bench.reload(&mut world, &check(&fine));
+        assert_eq!(bench.watch.step(bench.now).await.unwrap().under_way, 1);
+        fs::write(&go, "").unwrap();
+        bench.step().await;
+        assert_eq!(bench.told().await, []);
+        // It is looked at anew at once.
+        assert_eq!(bench.step().await.looks, 1);
+        assert_eq!(bench.board.all()[0].standing(bench.now), Standing::Good);
+        bench.store.close().await;
+    }
+}
+
+on_both! {
     /// A hundred checks a second, and nothing is written while nothing changes; what changes at once is one commit.
     async fn a_hundred_checks_cost_one_commit_or_none(world) {
         let file = world.path().join("file");
@@ -338,7 +396,7 @@ on_both! {
         let mut bench = Bench::new(&mut world, "  boot: {kind: reboot, for: 0s}\n").await;
         bench.is_quiet().await;
         let mut tx = bench.store.begin().await.unwrap();
-        let other = r#"UPDATE checks SET memory = '{"id":"another-start","seen_at":null}' WHERE name = 'boot'"#;
+        let other = r#"UPDATE checks SET memory = REPLACE(memory, '"id":"', '"id":"another-') WHERE name = 'boot'"#;
         sqlx::query(other).execute(&mut *tx).await.unwrap();
         bench.store.commit(tx).await.unwrap();
         bench.restart();

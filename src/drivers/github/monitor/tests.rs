@@ -23,6 +23,7 @@ fn listed(ids: &[u64]) -> Result<Active, Unknown> {
     Ok(Active {
         runs: ids.iter().map(|id| run(*id)).collect(),
         complete: true,
+        ahead: 0,
     })
 }
 
@@ -46,6 +47,7 @@ fn the_next_step_is_exactly_this_table() {
     let partly = Ok(Active {
         runs: Vec::new(),
         complete: false,
+        ahead: 0,
     });
     let none = Known::default();
     let own = |own| Known { own, failed: None };
@@ -114,9 +116,9 @@ proptest! {
         let known = Known { own, failed: failed.map(|(failures, at)| (failures, Millis(at))) };
         let step = monitor_step(&known, &unknown(until.map(Millis)), Millis(now));
         prop_assert!(matches!(step, Step::Wait(_)), "{step:?}");
-        let some = Active { runs: vec![run(1)], complete: false };
+        let some = Active { runs: vec![run(1)], complete: false, ahead: 0 };
         prop_assert_ne!(monitor_step(&known, &Ok(some), Millis(now)), Step::Dispatch);
-        let partly = Active { runs: Vec::new(), complete: false };
+        let partly = Active { runs: Vec::new(), complete: false, ahead: 0 };
         prop_assert_ne!(monitor_step(&known, &Ok(partly), Millis(now)), Step::Dispatch);
     }
 
@@ -150,7 +152,7 @@ proptest! {
                 _ => {
                     let shown = begun.iter().zip(0..).filter(|((_, shown, end, _), _)| (*shown..*end).contains(&tick));
                     let runs = shown.map(|(_, id)| told(id)).collect();
-                    Ok(Active { runs, complete: true })
+                    Ok(Active { runs, complete: true, ahead: 0 })
                 }
             };
             let missing = known.missing(&active).map(|id| {
@@ -239,6 +241,7 @@ fn the_run_of_a_dispatch_is_found_in_the_list() {
         Ok(Active {
             runs,
             complete: true,
+            ahead: 0,
         })
     };
     // By hand of somebody, from before, and by a push: none of them is it, and yet nothing is begun.
