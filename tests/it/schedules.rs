@@ -206,14 +206,15 @@ on_both! {
         gate.open(1);
         ended(&world, 4).await;
         assert!(rows(&store, 1).await[0].retry.is_some());
+        assert_eq!(world.count(ANN, "❌ exit 7"), 3);
         world.say(ANN, "/pause work");
         let told = world.sees(ANN, "not tried again").await;
         assert!(told.text.contains("#4 failed, and is not tried again: ann paused the schedule."), "{}", told.text);
         world.asks(ANN, ANN, "/resume work").await;
         passes(&world, HOUR * 2).await;
-        world.asks(ANN, ANN, "/schedules").await;
+        let list = world.asks(ANN, ANN, "/schedules").await;
+        assert!(!list.text.contains("try 2"), "{}", list.text);
         ended(&world, 4).await;
-        assert_eq!(world.count(ANN, "❌ exit 7"), 3);
     }
 }
 
