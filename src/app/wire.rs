@@ -141,7 +141,7 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
         .with(scripts.clone())
         .with(flows.clone())
         .with(selftest::Nothing);
-    let ends = Ends::default();
+    let ends = Ends::new(live.clone());
     let troubles = Troubles::default();
     let samples = Samples::default();
     let sampler = Sampler::new(store.clone(), live.clone(), samples.clone())?;

@@ -32,6 +32,20 @@ impl Herald for ScheduleNotices {
                 let on = SchedulePress::Resume(schedule.clone());
                 (html, vec![vec![Press::Schedule(on).button("Resume")]])
             }
+            Notice::GivenUp {
+                schedule,
+                time,
+                job,
+                why,
+            } => {
+                let html = format!(
+                    "🗓 <b>{}</b> · {}\n❌ #{job} failed, and is not tried again: {}",
+                    escape(schedule),
+                    escape(time),
+                    escape(why)
+                );
+                (html, vec![vec![Press::Job(*job).button(format!("#{job}"))]])
+            }
             Notice::NotStarted {
                 schedule,
                 time,

@@ -167,15 +167,17 @@ impl Jobs {
         self.inner.store.fence(&mut tx).await?;
         self.check_room(&mut tx, job).await?;
         let added = store::jobs::add(&mut tx, row).await?;
-        let (Added::New(id) | Added::Before(id)) = added;
-        beside(&mut tx, id).await?;
-        grant.record(&mut tx).await?;
+        // What belongs to one that was made before was written with it.
+        if let Added::New(id) = added {
+            beside(&mut tx, id).await?;
+            grant.record(&mut tx).await?;
+            if let Some(message) = origin.card {
+                let (slot, chat) = (card::slot(id), row.place.chat);
+                store::outbox::put_slot(&mut tx, &slot, chat, message, row.created_at).await?;
+            }
+        }
         if let Some(update) = origin.update {
             store::inbox::mark_handled(&mut tx, update, row.created_at).await?;
-        }
-        if let (Added::New(id), Some(message)) = (added, origin.card) {
-            let (slot, chat) = (card::slot(id), row.place.chat);
-            store::outbox::put_slot(&mut tx, &slot, chat, message, row.created_at).await?;
         }
         self.inner.store.commit(tx).await?;
         Ok(added)

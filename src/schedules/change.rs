@@ -73,13 +73,15 @@ impl Schedules {
                 "{MOST} schedules were made in the chat, which is the limit. Remove one first: /schedules"
             )));
         }
-        let free = |number: &usize| {
-            let name = name(script, *number);
-            all.iter().all(|row| row.name != name)
-        };
-        let name = name(script, (1..).find(free).unwrap_or(1));
         let script = script.name.as_str();
-        store::schedules::add(&mut tx, &name, script, &timer, Some(&made), now).await?;
+        let name = loop {
+            let number = store::schedules::number(&mut tx, script).await?;
+            // No name in the configuration holds a `+`.
+            let name = format!("{script}+{number}");
+            if store::schedules::add(&mut tx, &name, script, &timer, Some(&made), now).await? {
+                break name;
+            }
+        };
         tx.commit().await?;
         self.wake();
         Ok(name)
@@ -91,12 +93,15 @@ impl Schedules {
     /// When the database refuses.
     pub async fn remove(&self, grant: &Grant, name: &str) -> Result<bool> {
         let mut tx = grant.begin(&self.inner.store).await?;
+        let why = format!("{} removed the schedule.", grant.actor().name);
+        let told = self.give_up(&mut tx, name, &why).await?;
         let removed = store::schedules::remove(&mut tx, name).await?;
         tx.commit().await?;
+        self.kick(&told);
         Ok(removed)
     }
 
-    /// Pauses a schedule; `false` when it was paused before. What runs goes on.
+    /// Pauses a schedule; `false` when it was paused before. What runs goes on; what failed is not tried again.
     ///
     /// # Errors
     /// When the database refuses.
@@ -108,7 +113,10 @@ impl Schedules {
         };
         let mut tx = grant.begin(&self.inner.store).await?;
         let done = store::schedules::pause(&mut tx, name, &paused).await?;
+        let why = format!("{} paused the schedule.", paused.by);
+        let told = self.give_up(&mut tx, name, &why).await?;
         tx.commit().await?;
+        self.kick(&told);
         Ok(done)
     }
 
@@ -127,9 +135,4 @@ impl Schedules {
         self.wake();
         Ok(done)
     }
-}
-
-/// No name in the configuration holds a `+`.
-fn name(script: &Script, number: usize) -> String {
-    format!("{}+{number}", script.name)
 }

@@ -1,8 +1,12 @@
 //! What follows from the end of a run: whether it is told, and whether it is tried again.
 
 use super::rhythm::{self, RUNS};
+use super::{Notice, Schedules};
+use crate::base::error::Result;
+use crate::base::ids::Place;
 use crate::base::job::Ending;
 use crate::base::schedule::Rule;
+use crate::config::Live;
 use crate::delivery::report::Tried;
 use crate::jobs::aftermath::{Aftermath, Over, Verdict};
 use crate::store::schedules::Retry;
@@ -12,14 +16,51 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 
 /// Decides what follows from the end of runs, and wakes the loop that goes on from there.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Ends {
+    live: Live,
     pub(super) wake: Arc<Notify>,
+}
+
+impl Ends {
+    /// Decides by the configuration in force.
+    #[must_use]
+    pub fn new(live: Live) -> Self {
+        Self {
+            live,
+            wake: Arc::default(),
+        }
+    }
+}
+
+impl Schedules {
+    /// Gives up the try that is to follow a failed run, if one is, and tells where its runs are told that it failed: they may
+    /// have heard nothing, or that it is tried again. Returns where, to be sent after the commit.
+    pub(super) async fn give_up(&self, tx: &mut Tx, name: &str, why: &str) -> Result<Vec<Place>> {
+        let Some(failed) = store::schedules::give_up(tx, name).await? else {
+            return Ok(Vec::new());
+        };
+        let job = store::jobs::find(tx, failed).await?;
+        let Some((place, telling)) = job.and_then(|job| Some((job.new.place, job.new.telling?)))
+        else {
+            return Ok(Vec::new());
+        };
+        let notice = Notice::GivenUp {
+            schedule: telling.schedule,
+            time: telling.time,
+            job: failed,
+            why: why.to_owned(),
+        };
+        let mut told = telling.also;
+        told.insert(0, place);
+        self.tell(tx, &told, &notice).await?;
+        Ok(told)
+    }
 }
 
 impl Aftermath for Ends {
     fn over<'a>(&'a self, tx: &'a mut Tx, over: Over<'a>) -> BoxFuture<'a, store::Result<Verdict>> {
-        decide(tx, over).boxed()
+        decide(&self.live, tx, over).boxed()
     }
 
     fn committed(&self) {
@@ -27,17 +68,19 @@ impl Aftermath for Ends {
     }
 }
 
-async fn decide(tx: &mut Tx, over: Over<'_>) -> store::Result<Verdict> {
+async fn decide(live: &Live, tx: &mut Tx, over: Over<'_>) -> store::Result<Verdict> {
     let Over {
         telling, ending, ..
     } = over;
-    if let Some((number, pause)) = again(&over) {
+    if let Some((number, pause)) = again(&over)
+        && is_on(live, tx, &telling.schedule).await?
+    {
         let retry = Retry {
             at: over.at.plus(pause),
             of: over.job.id,
             number: number + 1,
         };
-        // Unless it is gone, or counts anew by another timer.
+        // Unless it was removed, or another run follows already.
         if store::schedules::try_again(tx, &telling.schedule, retry).await? {
             return Ok(match telling.is_live() {
                 true => Verdict::Told(Tried::Again(number, pause)),
@@ -45,7 +88,7 @@ async fn decide(tx: &mut Tx, over: Over<'_>) -> store::Result<Verdict> {
             });
         }
     }
-    if telling.anew.is_some() && is_on(tx, &telling.schedule).await? {
+    if telling.anew.is_some() && is_on(live, tx, &telling.schedule).await? {
         let past = store::workflows::past(tx, &over.job.new.title, RUNS).await?;
         let failing = rhythm::failing(&past);
         let before = past.iter().skip(1).zip(1..failing);
@@ -74,8 +117,16 @@ async fn decide(tx: &mut Tx, over: Over<'_>) -> store::Result<Verdict> {
     })
 }
 
-/// Whether another run follows.
-async fn is_on(tx: &mut Tx, schedule: &str) -> store::Result<bool> {
+/// Whether another run may follow.
+async fn is_on(live: &Live, tx: &mut Tx, schedule: &str) -> store::Result<bool> {
+    let config = live.current();
+    let is_off = config
+        .schedules
+        .iter()
+        .any(|one| one.name == schedule && !one.enabled);
+    if is_off || store::freeze::is_frozen(tx).await? {
+        return Ok(false);
+    }
     let row = store::schedules::find(tx, schedule).await?;
     Ok(row.is_some_and(|row| row.paused.is_none()))
 }

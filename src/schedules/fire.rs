@@ -1,12 +1,13 @@
 //! The step of the schedules' loop: what is due is run, skipped or tried again.
 
-use super::plan::{self, Plan};
+use super::plan::{self, Again, Plan, Try};
 use super::{Notice, Schedules, is_open, schedule_of, standing};
 use crate::access::{Actor, Asked, Grant};
 use crate::base::error::{Error, Result};
 use crate::base::ids::{JobId, Place};
 use crate::base::job::OutputMode;
 use crate::base::schedule::Telling;
+use crate::base::text::capital;
 use crate::base::time::Millis;
 use crate::config::{Config, Follows, Schedule, Script};
 use crate::delivery::Outgoing;
@@ -93,17 +94,26 @@ impl Schedules {
             return Ok(());
         }
         let mut tx = self.inner.store.begin_led().await?;
+        let mut told = Vec::new();
         for row in gone {
+            let why = "The schedule is no longer in the configuration.";
+            told.extend(self.give_up(&mut tx, &row.name, why).await?);
             store::schedules::remove(&mut tx, &row.name).await?;
         }
         for schedule in other {
             let (name, timer) = (&schedule.name, schedule.timer());
             let script = schedule.script.as_str();
             if !store::schedules::add(&mut tx, name, script, &timer, None, now).await? {
+                let why = match schedule.enabled {
+                    true => "The times of the schedule were changed.",
+                    false => "The schedule is switched off.",
+                };
+                told.extend(self.give_up(&mut tx, name, why).await?);
                 store::schedules::restart(&mut tx, name, &timer, now).await?;
             }
         }
         self.inner.store.commit(tx).await?;
+        self.kick(&told);
         Ok(())
     }
 
@@ -116,11 +126,16 @@ impl Schedules {
         now: Millis,
     ) -> Result<Option<Millis>> {
         for _ in 0..AT_ONCE {
-            let Some(schedule) = schedule_of(config, &row).filter(|schedule| schedule.enabled)
-            else {
+            let Some(schedule) = schedule_of(config, &row) else {
                 return Ok(None);
             };
-            if row.paused.is_some() {
+            let still = match (&row.paused, schedule.enabled) {
+                (None, true) => None,
+                (Some(_), _) => Some("The schedule is paused."),
+                (None, false) => Some("The schedule is switched off."),
+            };
+            if let Some(why) = still {
+                self.drop_try(&row, why).await?;
                 return Ok(None);
             }
             match schedule.follows {
@@ -131,27 +146,39 @@ impl Schedules {
                 // Who looks there begins what follows.
                 Some(Follows::GitHub(_)) => return Ok(None),
             }
-            let retry = row.retry.filter(|_| !is_open(&row));
             let mut wait = None;
-            if let Some(retry) = retry.filter(|_| !frozen) {
-                if retry.at <= now {
-                    let due = Due {
-                        schedule: &schedule,
-                        row: &row,
-                        at: row.last_due.unwrap_or(row.settled),
-                        attempt: retry.number,
-                        retry_of: Some(retry.of),
-                        anew: None,
-                        seen: None,
-                    };
-                    self.fire(config, due, now).await?;
+            if let Some(retry) = row.retry.filter(|_| !is_open(&row)) {
+                let next = Try {
+                    at: retry.at,
+                    failed: row.last_over,
+                };
+                match plan::again(&schedule, standing(&row, frozen), next, now) {
+                    Again::Wait(at) => wait = Some(at),
+                    Again::Run => {
+                        let due = Due {
+                            schedule: &schedule,
+                            row: &row,
+                            // A time that a wrong clock brought about is not dealt with: times count anew since.
+                            at: row.last_due.map_or(row.settled, |due| due.min(row.settled)),
+                            attempt: retry.number,
+                            retry_of: Some(retry.of),
+                            anew: None,
+                            seen: None,
+                        };
+                        self.fire(config, due, now).await?;
+                    }
+                    Again::Drop(why) => {
+                        let why = format!("{}.", capital(why.words()));
+                        self.drop_try(&row, &why).await?;
+                    }
+                }
+                if wait.is_none() {
                     row = match self.again(&row.name).await? {
                         Some(row) => row,
                         None => return Ok(None),
                     };
                     continue;
                 }
-                wait = Some(retry.at);
             }
             match plan::plan(&schedule, standing(&row, frozen), now) {
                 Plan::Wait(next) => return Ok(earliest(wait, next)),
@@ -183,6 +210,18 @@ impl Schedules {
             };
         }
         Ok(Some(now))
+    }
+
+    /// Gives up the try that is to follow, if one is, and tells it.
+    async fn drop_try(&self, row: &Row, why: &str) -> Result<()> {
+        if row.retry.is_none() {
+            return Ok(());
+        }
+        let mut tx = self.inner.store.begin_led().await?;
+        let told = self.give_up(&mut tx, &row.name, why).await?;
+        self.inner.store.commit(tx).await?;
+        self.kick(&told);
+        Ok(())
     }
 
     async fn again(&self, name: &str) -> Result<Option<Row>> {
@@ -256,7 +295,11 @@ impl Schedules {
                 tracing::info!(schedule = due.schedule.name, job = %id, attempt = due.attempt, "run by schedule");
                 Ok(())
             }
-            Ok(Submitted::Before(_)) => Ok(()),
+            Ok(Submitted::Before(id)) => {
+                tracing::warn!(schedule = due.schedule.name, job = %id, "it ran before for this time");
+                self.drop_try(due.row, "That try was made before.").await?;
+                self.settle(&due.row.name, due.at, None).await
+            }
             Err(Error::Refused(why)) => self.not_started(&due, &why.to_string(), now).await,
             Err(error) => Err(error),
         }
@@ -313,10 +356,12 @@ impl Schedules {
         };
         let mut tx = self.inner.store.begin_led().await?;
         store::schedules::pause(&mut tx, &due.schedule.name, &paused).await?;
-        store::schedules::give_up(&mut tx, &due.schedule.name).await?;
-        let told = self.owners();
-        self.tell(&mut tx, &told, &notice).await?;
+        let why = "The schedule is paused.";
+        let mut told = self.give_up(&mut tx, &due.schedule.name, why).await?;
+        let owners = self.owners();
+        self.tell(&mut tx, &owners, &notice).await?;
         self.inner.store.commit(tx).await?;
+        told.extend(owners);
         self.kick(&told);
         Ok(())
     }
@@ -342,22 +387,25 @@ impl Schedules {
                 return Ok(());
             }
         }
-        store::schedules::give_up(&mut tx, name).await?;
         let until = match due.anew {
             Some(_) => now.plus(NOT_STARTED),
             None => due.at.max(row.settled),
         };
         store::schedules::settle(&mut tx, name, until, Some(why)).await?;
-        let told = match row.skip_why.as_deref() == Some(why) {
-            true => Vec::new(),
-            false => self.places(due.schedule),
+        let told = match due.retry_of {
+            Some(_) => self.give_up(&mut tx, name, why).await?,
+            None if row.skip_why.as_deref() == Some(why) => Vec::new(),
+            None => {
+                let told = self.places(due.schedule);
+                let notice = Notice::NotStarted {
+                    schedule: name.clone(),
+                    time: due.schedule.zone.clock(due.at, now),
+                    why: why.to_owned(),
+                };
+                self.tell(&mut tx, &told, &notice).await?;
+                told
+            }
         };
-        let notice = Notice::NotStarted {
-            schedule: name.clone(),
-            time: due.schedule.zone.clock(due.at, now),
-            why: why.to_owned(),
-        };
-        self.tell(&mut tx, &told, &notice).await?;
         self.inner.store.commit(tx).await?;
         self.kick(&told);
         Ok(())
@@ -384,9 +432,10 @@ impl Schedules {
     }
 }
 
-/// The same run is never made twice: its job is known by this.
+/// The same run is never made twice: its job is known by this. Times that count anew, after the clock was wrong, are others.
 fn source(due: &Due<'_>) -> String {
-    let first = format!("schedule:{}:{}", due.schedule.name, due.at.0);
+    let since = due.row.anchor.0;
+    let first = format!("schedule:{}:{since}:{}", due.schedule.name, due.at.0);
     match due.attempt {
         1 => first,
         number => format!("{first}:{number}"),

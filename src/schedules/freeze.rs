@@ -45,6 +45,8 @@ impl Schedules {
         };
         tx.commit().await?;
         self.kick(&told);
+        // What was to be tried again is given up, and told.
+        self.wake();
         Ok(done)
     }
 

@@ -70,6 +70,17 @@ pub enum Notice {
         /// The run.
         job: JobId,
     },
+    /// A run failed that was to be tried again, and is not.
+    GivenUp {
+        /// The schedule.
+        schedule: String,
+        /// When the run was due, on the schedule's clock.
+        time: String,
+        /// The run.
+        job: JobId,
+        /// Why, as one or more sentences.
+        why: String,
+    },
     /// A run did not start.
     NotStarted {
         /// The schedule.

@@ -28,7 +28,7 @@ pub struct Standing {
     pub frozen: bool,
 }
 
-/// Why a time passes without a run.
+/// Why a time passes without a run, or a failed run is not tried again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Why {
     /// The run before was not over.
@@ -39,6 +39,8 @@ pub enum Why {
     TooOld,
     /// Everything was frozen.
     Frozen,
+    /// Its next time came while it could not be tried again, and one run is enough for both.
+    Next,
 }
 
 impl Why {
@@ -50,6 +52,7 @@ impl Why {
             Why::Missed => "the bot was away",
             Why::TooOld => "it was too long ago",
             Why::Frozen => "everything was frozen",
+            Why::Next => "the next run was due",
         }
     }
 }
@@ -67,6 +70,54 @@ pub enum Plan {
     Skip(Millis, Why),
     /// Count anew from now: the clock was wrong.
     Anew,
+}
+
+/// A try that is to follow a failed run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Try {
+    /// When.
+    pub at: Millis,
+    /// When the run before failed, if that is still known.
+    pub failed: Option<Millis>,
+}
+
+/// What becomes of such a try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Again {
+    /// Nothing before this moment.
+    Wait(Millis),
+    /// It runs now.
+    Run,
+    /// It is given up.
+    Drop(Why),
+}
+
+/// What becomes now of a try that is to follow. What is late goes by the rule for missed times; what waits for a moment that
+/// came from a wrong clock waits no longer.
+#[must_use]
+pub fn again(schedule: &Schedule, at: Standing, next: Try, now: Millis) -> Again {
+    if at.frozen {
+        return Again::Drop(Why::Frozen);
+    }
+    if at.settled.max(next.failed.unwrap_or_default()) > now.plus(BACK) {
+        return Again::Run;
+    }
+    if next.at > now {
+        return Again::Wait(next.at);
+    }
+    if now.since(next.at) <= LATE {
+        return Again::Run;
+    }
+    let is_due = || {
+        let due = self::next(schedule, at.anchor, at.settled);
+        due.is_some_and(|due| begins(schedule, due) <= now)
+    };
+    match schedule.missed {
+        Missed::Skip => Again::Drop(Why::Missed),
+        Missed::Once if is_due() => Again::Drop(Why::Next),
+        Missed::All if next.at < now.minus(OLDEST) => Again::Drop(Why::TooOld),
+        Missed::Once | Missed::All => Again::Run,
+    }
 }
 
 /// What is to be done now.
@@ -307,6 +358,70 @@ mod tests {
         let never = schedule("0 0 29 2 *", Missed::Once);
         let far = plan(&never, since(0), minute(1));
         assert!(matches!(far, Plan::Wait(Some(_))), "{far:?}");
+    }
+
+    #[test]
+    fn what_becomes_of_a_try_is_exactly_this_table() {
+        let frozen = Standing {
+            frozen: true,
+            ..since(10)
+        };
+        let week = 7 * 24 * 60;
+        let (wait, drop) = (|n| Again::Wait(minute(n)), Again::Drop);
+        // The run of minute 10 failed in minute 12, and is to be tried again in minute 15.
+        let table = [
+            ("not yet", Missed::Skip, since(10), 14, wait(15)),
+            ("in time", Missed::Skip, since(10), 15, Again::Run),
+            ("a little late", Missed::Skip, since(10), 16, Again::Run),
+            ("late", Missed::Skip, since(10), 17, drop(Why::Missed)),
+            ("late, once", Missed::Once, since(10), 19, Again::Run),
+            (
+                "late, and the next is due",
+                Missed::Once,
+                since(10),
+                20,
+                drop(Why::Next),
+            ),
+            ("late, all", Missed::All, since(10), 45, Again::Run),
+            (
+                "too old",
+                Missed::All,
+                since(10),
+                week + 16,
+                drop(Why::TooOld),
+            ),
+            ("frozen", Missed::Once, frozen, 11, drop(Why::Frozen)),
+            (
+                "clock put back a little",
+                Missed::Once,
+                since(10),
+                1,
+                wait(15),
+            ),
+            ("clock was wrong", Missed::Once, since(10), -60, Again::Run),
+        ];
+        for (what, missed, standing, now, becomes) in table {
+            let next = Try {
+                at: minute(15),
+                failed: Some(minute(12)),
+            };
+            let schedule = schedule("every 10m", missed);
+            assert_eq!(
+                again(&schedule, standing, next, minute(now)),
+                becomes,
+                "{what}"
+            );
+        }
+        // Only the run ended by a wrong clock; and one whose end is not known waits.
+        let far = |failed| Try {
+            at: minute(2_885),
+            failed,
+        };
+        let every = schedule("every 10m", Missed::Once);
+        let of = |failed| again(&every, since(10), far(failed), minute(15));
+        assert_eq!(of(Some(minute(2_880))), Again::Run);
+        assert_eq!(of(Some(minute(14))), wait(2_885));
+        assert_eq!(of(None), wait(2_885));
     }
 
     #[test]

@@ -32,6 +32,8 @@ pub struct Schedule {
     pub last_job: Option<JobId>,
     /// Where that job stands, if it is still kept.
     pub last_state: Option<JobState>,
+    /// When that job was over.
+    pub last_over: Option<Millis>,
     /// How many times passed without a run.
     pub skipped: i64,
     /// Why, the last time.
@@ -83,7 +85,7 @@ pub struct Retry {
 
 const COLUMNS: &str = "SELECT s.name, s.script, s.timer, s.spec, s.made_by, s.made_name, s.chat_id, s.thread_id, s.made_at,
         s.anchor, s.settled, s.paused_at, s.paused_by, s.paused_why, s.last_due, s.last_fired, s.last_job,
-        j.state AS last_state, s.skipped, s.skip_why, s.output_hash, s.retry_at, s.retry_of, s.retry_no, s.seen
+        j.state AS last_state, j.finished_at AS last_over, s.skipped, s.skip_why, s.output_hash, s.retry_at, s.retry_of, s.retry_no, s.seen
      FROM schedules s LEFT JOIN jobs j ON j.id = s.last_job";
 
 fn read(row: &AnyRow) -> Schedule {
@@ -128,6 +130,7 @@ fn read(row: &AnyRow) -> Schedule {
         last_fired: time("last_fired"),
         last_job: job("last_job"),
         last_state: text("last_state").and_then(|state| JobState::parse(&state)),
+        last_over: time("last_over"),
         skipped: row.get("skipped"),
         skip_why: text("skip_why"),
         output_hash: text("output_hash"),
@@ -154,6 +157,23 @@ pub async fn find(db: &mut Connection, name: &str) -> Result<Option<Schedule>> {
     let text = sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE s.name = $1"));
     let row = sqlx::query(text).bind(name).fetch_optional(db).await?;
     Ok(row.as_ref().map(read))
+}
+
+/// The next number for a schedule of this script that is made in the chat. None is given twice: an old button, or a run that
+/// is still going on, never means a later schedule than its own. Whoever asks at the same moment waits for the commit.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn number(db: &mut Connection, script: &str) -> Result<i64> {
+    let row = sqlx::query(
+        "INSERT INTO facts (name, value) VALUES ($1, '1')
+         ON CONFLICT (name) DO UPDATE SET value = CAST(CAST(facts.value AS BIGINT) + 1 AS TEXT)
+         RETURNING CAST(value AS BIGINT)",
+    )
+    .bind(format!("schedules:{script}"))
+    .fetch_one(db)
+    .await?;
+    Ok(row.get(0))
 }
 
 /// Adds a schedule whose times begin to count at this moment; `false` when the name is taken.
@@ -285,13 +305,14 @@ pub async fn fired(
     Ok(noted.rows_affected() == 1)
 }
 
-/// Notes that the job is to be tried again, if it is the last one of its schedule.
+/// Notes that the job is to be tried again, if it is the last one of its schedule and that is not paused.
 ///
 /// # Errors
 /// When the database refuses.
 pub async fn try_again(db: &mut Connection, name: &str, retry: Retry) -> Result<bool> {
     let noted = sqlx::query(
-        "UPDATE schedules SET retry_at = $3, retry_of = $2, retry_no = $4 WHERE name = $1 AND last_job = $2",
+        "UPDATE schedules SET retry_at = $3, retry_of = $2, retry_no = $4
+         WHERE name = $1 AND last_job = $2 AND paused_at IS NULL",
     )
     .bind(name)
     .bind(retry.of.0)
@@ -302,18 +323,20 @@ pub async fn try_again(db: &mut Connection, name: &str, retry: Retry) -> Result<
     Ok(noted.rows_affected() == 1)
 }
 
-/// Gives up what was to be tried again.
+/// Gives up what was to be tried again; returns the job that failed, if something was.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn give_up(db: &mut Connection, name: &str) -> Result<()> {
-    sqlx::query(
-        "UPDATE schedules SET retry_at = NULL, retry_of = NULL, retry_no = NULL WHERE name = $1",
+pub async fn give_up(db: &mut Connection, name: &str) -> Result<Option<JobId>> {
+    // `retry_of` stays, to be returned; without a time it says nothing.
+    let row = sqlx::query(
+        "UPDATE schedules SET retry_at = NULL, retry_no = NULL WHERE name = $1 AND retry_at IS NOT NULL
+         RETURNING retry_of",
     )
     .bind(name)
-    .execute(db)
+    .fetch_optional(db)
     .await?;
-    Ok(())
+    Ok(row.and_then(|row| row.get::<Option<i64>, _>(0)).map(JobId))
 }
 
 /// Takes the hash of what a good run printed; `true` when it differs from the one before. A first run that printed nothing

@@ -56,7 +56,7 @@ async fn runs(app: &App) -> Vec<String> {
         .await
         .unwrap();
     let run = |source: &String| {
-        let mut parts = source.split(':').skip(2);
+        let mut parts = source.split(':').skip(3);
         let due: i64 = parts.next().unwrap().parse().unwrap();
         let minutes = (due - START) / MINUTE;
         match parts.next() {
@@ -244,6 +244,184 @@ async fn a_try_that_is_to_follow_survives_a_restart_and_holds_back_what_is_due()
         (Some(JobId(1)), 2, at(HOUR))
     );
     assert_eq!(row(&app).await.skipped, 2);
+}
+
+/// The run of the first hour failed then, and is to be tried again at that moment.
+async fn to_follow(app: &App, failed: i64, then: i64) {
+    step(app, HOUR).await;
+    all_over(app).await;
+    let store = &app.services().store;
+    let mut tx = store.begin().await.unwrap();
+    sqlx::query("UPDATE jobs SET state = 'failed', finished_at = $1")
+        .bind(at(failed).0)
+        .execute(&mut *tx)
+        .await
+        .unwrap();
+    let retry = schedules::Retry {
+        at: at(then),
+        of: JobId(1),
+        number: 2,
+    };
+    assert!(schedules::try_again(&mut tx, "work", retry).await.unwrap());
+    store.commit(tx).await.unwrap();
+}
+
+/// How many messages say that a failed run is not tried again, for this reason.
+async fn given_up(app: &App, why: &str) -> i64 {
+    let mut db = app.services().store.read().await.unwrap();
+    sqlx::query_scalar("SELECT COUNT(*) FROM outbox WHERE payload LIKE $1")
+        .bind(format!("%#1 failed, and is not tried again: {why}%"))
+        .fetch_one(&mut *db)
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_try_that_is_late_goes_by_the_policy() {
+    for (missed, now, expected, told) in [
+        ("skip", HOUR + 11 * MINUTE, vec!["60", "60/2"], None),
+        (
+            "skip",
+            HOUR + 30 * MINUTE,
+            vec!["60"],
+            Some("The bot was away."),
+        ),
+        ("once", HOUR + 30 * MINUTE, vec!["60", "60/2"], None),
+        (
+            "once",
+            3 * HOUR,
+            vec!["60", "180"],
+            Some("The next run was due."),
+        ),
+        ("all", 3 * HOUR, vec!["60", "60/2", "120", "180"], None),
+    ] {
+        let schedule = format!(
+            "schedule: {{when: '0 * * * *', zone: UTC, missed: {missed}, retry: {{times: 2, backoff: 10m}}}}"
+        );
+        let world = world(&schedule).await;
+        let app = build(&world).await;
+        step(&app, 0).await;
+        to_follow(&app, HOUR, HOUR + 10 * MINUTE).await;
+        drop(app);
+        let app = build(&world).await;
+        for _ in 0..4 {
+            step(&app, now).await;
+            all_over(&app).await;
+        }
+        assert_eq!(runs(&app).await, expected, "{missed} at {now}");
+        let expected = i64::from(told.is_some());
+        assert_eq!(given_up(&app, told.unwrap_or_default()).await, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_try_that_may_not_follow_is_given_up_and_told() {
+    let retries = |more: &str| {
+        format!("schedule: {{when: every 5h, retry: {{times: 2, backoff: 2h}}{more}}}")
+    };
+    for (number, why) in [
+        "Everything was frozen.",
+        "The schedule is switched off.",
+        "The times of the schedule were changed.",
+        "The schedule is no longer in the configuration.",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut world = world("schedule: {when: every 1h, retry: {times: 2, backoff: 2h}}").await;
+        let app = build(&world).await;
+        step(&app, 0).await;
+        to_follow(&app, HOUR, 3 * HOUR).await;
+        step(&app, HOUR).await;
+        assert_eq!(given_up(&app, "").await, 0);
+        if number == 0 {
+            let freeze = store::freeze::Freeze {
+                since: at(HOUR),
+                by: opsgram::base::ids::UserId(111),
+                name: "ann".to_owned(),
+                reason: None,
+            };
+            let store = &app.services().store;
+            let mut tx = store.begin().await.unwrap();
+            assert!(store::freeze::begin(&mut tx, &freeze).await.unwrap());
+            store.commit(tx).await.unwrap();
+        } else {
+            let settings = [
+                "schedule: {when: every 1h, enabled: false}",
+                &retries(""),
+                "timeout: 3m",
+            ];
+            world.forget_scripts();
+            world.script("work", "echo work", &[settings[number - 1]]);
+            reload(&world, app.services());
+        }
+        step(&app, HOUR + MINUTE).await;
+        step(&app, HOUR + 2 * MINUTE).await;
+        assert_eq!(given_up(&app, why).await, 1, "{why}");
+        step(&app, 3 * HOUR).await;
+        assert_eq!(runs(&app).await, ["60"], "{why}");
+    }
+}
+
+#[tokio::test]
+async fn a_try_from_a_clock_that_was_wrong_holds_nothing_up() {
+    let world = world("schedule: {when: every 1h, retry: {times: 2, backoff: 10m}}").await;
+    let app = build(&world).await;
+    step(&app, 0).await;
+    // It failed when the clock was two days ahead.
+    to_follow(&app, 49 * HOUR, 49 * HOUR + 10 * MINUTE).await;
+    assert_eq!(step(&app, HOUR + MINUTE).await, Some(2 * HOUR));
+    all_over(&app).await;
+    step(&app, 2 * HOUR).await;
+    assert_eq!(runs(&app).await, ["60", "60/2", "120"]);
+    assert_eq!(row(&app).await.skipped, 0);
+}
+
+#[tokio::test]
+async fn a_time_that_a_wrong_clock_ran_before_runs_when_it_comes() {
+    let world = world("schedule: {when: '06:30', zone: UTC}").await;
+    let app = build(&world).await;
+    step(&app, 0).await;
+    let (due, day) = (6 * HOUR + 30 * MINUTE, 24 * HOUR);
+    step(&app, day + due).await;
+    all_over(&app).await;
+    // The clock was a day ahead, and is put back.
+    assert_eq!(step(&app, MINUTE).await, Some(due));
+    step(&app, due).await;
+    all_over(&app).await;
+    step(&app, day + due).await;
+    assert_eq!(runs(&app).await, ["1830", "390", "1830"]);
+}
+
+#[tokio::test]
+async fn a_time_that_ran_before_is_not_noted_as_a_run() {
+    async fn noted(app: &App) -> i64 {
+        let mut db = app.services().store.read().await.unwrap();
+        sqlx::query_scalar("SELECT COUNT(*) FROM audit")
+            .fetch_one(&mut *db)
+            .await
+            .unwrap()
+    }
+    let world = world("schedule: every 1h").await;
+    let app = build(&world).await;
+    step(&app, 0).await;
+    step(&app, HOUR).await;
+    all_over(&app).await;
+    let before = noted(&app).await;
+    // As if what was written with the run were lost, and the run were not.
+    let store = &app.services().store;
+    let mut tx = store.begin().await.unwrap();
+    sqlx::query(
+        "UPDATE schedules SET settled = anchor, last_due = NULL, last_fired = NULL, last_job = NULL",
+    )
+    .execute(&mut *tx)
+    .await
+    .unwrap();
+    store.commit(tx).await.unwrap();
+    assert_eq!(step(&app, HOUR).await, Some(2 * HOUR), "it goes on");
+    let stands = row(&app).await;
+    assert_eq!((stands.last_fired, stands.last_job), (None, None));
+    assert_eq!(noted(&app).await, before);
 }
 
 #[tokio::test]

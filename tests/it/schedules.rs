@@ -6,7 +6,8 @@ use crate::harness::{ANN, BEN, CLEO, OPS, Outside, World};
 use crate::on_both;
 use opsgram::base::ids::UserId;
 use opsgram::base::time::Millis;
-use opsgram::store::{self, Store};
+use opsgram::store::{self, Location, Store};
+use sqlx::Connection as _;
 use std::fs;
 use std::time::Duration;
 
@@ -157,6 +158,111 @@ on_both! {
         ended(&world, 4).await;
         let store = world.services().store.clone();
         assert_eq!(world.job(&store, 2).await.new.retry_of, Some(opsgram::base::ids::JobId(1)));
+    }
+}
+
+on_both! {
+    /// What fails after its schedule was paused, frozen or switched off is told, since no try follows; so is a failure whose try is
+    /// given up by a pause, and resuming does not bring it back.
+    async fn a_failure_that_is_not_tried_again_is_told(world) {
+        let mut gate = Gate::new(&world, "gate");
+        let body = format!("{}; exit 7", gate.wait());
+        let schedule = |more: &str| format!("schedule: {{when: every 5h, retry: {{times: 2, backoff: 1h}}{more}}}");
+        world.script("work", &body, &[&schedule("")]);
+        begin(&mut world).await;
+        let store = world.services().store.clone();
+        rows(&store, 1).await;
+        for (number, (stop, stopped, go_on)) in (1..).zip([
+            ("/pause work", "work is paused", "/resume work"),
+            ("/freeze", "ann froze everything", "/unfreeze"),
+            ("", "The configuration was read again", ""),
+        ]) {
+            passes(&world, HOUR * 5).await;
+            let log = world.path().join(format!("data/logs/{number}.log"));
+            until("the run", || log.exists()).await;
+            if stop.is_empty() {
+                world.forget_scripts();
+                world.script("work", &body, &[&schedule(", enabled: false")]);
+                world.config_file();
+            } else {
+                world.say(ANN, stop);
+            }
+            world.sees(if number == 2 { OPS } else { ANN }, stopped).await;
+            gate.open(1);
+            ended(&world, number).await;
+            assert_eq!(world.count(ANN, "❌ exit 7"), number, "{stop}");
+            assert_eq!(rows(&store, 1).await[0].retry, None, "{stop}");
+            if !go_on.is_empty() {
+                world.asks(ANN, ANN, go_on).await;
+            }
+        }
+        world.forget_scripts();
+        world.script("work", &body, &[&schedule("")]);
+        world.config_file();
+        while rows(&store, 1).await[0].timer.starts_with("off") {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        passes(&world, HOUR * 5).await;
+        gate.open(1);
+        ended(&world, 4).await;
+        assert!(rows(&store, 1).await[0].retry.is_some());
+        assert_eq!(world.count(ANN, "❌ exit 7"), 3);
+        world.say(ANN, "/pause work");
+        let told = world.sees(ANN, "not tried again").await;
+        assert!(told.text.contains("#4 failed, and is not tried again: ann paused the schedule."), "{}", told.text);
+        world.asks(ANN, ANN, "/resume work").await;
+        passes(&world, HOUR * 2).await;
+        let list = world.asks(ANN, ANN, "/schedules").await;
+        assert!(!list.text.contains("try 2"), "{}", list.text);
+        ended(&world, 4).await;
+    }
+}
+
+on_both! {
+    /// Each schedule of the chat has a name of its own: of two that are made at the same moment, and of one that comes after
+    /// another was removed, whose buttons do nothing to it.
+    async fn a_name_is_given_once(world) {
+        world.script("work", "echo work", &[]);
+        begin(&mut world).await;
+        let store = world.services().store.clone();
+        world.asks(BEN, BEN, "/schedule work every 5h").await;
+        let mut tx = store.begin().await.unwrap();
+        let made = store::schedules::Made {
+            spec: "{}".to_owned(),
+            by: UserId(111),
+            name: "ann".to_owned(),
+            place: opsgram::base::ids::Place { chat: opsgram::base::ids::ChatId(111), thread: None },
+            at: Millis::now(),
+        };
+        let added = store::schedules::add(&mut tx, "work+1", "work", "every 5h", Some(&made), Millis::now()).await.unwrap();
+        assert!(added);
+        world.press(BEN, BEN, "Schedule it");
+        if matches!(world.location(), Location::Postgres(_)) {
+            // It waits for what is not committed.
+            let waiting = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+                 AND query LIKE 'INSERT INTO schedules%'";
+            let mut db = store.connect().await.unwrap();
+            loop {
+                let many: i64 = sqlx::query_scalar(waiting).fetch_one(&mut db).await.unwrap();
+                if many > 0 {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            db.close().await.unwrap();
+        }
+        store.commit(tx).await.unwrap();
+        world.sees(BEN, "work+2 runs by itself").await;
+        rows(&store, 2).await;
+        let old = world.asks(BEN, BEN, "/schedules work+2").await;
+        world.asks(BEN, BEN, "/schedule remove work+2").await;
+        let asked = world.asks(BEN, BEN, "/schedule work every 7h").await;
+        world.presses(BEN, &asked, "Schedule it").await;
+        world.sees(BEN, "work+3 runs by itself").await;
+        world.presses(BEN, &old, "Pause").await;
+        world.asks(BEN, BEN, "/whoami").await;
+        let rows = rows(&store, 2).await;
+        assert!(rows.iter().all(|row| row.paused.is_none()), "{rows:?}");
     }
 }
 
@@ -443,7 +549,7 @@ on_both! {
             .unwrap();
         drop(db);
         let last = world.job(&store, row.last_job.unwrap().0).await;
-        assert_eq!(last.new.source, format!("schedule:tick:{}", row.last_due.unwrap().0));
+        assert_eq!(last.new.source, format!("schedule:tick:{}:{}", row.anchor.0, row.last_due.unwrap().0));
         let mut once = sources.clone();
         once.sort();
         once.dedup();
