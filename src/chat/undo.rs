@@ -147,12 +147,11 @@ async fn asked_until(request: &Request, id: JobId, now: Millis) -> Result<Option
     Ok(until.filter(|until| *until > now))
 }
 
-/// What the page of a job says of taking it back, as a line of HTML, and the buttons for that, if the caller may press them.
+/// What the page of a job says of taking it back, as a line of HTML, and the buttons for that.
 ///
 /// # Errors
 /// When the database refuses.
 pub async fn on_page(request: &Request, job: &Job, now: Millis) -> Result<(String, Buttons)> {
-    let may = may_run(request, job);
     if let Some(until) = asked_until(request, job.id, now).await? {
         // In whole minutes, as long as there are some.
         let left = match until.since(now).as_secs() {
@@ -166,9 +165,9 @@ pub async fn on_page(request: &Request, job: &Job, now: Millis) -> Result<(Strin
             human(Duration::from_secs(left))
         );
         let answers = words::answers(job.id).map(|button| vec![button]);
-        return Ok((line, answers.into_iter().filter(|_| may).collect()));
+        return Ok((line, answers.to_vec()));
     }
-    let is_offered = may && undo::is_in_time(job, now) && {
+    let is_offered = undo::is_in_time(job, now) && {
         let mut db = request.services.store.read().await?;
         store::undo::by(&mut db, job.id).await?.is_none()
     };

@@ -216,7 +216,7 @@ on_both! {
                 topic: "web".to_owned(),
                 version: 1,
                 state: "{}".to_owned(),
-                memory: format!("{{\"certificate_ends\":{}}}", ends.0),
+                memory: format!("{{\"of\":\"\",\"memory\":{{\"certificate_ends\":{}}}}}", ends.0),
                 reading: "null".to_owned(),
                 since: None,
                 due,
