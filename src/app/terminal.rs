@@ -2,6 +2,7 @@
 
 use crate::sandbox::{Document, Message, Sandbox, What};
 use std::collections::HashMap;
+use std::io::{self, Write};
 
 /// Prints what is new since the last look.
 pub(super) struct Screen {
@@ -25,36 +26,52 @@ impl Screen {
     }
 
     /// Prints what a person typed.
-    pub(super) fn typed(&self, line: &str) {
-        println!("\n> {line}\n");
+    ///
+    /// # Errors
+    /// When nobody reads any more.
+    pub(super) fn typed(&self, line: &str) -> io::Result<()> {
+        print(&format!("\n> {line}\n"))
     }
 
     /// Prints what happened since the last time.
-    pub(super) fn update(&mut self) {
+    ///
+    /// # Errors
+    /// When nobody reads any more.
+    pub(super) fn update(&mut self) -> io::Result<()> {
         for event in self.sandbox.events_since(self.seen) {
             self.seen = event.seq;
             match &event.what {
-                What::Sent { chat, message_id } => self.message(*chat, *message_id, ""),
-                What::Edited { chat, message_id } => self.message(*chat, *message_id, "✎ "),
+                What::Sent { chat, message_id } => self.message(*chat, *message_id, "")?,
+                What::Edited { chat, message_id } => self.message(*chat, *message_id, "✎ ")?,
                 What::Answered {
                     text: Some(text), ..
-                } => println!("  ( {text} )\n"),
+                } => print(&format!("  ( {text} )\n"))?,
                 _ => {}
             }
         }
+        Ok(())
     }
 
-    fn message(&mut self, chat: i64, id: i32, mark: &str) {
+    fn message(&mut self, chat: i64, id: i32, mark: &str) -> io::Result<()> {
         if chat != self.chat {
             self.chat = chat;
             let name = self.names.get(&chat).map_or("somebody", String::as_str);
-            println!("— in the chat with {name} —\n");
+            print(&format!("— in the chat with {name} —\n"))?;
         }
         let messages = self.sandbox.from_bot(chat);
         if let Some(message) = messages.iter().find(|message| message.id == id) {
-            println!("{}", shown(message, mark));
+            print(&shown(message, mark))?;
         }
+        Ok(())
     }
+}
+
+/// Prints this and a new line.
+///
+/// # Errors
+/// When nobody reads any more.
+pub(super) fn print(words: &str) -> io::Result<()> {
+    writeln!(io::stdout().lock(), "{words}")
 }
 
 fn shown(message: &Message, mark: &str) -> String {

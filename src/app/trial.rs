@@ -5,7 +5,7 @@ mod page;
 mod sample;
 
 use super::cli::{runtime, start_logging, stop_on_signal};
-use super::terminal::Screen;
+use super::terminal::{Screen, print};
 use super::{App, Options};
 use crate::config::{self, Config, Env, Loaded};
 use crate::sandbox::{Rates, Sandbox, Standing};
@@ -17,6 +17,7 @@ use line::Line;
 use rand::distr::{Alphanumeric, SampleString};
 use std::collections::HashMap;
 use std::fs;
+use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -153,7 +154,16 @@ async fn converse(args: Args, file: PathBuf, folder: &Path, env: &Env) -> Result
     };
     stop.cancel();
     bot.await.context("the bot broke down")??;
-    talked
+    match talked {
+        Err(error) if is_unread(&error) => Ok(()),
+        talked => talked,
+    }
+}
+
+/// Whether whoever read what is printed wants no more of it, as `head` does.
+fn is_unread(error: &anyhow::Error) -> bool {
+    let error = error.downcast_ref::<io::Error>();
+    error.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 /// The variables of the trial: the stand-in's address and token, and a data folder of its own.
@@ -198,7 +208,7 @@ impl Talk {
     async fn by_script(mut self, lines: &[String], stop: &CancellationToken) -> Result<()> {
         let mut screen = self.screen();
         for line in lines {
-            screen.typed(line);
+            screen.typed(line)?;
             let before = self.sandbox.seq();
             if self.take(line)?.is_break() {
                 break;
@@ -212,11 +222,11 @@ impl Talk {
 
     /// Reads lines from the terminal.
     async fn by_hand(mut self, stop: &CancellationToken) -> Result<()> {
-        println!(
+        print(&format!(
             "A chat with the bot, as {}. Type a command, such as /run hello or /help.",
             self.name()
-        );
-        println!("{FORMS}\n");
+        ))?;
+        print(&format!("{FORMS}\n"))?;
         let mut screen = self.screen();
         let mut lines = read_lines();
         let mut open = true;
@@ -228,13 +238,13 @@ impl Talk {
                     Some(line) => match self.take(line) {
                         Ok(ControlFlow::Continue(())) => {}
                         Ok(ControlFlow::Break(())) => return Ok(()),
-                        Err(error) => println!("{error:#}"),
+                        Err(error) => print(&format!("{error:#}"))?,
                     },
                 },
                 () = tokio::time::sleep(LOOK) => {}
                 () = stop.cancelled() => open = false,
             }
-            screen.update();
+            screen.update()?;
         }
         // What was piped in is answered before the end.
         let before = self.sandbox.seq();
@@ -276,7 +286,7 @@ impl Talk {
             names.sort_unstable();
             format!("there is no “{name}” here; there are {}", names.join(", "))
         })?;
-        println!("You are {} now.", self.name());
+        print(&format!("You are {} now.", self.name()))?;
         Ok(())
     }
 
@@ -317,14 +327,14 @@ impl Talk {
         let begun = tokio::time::Instant::now();
         let mut last = (before, begun);
         while !stop.is_cancelled() {
-            screen.update();
+            screen.update()?;
             let now = tokio::time::Instant::now();
             if self.sandbox.seq() != last.0 {
                 last = (self.sandbox.seq(), now);
             }
             let silent = now - last.1 >= QUIET;
             if silent && !self.is_busy().await? {
-                screen.update();
+                screen.update()?;
                 return Ok(());
             }
             if limit.is_some_and(|limit| now - begun >= limit) {

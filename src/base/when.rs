@@ -192,18 +192,42 @@ impl When {
         }
     }
 
-    /// The shortest time from one to the next that can be told without a calendar; for an interval itself.
+    /// The shortest time from one to the next: of an interval itself; of a cron expression what a year of its times comes
+    /// to, by a clock that nobody changes.
     #[must_use]
     pub fn shortest(&self) -> Duration {
         match self {
             When::Every(time) => *time,
             When::Daily { .. } => Duration::from_secs(23 * 3600),
-            When::Cron { .. } => Duration::from_secs(60),
+            When::Cron { cron, .. } => shortest_by(cron),
         }
     }
 }
 
-/// A cron expression comes at most every minute, so that this holds few times.
+/// A cron expression comes at most every minute.
+const LEAST_BY_CRON: Duration = Duration::from_secs(60);
+/// So many times of a cron expression are looked at. One that has more of them in a year has them on several days a week,
+/// and shows what lies between two days long before.
+const LOOKED_AT: usize = 1500;
+
+fn shortest_by(cron: &Cron) -> Duration {
+    let next = |after: &Millis| next_by(cron, &Tz::UTC, *after);
+    let mut shortest = MOST;
+    let Some(mut last) = next(&Millis(0)) else {
+        return shortest;
+    };
+    let end = last.plus(MOST);
+    for at in std::iter::successors(next(&last), next).take(LOOKED_AT) {
+        shortest = shortest.min(at.since(last));
+        if at > end || shortest <= LEAST_BY_CRON {
+            break;
+        }
+        last = at;
+    }
+    shortest
+}
+
+/// As often as a cron expression can come, this holds few times.
 const FIRST_STRETCH: Duration = Duration::from_secs(3600);
 
 impl fmt::Display for When {
@@ -549,6 +573,26 @@ mod tests {
         );
         assert_eq!(when.latest(BERLIN, hour(2), hour(37), hour(40)), None);
         assert_eq!(when.latest(BERLIN, hour(2), hour(0), hour(2)), None);
+    }
+
+    #[test]
+    fn the_shortest_time_between_two_is_found() {
+        let (minute, hour) = (60, 3600);
+        for (text, seconds) in [
+            ("every 30s", 30),
+            ("* * * * *", minute),
+            ("*/5 * * * *", 5 * minute),
+            ("*/7 * * * *", 4 * minute),
+            ("0,30 8-10 * * *", 30 * minute),
+            ("0 6 * * MON-FRI", 24 * hour),
+            ("50,0 0,23 1,2 1 *", 10 * minute),
+            ("*/2 */2 1,8 * *", 2 * minute),
+            ("0 0 1 * *", 28 * 24 * hour),
+            ("0 0 29 2 *", 365 * 24 * hour),
+        ] {
+            let found = When::parse(text).unwrap().shortest();
+            assert_eq!(found, Duration::from_secs(seconds), "{text}");
+        }
     }
 
     #[test]

@@ -25,11 +25,16 @@ pub fn words(changes: &Changes) -> String {
         let flow = |name: &&Name| changes.workflows.contains(*name);
         let (flows, scripts): (Vec<&Name>, Vec<&Name>) = names.iter().partition(flow);
         for (noun, names) in [("script", scripts), ("workflow", flows)] {
-            match names.as_slice() {
-                [] => {}
-                [name] => parts.push(format!("{noun} {verb}: {name}")),
-                names => parts.push(format!("{} {noun}s {verb}: {}", names.len(), list(names))),
-            }
+            parts.extend(named(noun, verb, &names));
+        }
+    }
+    for (noun, all) in [("schedule", &changes.schedules), ("check", &changes.checks)] {
+        for (verb, names) in [
+            ("added", &all.added),
+            ("changed", &all.changed),
+            ("removed", &all.removed),
+        ] {
+            parts.extend(named(noun, verb, names));
         }
     }
     let people: Vec<_> = changes.access.iter().map(now).collect();
@@ -46,6 +51,15 @@ pub fn words(changes: &Changes) -> String {
     match parts.is_empty() {
         true => "nothing changed".to_owned(),
         false => parts.join("; "),
+    }
+}
+
+/// What happened to those of a kind; nothing when there are none.
+fn named<T: Display>(noun: &str, verb: &str, names: &[T]) -> Option<String> {
+    match names {
+        [] => None,
+        [name] => Some(format!("{noun} {verb}: {name}")),
+        names => Some(format!("{} {noun}s {verb}: {}", names.len(), list(names))),
     }
 }
 
@@ -145,6 +159,7 @@ pub fn taken(changes: &Changes) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Differing;
 
     #[test]
     fn changes_are_told_in_one_line() {
@@ -153,6 +168,14 @@ mod tests {
             workflows: [name("deploy")].into(),
             changed: vec![name("backup"), name("deploy")],
             removed: vec![name("old")],
+            schedules: Differing {
+                changed: vec!["backup".to_owned()],
+                ..Differing::default()
+            },
+            checks: Differing {
+                removed: vec!["site".to_owned(), "cert".to_owned()],
+                ..Differing::default()
+            },
             access: vec![
                 ("ben".to_owned(), Some(Role::Operator)),
                 ("<cleo>".to_owned(), None),
@@ -162,8 +185,8 @@ mod tests {
         };
         assert_eq!(
             words(&changes),
-            "script changed: backup; workflow changed: deploy; script removed: old; ben is now operator; \
-             <cleo> is no longer listed; needs a restart: database"
+            "script changed: backup; workflow changed: deploy; script removed: old; schedule changed: \
+             backup; 2 checks removed: site, cert; ben is now operator; <cleo> is no longer listed; needs a restart: database"
         );
         assert!(taken(&changes).contains("&lt;cleo&gt;"));
         assert_eq!(words(&Changes::default()), "nothing changed");

@@ -1,12 +1,15 @@
 //! What differs between the configuration in force and a newer one, and what of it has to wait for a restart.
 
 use super::access::{Chat, User};
-use super::{Config, Database, Fault};
+use super::checks::{Check, comes_along};
+use super::workflows::own_lock;
+use super::{Alerts, Config, Database, Fault, Repeat, Schedule, Script};
 use crate::base::name::Name;
 use crate::base::role::Role;
 use crate::base::secret::{ExposeSecret, SecretString};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
+use std::time::Duration;
 
 /// What a newer configuration changes. Names only, no values: some are secret.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,6 +22,10 @@ pub struct Changes {
     pub changed: Vec<Name>,
     /// Scripts that are gone.
     pub removed: Vec<Name>,
+    /// Schedules of scripts that are the same otherwise.
+    pub schedules: Differing,
+    /// Checks, without those that come and go by something else that is named here.
+    pub checks: Differing,
     /// Persons and groups by name, with what they may now; `None` for those no longer listed.
     pub access: Vec<(String, Option<Role>)>,
     /// Keys that hold from now on.
@@ -31,6 +38,25 @@ pub struct Changes {
     pub warnings: Vec<Fault>,
 }
 
+/// What differs among things of one kind, by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Differing {
+    /// Those that are new.
+    pub added: Vec<String>,
+    /// Those that are otherwise now.
+    pub changed: Vec<String>,
+    /// Those that are gone.
+    pub removed: Vec<String>,
+}
+
+impl Differing {
+    /// Whether nothing differs.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 impl Changes {
     /// Whether nothing changed that holds from now on.
     #[must_use]
@@ -40,6 +66,8 @@ impl Changes {
             added,
             changed,
             removed,
+            schedules,
+            checks,
             access,
             settings,
             restart: _,
@@ -49,6 +77,8 @@ impl Changes {
         added.is_empty()
             && changed.is_empty()
             && removed.is_empty()
+            && schedules.is_empty()
+            && checks.is_empty()
             && access.is_empty()
             && settings.is_empty()
     }
@@ -66,6 +96,8 @@ impl Config {
             added: only_in(&newer, self),
             removed: only_in(self, &newer),
             changed: changed(self, &newer),
+            schedules: schedules(self, &newer),
+            checks: checks(self, &newer),
             access: access(self, &newer),
             settings: settings(self, &newer),
             restart: restart(self, &newer),
@@ -90,10 +122,82 @@ fn only_in(one: &Config, other: &Config) -> Vec<Name> {
 
 fn changed(old: &Config, new: &Config) -> Vec<Name> {
     let differs = |name: &&Name| match (old.scripts.get(*name), new.scripts.get(*name)) {
-        (Some(before), Some(now)) => !same(before, now),
+        (Some(before), Some(now)) => !same(&written(before), &written(now)),
         (None, _) | (_, None) => false,
     };
     new.scripts.keys().filter(differs).cloned().collect()
+}
+
+/// A script without what it has only because a workflow names it.
+fn written(script: &Script) -> Script {
+    let mut script = script.clone();
+    script.lock = script.lock.filter(|lock| *lock != own_lock(&script.name));
+    script
+}
+
+/// Where the script itself is new, gone or changed, its schedule is not told besides.
+fn schedules(old: &Config, new: &Config) -> Differing {
+    let is_same = |name: &Name| match (old.scripts.get(name), new.scripts.get(name)) {
+        (Some(before), Some(now)) => same(&written(before), &written(now)),
+        (None, _) | (_, None) => false,
+    };
+    let all = |config: &Config| -> BTreeMap<String, Schedule> {
+        let own = config.schedules.iter().filter(|one| is_same(&one.script));
+        own.map(|one| (one.name.clone(), one.clone())).collect()
+    };
+    differing_by_name(&all(old), &all(new), Schedule::eq)
+}
+
+fn checks(old: &Config, new: &Config) -> Differing {
+    let all = |one: &Config, other: &Config| -> BTreeMap<String, _> {
+        let own = one.checks.values();
+        let own = own.filter(|check| !comes_along(check, one, other));
+        own.map(|check| {
+            (
+                check.name.to_string(),
+                own_settings(check, &one.alerts.repeat),
+            )
+        })
+        .collect()
+    };
+    differing_by_name(&all(old, new), &all(new, old), same)
+}
+
+/// A check and what it says itself of being told again; the rest is that of all checks.
+fn own_settings(check: &Check, all: &Repeat) -> (Check, [Option<Option<Duration>>; 2]) {
+    let own = |own: Option<Duration>, all| (own != all).then_some(own);
+    let repeat = check.repeat;
+    let said = [
+        own(repeat.warning, all.warning),
+        own(repeat.critical, all.critical),
+    ];
+    let repeat = Alerts::default().repeat;
+    (
+        Check {
+            repeat,
+            ..check.clone()
+        },
+        said,
+    )
+}
+
+fn differing_by_name<T>(
+    old: &BTreeMap<String, T>,
+    new: &BTreeMap<String, T>,
+    same: impl Fn(&T, &T) -> bool,
+) -> Differing {
+    let only_in = |one: &BTreeMap<String, T>, other: &BTreeMap<String, T>| {
+        let missing = |name: &&String| !other.contains_key(*name);
+        one.keys().filter(missing).cloned().collect()
+    };
+    let differs = |(name, now): &(&String, &T)| old.get(*name).is_some_and(|was| !same(was, now));
+    Differing {
+        added: only_in(new, old),
+        removed: only_in(old, new),
+        changed: (new.iter().filter(differs))
+            .map(|(name, _)| name.clone())
+            .collect(),
+    }
 }
 
 /// Compares by what would be shown: compiled patterns cannot be compared, and a setting that is added to a script later
@@ -141,12 +245,10 @@ fn settings(old: &Config, new: &Config) -> Vec<&'static str> {
     let (was, now) = (&old.jobs, &new.jobs);
     keys(&[
         ("base_dir", old.base_dir != new.base_dir),
-        ("schedules", old.schedules != new.schedules),
         (
             "monitored_devices",
             old.monitored_devices != new.monitored_devices,
         ),
-        ("checks", !same(&old.checks, &new.checks)),
         (
             "telegram.stale_after",
             old.telegram.stale_after != new.telegram.stale_after,

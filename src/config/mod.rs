@@ -51,7 +51,7 @@ pub use access::{Access, Chat, User};
 pub use alerts::{Alerts, Digest, Repeat};
 pub use args::Arg;
 pub use at_github::{AtGitHub, Ended, Fact};
-pub use changes::Changes;
+pub use changes::{Changes, Differing};
 pub use checks::{
     Check, CheckKind, DOCKER_SOCKET, DiskMeasure, FileMeasure, Fix, Flow, Limits, Own, Probe,
     PushToken,
@@ -343,7 +343,7 @@ fn build(
         access: &access,
         repeat: alerts.repeat,
         listens: http.listen.is_some(),
-        asks_github: asks_github(&schedules, &catalog),
+        asks_github: asks_github(&schedules, &catalog.scripts),
         has_heartbeat: alerts.heartbeat_url.is_some(),
         catalog: &catalog,
         devices: &monitored_devices,
@@ -368,11 +368,10 @@ fn build(
 }
 
 /// Whether something follows runs at GitHub, or keeps one going.
-fn asks_github(schedules: &[Schedule], catalog: &scripts::Catalog) -> bool {
+fn asks_github(schedules: &[Schedule], scripts: &BTreeMap<Name, Script>) -> bool {
     let follows = |one: &Schedule| matches!(one.follows, Some(Follows::GitHub(_)));
     let keeps = |step: &Step| matches!(step.work, Work::Github { keep: true, .. });
-    let flows = catalog.scripts.values();
-    let mut flows = flows.filter_map(|script| script.steps.as_deref());
+    let mut flows = (scripts.values()).filter_map(|script| script.steps.as_deref());
     schedules.iter().any(follows)
         || flows.any(|flow| flow.steps.iter().chain(&flow.always).any(keeps))
 }

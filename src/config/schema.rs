@@ -615,7 +615,8 @@ pub struct Check {
     pub repeat: Option<Repeat>,
     /// What subscribers choose by.
     pub topic: Option<Name>,
-    /// Who is told whatever they subscribed to: ids, or names under access.
+    /// Who is told, whatever they subscribed to: ids, or names under access. Owners who chose nothing are then told only if they
+    /// are named.
     pub notify: Option<Vec<Scalar>>,
     /// The script that mends it.
     pub fix: Option<Name>,

@@ -66,6 +66,8 @@ pub struct Printed<'a> {
     pub whole: bool,
     /// Bytes printed.
     pub bytes: u64,
+    /// Of these bytes, those that its log does not have.
+    pub missing: u64,
     /// Lines printed.
     pub lines: u64,
     /// What the card shows beside it.
@@ -306,7 +308,7 @@ fn again(id: JobId) -> String {
     format!("again:{id}")
 }
 
-/// The file of a job's whole output.
+/// The file of a job's output.
 #[must_use]
 pub fn log_file(
     place: Place,
@@ -441,14 +443,11 @@ fn never_started(phase: &Phase<'_>) -> bool {
     matches!(phase, Phase::Ended { took: None, .. })
 }
 
-/// The whole output as a file that answers the command.
+/// The output as a file that answers the command.
 fn attached(subject: &Subject<'_>, phase: &Phase<'_>, printed: &Printed<'_>) -> Outgoing {
     let head = header(subject.title, subject.id, subject.undoes, phase);
     let first_line = head.lines().next().unwrap_or_default();
-    let html = format!(
-        "{first_line}\nThe whole output: {}",
-        amount(printed.bytes, printed.lines)
-    );
+    let html = format!("{first_line}\n{}", contents(printed));
     log_file(
         subject.place,
         subject.reply_to,
@@ -462,6 +461,26 @@ fn message(subject: &Subject<'_>, html: String, buttons: Buttons) -> Outgoing {
     Outgoing::text(subject.place, html, buttons)
         .reply_to(subject.reply_to)
         .slot(slot(subject.id))
+}
+
+/// What the file of the output holds, in words.
+#[must_use]
+pub fn contents(printed: &Printed<'_>) -> String {
+    let part = part(printed.bytes, printed.missing, printed.lines);
+    match printed.missing {
+        0 => format!("The whole output: {part}"),
+        _ => format!("The output, its beginning and end: {part}"),
+    }
+}
+
+/// How much of the output there is: all of it, or `4.1 MB of 68 MB in 1,945,476 lines`.
+#[must_use]
+pub fn part(bytes: u64, missing: u64, lines: u64) -> String {
+    let all = amount(bytes, lines);
+    match missing {
+        0 => all,
+        _ => format!("{} of {all}", text::bytes(bytes.saturating_sub(missing))),
+    }
 }
 
 /// An amount of output in words: `1.6 MB in 20,000 lines`.
@@ -502,6 +521,7 @@ mod tests {
             tail: output,
             whole: true,
             bytes: output.len() as u64,
+            missing: 0,
             lines: output.lines().count() as u64,
             board: None,
         };
@@ -513,6 +533,24 @@ mod tests {
             &printed,
             seen,
         )
+    }
+
+    #[test]
+    fn a_file_says_how_much_of_the_output_it_holds() {
+        let mut printed = Printed {
+            bytes: 68_000_000,
+            lines: 1_945_476,
+            ..Printed::default()
+        };
+        assert_eq!(
+            contents(&printed),
+            "The whole output: 68 MB in 1,945,476 lines"
+        );
+        printed.missing = 63_900_000;
+        assert_eq!(
+            contents(&printed),
+            "The output, its beginning and end: 4.1 MB of 68 MB in 1,945,476 lines"
+        );
     }
 
     #[test]

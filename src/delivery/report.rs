@@ -97,15 +97,15 @@ fn after_stream(
     all
 }
 
-/// The whole output as a file.
+/// The output as a file.
 fn whole(subject: &Subject<'_>, telling: &Telling, title: &str, printed: &Printed<'_>) -> Outgoing {
-    let amount = card::amount(printed.bytes, printed.lines);
+    let contents = card::contents(printed);
     card::log_file(
         subject.place,
         None,
         &telling.schedule,
         subject.id,
-        format!("{title}\nThe whole output: {amount}"),
+        format!("{title}\n{contents}"),
     )
 }
 
@@ -283,6 +283,7 @@ mod tests {
             tail: output,
             whole: true,
             bytes: output.len() as u64,
+            missing: 0,
             lines: output.lines().count() as u64,
             board: None,
         };

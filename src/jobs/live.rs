@@ -126,6 +126,8 @@ pub struct End {
     pub whole: bool,
     /// Bytes printed.
     pub bytes: u64,
+    /// Of these, those that its log does not have: it is full, or the disk was.
+    pub missing: u64,
     /// Lines printed.
     pub lines: u64,
     /// Of all that was printed, a hash; of runs of schedules only.
@@ -141,6 +143,7 @@ impl Default for End {
             text: String::new(),
             whole: true,
             bytes: 0,
+            missing: 0,
             lines: 0,
             hash: None,
             board: None,
@@ -162,6 +165,7 @@ impl End {
             tail: &self.text,
             whole: self.whole,
             bytes: self.bytes,
+            missing: self.missing,
             lines: self.lines,
             board: self.board.as_ref(),
         }
@@ -283,12 +287,14 @@ impl Output {
 
     /// The end of the output as text, and how much there is of it.
     pub async fn end(&self) -> End {
-        let (bytes, total, lines, hash) = {
+        let (bytes, total, missing, lines, hash) = {
             let state = locked(&self.state);
             let tail = &state.tail;
             let (bytes, total, lines) = (tail.bytes().to_vec(), tail.total(), tail.lines());
             let hash = state.hash.clone().map(|hash| hex(&hash.finalize()));
-            (bytes, total, lines, hash)
+            let log = state.log.as_ref();
+            let missing = log.map_or(total, |log| log.dropped() + log.lost());
+            (bytes, total, missing, lines, hash)
         };
         let (whole, size) = (bytes.len() as u64 == total, self.size);
         let text = if bytes.len() <= RENDER_HERE {
@@ -301,6 +307,7 @@ impl Output {
             text,
             whole,
             bytes: total,
+            missing,
             lines,
             hash,
             board: self.board(),

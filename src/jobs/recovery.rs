@@ -188,6 +188,7 @@ fn read_end(folder: &Path, id: JobId) -> live::End {
             text: render(&log.tail(TAIL).unwrap_or_default(), Size::Pipe),
             whole: log.len() <= TAIL as u64 && log.dropped() == 0,
             bytes: log.len() + log.dropped(),
+            missing: log.dropped(),
             lines: 0,
             hash: None,
             board: None,

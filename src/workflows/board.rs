@@ -1,6 +1,7 @@
 //! The card of a run: its steps, how each stands, and at the end what came of it. Pure.
 
 mod buttons;
+mod called;
 
 use super::ask;
 use super::plan::{self, Verdict, step};
@@ -141,12 +142,17 @@ pub(super) fn line_over(view: &View<'_>, seq: usize) -> Option<String> {
 fn line_of(view: &View<'_>, seq: usize, why: usize) -> String {
     let row = &view.rows[seq];
     let name = step(view.flow, seq).map_or("", |step| step.name.as_str());
-    let (mark, note) = state(view, seq);
-    let took = match row.state {
-        StepState::Waiting | StepState::Skipped | StepState::Blocked => None,
-        _ => row.took(view.now),
+    let part = called::part(view.flow, view.rows, seq);
+    let (mark, note) = match part {
+        Some(part) => (part.mark, String::new()),
+        None => state(view, seq),
     };
-    let took = took.map(|took| match row.state.is_over() {
+    let (took, over) = match (part, row.state) {
+        (Some(part), _) => (part.took(row, view.now), part.ended.is_some()),
+        (None, StepState::Waiting | StepState::Skipped | StepState::Blocked) => (None, true),
+        (None, state) => (row.took(view.now), state.is_over()),
+    };
+    let took = took.map(|took| match over {
         true => took,
         false => passed(view, took),
     });

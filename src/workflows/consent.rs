@@ -1,6 +1,7 @@
 //! What an approval lets happen: what will be executed after it, where, and what of it can be taken back. Pure.
 
 use crate::base::text::{escape, shorten, utf16_len};
+use crate::base::time::human;
 use crate::base::workflow::{Step, Values, Work, Workflow};
 
 /// The most that is shown of one step, in UTF-16 units.
@@ -17,7 +18,7 @@ pub(super) fn words(
     host: &str,
     mask: impl Fn(&str) -> String,
 ) -> String {
-    let after = after(flow, gate);
+    let after = after(flow, gate, values);
     if after.is_empty() {
         return String::new();
     }
@@ -26,21 +27,32 @@ pub(super) fn words(
     for (at, step) in after.iter().enumerate() {
         let line = mask(&step.tell(values));
         let line = escape(&shorten(&line, LINE));
-        let Some(left) = room.checked_sub(utf16_len(&line)) else {
+        let net = net(step);
+        let Some(left) = room.checked_sub(utf16_len(&line) + utf16_len(&net)) else {
             let (rest, name) = (after.len() - at, escape(&flow.name));
             html.push_str(&format!("… and {rest} more: /workflow plan {name}\n"));
             break;
         };
         room = left;
-        html.push_str(&format!("<code>{line}</code>\n"));
+        html.push_str(&format!("<code>{line}</code>{net}\n"));
     }
     html.push_str(&escape(&shorten(&way_back(&after), LINE)));
     html
 }
 
-/// The steps that cannot begin before this one is done, in their order.
-fn after(flow: &Workflow, gate: usize) -> Vec<&Step> {
+/// That a step is taken back by itself, as it follows its line.
+fn net(step: &Step) -> String {
+    let within = step.confirm_within.map(human);
+    within.map_or_else(String::new, |within| {
+        format!(" · taken back unless confirmed within {within}")
+    })
+}
+
+/// The steps that cannot begin before this one is done, in their order, without those of which it is known by now that they
+/// are left out.
+fn after<'f>(flow: &'f Workflow, gate: usize, values: &Values) -> Vec<&'f Step> {
     let mut waits = vec![false; flow.steps.len()];
+    let mut left_out = vec![false; flow.steps.len()];
     let mut after = Vec::new();
     // A step needs only earlier ones.
     for (at, step) in flow.steps.iter().enumerate() {
@@ -48,7 +60,9 @@ fn after(flow: &Workflow, gate: usize) -> Vec<&Step> {
             .needs
             .iter()
             .any(|need| *need == gate || waits.get(*need) == Some(&true));
-        if waits[at] {
+        left_out[at] = step.part_of.is_some_and(|call| left_out[call])
+            || (step.when.as_ref()).is_some_and(|when| when.holds(values) == Ok(false));
+        if waits[at] && !left_out[at] {
             after.push(step);
         }
     }
@@ -84,5 +98,68 @@ fn acts(work: &Work) -> bool {
         | Work::Approve { .. }
         | Work::Call { .. }
         | Work::Notify { .. } => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::workflow::{Condition, Source, Template};
+    use std::time::Duration;
+
+    #[test]
+    fn what_is_left_out_is_not_listed_and_what_has_a_net_says_so() {
+        let argv = |name: &str| Work::Run {
+            argv: vec![Template::literal("echo"), Template::literal(name)],
+        };
+        let step = |name: &str, needs: &[usize]| Step {
+            needs: needs.to_vec(),
+            ..Step::new(name, argv(name), Duration::from_secs(60))
+        };
+        let when = |source: Source| {
+            Some(Condition {
+                left: Template::value(source),
+                right: Template::literal("yes"),
+                same: true,
+            })
+        };
+        let param = Source::Param("all".to_owned());
+        let found = Source::Step("swap".to_owned(), "more".to_owned());
+        let flow = Workflow::new(
+            "w",
+            vec![
+                step("gate", &[]),
+                Step {
+                    undo: Some(vec![Template::literal("back")]),
+                    confirm_within: Some(Duration::from_secs(300)),
+                    ..step("swap", &[0])
+                },
+                Step {
+                    when: when(param.clone()),
+                    ..step("rare", &[1])
+                },
+                Step {
+                    part_of: Some(2),
+                    ..step("inner", &[2])
+                },
+                Step {
+                    when: when(found),
+                    ..step("perhaps", &[3])
+                },
+            ],
+        );
+        let mut values = Values::default();
+        values.set(param.clone(), "no");
+        let told = words(&flow, 0, &values, "web-1", str::to_owned);
+        assert_eq!(
+            told,
+            "If approved, this follows on web-1:\n\
+             <code>swap: echo swap</code> · taken back unless confirmed within 5 m\n\
+             <code>perhaps: echo perhaps</code>\n\
+             Can be taken back afterwards: swap."
+        );
+        values.set(param, "yes");
+        let told = words(&flow, 0, &values, "web-1", str::to_owned);
+        assert!(told.contains("rare: echo rare") && told.contains("inner: echo inner"));
     }
 }

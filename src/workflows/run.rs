@@ -371,13 +371,7 @@ impl Run {
         self.dirty.insert(seq);
         self.explain(&step);
         let row = &mut self.rows[seq];
-        let holds = step.when.as_ref().map(|when| {
-            let (left, right) = (
-                when.left.fill(&self.values)?,
-                when.right.fill(&self.values)?,
-            );
-            Ok::<bool, String>((left == right) == when.same)
-        });
+        let holds = step.when.as_ref().map(|when| when.holds(&self.values));
         plan::begin(&step, row, now);
         match holds {
             Some(Ok(false)) => {

@@ -92,6 +92,27 @@ fn a_check_tells_all_faults_at_once_with_line_and_column() {
 }
 
 #[test]
+fn a_conversation_that_nobody_reads_any_more_ends_calmly() {
+    let folder = Folder::with("access: {users: [{id: 111, name: ann, role: owner}]}\n");
+    for mode in [&["--terminal"][..], &["--say", "/help"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let ended = Command::new(env!("CARGO_BIN_EXE_opsgram"))
+            .arg("sandbox")
+            .args(mode)
+            .arg("--config")
+            .arg(folder.file())
+            .current_dir(folder.dir.path())
+            .stdin(Stdio::null())
+            .stdout(writer)
+            .output()
+            .unwrap();
+        assert_eq!(text(&ended.stderr), "", "{mode:?}");
+        assert_eq!(ended.status.code(), Some(0), "{mode:?}");
+    }
+}
+
+#[test]
 fn a_good_file_passes_the_check() {
     let folder = Folder::with("scripts: {hello: {run: [/bin/echo, hello]}}\n");
     let checked = folder.run(&["check", "--offline"], &[]);

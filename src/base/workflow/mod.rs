@@ -265,6 +265,17 @@ pub struct Condition {
     pub same: bool,
 }
 
+impl Condition {
+    /// Whether it is met.
+    ///
+    /// # Errors
+    /// That a value is not there, and why.
+    pub fn holds(&self, values: &Values) -> Result<bool, String> {
+        let (left, right) = (self.left.fill(values)?, self.right.fill(values)?);
+        Ok((left == right) == self.same)
+    }
+}
+
 /// A value that is read from what a step prints.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Capture {

@@ -92,7 +92,7 @@ pub async fn handle(request: &Request, rest: &str) -> Result<Reply> {
     }
 }
 
-/// The whole output as a file.
+/// The output as a file: all of it that is kept.
 ///
 /// # Errors
 /// The refusal in words, or a failure of ours.
@@ -103,10 +103,14 @@ pub async fn file(request: &Request, id: JobId) -> Result<Reply> {
         return Err(Error::refused(format!("#{id} has printed nothing.")));
     }
     let so_far = if job.state.is_final() { "" } else { " so far" };
+    let part = match log.dropped() {
+        0 => "",
+        _ => ", its beginning and end",
+    };
     let html = format!(
-        "{}\nThe output{so_far}: {}",
+        "{}\nThe output{so_far}{part}: {}",
         workflows::line(request, &job).await?,
-        card::amount(log.len() + log.dropped(), 0)
+        card::part(log.len() + log.dropped(), log.dropped(), 0)
     );
     let place = request.actor.place;
     let file = card::log_file(place, answers(request), &job.new.title, id, html);

@@ -219,14 +219,12 @@ pub fn here(place: Place) -> &'static str {
 /// What a subscription is about, in plain text.
 #[must_use]
 pub fn describe(one: &Subscription) -> String {
-    let what = match &one.topic {
-        Some(topic) => format!("the topic {topic}"),
-        None => "everything".to_owned(),
-    };
-    match one.least {
-        Some(Severity::Warning) => what,
-        Some(Severity::Critical) => format!("{what} that is critical"),
-        None => "nothing".to_owned(),
+    match (one.least, &one.topic) {
+        (Some(Severity::Warning), None) => "everything".to_owned(),
+        (Some(Severity::Warning), Some(topic)) => format!("everything about {topic}"),
+        (Some(Severity::Critical), None) => "everything that is critical".to_owned(),
+        (Some(Severity::Critical), Some(topic)) => format!("what is critical about {topic}"),
+        (None, _) => "nothing".to_owned(),
     }
 }
 

@@ -25,6 +25,9 @@ pub const ABOUT: About = About {
     acts: false,
 };
 
+/// Checks that are listed; the rest is counted.
+const NAMED: usize = 8;
+
 /// Shows what this place is told.
 ///
 /// # Errors
@@ -54,7 +57,7 @@ pub async fn show(request: &Request) -> Result<Reply> {
                     .press()
                     .button("Tell me nothing"),
             ]);
-            "🔔 You are told of everything, as every owner is who chose nothing else.".to_owned()
+            everything_but(&elsewhere(request))
         }
         (true, false) => format!(
             "{} is told of nothing. /subscribe changes that.",
@@ -89,6 +92,35 @@ pub async fn show(request: &Request) -> Result<Reply> {
         rows.push(vec![AlertPress::NoQuiet.press().button("No quiet hours")]);
     }
     Ok(Reply::html(html).buttons(rows))
+}
+
+/// What an owner is told who chose nothing, and of which checks others are told.
+fn everything_but(elsewhere: &[String]) -> String {
+    let rest = match elsewhere {
+        [] => String::new(),
+        names => {
+            let named: Vec<_> = names.iter().take(NAMED).map(|name| escape(name)).collect();
+            let more = match names.len().saturating_sub(NAMED) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            format!(
+                "\nBut not of {}{more}: these go to those that their <code>notify</code> names, and to whoever subscribed. \
+                 /subscribe all brings them here, too.",
+                named.join(", ")
+            )
+        }
+    };
+    format!("🔔 You are told of everything, as every owner is who chose nothing else.{rest}")
+}
+
+/// The checks that name whom to tell, and not this chat.
+fn elsewhere(request: &Request) -> Vec<String> {
+    let here = request.actor.place.chat;
+    let config = request.services.live.current();
+    let checks = config.checks.values();
+    let others = checks.filter(|check| !check.notify.is_empty() && !check.notify.contains(&here));
+    others.map(|check| check.name.to_string()).collect()
 }
 
 /// Whether this is the private chat of an owner who chose nothing, and so is told of everything.

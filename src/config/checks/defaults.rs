@@ -8,7 +8,7 @@ use super::super::fault::{At, Report};
 use super::super::tree::{self, Entry, Node, Value};
 use super::{Around, Check};
 use crate::base::name::{MAX_LEN, Name};
-use crate::config::Probe;
+use crate::config::{Config, Probe, asks_github};
 
 /// Cautious: what they tell is worth being woken for.
 const DEFAULTS: &str = "
@@ -84,15 +84,37 @@ pub(super) fn entries(around: &Around<'_>) -> (BTreeMap<String, Node>, BTreeSet<
 
 /// Takes away the default disks that a written check watches.
 pub(super) fn drop_covered(defaults: &mut BTreeMap<String, Node>, checks: &BTreeMap<Name, Check>) {
-    let watches = |wanted: &Path| {
-        checks.values().any(|check| match &check.probe {
-            Probe::Disk { path, .. } => path == wanted,
-            _ => false,
-        })
-    };
-    if watches(Path::new("/")) {
+    if watches(checks, Path::new("/")) {
         defaults.remove(DISK);
     }
+}
+
+/// Whether a check that is in `one` is not in `other`, or otherwise there, because of something else that differs: the disks,
+/// the port, the heartbeat, what follows GitHub.
+pub(in crate::config) fn comes_along(check: &Check, one: &Config, other: &Config) -> bool {
+    let missing = !other.checks.contains_key(&check.name);
+    match (check.name.as_str(), &check.probe) {
+        (PORT, _) => missing && other.http.listen.is_none(),
+        (GITHUB, _) => missing && !asks_github(&other.schedules, &other.scripts),
+        (HEARTBEAT, _) => missing && other.alerts.heartbeat_url.is_none(),
+        (DISK | DATA_DISK, Probe::Disk { path, .. }) if missing => watches(&other.checks, path),
+        (_, Probe::Disk { path, .. }) => {
+            let listed = |config: &Config| {
+                let mut devices = config.monitored_devices.iter();
+                devices.find(|device| device.path == *path).cloned()
+            };
+            listed(one) != listed(other)
+        }
+        _ => false,
+    }
+}
+
+/// Whether one of the checks watches this disk.
+fn watches(checks: &BTreeMap<Name, Check>, wanted: &Path) -> bool {
+    checks.values().any(|check| match &check.probe {
+        Probe::Disk { path, .. } => path == wanted,
+        _ => false,
+    })
 }
 
 /// What is written, and the rest of the default; only the former when it names a kind of its own.

@@ -23,6 +23,7 @@ use crate::base::alert::Severity;
 use crate::base::ids::ChatId;
 use crate::base::name::Name;
 
+pub(super) use defaults::comes_along;
 pub use kinds::DOCKER as DOCKER_SOCKET;
 pub use limits::Limits;
 pub use probe::{CheckKind, DiskMeasure, FileMeasure, Flow, Own, Probe};
@@ -60,7 +61,7 @@ pub struct Check {
     pub repeat: Repeat,
     /// What subscribers choose by.
     pub topic: Name,
-    /// Persons and groups that are told whatever they subscribed to.
+    /// Persons and groups that are told, whatever they subscribed to, in place of the owners who chose nothing.
     pub notify: Vec<ChatId>,
     /// What mends it.
     pub fix: Option<Fix>,
@@ -306,7 +307,7 @@ fn script_name(node: &Node, key: &str, catalog: &Catalog, report: &mut Report) -
     report.fault(
         &node.at,
         format!(
-            "there is no script `{name}`{}; name one of `scripts`",
+            "there is no script `{name}`{}; write a name that stands under `scripts`",
             super::read::meant(written, &names)
         ),
     );

@@ -375,6 +375,10 @@ const SINGLE: &[(&str, &str)] = &[
         "`scripts.a.schedule.jitter` is not shorter than the time from one run to the next",
     ),
     (
+        "scripts: {a: {run: ./run.sh, schedule: {when: '*/5 * * * *', jitter: 5m}}}",
+        "`scripts.a.schedule.jitter` is not shorter than the time from one run to the next",
+    ),
+    (
         "scripts: {a: {run: ./run.sh, schedule: {when: '06:30', to: nobody}}}",
         "`scripts.a.schedule.to` holds `nobody`; write the id of a chat",
     ),

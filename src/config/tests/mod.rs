@@ -2,6 +2,7 @@
 
 mod arguments;
 mod at_github;
+mod changes;
 mod checks;
 mod documents;
 mod faults;

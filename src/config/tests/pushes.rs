@@ -117,7 +117,8 @@ fn another_token_and_another_port_are_changes_that_hold_at_once() {
     };
     let old = load(8790, TOKEN);
     let (config, changes) = old.renewed(load(8791, "fedcba9876543210"));
-    assert_eq!(changes.settings, ["checks", "http.listen"]);
+    assert_eq!(changes.settings, ["http.listen"]);
+    assert_eq!(changes.checks.changed, ["x"]);
     assert!(changes.restart.is_empty());
     assert_eq!(config.http.listen.unwrap().port(), 8791);
     let (_, none) = old.renewed(load(8790, TOKEN));

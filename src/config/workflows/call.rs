@@ -125,10 +125,14 @@ pub(super) fn take_turns(flows: &BTreeMap<Name, Flow>, scripts: &mut BTreeMap<Na
         if let Some(script) = script.filter(|_| !target.workflow)
             && script.concurrency == 1
         {
-            let own = || format!("script:{}", script.name);
-            script.lock = script.lock.take().or_else(|| Some(own()));
+            script.lock = script.lock.take().or_else(|| Some(own_lock(&script.name)));
         }
     }
+}
+
+/// The lock of a script that has none of its own and takes turns with steps.
+pub(in crate::config) fn own_lock(script: &Name) -> String {
+    format!("script:{script}")
 }
 
 fn unknown(

@@ -29,12 +29,11 @@ use super::{Paths, YEAR};
 use crate::base::job::OnBusy;
 use crate::base::name::Name;
 use crate::base::role::Role;
-use crate::base::time::Millis;
-use crate::base::when::{When, Zone};
 use crate::base::workflow::{Concurrency, Notify, Template, Workflow};
 use reader::{Braced, Reader, Use};
 use step::{Draft, Part};
 
+pub(super) use call::own_lock;
 pub(super) use folder::{Beside, Gathered, folder, gather, parse};
 pub use params::check_params;
 
@@ -362,10 +361,8 @@ fn when(
     let interval = read
         .as_ref()
         .zip(every.or(schedule))
-        .and_then(|(read, node)| {
-            let gap = gap(&read.when)?;
-            read.follows.is_none().then(|| (gap, node.at.clone()))
-        });
+        .filter(|(read, _)| read.follows.is_none())
+        .map(|(read, node)| (read.when.shortest(), node.at.clone()));
     (read, interval)
 }
 
@@ -373,19 +370,6 @@ fn says_output(node: &Node) -> bool {
     match &node.value {
         Value::Map(entries) => entries.iter().any(|entry| entry.key == "output"),
         Value::Scalar { .. } | Value::Null | Value::Seq(_) => false,
-    }
-}
-
-/// The shortest time from one run to the next.
-fn gap(when: &When) -> Option<Duration> {
-    match when {
-        When::Every(_) | When::Daily { .. } => Some(when.shortest()),
-        When::Cron { .. } => {
-            let start = Millis(0);
-            let next = |after: &Millis| when.next(Zone::UTC, start, *after);
-            let times: Vec<Millis> = std::iter::successors(next(&start), next).take(60).collect();
-            times.windows(2).map(|two| two[1].since(two[0])).min()
-        }
     }
 }
 

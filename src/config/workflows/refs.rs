@@ -72,7 +72,9 @@ fn unknown_step(name: &str, flow: &Flow) -> String {
     match closest(name, known.iter().copied()) {
         Some(near) => format!("there is no step `{name}`; did you mean `{near}`?"),
         None if flow.always.iter().any(|draft| draft.name == name) => {
-            format!("`{name}` stands under `always`, which comes last; name one of `steps`")
+            format!(
+                "`{name}` stands under `always`, which comes last; write the name of a step under `steps`"
+            )
         }
         None => format!("there is no step `{name}`; there are {}", known.join(", ")),
     }

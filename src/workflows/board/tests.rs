@@ -149,3 +149,48 @@ fn logs_are_of_what_failed_first_and_of_nothing_that_is_mute() {
         ]
     );
 }
+
+#[test]
+fn a_call_stands_as_what_it_called() {
+    use StepState::{Blocked, Done, Failed, Ignored, Running, Skipped, Stopped, Waiting};
+    let mut flow = flow(4);
+    for (at, part_of) in [(1, 0), (2, 0), (3, 2)] {
+        flow.steps[at].part_of = Some(part_of);
+    }
+    for at in [0, 2] {
+        flow.steps[at].work = Work::Call {
+            workflow: "other".to_owned(),
+            params: Vec::new(),
+            given: BTreeMap::new(),
+        };
+    }
+    let printed = BTreeSet::new();
+    // The call, its step, a call of its own, and the step of that.
+    for (states, first, third) in [
+        ([Done, Done, Done, Done], "✅", "✅"),
+        ([Done, Failed, Blocked, Blocked], "❌", "▫️"),
+        ([Done, Done, Done, Failed], "❌", "❌"),
+        ([Done, Done, Done, Ignored], "⚠️", "⚠️"),
+        ([Done, Done, Done, Running], "▶️", "▶️"),
+        ([Done, Waiting, Waiting, Waiting], "▶️", "▫️"),
+        ([Done, Done, Done, Stopped], "🚫", "🚫"),
+        ([Skipped, Skipped, Skipped, Skipped], "⏭", "⏭"),
+    ] {
+        let mut rows = states.map(row);
+        if states[1] == Waiting {
+            rows[1..].fill(StepRow::new());
+        }
+        let card = live(&view(&flow, &rows, &printed));
+        let lines: Vec<&str> = card.html.lines().collect();
+        assert!(lines[0].starts_with(first), "{states:?}: {lines:?}");
+        assert!(lines[2].starts_with(third), "{states:?}: {lines:?}");
+    }
+    let mut rows = [Done, Failed, Blocked, Blocked].map(row);
+    (rows[0].started_at, rows[0].ended_at) = (Some(Millis(0)), Some(Millis(5)));
+    (rows[1].started_at, rows[1].ended_at) = (Some(Millis(5)), Some(Millis(7000)));
+    let card = live(&View {
+        now: Millis(60_000),
+        ..view(&flow, &rows, &printed)
+    });
+    assert!(card.html.starts_with("❌ s1 7 s\n❌ s2 "), "{}", card.html);
+}

@@ -26,11 +26,11 @@ on_both! {
     async fn subscriptions_say_who_is_told(world) {
         begin(&mut world, None).await;
         let mut clock = Clock::new();
-        assert!(world.asks(BEN, BEN, "/subscribe disk critical").await.text.contains("this chat is told of the topic disk that is critical"));
+        assert!(world.asks(BEN, BEN, "/subscribe disk critical").await.text.contains("this chat is told of what is critical about disk"));
         assert!(world.asks(BEN, BEN, "/subscribe disk critical").await.text.contains("already"));
         assert!(world.asks(BEN, OPS, "/subscribe").await.text.contains("What is this group to be told of?"));
         assert!(world.asks(BEN, OPS, "/subscribe all").await.text.contains("needs the role admin"));
-        assert!(world.asks(ANN, OPS, "/subscribe load").await.text.contains("this group is told of the topic load"));
+        assert!(world.asks(ANN, OPS, "/subscribe load").await.text.contains("this group is told of everything about load"));
         assert!(world.asks(BEN, BEN, "/subscribe Mars Venus").await.text.contains("I do not understand “venus”"));
         record(&world, &[
             change("disk-root", WARNING, 91.0, clock.0),
@@ -65,6 +65,20 @@ on_both! {
 }
 
 on_both! {
+    /// A check that names whom to tell leaves out the owners who chose nothing, and they can see so.
+    async fn an_owner_sees_which_checks_others_are_told_of(world) {
+        world.set("checks:\n  mine: {kind: cpu, warn: 99, notify: [ann]}\n  site: {kind: cpu, warn: 99, notify: [ben]}");
+        world.start().await;
+        let list = world.asks(ANN, ANN, "/subscriptions").await;
+        assert!(list.text.starts_with("🔔 You are told of everything, as every owner is"), "{}", list.text);
+        assert!(list.text.contains("But not of site: these"), "{}", list.text);
+        world.asks(ANN, ANN, "/subscribe all").await;
+        let list = world.asks(ANN, ANN, "/subscriptions").await;
+        assert_eq!(list.text, "This chat is told of:\n🔔 everything");
+    }
+}
+
+on_both! {
     /// Quiet hours of a chat that is told nothing hold nothing back, and say so instead of promising what is critical.
     async fn quiet_hours_alone_promise_nothing(world) {
         begin(&mut world, None).await;
@@ -80,7 +94,7 @@ on_both! {
         let list = world.asks(BEN, BEN, "/subscriptions").await;
         assert_eq!(
             list.text,
-            "This chat is told of:\n🔔 the topic disk\n🌙 22:00–07:00 (UTC): only what is critical"
+            "This chat is told of:\n🔔 everything about disk\n🌙 22:00–07:00 (UTC): only what is critical"
         );
         let made = world.asks(ANN, ANN, "/subscribe quiet 22:00-07:00 UTC").await;
         assert!(!made.text.contains("nothing"), "{}", made.text);

@@ -27,7 +27,8 @@ access:
     begin(world, None).await;
     let told = says(world, ANN, topic, "/subscribe disk").await;
     assert!(
-        told.text.contains("this topic is told of the topic disk"),
+        told.text
+            .contains("this topic is told of everything about disk"),
         "{}",
         told.text
     );
@@ -72,7 +73,7 @@ on_both! {
         assert_eq!(newest(&world, "✅ disk-root recovered").await.id, again.id);
 
         let list = says(&world, BEN, topic, "/subscriptions").await;
-        assert_eq!(list.text, "This topic is told of:\n🔔 the topic disk");
+        assert_eq!(list.text, "This topic is told of:\n🔔 everything about disk");
         let general = world.asks(BEN, FORUM, "/subscriptions").await;
         assert!(general.text.contains("This group is told of nothing."), "{}", general.text);
         let refused = says(&world, BEN, topic, "/unsubscribe disk").await;
@@ -106,7 +107,7 @@ on_both! {
         assert_eq!(again.thread, Some(topic));
         assert!(!again.text.contains("stands here"), "{}", again.text);
         let list = says(&world, BEN, topic, "/subscriptions").await;
-        assert!(list.text.contains("🔔 the topic disk"), "{}", list.text);
+        assert!(list.text.contains("🔔 everything about disk"), "{}", list.text);
         assert_eq!(world.count(FORUM, "is gone"), 0);
     }
 }
@@ -135,7 +136,7 @@ on_both! {
         assert!(next.thread.is_none() && !next.text.contains("stands here"), "{}", next.text);
         assert_eq!(world.count(FORUM, "is gone"), 1);
         let list = world.asks(ANN, FORUM, "/subscriptions").await;
-        assert_eq!(list.text, "This group is told of:\n🔔 the topic disk");
+        assert_eq!(list.text, "This group is told of:\n🔔 everything about disk");
         let ended = world.asks(ANN, FORUM, "/unsubscribe disk").await;
         assert!(ended.text.contains("this group is told of nothing"), "{}", ended.text);
     }

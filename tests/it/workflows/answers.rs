@@ -126,6 +126,7 @@ on_both! {
       - {name: gate, needs: [before], approve: {question: 'Really {{ params.tag }}?', role: operator}}
       - {name: drain, needs: [gate], run: [echo, drain, '{{ params.tag }}'], env: {KEY: '{{ steps.before.key }}'}, undo: [echo, fill]}
       - {name: swap, needs: [drain], run: [echo, swap]}
+      - {name: rare, needs: [drain], when: '{{ params.tag }} == v8', run: [echo, rare]}
       - {name: beside, needs: [before], run: [echo, beside]}");
         world.start().await;
         world.say(BEN, "/whoami");
@@ -134,6 +135,7 @@ on_both! {
         assert!(asked.text.contains("If approved, this follows on "), "{}", asked.text);
         assert!(asked.text.contains("drain: echo drain v7") && asked.text.contains("swap: echo swap"), "{}", asked.text);
         assert!(asked.text.contains("Can be taken back afterwards: drain."), "{}", asked.text);
+        assert!(!asked.text.contains("rare"), "what is left out is known by now: {}", asked.text);
         assert!(!asked.text.contains("beside") && !asked.text.contains("s3cr3t"), "{}", asked.text);
         world.presses(ANN, &asked, "Approve").await;
         world.sees(OPS, "✅ gate · #1 · succeeded").await;

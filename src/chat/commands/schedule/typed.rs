@@ -234,6 +234,7 @@ mod tests {
                 "02:00 retry 1 in UTC jitter 5m",
                 "02:00 in UTC jitter 5m retry 1 | ",
             ),
+            ("0 6 * * MON-FRI jitter 5m", "0 6 * * MON-FRI jitter 5m | "),
             // The words come once, and before the arguments; one alone is an argument.
             ("02:00 retry 1 retry 2", "02:00 retry 1 | retry 2"),
             ("02:00 full retry 2", "02:00 | full retry 2"),
@@ -243,6 +244,7 @@ mod tests {
             ("02:00 jitter 500ms", "? A jitter is whole seconds"),
             ("02:00 jitter 2h", "? A jitter is an hour at the most"),
             ("every 5m jitter 5m", "? A jitter is shorter than"),
+            ("*/5 * * * * jitter 5m", "? A jitter is shorter than"),
             ("02:00 retry 20", "? `retry` is followed by how often"),
             ("02:00 retry 0", "? `retry` is followed by how often"),
         ];
