@@ -4,7 +4,7 @@ use super::script::{Given, Run};
 use crate::base::text::bytes;
 use crate::base::time::human;
 use crate::base::upload::Upload;
-use crate::config::{FileRule, MAX_INCOMING_FILE, Script};
+use crate::config::{FileRule, MAX_INCOMING_FILE};
 use crate::delivery::{Fetcher, NotFetched};
 use crate::jobs::action::{ActionCx, Stopped};
 use crate::jobs::files::private_folder;
@@ -83,10 +83,10 @@ fn check_size(rule: &FileRule, size: Option<u64>) -> Result<(), String> {
     }
 }
 
-/// Fetches every file of a run; the inner error is a sentence for the card.
+/// Fetches every file of a run, by the rule of its argument; the inner error is a sentence for the card.
 pub(super) async fn fetch_all(
     fetcher: &Fetcher,
-    script: &Script,
+    rule: impl Fn(&str) -> Option<FileRule>,
     run: &Run,
     cx: &ActionCx,
 ) -> Result<Result<(), String>, Stopped> {
@@ -100,11 +100,11 @@ pub(super) async fn fetch_all(
         )));
     }
     for given in &run.files {
-        let Some(rule) = script.file_rule(&given.argument) else {
+        let Some(rule) = rule(&given.argument) else {
             return Ok(Err(format!("{} is no longer a file.", given.argument)));
         };
         let fetched = tokio::select! {
-            fetched = fetch(fetcher, rule, given, &folder, cx) => fetched,
+            fetched = fetch(fetcher, &rule, given, &folder, cx) => fetched,
             () = cx.stop.cancelled() => return Err(Stopped),
         };
         if let Err(why) = fetched {

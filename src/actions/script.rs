@@ -12,7 +12,7 @@ use crate::base::text::shorten;
 use crate::base::time::human;
 use crate::base::upload::{Upload, Uploads};
 use crate::base::workflow::{Concurrency, RUN, RunArgs, Workflow};
-use crate::config::{self, Arg, Config, Env, Live, ResolvedArgs, Script, check_program};
+use crate::config::{self, Arg, Config, Env, Kept, Live, ResolvedArgs, Script, check_program};
 use crate::delivery::Fetcher;
 use crate::delivery::render::Size;
 use crate::drivers::process::{self, End, Spec};
@@ -20,6 +20,7 @@ use crate::jobs::NewJob;
 use crate::jobs::action::{Action, ActionCx, Reading, Stopped};
 use crate::jobs::redact::{MIN_SECRET_BYTES, Redactor};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,6 +45,9 @@ pub struct Run {
     /// What takes it back, if anything does.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub undo: Vec<String>,
+    /// How the script was set, if something takes it back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<Kept>,
 }
 
 impl Run {
@@ -52,6 +56,11 @@ impl Run {
     pub fn uploads(&self) -> Uploads {
         let pair = |given: &Given| (given.argument.clone(), given.upload.clone());
         self.files.iter().map(pair).collect()
+    }
+
+    /// How the script was set when what this takes back was asked for; `None` when it takes nothing back.
+    fn as_asked(&self) -> Option<&Kept> {
+        self.kept.as_ref().filter(|_| self.undo.is_empty())
     }
 }
 
@@ -116,6 +125,7 @@ impl Scripts {
             given: given.to_vec(),
             argv: resolved.argv,
             files,
+            kept: (!resolved.undo.is_empty()).then(|| script.keep()),
             undo: resolved.undo,
         };
         let payload = serde_json::to_string(&run).map_err(anyhow::Error::new)?;
@@ -183,6 +193,25 @@ impl Scripts {
         secrets
     }
 
+    /// What is secret in a run: as the script was set when it was asked for, and as it is set now.
+    fn secrets_of(&self, run: &Run) -> Vec<String> {
+        let config = self.live.current();
+        let kept = run
+            .kept
+            .as_ref()
+            .and_then(|kept| kept.script(&run.script).ok());
+        let both = kept.as_ref().into_iter().chain(find(&config, &run.script));
+        both.flat_map(|script| self.secrets(&config, script))
+            .collect()
+    }
+
+    /// What takes a run back, masked for people, an argument a line.
+    #[must_use]
+    pub fn undo_shown(&self, run: &Run) -> String {
+        let secrets = self.secrets_of(run);
+        Redactor::new(secrets.iter().map(String::as_str)).mask(&run.undo.join("\n"))
+    }
+
     /// Masks the script's secrets in a text for people.
     #[must_use]
     pub fn mask(&self, script: &Script, text: &str) -> String {
@@ -230,11 +259,9 @@ impl Action for Scripts {
     const KIND: &'static str = "script.run";
 
     fn reading(&self, run: &Run) -> Reading {
-        let config = self.live.current();
-        let script = find(&config, &run.script);
         Reading {
-            secrets: script.map_or_else(Vec::new, |script| self.secrets(&config, script)),
-            size: match script {
+            secrets: self.secrets_of(run),
+            size: match of(&self.live.current(), run) {
                 Some(script) if script.tty => {
                     let (cols, rows) = process::TERMINAL_SIZE;
                     Size::Terminal { cols, rows }
@@ -246,7 +273,7 @@ impl Action for Scripts {
 
     async fn run(&self, run: Run, cx: ActionCx) -> Result<Ending, Stopped> {
         let config = self.live.current();
-        let Some(script) = find(&config, &run.script) else {
+        let Some(script) = of(&config, &run) else {
             return Ok(Ending::Broken(
                 "The script is no longer in the configuration.".to_owned(),
             ));
@@ -255,7 +282,11 @@ impl Action for Scripts {
         if let Err(why) = check_program(Path::new(program)) {
             return Ok(Ending::Broken(format!("Not started: {why}.")));
         }
-        if let Err(why) = incoming::fetch_all(&self.fetcher, script, &run, &cx).await? {
+        let rule = |argument: &str| match run.as_asked() {
+            Some(kept) => kept.file_rule(argument),
+            None => script.file_rule(argument).cloned(),
+        };
+        if let Err(why) = incoming::fetch_all(&self.fetcher, rule, &run, &cx).await? {
             return Ok(Ending::Broken(format!("Not started: {why}")));
         }
         let folder = cx.files.incoming();
@@ -266,7 +297,7 @@ impl Action for Scripts {
                 run.argv.iter().map(put).collect()
             }
         };
-        let mut spec = self.spec(&config, script, argv, &cx);
+        let mut spec = self.spec(&config, &script, argv, &cx);
         if !run.files.is_empty() {
             let folder = folder.display().to_string();
             spec.env.push(("OPSGRAM_IN".to_owned(), folder));
@@ -286,6 +317,14 @@ impl Action for Scripts {
             },
             Err(error) => Ok(Ending::Broken(format!("Not started: {error}"))),
         }
+    }
+}
+
+/// The script of a run: what takes something back goes by how the script was set when that was asked for.
+fn of<'a>(config: &'a Config, run: &Run) -> Option<Cow<'a, Script>> {
+    match run.as_asked() {
+        Some(kept) => kept.script(&run.script).ok().map(Cow::Owned),
+        None => find(config, &run.script).map(Cow::Borrowed),
     }
 }
 

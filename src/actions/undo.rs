@@ -1,11 +1,13 @@
 //! Scripts that are taken back: by hand for a time, or by themselves when nobody confirmed them.
 
-use super::script::{Run, Scripts};
+use super::script::{self, Run, Scripts};
 use crate::access::{Access, Asked};
 use crate::base::error::{Error, Result};
 use crate::base::ids::JobId;
-use crate::base::job::{JobState, LAST_WORDS, OnBusy, OutputMode, UNDO_SOURCE};
+use crate::base::job::{JobState, LAST_WORDS, OnBusy, OutputMode, undo_source};
+use crate::base::role::Role;
 use crate::base::time::Millis;
+use crate::config::Config;
 use crate::delivery::undo::{self, Back};
 use crate::delivery::{Outbox, Outgoing, card};
 use crate::jobs::action::Action;
@@ -26,6 +28,18 @@ pub fn run(job: &Job) -> Option<Run> {
     job.new.undo.as_ref()?;
     let run: Run = serde_json::from_str(&job.new.payload).ok()?;
     (!run.undo.is_empty()).then_some(run)
+}
+
+/// The lowest role that may run what a job ran; of what is no longer configured, that might have when it was asked for, as
+/// far as that is kept.
+#[must_use]
+pub fn need(config: &Config, job: &Job) -> Role {
+    if let Some(script) = script::find(config, &job.new.title) {
+        return script.role;
+    }
+    let run = serde_json::from_str::<Run>(&job.new.payload).ok();
+    let kept = run.and_then(|run| run.kept);
+    kept.map_or(job.new.role.max(Role::Operator), |kept| kept.role)
 }
 
 /// Whether a job may be taken back, whatever was said when it was asked whether it holds.
@@ -155,15 +169,24 @@ impl Undoing {
     async fn hear_out_after(&self, after: JobId, now: Millis) -> store::Result<Option<JobId>> {
         let mut tx = self.store.begin_led().await?;
         let late = store::undo::late(&mut tx, now, after).await?;
+        let mut asked_in = Vec::new();
         for job in &late {
             let within = job.new.undo.as_ref().and_then(|rule| rule.confirm);
             // Where it differs, it was prolonged before.
             if let (Some(within), Some(ended)) = (within, job.finished_at) {
                 let (first, last) = (ended.plus(within), now.plus(LAST_WORDS));
-                store::undo::prolong(&mut tx, job.id, first, last).await?;
+                if store::undo::prolong(&mut tx, job.id, first, last).await? {
+                    let (title, place) = (&job.new.title, job.new.place);
+                    let asked = undo::question_until(job.id, title, place, (last, now));
+                    self.outbox.promise(&mut tx, &asked.of_job(job.id)).await?;
+                    asked_in.push(place.chat);
+                }
             }
         }
         self.store.commit(tx).await?;
+        for chat in asked_in {
+            self.outbox.kick(chat);
+        }
         Ok(late.last().map(|job| job.id))
     }
 
@@ -184,7 +207,7 @@ impl Undoing {
             };
             let grant = self.access.by_itself(NAME, undone.new.place, asked);
             let origin = Origin {
-                source: format!("{UNDO_SOURCE}{}", undone.id),
+                source: undo_source(undone.id, None),
                 reply_to: None,
                 card: None,
                 update: None,

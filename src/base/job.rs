@@ -216,13 +216,23 @@ pub const MAX_STARTS: u32 = 3;
 /// press of the time when the bot was away is still on its way.
 pub const LAST_WORDS: Duration = Duration::from_secs(60);
 
-/// How the source of a job begins that takes another one back; its number follows.
+/// How the source of a job begins that takes another one back; its number follows, and that of the job that could not, if one
+/// tried before.
 pub const UNDO_SOURCE: &str = "undo:";
+
+/// The source of a job that takes this one back, after that other one could not.
+#[must_use]
+pub fn undo_source(id: JobId, after: Option<JobId>) -> String {
+    match after {
+        None => format!("{UNDO_SOURCE}{id}"),
+        Some(after) => format!("{UNDO_SOURCE}{id}:{after}"),
+    }
+}
 
 /// The job that another one takes back, by the source of the other; `None` when it takes none back.
 #[must_use]
 pub fn undone(source: &str) -> Option<JobId> {
-    let number = source.strip_prefix(UNDO_SOURCE)?;
+    let number = source.strip_prefix(UNDO_SOURCE)?.split(':').next()?;
     number.parse().ok().map(JobId)
 }
 
@@ -238,6 +248,7 @@ pub struct Undo {
 #[cfg(test)]
 mod tests {
     use super::JobState::{self, *};
+    use super::{JobId, undo_source, undone};
 
     #[test]
     fn the_state_machine_is_exactly_this_table() {
@@ -267,6 +278,15 @@ mod tests {
         for from in JobState::ALL.into_iter().filter(|s| s.is_final()) {
             assert!(JobState::ALL.into_iter().all(|to| !from.may_become(to)));
         }
+    }
+
+    #[test]
+    fn what_is_taken_back_is_read_from_the_source() {
+        for after in [None, Some(JobId(13))] {
+            assert_eq!(undone(&undo_source(JobId(12), after)), Some(JobId(12)));
+        }
+        assert_eq!(undone("update:12"), None);
+        assert_eq!(undone("undo:"), None);
     }
 
     #[test]

@@ -163,6 +163,23 @@ pub async fn keep(request: &Request, offer: &Offer, within: Duration) -> Result<
     Ok(id)
 }
 
+/// Whether the person is asked here already whether to run this script, without any arguments.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn is_asked(request: &Request, script: &str) -> Result<bool> {
+    let (chat, asker) = (request.actor.place.chat, request.actor.id);
+    let open = {
+        let mut db = request.services.store.read().await?;
+        intents::open_of(&mut db, chat, asker, Millis::now()).await?
+    };
+    let is_it = |payload: &String| {
+        let offer = serde_json::from_str(payload);
+        matches!(offer, Ok(Offer::Run(run)) if run.script == script && run.given.is_empty())
+    };
+    Ok(open.iter().any(is_it))
+}
+
 /// Looks up an offer that the presser may answer.
 ///
 /// # Errors

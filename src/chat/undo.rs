@@ -1,5 +1,6 @@
 //! Taking back what a script did, and confirming that it holds.
 
+use super::commands::freeze;
 use super::commands::job::visible;
 use super::commands::jobs::clock;
 use super::keyboards::Press;
@@ -8,17 +9,17 @@ use super::request::Request;
 use super::workflows::may_run;
 use super::workflows::press::FlowPress;
 use crate::access::{Asked, Grant};
-use crate::actions::script;
+use crate::actions::script::Run;
 use crate::actions::undo;
 use crate::base::error::{Error, Result};
 use crate::base::ids::JobId;
-use crate::base::job::{JobState, UNDO_SOURCE};
+use crate::base::job::{JobState, undo_source};
 use crate::base::role::Role;
 use crate::base::text::{escape, grouped, head_units, pre, utf16_len};
 use crate::base::time::{Millis, human};
-use crate::config::Script;
+use crate::base::workflow::RUN;
 use crate::delivery::{Buttons, undo as words};
-use crate::jobs::{Origin, Submitted};
+use crate::jobs::{NewJob, Origin, Submitted};
 use crate::store;
 use crate::store::jobs::Job;
 use std::time::Duration;
@@ -46,9 +47,9 @@ pub fn what_runs(masked: &str) -> String {
 /// # Errors
 /// The refusal in words, or a failure of ours.
 pub async fn ask(request: &Request, id: JobId) -> Result<Reply> {
-    let (job, script, _) = offered(request, id, "script.undo.ask").await?;
-    let argv = undo::run(&job).map(|run| run.undo).unwrap_or_default();
-    let masked = request.services.scripts.mask(&script, &argv.join("\n"));
+    let (job, run, _) = offered(request, id, "script.undo.ask").await?;
+    refuse_frozen(request, &job).await?;
+    let masked = request.services.scripts.undo_shown(&run);
     Ok(Reply::html(format!(
         "Take back <b>{}</b> · #{id}? This runs, an argument a line:\n{}",
         escape(&job.new.title),
@@ -72,7 +73,7 @@ pub async fn take_back(request: &Request, id: JobId) -> Result<Reply> {
         store::undo::by(&mut db, id).await?
     };
     if let Some((undoing, state)) = before {
-        return Err(taken_back(id, undoing, state));
+        return Err(tried(id, undoing, state));
     }
     let now = services.clock.now();
     let frozen = services.schedules.frozen().await?.is_some();
@@ -83,7 +84,7 @@ pub async fn take_back(request: &Request, id: JobId) -> Result<Reply> {
         false => undo::Need::Nothing,
     };
     let origin = Origin {
-        source: format!("{UNDO_SOURCE}{id}"),
+        source: undo_source(id, None),
         reply_to: None,
         ..request.origin()
     };
@@ -98,6 +99,64 @@ pub async fn take_back(request: &Request, id: JobId) -> Result<Reply> {
     match submitted {
         Submitted::New(undoing) => Ok(Reply::follow(undoing)),
         Submitted::Before(undoing) => Err(taken_back(id, undoing, JobState::Queued)),
+    }
+}
+
+/// Tries once more to take a job back, after this other one was to and could not.
+///
+/// # Errors
+/// The refusal in words, or a failure of ours.
+pub async fn again(request: &Request, failed: &Job, id: JobId) -> Result<Reply> {
+    let by = failed.id;
+    if failed.state == JobState::Succeeded {
+        return Err(Error::refused(format!(
+            "#{by} took back #{id}. That is done once."
+        )));
+    }
+    if failed.new.kind == RUN {
+        return Err(Error::refused(format!(
+            "#{by} was to take #{id} back and could not take back all of it. That is tried once: /workflow undo {id} shows how the rest is taken back by hand."
+        )));
+    }
+    let (job, _, grant) = known(request, id, "script.undo").await?;
+    let services = &request.services;
+    let newest = {
+        let mut db = services.store.read().await?;
+        store::undo::by(&mut db, id).await?
+    };
+    if let Some((newest, state)) = newest.filter(|(newest, _)| *newest != by) {
+        return Err(tried(id, newest, state));
+    }
+    let origin = Origin {
+        source: undo_source(id, Some(by)),
+        reply_to: request.message,
+        ..request.origin()
+    };
+    let new = NewJob {
+        retry_of: Some(by),
+        ..undo::job(&job, false)?
+    };
+    let beside = undo::beside(&services.outbox, &job, "", undo::Need::Nothing, false);
+    let submitted = services
+        .jobs
+        .submit_with(&grant, new, origin, beside)
+        .await?;
+    services.outbox.kick(job.new.place.chat);
+    match submitted {
+        Submitted::New(undoing) => Ok(Reply::follow(undoing)),
+        Submitted::Before(undoing) => Err(taken_back(id, undoing, JobState::Queued)),
+    }
+}
+
+/// The refusal to take a script back once more; one that could not may be tried again.
+fn tried(id: JobId, by: JobId, state: JobState) -> Error {
+    match state {
+        JobState::Succeeded | JobState::Queued | JobState::Running => taken_back(id, by, state),
+        JobState::Failed | JobState::Cancelled | JobState::TimedOut | JobState::Lost => {
+            Error::refused(format!(
+                "#{by} was to take #{id} back and could not take back all of it. /job {by} shows why; /retry {by} tries it again."
+            ))
+        }
     }
 }
 
@@ -175,12 +234,8 @@ pub async fn on_page(request: &Request, job: &Job, now: Millis) -> Result<(Strin
     Ok((String::new(), offer.into_iter().collect()))
 }
 
-/// The job, if it can be taken back yet and the caller may run its script.
-async fn offered(
-    request: &Request,
-    id: JobId,
-    action: &'static str,
-) -> Result<(Job, Script, Grant)> {
+/// The job and its run, if it can be taken back yet and the caller may run its script.
+async fn offered(request: &Request, id: JobId, action: &'static str) -> Result<(Job, Run, Grant)> {
     let found = known(request, id, action).await?;
     let now = request.services.clock.now();
     if !undo::is_in_time(&found.0, now) && !is_asked(request, &found.0, now).await? {
@@ -191,19 +246,22 @@ async fn offered(
     Ok(found)
 }
 
-/// The job, if it has something that takes it back and the caller may run its script.
-async fn known(request: &Request, id: JobId, action: &'static str) -> Result<(Job, Script, Grant)> {
+/// The job and its run, if it has something that takes it back and the caller may run its script, or might have before that
+/// left the configuration.
+async fn known(request: &Request, id: JobId, action: &'static str) -> Result<(Job, Run, Grant)> {
     let (job, _) = visible(request, id, "job.show", Role::Viewer).await?;
     let nothing = || Error::refused(format!("There is nothing of #{id} to take back."));
     let run = undo::run(&job).ok_or_else(nothing)?;
-    let config = request.services.live.current();
-    let script = script::find(&config, &run.script).ok_or_else(|| {
-        Error::refused(format!(
-            "{} is no longer in the configuration, so #{id} cannot be taken back from here.",
-            run.script
-        ))
-    })?;
-    let asked = Asked::new(action, format!("#{id}"), script.role);
-    let grant = request.allow_script(asked, script.name.as_str()).await?;
-    Ok((job, script.clone(), grant))
+    let need = undo::need(&request.services.live.current(), &job);
+    let asked = Asked::new(action, format!("#{id}"), need);
+    let grant = request.allow_script(asked, &job.new.title).await?;
+    Ok((job, run, grant))
+}
+
+/// Refuses while everything is frozen, unless it was promised before that this is taken back.
+async fn refuse_frozen(request: &Request, job: &Job) -> Result<()> {
+    match is_asked(request, job, request.services.clock.now()).await? {
+        true => Ok(()),
+        false => freeze::refuse(request).await,
+    }
 }

@@ -69,7 +69,7 @@ pub use program::check_program;
 pub use resolve::{ArgError, ResolvedArgs};
 pub use schedule::{Follows, Schedule};
 pub use schema::{schema, schema_text};
-pub use scripts::{PASSED, Script};
+pub use scripts::{Kept, PASSED, Script};
 pub use telegram::Telegram;
 pub use template::ArgTemplate;
 pub use token::{TokenSource, is_token};

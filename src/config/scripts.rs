@@ -19,9 +19,10 @@ use super::tree::{Node, Value};
 use super::{Env, Paths, YEAR, token};
 use crate::base::ids::UserId;
 use crate::base::job::{AfterCrash, OnBusy, OutputMode, Undo};
-use crate::base::name::Name;
+use crate::base::name::{BadName, Name};
 use crate::base::role::Role;
 use crate::base::workflow::{Source, Template, Workflow};
+use serde::{Deserialize, Serialize};
 
 /// Of the bot's environment, what every program gets.
 pub const PASSED: [&str; 4] = ["PATH", "HOME", "LANG", "TZ"];
@@ -116,6 +117,23 @@ impl Script {
         files.find_map(|(name, rule)| (name.as_str() == argument).then_some(rule))
     }
 
+    /// What counts when something that it did is taken back later.
+    #[must_use]
+    pub fn keep(&self) -> Kept {
+        let size = |(name, rule): (&Name, &FileRule)| (name.to_string(), rule.max_size);
+        Kept {
+            role: self.role,
+            timeout: self.timeout,
+            grace: self.grace,
+            tty: self.tty,
+            env: self.env.clone(),
+            env_pass: self.env_pass.clone(),
+            secrets: self.secrets.clone(),
+            cwd: self.cwd.clone(),
+            files: self.files().map(size).collect(),
+        }
+    }
+
     /// A script with every setting at its default.
     pub(super) fn new(name: Name, run: Vec<ArgTemplate>) -> Self {
         Self {
@@ -142,6 +160,52 @@ impl Script {
             undo_rule: None,
             steps: None,
         }
+    }
+}
+
+/// What of a script counts when something that it did is taken back, whatever the configuration says by then. Secrets are
+/// kept by their names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// The lowest role that might run it.
+    pub role: Role,
+    timeout: Option<Duration>,
+    grace: Option<Duration>,
+    tty: bool,
+    env: BTreeMap<String, String>,
+    env_pass: Vec<String>,
+    secrets: Vec<String>,
+    cwd: Option<PathBuf>,
+    /// The largest size of each file among its arguments, in bytes.
+    files: BTreeMap<String, u64>,
+}
+
+impl Kept {
+    /// The script as far as it was kept, which is no script to be run anew.
+    ///
+    /// # Errors
+    /// When this is no name of a script.
+    pub fn script(&self, name: &str) -> Result<Script, BadName> {
+        Ok(Script {
+            role: self.role,
+            timeout: self.timeout,
+            grace: self.grace,
+            tty: self.tty,
+            env: self.env.clone(),
+            env_pass: self.env_pass.clone(),
+            secrets: self.secrets.clone(),
+            cwd: self.cwd.clone(),
+            ..Script::new(Name::new(name)?, Vec::new())
+        })
+    }
+
+    /// The rule of this argument, if it is a file: what it holds was checked when it was given.
+    #[must_use]
+    pub fn file_rule(&self, argument: &str) -> Option<FileRule> {
+        Some(FileRule {
+            max_size: *self.files.get(argument)?,
+            accept: Vec::new(),
+        })
     }
 }
 

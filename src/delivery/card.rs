@@ -118,13 +118,7 @@ pub fn slot(id: JobId) -> String {
 #[must_use]
 pub fn header(title: &str, id: JobId, undoes: Option<JobId>, phase: &Phase<'_>) -> String {
     let mut name = format!("<b>{}</b> · #{id}", text::escape(title));
-    let good = matches!(
-        phase,
-        Phase::Ended {
-            ending: Ending::Exited(0),
-            ..
-        }
-    );
+    let good = is_good(phase);
     match undoes {
         Some(undone) if good => name.push_str(&format!(" · took back #{undone}")),
         Some(undone) => name.push_str(&format!(" · taking back #{undone}")),
@@ -164,6 +158,17 @@ pub fn header(title: &str, id: JobId, undoes: Option<JobId>, phase: &Phase<'_>) 
             format!("{mark} {name} · {words}")
         }
     }
+}
+
+/// Whether it ended well.
+fn is_good(phase: &Phase<'_>) -> bool {
+    matches!(
+        phase,
+        Phase::Ended {
+            ending: Ending::Exited(0),
+            ..
+        }
+    )
 }
 
 /// That something waits for a lock which another has.
@@ -244,13 +249,7 @@ pub fn ended(
     printed: &Printed<'_>,
     seen: &Seen,
 ) -> Vec<Outgoing> {
-    let good = matches!(
-        phase,
-        Phase::Ended {
-            ending: Ending::Exited(0),
-            ..
-        }
-    );
+    let good = is_good(phase);
     if let Some(board) = printed.board {
         return vec![with_board(subject, phase, printed, board)];
     }
@@ -263,6 +262,29 @@ pub fn ended(
         OutputMode::Stream => stream(subject, phase, printed, seen),
         OutputMode::File => file(subject, phase, printed, seen),
     }
+}
+
+/// Says of a job that was cut off as often as it may be begun again that it is not any more.
+pub fn gave_up(messages: &mut [Outgoing], starts: u32) {
+    let Some(Body::Text { html, .. } | Body::Document { html, .. }) =
+        messages.first_mut().map(|message| &mut message.body)
+    else {
+        return;
+    };
+    let (first, rest) = html.split_once('\n').unwrap_or((html, ""));
+    let line = given_up(starts);
+    *html = match rest {
+        "" => format!("{first}\n{line}"),
+        rest => format!("{first}\n{line}\n{rest}"),
+    };
+}
+
+/// The same in words.
+#[must_use]
+pub fn given_up(starts: u32) -> String {
+    format!(
+        "It was started {starts} times, and each time the bot was stopped under it; so it is not started again by itself."
+    )
 }
 
 /// Buttons under an ended job.
@@ -284,10 +306,11 @@ pub fn board_buttons(id: JobId, has_log: bool, board: &Board) -> Buttons {
     }
 }
 
-fn buttons_of(subject: &Subject<'_>, printed: &Printed<'_>) -> Buttons {
+fn buttons_of(subject: &Subject<'_>, phase: &Phase<'_>, printed: &Printed<'_>) -> Buttons {
     let has_log = printed.bytes > 0;
     match subject.undoes {
-        Some(_) => once_buttons(subject.id, has_log),
+        Some(_) if is_good(phase) => once_buttons(subject.id, has_log),
+        Some(_) => failed_undo_buttons(subject.id, has_log),
         None => ended_buttons(subject.id, has_log),
     }
 }
@@ -300,6 +323,14 @@ pub fn once_buttons(id: JobId, has_log: bool) -> Buttons {
         row.retain(|button| button.data != again(id));
     }
     rows.retain(|row| !row.is_empty());
+    rows
+}
+
+/// Buttons under a job that was to take another one back, and could not.
+#[must_use]
+pub fn failed_undo_buttons(id: JobId, has_log: bool) -> Buttons {
+    let mut rows = once_buttons(id, has_log);
+    rows.insert(0, vec![Button::new("Take it back again", again(id))]);
     rows
 }
 
@@ -355,7 +386,7 @@ fn with_board(
 
 fn card(subject: &Subject<'_>, phase: &Phase<'_>, printed: &Printed<'_>) -> Vec<Outgoing> {
     let head = header(subject.title, subject.id, subject.undoes, phase);
-    let buttons = buttons_of(subject, printed);
+    let buttons = buttons_of(subject, phase, printed);
     if printed.bytes == 0 {
         let note = if never_started(phase) {
             ""
@@ -398,7 +429,7 @@ fn stream(
     seen: &Seen,
 ) -> Vec<Outgoing> {
     let head = header(subject.title, subject.id, subject.undoes, phase);
-    let buttons = buttons_of(subject, printed);
+    let buttons = buttons_of(subject, phase, printed);
     let mut messages: Vec<_> = seen
         .rest
         .iter()

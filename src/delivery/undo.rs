@@ -6,7 +6,8 @@ use super::message::{Body, Button, Outgoing};
 use crate::base::ids::{JobId, Place};
 use crate::base::job::{Ending, JobState};
 use crate::base::text::{self, escape, shorten};
-use crate::base::time::human;
+use crate::base::time::{Millis, human};
+use crate::base::when::Zone;
 use std::time::Duration;
 
 /// Of why something could not be taken back, so many UTF-16 units are told.
@@ -15,6 +16,12 @@ const HOW: usize = 120;
 const GROWS: usize = HOW + 80;
 /// Of a card that has no room for that, the last lines are kept, up to so many UTF-16 units.
 const LAST_UNITS: usize = 1500;
+
+/// What the question says from here on when taking back failed.
+const FAILED: &str = "\nIt could not take back all of ";
+
+/// What it says from there on when that is tried again.
+const AGAIN: &str = "\nThat failed, so ";
 
 /// What takes a job back.
 #[derive(Clone, Copy, Debug)]
@@ -134,9 +141,28 @@ pub fn slot(id: JobId) -> String {
 /// The message that asks whether what a job did holds.
 #[must_use]
 pub fn question(id: JobId, title: &str, place: Place, within: Duration) -> Outgoing {
+    asked(id, title, place, &format!("within {}", human(within)))
+}
+
+/// The same message when that was prolonged, since nobody could be heard meanwhile: until this moment.
+#[must_use]
+pub fn question_until(
+    id: JobId,
+    title: &str,
+    place: Place,
+    (until, now): (Millis, Millis),
+) -> Outgoing {
+    let by = Zone::Machine.clock(until, now);
+    let mut message = asked(id, title, place, &format!("by {by}"));
+    if let Body::Text { html, .. } = &mut message.body {
+        html.push_str("\nThe bot was away, so there is a little more time, once.");
+    }
+    message
+}
+
+fn asked(id: JobId, title: &str, place: Place, when: &str) -> Outgoing {
     let words = format!(
-        "It worked. Unless somebody who may run {title} confirms within {}, it is taken back.",
-        human(within)
+        "It worked. Unless somebody who may run {title} confirms {when}, it is taken back."
     );
     let mut message = settled(id, title, place, "✋", &words);
     if let Body::Text { buttons, .. } = &mut message.body {
@@ -178,13 +204,20 @@ pub fn not_kept(
 pub fn on_question(mut message: Outgoing, id: JobId, back: &Back<'_>) -> Option<Outgoing> {
     let (Body::Text { html, .. } | Body::Document { html, .. }) = &mut message.body;
     let (by, begun) = (back.by, begun(back.by));
-    if back.ending.is_none() || !html.contains(&begun) {
+    if back.ending.is_none() {
+        // Another one was to, and could not.
+        let first = &html[..html.find(FAILED)?];
+        let first = first.split(AGAIN).next().unwrap_or_default();
+        *html = format!("{first}{AGAIN}{begun}.").replacen('❌', "↩️", 1);
+        return Some(message);
+    }
+    if !html.contains(&begun) {
         return None;
     }
     *html = match back.failure() {
         None => html.replacen(&begun, &format!("#{by} took it back"), 1),
         Some(how) => format!(
-            "{}\nIt could not take back all of #{id}: {}. /job {by} shows why; the rest is to be done by hand.",
+            "{}{FAILED}#{id}: {}. /job {by} shows why; /retry {by} tries it again.",
             html.replacen(&begun, &format!("#{by} was to take it back"), 1)
                 .replacen("↩️", "❌", 1),
             escape(&how)
@@ -295,9 +328,40 @@ mod tests {
             let told = on_question(begun.clone(), JobId(12), &back(Some(ending))).unwrap();
             let words = format!(
                 "❌ <b>put</b> · #12\nNot kept by &lt;ann&gt;, so #13 was to take it back, although everything is frozen.\n\
-                 It could not take back all of #12: {how}. /job 13 shows why; the rest is to be done by hand."
+                 It could not take back all of #12: {how}. /job 13 shows why; /retry 13 tries it again."
             );
             assert_eq!(html(&told), words);
+            // Tried again, it says so in place of that.
+            let next = |ending| Back {
+                by: JobId(14),
+                ending,
+            };
+            let begun = on_question(told, JobId(12), &next(None)).unwrap();
+            let head = "<b>put</b> · #12\nNot kept by &lt;ann&gt;, so #13 was to take it back, although everything is frozen.";
+            assert_eq!(
+                html(&begun),
+                format!("↩️ {head}\nThat failed, so #14 is to take it back.")
+            );
+            let done =
+                on_question(begun.clone(), JobId(12), &next(Some(&Ending::Exited(0)))).unwrap();
+            assert_eq!(
+                html(&done),
+                format!("↩️ {head}\nThat failed, so #14 took it back.")
+            );
+            let failed = on_question(begun, JobId(12), &next(Some(&Ending::Exited(3)))).unwrap();
+            let again = on_question(
+                failed,
+                JobId(12),
+                &Back {
+                    by: JobId(15),
+                    ending: None,
+                },
+            )
+            .unwrap();
+            assert_eq!(
+                html(&again),
+                format!("↩️ {head}\nThat failed, so #15 is to take it back.")
+            );
         }
         let kept = kept(JobId(12), "put", PLACE, "ann");
         assert_eq!(html(&kept), "✅ <b>put</b> · #12\nKept by ann.");

@@ -279,6 +279,9 @@ impl Jobs {
                 report::messages(&subject, &run, job.new.output, &printed, &seen)
             }
         };
+        if *ending == Ending::Lost && job.is_worn_out() {
+            card::gave_up(&mut words, job.starts);
+        }
         if let Some(within) = offered {
             undo::offer(&mut words, job.id, within);
         }

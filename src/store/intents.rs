@@ -75,6 +75,28 @@ pub async fn find(db: &mut Connection, id: &str) -> Result<Option<Found>> {
     }))
 }
 
+/// What a person was asked in this chat and may answer yet, newest first.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn open_of(
+    db: &mut Connection,
+    chat: ChatId,
+    asker: UserId,
+    now: Millis,
+) -> Result<Vec<String>> {
+    let rows = sqlx::query(
+        "SELECT payload FROM intents WHERE chat_id = $1 AND asker_id = $2 AND used_at IS NULL AND expires_at > $3
+         ORDER BY expires_at DESC",
+    )
+    .bind(chat.0)
+    .bind(asker.0)
+    .bind(now.0)
+    .fetch_all(db)
+    .await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
 /// Uses an intent up. `false` when somebody did before: of two presses one wins.
 ///
 /// # Errors

@@ -2,7 +2,7 @@
 
 use super::{Connection, Error, Result};
 use crate::base::ids::{ChatId, JobId, MessageId, Place, ThreadId, UserId};
-use crate::base::job::{AfterCrash, Ending, JobState, OutputMode, Undo};
+use crate::base::job::{AfterCrash, Ending, JobState, MAX_STARTS, OutputMode, Undo};
 use crate::base::role::Role;
 use crate::base::schedule::Telling;
 use crate::base::time::Millis;
@@ -88,6 +88,12 @@ pub struct Job {
 }
 
 impl Job {
+    /// Whether it began as often as one may that begins again after a crash.
+    #[must_use]
+    pub fn is_worn_out(&self) -> bool {
+        self.new.after_crash == AfterCrash::Retry && self.starts >= MAX_STARTS
+    }
+
     /// How it ended; `None` while it is open.
     #[must_use]
     pub fn ending(&self) -> Option<Ending> {

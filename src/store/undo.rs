@@ -3,7 +3,7 @@
 use super::jobs::{COLUMNS, Job, places, read};
 use super::{Connection, Result};
 use crate::base::ids::JobId;
-use crate::base::job::{JobState, UNDO_SOURCE, undone};
+use crate::base::job::{JobState, undo_source, undone};
 use crate::base::time::Millis;
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
@@ -17,7 +17,7 @@ pub async fn by(db: &mut Connection, id: JobId) -> Result<Option<(JobId, JobStat
     Ok(by_all(db, &[id]).await?.remove(&id))
 }
 
-/// The same of several: by the job that is taken back.
+/// The same of several: by the job that is taken back. Of one that was tried again, how the last try stands.
 ///
 /// # Errors
 /// When the database refuses.
@@ -25,19 +25,36 @@ pub async fn by_all(
     db: &mut Connection,
     ids: &[JobId],
 ) -> Result<HashMap<JobId, (JobId, JobState)>> {
-    if ids.is_empty() {
-        return Ok(HashMap::new());
+    let mut known = HashMap::new();
+    let mut sources: Vec<String> = ids.iter().map(|id| undo_source(*id, None)).collect();
+    while !sources.is_empty() {
+        let found = of_sources(db, &sources).await?;
+        let failed = found
+            .iter()
+            .filter(|(.., state)| state.is_final() && *state != JobState::Succeeded);
+        sources = failed
+            .map(|(id, by, _)| undo_source(*id, Some(*by)))
+            .collect();
+        known.extend(found.into_iter().map(|(id, by, state)| (id, (by, state))));
     }
-    let places = places(1, ids.len());
+    Ok(known)
+}
+
+/// The jobs of these sources: which they take back, their own number, and where they stand.
+async fn of_sources(
+    db: &mut Connection,
+    sources: &[String],
+) -> Result<Vec<(JobId, JobId, JobState)>> {
+    let places = places(1, sources.len());
     let text = format!("SELECT id, state, source FROM jobs WHERE source IN ({places})");
     let query = sqlx::query(sqlx::AssertSqlSafe(text));
-    let query = ids
+    let query = sources
         .iter()
-        .fold(query, |query, id| query.bind(format!("{UNDO_SOURCE}{id}")));
+        .fold(query, |query, source| query.bind(source));
     let rows = query.fetch_all(db).await?;
     let read = |row: &AnyRow| {
         let state = JobState::parse(row.get(1))?;
-        Some((undone(row.get(2))?, (JobId(row.get(0)), state)))
+        Some((undone(row.get(2))?, JobId(row.get(0)), state))
     };
     Ok(rows.iter().filter_map(read).collect())
 }

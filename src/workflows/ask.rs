@@ -1,11 +1,14 @@
 //! What a run asks in messages of their own, and what became of that. Pure: values in, messages out.
 
 use super::board::words;
+use super::plan::is_prolonged;
 use super::whom;
 use crate::base::ids::{JobId, Place, UserId};
+use crate::base::job::undone;
 use crate::base::role::Role;
 use crate::base::text::{capital, escape, shorten};
 use crate::base::time::{Millis, human};
+use crate::base::when::Zone;
 use crate::base::workflow::{Said, Step, StepRow, StepState, Values, Work, Workflow};
 use crate::delivery::{Button, Outgoing};
 use crate::store::jobs::Job;
@@ -215,7 +218,10 @@ pub(super) fn message(
     values: &Values,
     now: Millis,
 ) -> Outgoing {
-    let left = row.until.map(|until| until.since(now));
+    let left = row.until.map(|until| match is_prolonged(row) {
+        true => format!("by {}", Zone::Machine.clock(until, now)),
+        false => in_time(until.since(now)),
+    });
     let Some(asked) = Asked::of(row, step) else {
         return withdrawn(job, step, seq, values, "Nobody needs to answer any more.");
     };
@@ -231,9 +237,10 @@ pub(super) fn message(
             head(job, step)
         ),
         Asked::Crash if row.adrift => format!(
-            "💥 {}\nThis step ran on another machine, which is lost. It may still run there.{} What now?",
+            "💥 {}\nThis step {} on another machine, which is lost. It may still run there.{} What now?",
             head(job, step),
-            unless_said(left)
+            worked(job),
+            unless_said(left.as_deref())
         ),
         Asked::Undo if row.adrift => format!(
             "💥 {}\nIt was being taken back on another machine, which is lost. That may still go on there. What now?",
@@ -244,12 +251,13 @@ pub(super) fn message(
             head(job, step)
         ),
         Asked::Crash => format!(
-            "💥 {}\nThe bot was stopped while this step ran. How far it came is not known.{} What now?",
+            "💥 {}\nThe bot was stopped while this step {}. How far it came is not known.{} What now?",
             head(job, step),
-            unless_said(left)
+            worked(job),
+            unless_said(left.as_deref())
         ),
         Asked::Confirmation => {
-            let within = left.map(in_time).unwrap_or_default();
+            let within = left.unwrap_or_default();
             let who = match job.new.telling {
                 None => format!("{} or an admin", escape(&job.new.asker_name)),
                 Some(_) => "an admin".to_owned(),
@@ -265,9 +273,17 @@ pub(super) fn message(
     place(job, seq, html, buttons(asked, job, seq, row))
 }
 
+/// What a step did when it was cut off: one of a run that takes another back does that.
+fn worked(job: &Job) -> String {
+    match undone(&job.new.source) {
+        Some(of) => format!("of #{of} was being taken back"),
+        None => "ran".to_owned(),
+    }
+}
+
 /// What comes of it when nobody answers what a step came to.
-fn unless_said(left: Option<Duration>) -> String {
-    left.map(in_time).map_or_else(String::new, |within| {
+fn unless_said(left: Option<&str>) -> String {
+    left.map_or_else(String::new, |within| {
         format!(" Unless somebody answers {within}, it is taken back.")
     })
 }

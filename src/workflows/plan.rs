@@ -7,7 +7,7 @@ mod crash;
 mod secret;
 mod times;
 
-pub use crash::{answered, interrupted, is_net, left, revert, reverted, withdraw};
+pub use crash::{answered, interrupted, is_net, is_prolonged, left, revert, reverted, withdraw};
 pub use secret::{miss, missed};
 pub use times::{bound, cap, deadline, least, left_to_answer, shift, took, was_late};
 

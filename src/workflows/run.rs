@@ -201,7 +201,8 @@ impl Run {
             let before = self.rows[seq].clone();
             plan::bound(&step, &mut self.rows[seq], now);
             let is_asked = plan::interrupted(&step, &mut self.rows[seq], now);
-            if is_asked {
+            let row = &self.rows[seq];
+            if is_asked || (plan::is_prolonged(row) && row.until > Some(now)) {
                 self.ask_what_now(&step, seq, now);
             }
             if before.state == StepState::Reverting && self.rows[seq].state.is_over() {

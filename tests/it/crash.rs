@@ -179,7 +179,8 @@ on_both! {
             bot.kill().await;
             bot = Outside::start(&world).await;
         }
-        world.sees(ANN, "💥 stubborn · #1 · lost").await;
+        let lost = world.sees(ANN, "💥 stubborn · #1 · lost").await;
+        assert!(lost.text.contains("\nIt was started 3 times, and each time"), "{}", lost.text);
         let db = world.database().await;
         world.quiet_in(&db).await;
         assert_eq!(lines(&runs), ["1", "1", "1"]);

@@ -116,7 +116,7 @@ on_both! {
         let asked = world.sees(BEN, "✋ put · #4").await;
         world.presses(BEN, &asked, "Take it back").await;
         let told = world.sees(BEN, "❌ put · #4\nNot kept by ben, so #5 was to take it back.").await;
-        let why = "\nIt could not take back all of #4: exit 3. /job 5 shows why; the rest is to be done by hand.";
+        let why = "\nIt could not take back all of #4: exit 3. /job 5 shows why; /retry 5 tries it again.";
         assert!(told.id == asked.id && told.text.ends_with(why), "{}", told.text);
         let card = world.sees(BEN, "\n↩️ #5 could not take all of it back: exit 3").await;
         assert!(card.text.starts_with("✅ put · #4") && card.button("Undo (10 m)").is_none(), "{card:?}");
@@ -140,6 +140,10 @@ on_both! {
             hands.forward(Duration::from_secs(600));
             assert_eq!(lines(&done), ["put x"]);
             world.start_at(hands.clock()).await;
+            if life == 0 {
+                let asked = world.sees(BEN, "The bot was away, so there is a little more time, once.").await;
+                assert!(asked.text.contains("confirms by ") && asked.button("Take it back").is_some(), "{asked:?}");
+            }
             let shown = world.asks(BEN, BEN, "/job 1").await;
             assert!(life > 0 || shown.button("Take it back").is_some(), "{}", shown.text);
             world.services().undoing.step(hands.clock().now()).await.unwrap();
@@ -265,6 +269,8 @@ on_both! {
         let second = world.sees(BEN, "✋ put · #2").await;
         world.say(ANN, "/freeze moving");
         world.sees(ANN, "froze everything").await;
+        let told = world.forges(BEN, BEN, "undo:3").await.unwrap_or_default();
+        assert!(told.contains("Frozen by ann"), "{told}");
         world.presses(BEN, &second, "Take it back").await;
         let told = world.sees(BEN, "Not kept by ben, so #4 ").await;
         assert!(told.text.contains("although everything is frozen"), "{}", told.text);
@@ -383,6 +389,90 @@ on_both! {
         assert!(told.button("Run again").is_some(), "{told:?}");
         let left = world.sandbox.from_bot(BEN);
         assert!(left.iter().all(|message| message.button("Undo (10 m)").is_none()), "{left:?}");
+    }
+}
+
+on_both! {
+    /// Its script is another one by now, or gone from the file: what it did is kept, or taken back as it stood, by hand and by
+    /// itself.
+    async fn what_changed_in_the_file_is_taken_back_as_it_stood(world) {
+        let done = put(&mut world, &["confirm_within: 5m", "env: {MODE: old}"]);
+        let back = format!("echo back $1 $MODE >> {}", done.display());
+        fs::write(world.path().join("back"), &back).unwrap();
+        world.sandbox.open_private(ANN);
+        world.start().await;
+        let mut asked = Vec::new();
+        for (what, number) in [("a", 1), ("b", 2), ("c", 3), ("d", 4)] {
+            world.say(BEN, &format!("/run put {what}"));
+            asked.push(world.sees(BEN, &format!("✋ put · #{number}")).await);
+            world.quiet().await;
+        }
+        world.forget_scripts();
+        put(&mut world, &["confirm_within: 5m", "env: {MODE: new}"]);
+        fs::write(world.path().join("back"), &back).unwrap();
+        world.config_file();
+        world.sees(ANN, "script changed: put").await;
+        world.presses(BEN, &asked[0], "Take it back").await;
+        world.sees(BEN, "↩️ put · #5 · took back #1").await;
+        world.forget_scripts();
+        world.config_file();
+        world.sees(ANN, "script removed: put").await;
+        assert_eq!(world.presses(BEN, &asked[1], "It works, keep it").await.unwrap(), "#2 is kept.");
+        world.presses(BEN, &asked[2], "Take it back").await;
+        world.sees(BEN, "↩️ put · #6 · took back #3").await;
+        world.forges(CLEO, BEN, "undone:4").await;
+        world.quiet().await;
+        assert_eq!(world.jobs().await, 6, "a viewer may not");
+        world.services().undoing.step(in_ten_minutes()).await.unwrap();
+        world.sees(BEN, "↩️ put · #7 · took back #4").await;
+        world.quiet().await;
+        let told = ["put a", "put b", "put c", "put d", "back a old", "back c old", "back d old"];
+        assert_eq!(lines(&done), told);
+    }
+}
+
+on_both! {
+    /// An undo that failed says so and is tried again, by whoever may, once for each failure.
+    async fn an_undo_that_failed_is_tried_again(world) {
+        let done = put(&mut world, &["confirm_within: 5m"]);
+        let back = world.path().join("back");
+        let good = fs::read_to_string(&back).unwrap();
+        fs::write(&back, "exit 3").unwrap();
+        world.start().await;
+        world.say(BEN, "/run put x");
+        let card = world.sees(BEN, "✅ put · #1 · exit 0").await;
+        let asked = world.sees(BEN, "✋ put · #1").await;
+        world.presses(BEN, &asked, "Take it back").await;
+        let failed = world.sees(BEN, "❌ put · #2 · taking back #1 · exit 3").await;
+        world.quiet().await;
+        let page = world.asks(BEN, BEN, "/job 2").await;
+        assert!(page.button("Take it back again").is_some(), "{page:?}");
+        world.forges(CLEO, BEN, "again:2").await;
+        world.quiet().await;
+        assert_eq!(world.jobs().await, 2, "a viewer may not");
+        world.presses(BEN, &failed, "Take it back again").await;
+        world.sees(BEN, "❌ put · #3 · taking back #1 · exit 3").await;
+        let told = world.sees(BEN, "\nThat failed, so #3 was to take it back.").await;
+        assert!(told.id == asked.id && told.text.ends_with("/retry 3 tries it again."), "{told:?}");
+        fs::write(&back, good).unwrap();
+        let told = world.asks(BEN, BEN, "/retry 2").await;
+        assert!(told.text.starts_with("#3 was to take #1 back and could not"), "{}", told.text);
+        world.say(BEN, "/retry 3");
+        world.sees(BEN, "↩️ put · #4 · took back #1").await;
+        let told = world.sees(BEN, "\nThat failed, so #4 took it back.").await;
+        assert!(told.id == asked.id && told.text.starts_with("↩️ put · #1"), "{told:?}");
+        let told = world.sees(BEN, "\n↩️ taken back by #4").await;
+        assert_eq!(told.id, card.id);
+        world.quiet().await;
+        for (words, says) in [
+            ("/retry 4", "#4 took back #1. That is done once."),
+            ("/retry 2", "#1 was taken back already, by #4."),
+        ] {
+            assert_eq!(world.asks(BEN, BEN, words).await.text, says);
+        }
+        let jobs = world.asks(BEN, BEN, "/jobs").await;
+        assert!(jobs.text.contains("↩️ taken back by #4"), "{}", jobs.text);
+        assert_eq!(lines(&done), ["put x", "back x"]);
     }
 }
 

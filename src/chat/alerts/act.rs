@@ -6,17 +6,19 @@ use super::{details, of_one, open};
 use crate::access::Asked;
 use crate::actions::script;
 use crate::base::error::{Error, Result};
+use crate::base::job::{JobState, undone};
 use crate::base::role::Role;
 use crate::base::text::{escape, shorten};
 use crate::base::time::Millis;
 use crate::chat::commands::{alerts, run, silence, subscribe, unsubscribe};
 use crate::chat::keyboards::in_pairs;
+use crate::chat::offers;
 use crate::chat::reply::Reply;
 use crate::chat::request::Request;
 use crate::monitors::incidents::Act;
 use crate::store::incidents::{self, Incident};
 use crate::store::silences::{self, About};
-use crate::store::{outbox, subscriptions};
+use crate::store::{self, outbox, subscriptions};
 use std::time::Duration;
 
 /// How long *Snooze* is.
@@ -202,7 +204,39 @@ async fn fix(request: &Request, id: i64) -> Result<Reply> {
     let fix = rule
         .fix
         .ok_or_else(|| Error::refused("This check has no fix any more."))?;
+    refuse_twice(request, &fix.script).await?;
     run::ask(request, fix.script).await
+}
+
+/// Refuses what the presser is asked here already, or what runs already. Of what they may not run, nothing is told.
+async fn refuse_twice(request: &Request, name: &str) -> Result<()> {
+    let config = request.services.live.current();
+    let script = script::find(&config, name);
+    let mine = script.filter(|script| request.may_run(script.name.as_str(), script.role));
+    let Some(script) = mine else {
+        return Ok(());
+    };
+    let name = script.name.as_str();
+    if offers::is_asked(request, name).await? {
+        return Err(Error::refused(format!(
+            "I asked you already whether to run {name}. Answer that, please."
+        )));
+    }
+    let (running, queued) = {
+        let mut db = request.services.store.read().await?;
+        (
+            store::jobs::open(&mut db, JobState::Running).await?,
+            store::jobs::open(&mut db, JobState::Queued).await?,
+        )
+    };
+    let mut open = running.iter().chain(&queued);
+    match open.find(|job| job.new.title == name && undone(&job.new.source).is_none()) {
+        Some(job) => Err(Error::refused(format!(
+            "{name} runs already, as #{}. Press again when that is over, if it is still needed.",
+            job.id
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// What this place is told, as it stands.

@@ -70,7 +70,7 @@ pub(super) async fn line(request: &Request) -> Result<Option<String>> {
 ///
 /// # Errors
 /// Refused while everything is frozen.
-pub(super) async fn refuse(request: &Request) -> Result<()> {
+pub async fn refuse(request: &Request) -> Result<()> {
     match request.services.schedules.frozen().await? {
         Some(freeze) => Err(Error::refused(report::frozen(&freeze))),
         None => Ok(()),

@@ -7,6 +7,7 @@ use crate::base::ids::JobId;
 use crate::base::job::{JobState, UNDO_SOURCE};
 use crate::base::role::Role;
 use crate::base::text::{self, escape};
+use crate::base::workflow::RUN;
 use crate::chat::keyboards::Press;
 use crate::chat::reply::Reply;
 use crate::chat::request::Request;
@@ -63,6 +64,9 @@ pub async fn show(request: &Request, id: JobId) -> Result<Reply> {
     if let (JobState::Failed, Some(reason)) = (job.state, &job.reason) {
         html.push_str(&format!("\n{}", escape(reason)));
     }
+    if job.state == JobState::Lost && job.is_worn_out() {
+        html.push_str(&format!("\n{}", card::given_up(job.starts)));
+    }
     if let Some(args) = look::args(&job) {
         let rows = workflows::rows(request, id).await?;
         html.push_str(&format!(
@@ -90,6 +94,9 @@ pub async fn show(request: &Request, id: JobId) -> Result<Reply> {
     }
     let once = job.new.source.starts_with(UNDO_SOURCE);
     let mut buttons = match job.state.is_final() {
+        true if once && job.new.kind != RUN && job.state != JobState::Succeeded => {
+            card::failed_undo_buttons(id, end.bytes > 0)
+        }
         true if once => card::once_buttons(id, end.bytes > 0),
         true => card::ended_buttons(id, end.bytes > 0),
         false => {

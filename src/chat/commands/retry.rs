@@ -6,17 +6,18 @@ use super::{jobs, run};
 use crate::actions::script;
 use crate::base::error::{Error, Result};
 use crate::base::ids::JobId;
+use crate::base::job::undone;
 use crate::base::role::Role;
 use crate::base::time::Millis;
 use crate::base::upload::Uploads;
 use crate::chat::reply::Reply;
 use crate::chat::request::Request;
-use crate::chat::workflows;
+use crate::chat::{undo, workflows};
 use crate::jobs::Origin;
 use crate::store;
 use crate::store::history::Standing;
 use crate::store::jobs::Job;
-use crate::workflows::{look, undo};
+use crate::workflows::look;
 use std::time::Duration;
 
 /// What the help says.
@@ -55,6 +56,9 @@ pub async fn again(request: &Request, id: JobId) -> Result<Reply> {
     if !job.state.is_final() {
         return Err(Error::refused(format!("#{id} has not ended yet.")));
     }
+    if let Some(of) = undone(&job.new.source) {
+        return undo::again(request, &job, of).await;
+    }
     // Who may not run it is told that, and not what others did.
     if workflows::may_run(request, &job) {
         refuse_twice(request, id).await?;
@@ -76,12 +80,6 @@ pub async fn again(request: &Request, id: JobId) -> Result<Reply> {
 
 /// What a job ran: the script or workflow, what was given, and the files.
 fn what(job: &Job) -> Result<(String, Vec<String>, Uploads)> {
-    if let Some(of) = job.new.source.strip_prefix(undo::SOURCE) {
-        return Err(Error::refused(format!(
-            "#{} took back #{of}. That is done once.",
-            job.id
-        )));
-    }
     if let Some(run) = look::args(job) {
         return Ok((run.flow.name.clone(), run.given, Uploads::new()));
     }

@@ -15,6 +15,7 @@ use super::commands::retry::refuse_twice;
 use super::reply::Reply;
 use super::request::Request;
 use crate::actions::script;
+use crate::actions::undo::need;
 use crate::base::error::{Error, Result};
 use crate::base::ids::JobId;
 use crate::base::job::JobState;
@@ -72,13 +73,11 @@ async fn leave(request: &Request, id: JobId) -> Result<Reply> {
     Ok(Reply::plain(&format!("#{id} stays as it is. Nothing was run.")).in_place())
 }
 
-/// Whether the caller may run what this job ran; of what is no longer configured, whether they may run most things.
+/// Whether the caller may run what this job ran; of what is no longer configured, whether they might have.
 #[must_use]
 pub fn may_run(request: &Request, job: &Job) -> bool {
     let config = request.services.live.current();
-    let script = script::find(&config, &job.new.title);
-    let need = script.map_or(Role::Operator, |script| script.role);
-    request.may_run(&job.new.title, need)
+    request.may_run(&job.new.title, need(&config, job))
 }
 
 /// The steps of a run as they stand.

@@ -10,6 +10,7 @@ use crate::base::job::{AfterCrash, JobState, OnBusy, OutputMode};
 use crate::base::role::Role;
 use crate::base::text::{escape, shorten};
 use crate::base::workflow::{RUN, RunArgs, Source, StepRow};
+use crate::chat::commands::freeze;
 use crate::chat::reply::Reply;
 use crate::chat::request::Request;
 use crate::chat::undo::{taken_back as taken_back_by, what_runs};
@@ -29,6 +30,7 @@ const SHOWN: usize = 3000;
 pub async fn ask(request: &Request, id: JobId) -> Result<Reply> {
     let found = found(request, id, "workflow.undo.ask").await?;
     found.check(request).await?;
+    freeze::refuse(request).await?;
     let folders = match undo::needs_folder(&found.args.flow, &found.rows) {
         true => "\nThe files of the run are gone: what works in its folders finds them empty.",
         false => "",

@@ -91,6 +91,43 @@ fn a_question_says_how_long_there_is_left() {
 }
 
 #[test]
+fn a_question_that_was_prolonged_says_until_when() {
+    let (until, now) = (Millis(61_000), Millis(1000));
+    for (state, says) in [
+        (StepState::Confirming, "confirms by "),
+        (StepState::Asked, "answers by "),
+    ] {
+        let row = StepRow {
+            until: Some(until),
+            starts: 1,
+            ending: Some(Ending::Lost),
+            ..row(state)
+        };
+        let asked = message(&job(), &put(), 0, &row, &Values::default(), now);
+        let by = format!("{says}{}", Zone::Machine.clock(until, now));
+        assert!(html(&asked).contains(&by), "{asked:?}");
+    }
+}
+
+#[test]
+fn a_step_that_takes_another_run_back_says_so_when_it_was_cut_off() {
+    let mut undoing = job();
+    undoing.new.source = "undo:4".to_owned();
+    for adrift in [false, true] {
+        let row = StepRow {
+            adrift,
+            ending: Some(Ending::Lost),
+            ..row(StepState::Asked)
+        };
+        let asked = message(&undoing, &put(), 0, &row, &Values::default(), Millis(1));
+        assert!(
+            html(&asked).contains("of #4 was being taken back"),
+            "{asked:?}"
+        );
+    }
+}
+
+#[test]
 fn what_is_being_taken_back_does_not_read_as_done() {
     for (state, said, says) in [
         (

@@ -110,6 +110,12 @@ pub fn is_net(row: &StepRow) -> bool {
     row.state == StepState::Confirming || (crashed && row.until.is_some())
 }
 
+/// Whether that was put off, since nobody could be heard, and nobody has answered yet.
+#[must_use]
+pub fn is_prolonged(row: &StepRow) -> bool {
+    is_net(row) && row.starts > 0 && row.answer.is_none()
+}
+
 /// The rule of the step, unless it may still be at work: then it is not begun again by itself.
 fn rule(step: &Step, row: &StepRow) -> OnCrash {
     match step.on_crash {

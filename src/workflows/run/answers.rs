@@ -93,6 +93,11 @@ impl Run {
             if plan::is_net(row) && read.starts > row.starts && !is_closed {
                 (row.starts, row.until) = (read.starts, read.until);
                 self.unheard.remove(&seq);
+                if row.answer.is_none() {
+                    let (job, values) = (&self.cx.job, &self.values);
+                    let asked = ask::message(job, &step, seq, row, values, now);
+                    self.messages.push(asked);
+                }
             }
             if row.answer.is_none() && self.unheard.contains_key(&seq) {
                 continue;

@@ -33,7 +33,11 @@ on_both! {
         let mut clock = Clock::new();
         record(&world, &[change("load-1", WARNING, 91.0, clock.0)]).await;
         tick(&world, clock.on(11)).await;
-        world.press(ANN, ANN, "Fix");
+        let alert = told(&world, ANN).remove(0);
+        for _ in 0..2 {
+            world.presses(ANN, &alert, "Fix").await;
+        }
+        world.sees(ANN, "I asked you already whether to run free.").await;
         let question = world.sees(ANN, "Run free? This is what will be executed:").await;
         assert_eq!(world.jobs().await, 0);
         let first = world.sandbox.press(ANN, ANN, question.id, "Run");

@@ -110,6 +110,8 @@ on_both! {
         assert!(told.text.contains("By hand, this takes it back, one after the other:\ntwo: "), "{}", told.text);
         let told = world.forges(BEN, BEN, "flow:undo:2").await.unwrap();
         assert_eq!(told, "There is nothing of #2 to take back.");
+        let told = world.asks(BEN, BEN, "/retry 2").await;
+        assert!(told.text.starts_with("#2 was to take #1 back and could not take back all of it. That is tried once: /workflow undo 1"), "{}", told.text);
     }
 }
 

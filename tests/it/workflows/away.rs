@@ -76,6 +76,8 @@ on_both! {
         let hands = Hands::default();
         hands.forward(TEN_MINUTES);
         world.start_at(hands.clock()).await;
+        let asked = world.sees(BEN, "It succeeded. Unless ben or an admin confirms by ").await;
+        assert!(asked.button("It works, keep it").is_some(), "{asked:?}");
         let status = world.asks(BEN, BEN, "/workflow status 1").await;
         assert!(status.text.contains("unless confirmed"), "{}", status.text);
         assert_eq!(lines(&done), ["put"]);

@@ -184,7 +184,7 @@ on_both! {
         until("the undo to begin", || lines(&done).len() == 3).await;
         world.stop().await;
         world.start().await;
-        let asked = world.sees(BEN, "The bot was stopped while this step ran").await;
+        let asked = world.sees(BEN, "The bot was stopped while this step of #1 was being taken back. How far it").await;
         world.asks(BEN, BEN, "/workflow approve 2").await;
         until("the run to be let on", || lines(&done).len() == 4).await;
         world.presses(BEN, &asked, "Run again").await;
