@@ -6,7 +6,6 @@ use super::commands::jobs::clock;
 use super::keyboards::Press;
 use super::reply::Reply;
 use super::request::Request;
-use super::workflows::may_run;
 use super::workflows::press::FlowPress;
 use crate::access::{Asked, Grant};
 use crate::actions::script::Run;
