@@ -259,8 +259,8 @@ async fn known(request: &Request, id: JobId, action: &'static str) -> Result<(Jo
 
 /// Refuses while everything is frozen, unless it was promised before that this is taken back.
 async fn refuse_frozen(request: &Request, job: &Job) -> Result<()> {
-    match is_asked(request, job, request.services.clock.now()).await? {
-        true => Ok(()),
-        false => freeze::refuse(request).await,
+    match asked_until(request, job.id, request.services.clock.now()).await? {
+        Some(_) => Ok(()),
+        None => freeze::refuse(request).await,
     }
 }
