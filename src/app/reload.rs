@@ -151,7 +151,7 @@ impl Reload {
             Ok(loaded) => {
                 let (_, mut changes) = services.live.current().renewed(loaded.config);
                 changes.warnings = loaded.warnings;
-                Outcome::Good(changes)
+                Outcome::Good(Box::new(changes))
             }
             Err(Refused::Faults(faults)) => Outcome::Faulty(faults),
             Err(Refused::NotNow(why)) => Outcome::NotNow(why),
@@ -205,7 +205,7 @@ impl Reload {
         if mended || fresh || !changes.is_empty() {
             tell_taken(cause, services, &changes, mended).await;
         }
-        Outcome::Good(changes)
+        Outcome::Good(Box::new(changes))
     }
 
     async fn load(&self, services: &Services, env: &Env) -> Result<Loaded, Refused> {

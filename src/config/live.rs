@@ -45,7 +45,7 @@ pub enum Wanted {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// It has no fault. These are its differences to what was in force; after a reload they are in force.
-    Good(Changes),
+    Good(Box<Changes>),
     /// It has faults, and what was in force stays.
     Faulty(Faults),
     /// It was not taken for another reason, as a sentence; what was in force stays.

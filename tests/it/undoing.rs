@@ -269,8 +269,8 @@ on_both! {
         let second = world.sees(BEN, "✋ put · #2").await;
         world.say(ANN, "/freeze moving");
         world.sees(ANN, "froze everything").await;
-        world.forges(BEN, BEN, "undo:3").await;
-        world.sees(BEN, "Frozen by ann").await;
+        let told = world.forges(BEN, BEN, "undo:3").await.unwrap_or_default();
+        assert!(told.contains("Frozen by ann"), "{told}");
         world.presses(BEN, &second, "Take it back").await;
         let told = world.sees(BEN, "Not kept by ben, so #4 ").await;
         assert!(told.text.contains("although everything is frozen"), "{}", told.text);
