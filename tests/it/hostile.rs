@@ -299,7 +299,7 @@ async fn output_too_large_for_telegram_does_not_swallow_the_ending() {
         let told = world
             .sandbox
             // What is packed first takes its time in a build that is not optimised.
-            .wait(3 * PATIENCE, "the reason", note)
+            .wait(8 * PATIENCE, "the reason", note)
             .await
             .unwrap();
         assert!(
