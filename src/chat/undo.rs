@@ -18,7 +18,7 @@ use crate::base::text::{escape, grouped, head_units, pre, utf16_len};
 use crate::base::time::{Millis, human};
 use crate::base::workflow::RUN;
 use crate::delivery::{Buttons, undo as words};
-use crate::jobs::{NewJob, Origin, Submitted};
+use crate::jobs::{Beside, NewJob, Origin, Submitted};
 use crate::store;
 use crate::store::jobs::Job;
 use std::time::Duration;
@@ -90,14 +90,27 @@ pub async fn take_back(request: &Request, id: JobId) -> Result<Reply> {
     let why = format!("Not kept by {}", request.actor.name);
     let beside = undo::beside(&services.outbox, &job, &why, need, frozen);
     let new = undo::job(&job, is_promised)?;
+    submit(request, &grant, &job, new, origin, beside).await
+}
+
+/// Submits what takes a job back, and sends what the job's chat is told of it.
+async fn submit(
+    request: &Request,
+    grant: &Grant,
+    job: &Job,
+    new: NewJob,
+    origin: Origin,
+    beside: Beside,
+) -> Result<Reply> {
+    let services = &request.services;
     let submitted = services
         .jobs
-        .submit_with(&grant, new, origin, beside)
+        .submit_with(grant, new, origin, beside)
         .await?;
     services.outbox.kick(job.new.place.chat);
     match submitted {
         Submitted::New(undoing) => Ok(Reply::follow(undoing)),
-        Submitted::Before(undoing) => Err(taken_back(id, undoing, JobState::Queued)),
+        Submitted::Before(undoing) => Err(taken_back(job.id, undoing, JobState::Queued)),
     }
 }
 
@@ -136,15 +149,7 @@ pub async fn again(request: &Request, failed: &Job, id: JobId) -> Result<Reply> 
         ..undo::job(&job, false)?
     };
     let beside = undo::beside(&services.outbox, &job, "", undo::Need::Nothing, false);
-    let submitted = services
-        .jobs
-        .submit_with(&grant, new, origin, beside)
-        .await?;
-    services.outbox.kick(job.new.place.chat);
-    match submitted {
-        Submitted::New(undoing) => Ok(Reply::follow(undoing)),
-        Submitted::Before(undoing) => Err(taken_back(id, undoing, JobState::Queued)),
-    }
+    submit(request, &grant, &job, new, origin, beside).await
 }
 
 /// The refusal to take a script back once more; one that could not may be tried again.
