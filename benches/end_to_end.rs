@@ -457,7 +457,7 @@ async fn huge(folder: &Path) -> Result<()> {
     let begun = Instant::now();
     sandbox.say(1, 1, "/run huge");
     let told = answered(&sandbox, 1, before, "✅ huge").await? - begun;
-    answered(&sandbox, 1, before, "The whole output").await?;
+    answered(&sandbox, 1, before, "its beginning and end").await?;
     line(
         "1 GiB of output, peak memory",
         format!("{:.1} MB", bot.memory("VmHWM")?),

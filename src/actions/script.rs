@@ -347,6 +347,7 @@ fn flow_job(
         params: script.args.iter().map(value).collect(),
         shown,
         flow: Arc::clone(flow),
+        from: None,
     };
     let (on_busy, lane_limit) = match flow.concurrency {
         Concurrency::Single => (OnBusy::Refuse, 1),

@@ -106,11 +106,23 @@ pub(super) async fn relay(services: Services, stop: CancellationToken) {
     }
 }
 
-/// Pushes queued jobs that no wake-up reached.
+/// Pushes queued jobs that no wake-up reached; soon when the queue or the database refused.
 pub(super) async fn sweep(jobs: Jobs, stop: CancellationToken) {
-    while pause(SWEEP, &stop).await {
-        if let Err(error) = jobs.sweep().await {
-            tracing::error!(%error, "queued jobs could not be pushed again");
+    let mut failed = false;
+    loop {
+        let due = async {
+            if !failed {
+                let _ = tokio::time::timeout(SWEEP, jobs.refused()).await;
+            }
+            tokio::time::sleep(PAUSE).await;
+        };
+        if stop.run_until_cancelled(due).await.is_none() {
+            return;
+        }
+        let swept = jobs.sweep().await;
+        failed = swept.is_err();
+        if let Err(error) = swept {
+            tracing::error!(%error, "queued jobs could not be pushed again; trying again");
         }
     }
 }

@@ -176,7 +176,7 @@ pub async fn build(config: Config, env: Env, options: Options) -> Result<App> {
     let incidents = Incidents::new(
         (store.clone(), access.clone(), outbox.clone(), live.clone()),
         rules,
-        Arc::new(Words),
+        Arc::new(Words::new(live.clone())),
         Arc::new(fixes),
         Arc::new(schedules.clone()),
     );

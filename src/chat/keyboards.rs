@@ -7,7 +7,9 @@ use super::commands::top::Order;
 use super::dialog::tap::Tap;
 use crate::base::ids::{ChatId, JobId, UserId};
 use crate::base::role::Role;
+use crate::base::text::CALLBACK_BYTES;
 use crate::delivery::{Button, Buttons};
+use crate::drivers::host;
 use crate::monitors::charts::{Span, Subject};
 use crate::store::history::Cursor;
 
@@ -65,8 +67,8 @@ pub enum Press {
     Streams(usize),
     /// Show this part of the status.
     Status(String),
-    /// Send a chart.
-    Chart(Subject, Span),
+    /// Send a chart: of this machine, or of the one of this name.
+    Chart(Subject, Span, Option<String>),
     /// Show the processes in this order.
     Top(Order),
     /// Show this page of the persons.
@@ -146,6 +148,16 @@ fn read_cursor(data: &str) -> Option<Cursor> {
 }
 
 impl Press {
+    /// What sends a chart of a machine. `None` when the machine is another one, whose name is too long for a button.
+    #[must_use]
+    pub fn chart(subject: Subject, span: Span, machine: &str) -> Option<Self> {
+        let named = Press::Chart(subject, span, Some(machine.to_owned()));
+        match named.data().len() <= CALLBACK_BYTES {
+            true => Some(named),
+            false => (machine == host::name()).then_some(Press::Chart(subject, span, None)),
+        }
+    }
+
     /// As it travels in a button.
     #[must_use]
     pub fn data(&self) -> String {
@@ -173,7 +185,13 @@ impl Press {
             Press::Scripts(page) => format!("scripts:{page}"),
             Press::Streams(page) => format!("streams:{page}"),
             Press::Status(part) => format!("status:{part}"),
-            Press::Chart(subject, span) => format!("chart:{}:{}", subject.as_str(), span.as_str()),
+            Press::Chart(subject, span, host) => {
+                let (subject, span) = (subject.as_str(), span.as_str());
+                match host {
+                    Some(host) => format!("chart:{subject}:{span}:{host}"),
+                    None => format!("chart:{subject}:{span}"),
+                }
+            }
             Press::Top(order) => format!("top:{}", order.as_str()),
             Press::Users(page) => format!("users:{page}"),
             Press::Person(user) => format!("who:{user}"),
@@ -255,8 +273,10 @@ impl Press {
             "streams" => Press::Streams(rest.parse().ok()?),
             "status" => Press::Status(rest.to_owned()),
             "chart" => {
-                let (subject, span) = rest.split_once(':')?;
-                Press::Chart(Subject::parse(subject)?, Span::parse(span)?)
+                let mut parts = rest.splitn(3, ':');
+                let subject = Subject::parse(parts.next()?)?;
+                let span = Span::parse(parts.next()?)?;
+                Press::Chart(subject, span, parts.next().map(str::to_owned))
             }
             "top" => Press::Top(Order::parse(rest)?),
             "users" => Press::Users(rest.parse().ok()?),
@@ -363,7 +383,6 @@ pub fn in_pairs(buttons: Vec<Button>) -> Buttons {
 mod tests {
     use super::*;
     use crate::base::name::MAX_LEN;
-    use crate::base::text::CALLBACK_BYTES;
     use proptest::prelude::*;
 
     #[test]
@@ -420,7 +439,8 @@ mod tests {
             Press::Scripts(usize::MAX),
             Press::Streams(usize::MAX),
             Press::Status("jobs".into()),
-            Press::Chart(Subject::Network, Span::Day),
+            Press::Chart(Subject::Network, Span::Day, None),
+            Press::Chart(Subject::Inodes, Span::Day, Some("x:1".repeat(15))),
             Press::Top(Order::Memory),
             Press::Users(usize::MAX),
             Press::Person(farthest),
@@ -463,6 +483,20 @@ mod tests {
             assert!(press.data().len() <= CALLBACK_BYTES, "{press:?}");
             assert_eq!(Press::read(&press.data()), Some(press));
         }
+    }
+
+    #[test]
+    fn a_chart_is_offered_of_a_machine_whose_name_fits() {
+        let of = |machine: &str| Press::chart(Subject::All, Span::Day, machine);
+        let fits = "x".repeat(50);
+        assert_eq!(
+            of(&fits),
+            Some(Press::Chart(Subject::All, Span::Day, Some(fits)))
+        );
+        assert_eq!(of(&"x".repeat(51)), None);
+        // A button of an older version.
+        let old = Press::Chart(Subject::All, Span::Day, None);
+        assert_eq!(Press::read("chart:all:24h"), Some(old));
     }
 
     proptest! {

@@ -136,7 +136,7 @@ pub async fn handle(request: &Request, press: Press) -> Result<Reply> {
             Ok(run::list(request, page, stream).await?.in_place())
         }
         Press::Status(part) => Ok(status::show(request, &part).await?.in_place()),
-        Press::Chart(subject, span) => status::chart(request, subject, span).await,
+        Press::Chart(subject, span, host) => status::chart(request, (subject, span), host).await,
         Press::Top(order) => Ok(top::show(request, order).await?.in_place()),
         Press::Run(script) => run::pressed(request, script, None).await,
         Press::Stream(script) => run::pressed(request, script, Some(OutputMode::Stream)).await,

@@ -83,19 +83,18 @@ pub async fn file(path: &Path, limit: Duration) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::drivers::tests::{Asked, Server, Told};
+    use crate::drivers::tests::{Asked, Server, Told, closed};
     use std::fs;
-    use tokio::net::TcpListener;
 
     const LIMIT: Duration = Duration::from_secs(40);
 
     #[tokio::test]
     async fn a_port_and_a_file_are_there_or_not() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap().to_string();
+        let server = Server::start(|_: &Asked| Told::text(200, "")).await;
+        let address = server.address.to_string();
         assert_eq!(tcp(&address, LIMIT).await, Ok(()));
-        drop(listener);
-        let why = tcp(&address, LIMIT).await.unwrap_err();
+        let (_held, address) = closed();
+        let why = tcp(&address.to_string(), LIMIT).await.unwrap_err();
         assert!(why.contains("cannot be reached"), "{why}");
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("ready");
@@ -165,9 +164,9 @@ mod tests {
             let why = look(path, status).await.unwrap_err();
             assert!(why.contains(says), "{path}: {why}");
         }
-        let there = server.url("/there");
-        server.stop().await;
-        let why = url(&web, &there, None, LIMIT).await.unwrap_err();
+        let (_held, address) = closed();
+        let nowhere = Url::parse(&format!("http://{address}/there")).unwrap();
+        let why = url(&web, &nowhere, None, LIMIT).await.unwrap_err();
         assert!(
             why.ends_with("refuses the connection: nothing listens there."),
             "{why}"

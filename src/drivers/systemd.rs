@@ -6,13 +6,16 @@ use std::time::Duration;
 
 /// The most that is read of what it prints, in bytes.
 const MAX_BYTES: usize = 1 << 20;
+/// What systemd says of a unit that has ended and is soon started again.
+const AUTO_RESTART: &str = "auto-restart";
 
 /// A unit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unit {
     /// Its full name.
     pub name: String,
-    /// `active`, `failed`, `inactive`, …; `not-found` when there is no such unit.
+    /// `active`, `failed`, `inactive`, …; `not-found` when there is no such unit, `auto-restart` when it has ended and is soon
+    /// started again.
     pub state: String,
 }
 
@@ -51,7 +54,7 @@ pub async fn named(
 ) -> Result<Vec<Unit>, String> {
     let mut asked: Vec<String> = vec![
         "show".to_owned(),
-        "--property=LoadState,ActiveState".to_owned(),
+        "--property=LoadState,ActiveState,SubState".to_owned(),
         "--".to_owned(),
     ];
     asked.extend(units.iter().cloned());
@@ -63,6 +66,8 @@ pub async fn named(
             let of = |key: &str| block.lines().find_map(|line| line.strip_prefix(key));
             let state = match of("LoadState=") {
                 Some("not-found") => "not-found",
+                // It has ended, and is started again after a while.
+                Some(_) | None if of("SubState=") == Some(AUTO_RESTART) => AUTO_RESTART,
                 Some(_) | None => of("ActiveState=").unwrap_or("unknown"),
             };
             Unit {
@@ -141,13 +146,13 @@ mod tests {
 
     #[tokio::test]
     async fn named_units_have_their_state() {
-        let script = "printf 'LoadState=loaded\\nActiveState=active\\n\\nLoadState=not-found\\nActiveState=inactive\\n'";
+        let script = "printf 'LoadState=loaded\\nActiveState=active\\nSubState=running\\n\\nLoadState=not-found\\nActiveState=inactive\\n\\nLoadState=loaded\\nActiveState=activating\\nSubState=auto-restart\\n'";
         let (_dir, env) = with(script);
-        let asked = ["a.service".to_owned(), "b.service".to_owned()];
+        let asked = ["a.service", "b.service", "c.service"].map(str::to_owned);
         let found = named(&asked, &env, LIMIT).await.unwrap();
         let states: Vec<_> = found.iter().map(|unit| unit.state.as_str()).collect();
-        assert_eq!(states, ["active", "not-found"]);
-        let three = [asked[0].clone(), asked[1].clone(), "c".to_owned()];
-        assert!(named(&three, &env, LIMIT).await.is_err());
+        assert_eq!(states, ["active", "not-found", "auto-restart"]);
+        let four = [&asked[..], &["d".to_owned()]].concat();
+        assert!(named(&four, &env, LIMIT).await.is_err());
     }
 }

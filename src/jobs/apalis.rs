@@ -23,6 +23,8 @@ use tokio_util::sync::CancellationToken;
 const QUEUE: &str = "jobs";
 /// How often the queue is looked at without a wake-up: pushes of other instances and forgotten ones.
 const POLL: Duration = Duration::from_millis(500);
+/// How often it is looked whether what a free worker should have taken still lies there, and how old that is then.
+const WATCH: (Duration, f64) = (Duration::from_secs(5), 5.0);
 /// Tasks that ended are kept this long, in seconds.
 const KEEP_SECONDS: i64 = 3600;
 
@@ -178,6 +180,7 @@ impl Transport for Queue {
                 free: Arc::new(Semaphore::new(workers)),
             });
             self.put_to_work(Some(Arc::clone(&slots)));
+            let free = Arc::clone(&slots.free);
             let worker: Arc<dyn Worker> = slots;
             let ended = match &self.engine {
                 Engine::Sqlite(pool) => {
@@ -198,7 +201,11 @@ impl Transport for Queue {
                         .persist_results(false);
                     let storage =
                         apalis_postgres::PostgresStorage::<i64>::new(pool).with_config(config);
-                    drive!(storage, &self.wake, worker, workers, stop)
+                    let driven = async { drive!(storage, &self.wake, worker, workers, stop) };
+                    tokio::select! {
+                        ended = driven => ended,
+                        () = stalled(pool, &free) => Err(anyhow::anyhow!("the queue's worker takes nothing any more")),
+                    }
                 }
             };
             self.put_to_work(None);
@@ -231,6 +238,30 @@ impl Transport for Queue {
             }
             Ok(())
         })
+    }
+}
+
+/// Resolves when the engine has stopped to look for tasks, as it may without a word when the database was away: one lies there
+/// although a worker is free. What is being worked on goes on all the same.
+async fn stalled(pool: &apalis_postgres::PgPool, free: &Semaphore) {
+    let (every, age) = WATCH;
+    loop {
+        tokio::time::sleep(every).await;
+        if free.available_permits() == 0 {
+            continue;
+        }
+        let waits: Result<bool, _> = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM apalis.jobs WHERE job_type = $1 AND status = 'Pending'
+             AND run_at < now() - make_interval(secs => $2))",
+        )
+        .bind(QUEUE)
+        .bind(age)
+        .fetch_one(pool)
+        .await;
+        // While the database is away, it is not known.
+        if waits.is_ok_and(|waits| waits) {
+            return;
+        }
     }
 }
 

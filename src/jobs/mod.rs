@@ -45,7 +45,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use transport::Transport;
@@ -106,6 +106,8 @@ struct Inner {
     parked: Mutex<HashSet<JobId>>,
     /// Jobs that were handed to the queue and not delivered yet, so that the sweep does not heap them up.
     pushed: Mutex<HashMap<JobId, Instant>>,
+    /// Told when the queue did not take a job.
+    refused: Notify,
     closing: CancellationToken,
     followers: TaskTracker,
     /// Told when something ended that others may have waited for.
@@ -137,6 +139,7 @@ impl Jobs {
                 active: Mutex::default(),
                 parked: Mutex::default(),
                 pushed: Mutex::default(),
+                refused: Notify::new(),
                 closing: CancellationToken::new(),
                 followers: TaskTracker::new(),
                 freed: watch::Sender::new(()),
@@ -216,6 +219,11 @@ impl Jobs {
         Ok(())
     }
 
+    /// Resolves when the queue has not taken a job: a sweep is due.
+    pub async fn refused(&self) {
+        self.inner.refused.notified().await;
+    }
+
     /// Hands a job to the queue, unless it is on its way already.
     async fn push(&self, id: JobId) {
         let now = Instant::now();
@@ -228,7 +236,8 @@ impl Jobs {
         }
         if let Err(error) = self.inner.transport.push(id).await {
             locked(&self.inner.pushed).remove(&id);
-            tracing::error!(job = %id, %error, "the queue did not take a job; the sweep will push it again");
+            tracing::error!(job = %id, %error, "the queue did not take a job; it is pushed again soon");
+            self.inner.refused.notify_one();
         }
     }
 

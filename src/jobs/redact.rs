@@ -22,7 +22,18 @@ impl Redactor {
     /// Masks each of these secrets (from [`MIN_SECRET_BYTES`] on), and of a secret with several lines also each line; the longest that starts first wins.
     #[must_use]
     pub fn new<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Self {
-        let mut all: Vec<Vec<u8>> = Vec::new();
+        let mut redactor = Self {
+            secrets: Vec::new(),
+            finder: None,
+            held: Vec::new(),
+        };
+        redactor.learn(secrets);
+        redactor
+    }
+
+    /// Masks these too, in all that was not shown yet.
+    pub fn learn<'a>(&mut self, secrets: impl IntoIterator<Item = &'a str>) {
+        let all = &mut self.secrets;
         for secret in secrets {
             let lines = secret.lines().filter(|line| line.len() >= MIN_LINE_BYTES);
             let whole = Some(secret).filter(|secret| secret.len() >= MIN_SECRET_BYTES);
@@ -30,17 +41,12 @@ impl Redactor {
         }
         all.sort();
         all.dedup();
-        let finder = (!all.is_empty()).then(|| {
+        self.finder = (!all.is_empty()).then(|| {
             AhoCorasick::builder()
                 .match_kind(MatchKind::LeftmostLongest)
-                .build(&all)
+                .build(&*all)
                 .expect("secrets are far smaller than two gigabytes")
         });
-        Self {
-            secrets: all,
-            finder,
-            held: Vec::new(),
-        }
     }
 
     /// Takes the next bytes of the stream and returns what may be shown by now.
@@ -150,6 +156,19 @@ mod tests {
         assert_eq!(redactor.push(b"er").as_ref(), b"");
         assert_eq!(redactor.push(b"22 hunter").as_ref(), "••• ".as_bytes());
         assert_eq!(redactor.finish(), b"hunter");
+    }
+
+    #[test]
+    fn a_secret_that_is_learnt_later_is_masked_from_then_on() {
+        let mut redactor = Redactor::new(["hunter22"]);
+        assert_eq!(redactor.push(b"hunter23 hunt").as_ref(), b"hunter23 ");
+        redactor.learn(["hunter23"]);
+        assert_eq!(redactor.push(b"er2").as_ref(), b"");
+        assert_eq!(redactor.push(b"3 hunter22").as_ref(), "••• •••".as_bytes());
+        let mut redactor = Redactor::new([]);
+        assert_eq!(redactor.push(b"hunt").as_ref(), b"hunt");
+        redactor.learn(["hunter22"]);
+        assert_eq!(redactor.push(b"hunter22").as_ref(), MASK.as_bytes());
     }
 
     #[test]

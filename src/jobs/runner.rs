@@ -57,12 +57,13 @@ impl Jobs {
         if self.inner.closing.is_cancelled() {
             return;
         }
+        // It is here, and no longer on its way: else it would not be handed over again.
+        locked(&self.inner.pushed).remove(&id);
         if !presence.may_claim() {
             // Kept until it may again, or until another instance settles what this one left.
             locked(&self.inner.parked).insert(id);
             return;
         }
-        locked(&self.inner.pushed).remove(&id);
         // Noted before the claim, so that an end that frees room in this very moment finds it.
         locked(&self.inner.parked).insert(id);
         let claim = self.claim(id).await;
@@ -310,7 +311,9 @@ impl Jobs {
     /// Pushes the jobs that the queue delivered before it was their turn, if it is now.
     pub(super) async fn wake_waiting(&self) {
         self.inner.freed.send_replace(());
-        if locked(&self.inner.parked).is_empty() {
+        // What is handed over while this instance may take nothing comes back to it, and to none that may.
+        let may_claim = self.inner.store.presence().may_claim();
+        if !may_claim || locked(&self.inner.parked).is_empty() {
             return;
         }
         let ready = async {

@@ -83,6 +83,11 @@ async fn busy(tx: &mut Tx, job: &NewJob, id: JobId) -> store::Result<String> {
     ))
 }
 
+/// Who stopped what gives way to this job.
+fn replaced_by(row: &NewRow, id: JobId) -> String {
+    format!("{} (replaced by #{id})", row.asker_name)
+}
+
 /// What became of a submission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Submitted {
@@ -137,7 +142,7 @@ impl Jobs {
             let mut db = self.inner.store.read().await?;
             store::jobs::before_in_lane(&mut db, &row.lane, id).await
         };
-        let by = format!("{} (replaced by #{id})", row.asker_name);
+        let by = replaced_by(row, id);
         match before.await {
             Ok(before) => {
                 for other in before {
@@ -170,6 +175,12 @@ impl Jobs {
         // What belongs to one that was made before was written with it.
         if let Added::New(id) = added {
             beside(&mut tx, id).await?;
+            if job.on_busy == OnBusy::Replace {
+                // Should the bot die before they are told to stop, they stop when they go on.
+                for other in store::jobs::before_in_lane(&mut tx, &row.lane, id).await? {
+                    store::jobs::wish_cancel(&mut tx, other, &replaced_by(row, id)).await?;
+                }
+            }
             grant.record(&mut tx).await?;
             if let Some(message) = origin.card {
                 let (slot, chat) = (card::slot(id), row.place.chat);

@@ -1,9 +1,10 @@
 //! How all checks of this machine stand now, from memory.
 
 use super::state::{Rule, Standing, State};
-use crate::base::alert::Reading;
+use crate::base::alert::{Reading, Severity};
 use crate::base::name::Name;
 use crate::base::time::Millis;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -48,6 +49,13 @@ impl Board {
     #[must_use]
     pub fn all(&self) -> Vec<Shown> {
         self.inner().all.clone()
+    }
+
+    /// The checks of which it was told that they are bad, and how bad; none where another instance looks.
+    #[must_use]
+    pub fn told(&self) -> HashMap<Name, Severity> {
+        let told = |shown: &Shown| Some((shown.check.clone(), shown.state.firing()?));
+        self.inner().all.iter().filter_map(told).collect()
     }
 
     /// How long ago the loop took its last step; `None` where another instance looks.

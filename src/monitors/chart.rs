@@ -289,8 +289,10 @@ impl Plot {
         Ok(())
     }
 
-    /// Dashed lines at the levels, with their values at the right.
+    /// Dashed lines at the levels, each with its value in it at the right; one that would cover another value stands beside it.
     fn limits(&self, area: &Area<'_>, chart: &Chart) -> Drawn {
+        let mut written: Vec<(i32, i32)> = Vec::new();
+        let mut values = Vec::new();
         for limit in &chart.limits {
             let (y, color) = (self.y(limit.value), color(limit.severity));
             for left in (PLOT.0..PLOT.2).step_by(20) {
@@ -302,15 +304,25 @@ impl Plot {
                     2,
                 )?;
             }
-            let place = (PLOT.2 - 4, y / FINE as i32 - 20);
-            write(
-                area,
-                &amount(chart.unit, limit.value),
-                place,
-                LEVEL,
-                color,
-                HPos::Right,
-            )?;
+            let value = amount(chart.unit, limit.value);
+            let height = y / FINE as i32;
+            let near = written
+                .iter()
+                .filter(|(_, other)| (other - height).unsigned_abs() < LEVEL);
+            let right = near.map(|(left, _)| left - 14).min().unwrap_or(PLOT.2 - 8);
+            let left = right - width(area, &value, LEVEL)?;
+            written.push((left, height));
+            values.push((value, (left, right), height, color));
+        }
+        // Last, and with room around them, so that no line runs through a value.
+        for (value, (left, right), height, color) in values {
+            let half = LEVEL as i32 / 2;
+            let room = [
+                (at(left - 6), at(height - half)),
+                (at(right + 6), at(height + half)),
+            ];
+            area.draw(&Rectangle::new(room, BACKGROUND.filled()))?;
+            write(area, &value, (right, height), LEVEL, color, HPos::Right)?;
         }
         Ok(())
     }

@@ -1,89 +1,25 @@
 //! The charts of this machine's samples, as files of messages: drawn when they are sent, so that a restart loses none and
 //! nothing lies on the disk.
 
+mod subject;
+
 use super::chart::{self, Chart, Dot, Limit, Line, Mark};
-use crate::base::alert::{Severity, Unit};
+use super::levels::{self, Levels, Machine};
 use crate::base::time::Millis;
-use crate::config::Live;
+use crate::config::{Config, Live};
 use crate::delivery::{Attachment, Attachments, Content, NoFile};
-use crate::store::incidents;
+use crate::drivers::host;
+use crate::store::incidents::{self, Incident};
 use crate::store::samples::{self, Point};
 use crate::store::{self, Store};
 use chrono::{Local, NaiveDateTime};
 use futures::future::BoxFuture;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What a chart shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Subject {
-    /// Processor and memory.
-    All,
-    /// The processor: busy, waiting, taken.
-    Cpu,
-    /// Memory and swap.
-    Memory,
-    /// How full the disks are.
-    Disks,
-    /// What was received and sent.
-    Network,
-}
-
-impl Subject {
-    /// What a chart shows best of incidents of this topic; `None` when none shows it.
-    #[must_use]
-    pub fn of_topic(topic: &str) -> Option<Self> {
-        match topic {
-            "cpu" | "load" => Some(Subject::Cpu),
-            "memory" => Some(Subject::Memory),
-            "disk" => Some(Subject::Disks),
-            "net" => Some(Subject::Network),
-            _ => None,
-        }
-    }
-
-    /// All there are.
-    pub const ALL: [Subject; 5] = [
-        Subject::All,
-        Subject::Cpu,
-        Subject::Memory,
-        Subject::Disks,
-        Subject::Network,
-    ];
-
-    /// As typed and as it travels in a button.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Subject::All => "all",
-            Subject::Cpu => "cpu",
-            Subject::Memory => "mem",
-            Subject::Disks => "du",
-            Subject::Network => "net",
-        }
-    }
-
-    /// Reads what [`Subject::as_str`] wrote.
-    #[must_use]
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|subject| subject.as_str() == word)
-    }
-
-    /// What it is called above a chart.
-    #[must_use]
-    pub fn title(self) -> &'static str {
-        match self {
-            Subject::All => "CPU and memory",
-            Subject::Cpu => "CPU",
-            Subject::Memory => "Memory",
-            Subject::Disks => "Disks",
-            Subject::Network => "Network",
-        }
-    }
-}
+pub use subject::Subject;
 
 /// The time that a chart shows, up to the moment when it was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -217,17 +153,26 @@ impl Charts {
     /// # Errors
     /// When the database refuses.
     pub async fn chart(&self, wanted: &Wanted) -> store::Result<Chart> {
-        let mut db = self.store.read().await?;
-        let series = match wanted.subject {
-            Subject::Disks => self.disks(&mut db, wanted).await?,
-            Subject::All | Subject::Cpu | Subject::Memory | Subject::Network => {
-                named(fixed(wanted.subject))
-            }
+        let config = self.live.current();
+        let sampled = {
+            let mut db = self.store.read().await?;
+            disks(&mut db, wanted).await?
+        };
+        let machine = Machine {
+            is_here: wanted.host == host::name(),
+            cores: (wanted.host == host::name()).then(host::cores),
+            disks: &sampled,
+        };
+        let series = match wanted.subject.of_each_disk() {
+            Some(begin) => shown(&config, machine, begin).await,
+            None => named(wanted.subject.lines()),
         };
         let keys: Vec<&str> = series.iter().map(|(_, key)| key.as_str()).collect();
+        let limits = Levels::of(&config, machine).await.values(&keys);
+        let mut db = self.store.read().await?;
         let points =
             samples::window(&mut db, &wanted.host, &keys, wanted.from(), wanted.until).await?;
-        let marks = marks(&mut db, wanted).await?;
+        let marks = marks(&mut db, wanted, &config).await?;
         drop(db);
         let lines = series
             .iter()
@@ -240,76 +185,48 @@ impl Charts {
                     .collect(),
             })
             .collect();
+        let limit = |(value, severity)| Limit { value, severity };
         Ok(Chart {
             title: format!("{} · {}", wanted.subject.title(), wanted.host),
             from: wanted.from(),
             until: wanted.until,
-            unit: match wanted.subject {
-                Subject::Network => Unit::BytesPerSecond,
-                Subject::All | Subject::Cpu | Subject::Memory | Subject::Disks => Unit::Percent,
-            },
+            unit: wanted.subject.unit(),
             lines,
-            limits: self.limits(wanted.subject),
+            limits: limits.into_iter().map(limit).collect(),
             marks,
         })
     }
-
-    /// The disks of the configuration, or those that were found at the newest look.
-    async fn disks(
-        &self,
-        db: &mut store::Connection,
-        wanted: &Wanted,
-    ) -> store::Result<Vec<(String, String)>> {
-        let config = self.live.current();
-        let devices = config.monitored_devices.iter();
-        let listed: Vec<_> = devices
-            .map(|device| {
-                (
-                    device.name.clone(),
-                    format!("disk:{}", device.path.display()),
-                )
-            })
-            .collect();
-        if !listed.is_empty() {
-            return Ok(listed);
-        }
-        let newest = samples::newest(db, &wanted.host, wanted.until).await?;
-        let names = newest.into_iter().flat_map(|newest| newest.values);
-        let disk = |(key, _): (String, f64)| Some((key.strip_prefix("disk:")?.to_owned(), key));
-        Ok(names.filter_map(disk).collect())
-    }
-
-    /// The levels from which disks count as too full, each once.
-    fn limits(&self, subject: Subject) -> Vec<Limit> {
-        if subject != Subject::Disks {
-            return Vec::new();
-        }
-        let config = self.live.current();
-        let devices = config.monitored_devices.iter();
-        let mut levels: Vec<u8> = devices.map(|device| device.alert_threshold).collect();
-        levels.sort_unstable();
-        levels.dedup();
-        let limit = |level: u8| Limit {
-            value: f64::from(level),
-            severity: Severity::Critical,
-        };
-        levels.into_iter().map(limit).collect()
-    }
 }
 
-/// The lines of a chart: what they are called, and their series.
-fn fixed(subject: Subject) -> &'static [(&'static str, &'static str)] {
-    match subject {
-        Subject::All => &[("CPU", "cpu"), ("Memory", "memory")],
-        Subject::Cpu => &[
-            ("Busy", "cpu"),
-            ("Waiting for disks", "cpu.iowait"),
-            ("Taken by the host", "cpu.steal"),
-        ],
-        Subject::Memory => &[("Memory", "memory"), ("Swap", "swap")],
-        Subject::Disks => &[],
-        Subject::Network => &[("Received", "net.rx"), ("Sent", "net.tx")],
+/// The paths by which the disks of the machine were measured at the newest look.
+async fn disks(db: &mut store::Connection, wanted: &Wanted) -> store::Result<Vec<PathBuf>> {
+    if wanted.subject.of_each_disk().is_none() {
+        return Ok(Vec::new());
     }
+    let newest = samples::newest(db, &wanted.host, wanted.until).await?;
+    let names = newest.into_iter().flat_map(|newest| newest.values);
+    let path = |(key, _): (String, f64)| key.strip_prefix("disk:").map(PathBuf::from);
+    Ok(names.filter_map(path).collect())
+}
+
+/// The disks of the configuration and those that its checks look at, or, where it names none, those that are measured: what
+/// they are called, and their series.
+async fn shown(config: &Config, machine: Machine<'_>, begin: &str) -> Vec<(String, String)> {
+    let devices = config.monitored_devices.iter();
+    let mut paths: Vec<_> = devices
+        .map(|device| (device.name.clone(), device.path.clone()))
+        .collect();
+    let mut others = machine.disks.to_vec();
+    if !paths.is_empty() {
+        others = levels::disks(config, machine).await;
+    }
+    for path in others {
+        if paths.iter().all(|(_, known)| *known != path) {
+            paths.push((path.display().to_string(), path));
+        }
+    }
+    let series = |(name, path): (String, PathBuf)| (name, format!("{begin}{}", path.display()));
+    paths.into_iter().map(series).collect()
 }
 
 fn named(lines: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -352,18 +269,19 @@ impl Attachments for Charts {
 }
 
 /// The incidents that the chart's lines may tell of.
-async fn marks(db: &mut store::Connection, wanted: &Wanted) -> store::Result<Vec<Mark>> {
+async fn marks(
+    db: &mut store::Connection,
+    wanted: &Wanted,
+    config: &Config,
+) -> store::Result<Vec<Mark>> {
     let lasted = incidents::between(db, wanted.from(), wanted.until).await?;
-    let concerns = |topic: &str| {
-        let shown = Subject::of_topic(topic);
-        match wanted.subject {
-            Subject::All => matches!(shown, Some(Subject::Cpu | Subject::Memory)),
-            subject => shown == Some(subject),
-        }
+    let concerns = |incident: &Incident| {
+        let shown = Subject::of_incident(incident, config);
+        shown.is_some_and(|shown| wanted.subject.tells_of(shown))
     };
     Ok(lasted
         .into_iter()
-        .filter(|one| one.host == wanted.host && concerns(&one.topic))
+        .filter(|one| one.host == wanted.host && concerns(one))
         .map(|one| Mark {
             begin: one.began,
             end: one.cleared,
@@ -378,7 +296,7 @@ mod tests {
 
     #[test]
     fn a_key_says_which_chart() {
-        for subject in Subject::ALL {
+        for subject in Subject::ALL.iter().copied() {
             for span in Span::ALL {
                 let wanted = Wanted {
                     subject,

@@ -4,6 +4,7 @@ pub mod board;
 pub mod chart;
 pub mod charts;
 pub mod incidents;
+pub mod levels;
 pub mod probe;
 pub mod pushes;
 pub mod rehearsal;

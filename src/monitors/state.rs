@@ -11,7 +11,7 @@ use std::time::Duration;
 
 /// The form of [`State`] as it is stored.
 pub const VERSION: i64 = 1;
-/// So many times within the window that it gets worse, and it flaps.
+/// So many times within the window that it becomes bad, or worse again after it was better, and it flaps.
 const RISES: usize = 4;
 /// The window is at least this long, and holds at least so many looks.
 const WINDOW: (Duration, u32) = (Duration::from_secs(30 * 60), 20);
@@ -96,8 +96,11 @@ pub struct State {
     unreadable_since: Option<Millis>,
     /// The last look.
     looked_at: Option<Millis>,
-    /// When it was told that it is worse, within the window.
+    /// When it was told that it is bad, or worse again after it had become better, within the window.
     rises: Vec<Millis>,
+    /// Whether what fires has become better since it became worse.
+    #[serde(default)]
+    eased: bool,
     /// While it flaps: since when it has not changed.
     calm_since: Option<Millis>,
 }
@@ -259,7 +262,10 @@ pub fn step(
             state.told(severity, now);
         }
         Some(Turn::Became(severity)) if state.firing < Some(severity) => state.told(severity, now),
-        Some(Turn::Became(severity)) => state.firing = Some(severity),
+        Some(Turn::Became(severity)) => {
+            state.firing = Some(severity);
+            state.eased = true;
+        }
         Some(Turn::Cleared) => {
             state.firing = None;
             state.since = None;
@@ -271,7 +277,13 @@ pub fn step(
 
 impl State {
     fn told(&mut self, severity: Severity, now: Millis) {
+        let goes_on = self.firing.is_some() && !self.eased;
         self.firing = Some(severity);
+        self.eased = false;
+        if goes_on {
+            // From bad to worse, straight: that is one.
+            return;
+        }
         self.rises.push(now);
         if self.rises.len() >= RISES {
             self.rises.clear();

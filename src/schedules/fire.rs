@@ -394,8 +394,9 @@ impl Schedules {
         store::schedules::settle(&mut tx, name, until, Some(why)).await?;
         let told = match due.retry_of {
             Some(_) => self.give_up(&mut tx, name, why).await?,
-            None if row.skip_why.as_deref() == Some(why) => Vec::new(),
+            None if row.not_started.as_deref() == Some(why) => Vec::new(),
             None => {
+                store::schedules::not_started(&mut tx, name, why).await?;
                 let told = self.places(due.schedule);
                 let notice = Notice::NotStarted {
                     schedule: name.clone(),

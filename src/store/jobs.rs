@@ -568,6 +568,18 @@ pub async fn latest_retry(db: &mut Connection, of: JobId) -> Result<Option<Job>>
     row.as_ref().map(read).transpose()
 }
 
+/// The newest repetitions of a job, newest first, at most a hundred.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn retries(db: &mut Connection, of: JobId) -> Result<Vec<Job>> {
+    let text = sqlx::AssertSqlSafe(format!(
+        "SELECT {COLUMNS} FROM jobs WHERE retry_of = $1 ORDER BY id DESC LIMIT 100"
+    ));
+    let rows = sqlx::query(text).bind(of.0).fetch_all(db).await?;
+    rows.iter().map(read).collect()
+}
+
 pub(super) fn read(row: &AnyRow) -> Result<Job> {
     let word = |column: &str| -> Result<String> { Ok(row.try_get(column)?) };
     let number = |column: &str| -> Result<Option<i64>> { Ok(row.try_get(column)?) };

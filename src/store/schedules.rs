@@ -38,6 +38,8 @@ pub struct Schedule {
     pub skipped: i64,
     /// Why, the last time.
     pub skip_why: Option<String>,
+    /// Why the newest run could not start, as it was told; nothing once one starts.
+    pub not_started: Option<String>,
     /// Of what the last good run printed, a hash.
     pub output_hash: Option<String>,
     /// The try that is to follow.
@@ -85,7 +87,7 @@ pub struct Retry {
 
 const COLUMNS: &str = "SELECT s.name, s.script, s.timer, s.spec, s.made_by, s.made_name, s.chat_id, s.thread_id, s.made_at,
         s.anchor, s.settled, s.paused_at, s.paused_by, s.paused_why, s.last_due, s.last_fired, s.last_job,
-        j.state AS last_state, j.finished_at AS last_over, s.skipped, s.skip_why, s.output_hash, s.retry_at, s.retry_of, s.retry_no, s.seen
+        j.state AS last_state, j.finished_at AS last_over, s.skipped, s.skip_why, s.not_started, s.output_hash, s.retry_at, s.retry_of, s.retry_no, s.seen
      FROM schedules s LEFT JOIN jobs j ON j.id = s.last_job";
 
 fn read(row: &AnyRow) -> Schedule {
@@ -133,6 +135,7 @@ fn read(row: &AnyRow) -> Schedule {
         last_over: time("last_over"),
         skipped: row.get("skipped"),
         skip_why: text("skip_why"),
+        not_started: text("not_started"),
         output_hash: text("output_hash"),
         retry,
         seen: text("seen"),
@@ -225,7 +228,7 @@ pub async fn remove(db: &mut Connection, name: &str) -> Result<bool> {
 pub async fn restart(db: &mut Connection, name: &str, timer: &str, at: Millis) -> Result<()> {
     sqlx::query(
         "UPDATE schedules SET timer = $2, anchor = $3, settled = $3, retry_at = NULL, retry_of = NULL, retry_no = NULL,
-            seen = NULL
+            seen = NULL, not_started = NULL
          WHERE name = $1",
     )
     .bind(name)
@@ -255,6 +258,19 @@ pub async fn settle(
     .bind(why)
     .execute(db)
     .await?;
+    Ok(())
+}
+
+/// Notes why the newest run could not start.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn not_started(db: &mut Connection, name: &str, why: &str) -> Result<()> {
+    sqlx::query("UPDATE schedules SET not_started = $2 WHERE name = $1")
+        .bind(name)
+        .bind(why)
+        .execute(db)
+        .await?;
     Ok(())
 }
 
@@ -293,7 +309,7 @@ pub async fn fired(
 ) -> Result<bool> {
     let noted = sqlx::query(
         "UPDATE schedules SET settled = CASE WHEN settled > $2 THEN settled ELSE $2 END, last_due = $2, last_job = $3,
-            last_fired = $4, retry_at = NULL, retry_of = NULL, retry_no = NULL
+            last_fired = $4, retry_at = NULL, retry_of = NULL, retry_no = NULL, not_started = NULL
          WHERE name = $1 AND paused_at IS NULL",
     )
     .bind(name)

@@ -1,5 +1,6 @@
 //! What an approval lets happen: what will be executed after it, where, and what of it can be taken back. Pure.
 
+use super::undo;
 use crate::base::text::{escape, shorten, utf16_len};
 use crate::base::time::human;
 use crate::base::workflow::{Step, Values, Work, Workflow};
@@ -36,7 +37,7 @@ pub(super) fn words(
         room = left;
         html.push_str(&format!("<code>{line}</code>{net}\n"));
     }
-    html.push_str(&escape(&shorten(&way_back(&after), LINE)));
+    html.push_str(&escape(&shorten(&way_back(flow, &after), LINE)));
     html
 }
 
@@ -69,10 +70,13 @@ fn after<'f>(flow: &'f Workflow, gate: usize, values: &Values) -> Vec<&'f Step> 
     after
 }
 
-/// What of these steps has an undo, in a sentence.
-fn way_back(after: &[&Step]) -> String {
+/// What of these steps can be taken back when the run is over, in a sentence. One that cannot for want of a secret keeps all
+/// others from it.
+fn way_back(flow: &Workflow, after: &[&Step]) -> String {
     let acts = after.iter().filter(|step| acts(&step.work));
-    let (back, gone): (Vec<&Step>, Vec<&Step>) = acts.partition(|step| step.undo.is_some());
+    let lacks = flow.steps.iter().any(|step| undo::needs_secret(flow, step));
+    let (back, gone): (Vec<&Step>, Vec<&Step>) =
+        acts.partition(|step| step.undo.is_some() && !lacks);
     match (back.is_empty(), gone.is_empty()) {
         (true, true) => String::new(),
         (true, false) => "None of it can be taken back with a button.".to_owned(),
@@ -104,7 +108,7 @@ fn acts(work: &Work) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::workflow::{Condition, Source, Template};
+    use crate::base::workflow::{Capture, Condition, Source, Template};
     use std::time::Duration;
 
     #[test]
@@ -157,6 +161,20 @@ mod tests {
              <code>swap: echo swap</code> · taken back unless confirmed within 5 m\n\
              <code>perhaps: echo perhaps</code>\n\
              Can be taken back afterwards: swap."
+        );
+        let mut lacking = flow.clone();
+        let secret = Capture {
+            pattern: "token=(.*)".to_owned(),
+            within: None,
+            secret: true,
+        };
+        lacking.steps[0].capture = [("token".to_owned(), secret)].into();
+        let token = Template::value(Source::Step("gate".to_owned(), "token".to_owned()));
+        lacking.steps[1].env = [("TOKEN".to_owned(), token)].into();
+        let told = words(&lacking, 0, &values, "web-1", str::to_owned);
+        assert!(
+            told.ends_with("None of it can be taken back with a button."),
+            "the token is gone by then: {told}"
         );
         values.set(param, "yes");
         let told = words(&flow, 0, &values, "web-1", str::to_owned);

@@ -11,6 +11,7 @@ mod lacks;
 pub mod look;
 pub mod plan;
 mod run;
+mod secrets;
 mod steps;
 pub mod undo;
 mod whom;
@@ -28,8 +29,8 @@ use crate::delivery::Outbox;
 use crate::delivery::render::Size;
 use crate::drivers::web::Web;
 use crate::jobs::action::{Action, ActionCx, Reading, Stopped};
-use crate::jobs::redact::Redactor;
 use crate::store::{self, Store};
+use secrets::Secrets;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -90,8 +91,7 @@ impl Flows {
     /// Masks the secrets of a workflow in a text for people.
     #[must_use]
     pub fn mask(&self, flow: &Workflow, text: &str) -> String {
-        let secrets = self.inner.secrets(flow);
-        Redactor::new(secrets.iter().map(String::as_str)).mask(text)
+        Secrets::new(self.inner.secrets(flow)).mask(text)
     }
 
     /// What is taken back since nobody answered, while nobody could be heard, may be answered a while longer, once.

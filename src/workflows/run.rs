@@ -12,6 +12,7 @@ mod write;
 
 use super::confide::Confided;
 use super::plan::{self, Halt, Plan, Verdict, step};
+use super::secrets::Secrets;
 use super::steps::{self, End, Event, Hand};
 use super::{Inner, ask, lacks, look, whom};
 use crate::base::job::Ending;
@@ -54,7 +55,7 @@ struct Run {
     messages: Vec<Outgoing>,
     hands: FuturesUnordered<BoxFuture<'static, (usize, End)>>,
     stops: HashMap<usize, CancellationToken>,
-    secrets: Vec<String>,
+    secrets: Secrets,
     /// What is told in private.
     confided: Vec<Confided>,
     speaker: steps::Speaker,
@@ -98,7 +99,7 @@ pub(super) async fn run(
         messages: Vec::new(),
         hands: FuturesUnordered::new(),
         stops: HashMap::new(),
-        secrets: inner.secrets(&args.flow),
+        secrets: Secrets::new(inner.secrets(&args.flow)),
         confided: Vec::new(),
         read: clock::Reading::take(&inner),
         speaker: Arc::new(Mutex::new(steps::Voices::new(steps_printed(
@@ -408,7 +409,7 @@ impl Run {
             Work::Notify { text } => {
                 match text.fill(&self.values) {
                     Ok(text) => {
-                        let text = confided::mask(&text, &self.secrets);
+                        let text = self.secrets.mask(&text);
                         let notice = ask::notice(&self.cx.job, seq, &text);
                         let to = &self.args.flow.notify.to;
                         self.messages.extend(ask::copies(&notice, to));

@@ -3,7 +3,7 @@
 use crate::base::time::Millis;
 use crate::base::workflow::{
     Concurrency, OnFailure, RunArgs, Source, Step, StepRow, StepState, Template, Values, Work,
-    Workflow,
+    Workflow, command_line,
 };
 use crate::store::jobs::Job;
 use std::collections::BTreeMap;
@@ -109,6 +109,7 @@ pub fn of(job: &Job, args: &RunArgs, rows: &[StepRow]) -> Option<(RunArgs, Vec<S
         params: args.params.clone(),
         shown: args.shown.clone(),
         flow: Arc::new(flow),
+        from: None,
     };
     Some((args, begun))
 }
@@ -121,9 +122,7 @@ pub fn lacking(flow: &Workflow, rows: &[StepRow]) -> Option<(String, Source)> {
         both.any(|(known, row)| known.name == step && row.found.contains_key(name))
     };
     let lacks = |step: &Step| {
-        let argv = step.undo.iter().flatten();
-        let templates = argv.chain(&step.cwd).chain(step.env.values());
-        let mut sources = templates.flat_map(Template::sources);
+        let mut sources = templates(step).flat_map(Template::sources);
         let gone = sources.find(|source| match source {
             Source::Step(step, name) => !found(step, name),
             Source::Param(_) | Source::Env(_) | Source::Run(_) => false,
@@ -131,6 +130,25 @@ pub fn lacking(flow: &Workflow, rows: &[StepRow]) -> Option<(String, Source)> {
         Some((step.name.clone(), gone?.clone()))
     };
     done(flow, rows).find_map(|(step, _)| lacks(step))
+}
+
+/// Whether what takes this step back needs a secret that a step finds, which is gone when the run is over.
+#[must_use]
+pub fn needs_secret(flow: &Workflow, step: &Step) -> bool {
+    let is_secret = |source: &Source| match source {
+        Source::Step(finder, name) => {
+            let mut finders = flow.steps.iter().filter(|one| one.name == *finder);
+            finders.any(|one| one.capture.get(name).is_some_and(|one| one.secret))
+        }
+        Source::Param(_) | Source::Env(_) | Source::Run(_) => false,
+    };
+    step.undo.is_some() && templates(step).flat_map(Template::sources).any(is_secret)
+}
+
+/// What the program that takes a step back is given.
+fn templates(step: &Step) -> impl Iterator<Item = &Template> {
+    let argv = step.undo.iter().flatten();
+    argv.chain(&step.cwd).chain(step.env.values())
 }
 
 /// Whether something that takes a run back works in a folder of the run, which is empty then.
@@ -157,10 +175,8 @@ pub fn words(args: &RunArgs, rows: &[StepRow], values: &Values) -> Vec<String> {
                 values.set(source, value);
             }
         }
-        let argv: Vec<String> = (step.undo.iter().flatten())
-            .map(|template| template.show(&values))
-            .collect();
-        format!("{}: {}", step.name, argv.join(" "))
+        let argv = step.undo.as_deref().unwrap_or_default();
+        format!("{}: {}", step.name, command_line(argv, &values))
     };
     let mut lines: Vec<_> = done(&args.flow, rows).map(line).collect();
     lines.reverse();

@@ -54,14 +54,14 @@ on_both! {
 }
 
 on_both! {
-    /// The buttons under an alert show a chart and mend what is wrong, by a job like any other.
+    /// The button under an alert mends what is wrong, by a job like any other. There is a chart only of what is measured,
+    /// whatever the topic.
     async fn the_buttons_of_an_alert_do_what_they_say(world) {
         let state = watch_a_shop(&mut world);
         world.start().await;
         fs::write(&state, "2").unwrap();
         let told = world.sees(ANN, "shop says no").await;
-        world.presses(ANN, &told, "Chart").await;
-        world.sees(ANN, "Disks").await;
+        assert!(told.button("Chart").is_none(), "{told:?}");
         world.presses(ANN, &told, "Fix").await;
         let asked = world.sees(ANN, "mend").await;
         world.presses(ANN, &asked, "Run").await;
@@ -69,6 +69,33 @@ on_both! {
         world.sees(ANN, "recovered after").await;
         world.quiet().await;
         world.polite();
+    }
+}
+
+on_both! {
+    /// The chart of an alert shows what its check looks at, by whatever topic it is told.
+    async fn the_chart_of_an_alert_is_that_of_its_check(world) {
+        let now = "every: 1s, for: 0s, warn: 0";
+        world.set(&format!(
+            "alerts: {{group_wait: 0s}}\nchecks:\n  full: {{kind: disk, path: /, topic: storage, {now}}}\n{UNWATCHED}  busy: {{kind: load, topic: cpu, {now}}}\n"
+        ));
+        world.sandbox.open_private(ANN);
+        world.start().await;
+        let host = opsgram::drivers::host::name();
+        for check in ["full", "busy"] {
+            until(check, || world.sandbox.messages(ANN).iter().any(|message| message.text.contains(check))).await;
+        }
+        for number in [1, 2] {
+            let page = world.asks(ANN, ANN, &format!("/alerts {number}")).await;
+            let title = if page.text.contains("full") { "Disks" } else { "Load" };
+            world.presses(ANN, &page, "Chart").await;
+            world.sees(ANN, &format!("{title} of {host}, last 1 h")).await;
+        }
+        for title in ["Disks", "Load"] {
+            assert_eq!(world.count(ANN, &format!("{title} of {host}")), 1, "{title}");
+        }
+        let alerts = world.asks(ANN, ANN, "/status").await;
+        assert!(alerts.text.contains("🟠 / ") && alerts.text.contains("🟠 Load"), "{}", alerts.text);
     }
 }
 

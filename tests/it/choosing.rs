@@ -3,8 +3,6 @@
 use crate::harness::{ANN, BEN, World, tools};
 use crate::on_both;
 use opsgram::sandbox::Message;
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
 
 const BODY: &str = r#"printf '<%s>' "$@"; echo"#;
 
@@ -12,12 +10,8 @@ const BODY: &str = r#"printf '<%s>' "$@"; echo"#;
 fn lists(world: &World, body: &str) {
     let path = world.path().join("list.sh");
     let asked = world.path().join("asked");
-    fs::write(
-        &path,
-        format!("#!/bin/bash\necho \"$*\" >>{}\n{body}\n", asked.display()),
-    )
-    .unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    let text = format!("#!/bin/bash\necho \"$*\" >>{}\n{body}\n", asked.display());
+    tools::executable(&path, &text);
 }
 
 fn runs(world: &World) -> usize {

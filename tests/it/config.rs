@@ -1,6 +1,6 @@
 //! The program and its configuration: never half-configured, all faults at once, an Octopus file as it is.
 
-use crate::harness::{ANN, BEN, Database, Outside, World};
+use crate::harness::{ANN, BEN, Database, Outside, World, tools};
 use crate::on_both;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -367,10 +367,8 @@ broadcast_chunk_size: 4000
 
 /// A script where the configuration of Octopus looks for it: beside the file.
 fn octopus_script(world: &World, name: &str) {
-    use std::os::unix::fs::PermissionsExt;
     let path = world.path().join(format!("{name}.sh"));
-    fs::write(&path, format!("#!/bin/sh\necho {name} says hello\n")).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    tools::executable(&path, &format!("#!/bin/sh\necho {name} says hello\n"));
 }
 
 #[tokio::test]

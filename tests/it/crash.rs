@@ -180,7 +180,10 @@ on_both! {
             bot = Outside::start(&world).await;
         }
         let lost = world.sees(ANN, "💥 stubborn · #1 · lost").await;
-        assert!(lost.text.contains("\nIt was started 3 times, and each time"), "{}", lost.text);
+        let page = world.asks(ANN, ANN, "/job 1").await;
+        for text in [lost.text, page.text] {
+            assert!(text.contains("\nIt was started 3 times, and each time"), "{text}");
+        }
         let db = world.database().await;
         world.quiet_in(&db).await;
         assert_eq!(lines(&runs), ["1", "1", "1"]);

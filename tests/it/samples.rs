@@ -2,11 +2,15 @@
 
 use crate::harness::{BEN, CLEO, PATIENCE, World};
 use crate::on_both;
+use opsgram::base::alert::{Severity, Unit};
 use opsgram::base::time::Millis;
+use opsgram::config::Live;
+use opsgram::monitors::charts::{Charts, Span, Subject, Wanted};
 use opsgram::sandbox::Message;
 use opsgram::store::Store;
 use opsgram::store::samples::{self, Point, Step, Value};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 const HOST: &str = "web";
@@ -73,6 +77,81 @@ on_both! {
         }
         world.quiet().await;
         assert_eq!(world.audited("status.chart", "allowed").await.len(), 7);
+        world.polite();
+    }
+}
+
+on_both! {
+    /// The chart of an alert has lines where its check begins to be bad, also where nobody wrote that check.
+    async fn charts_have_the_levels_of_the_checks(world) {
+        let store = world.database().await;
+        let empty = world.path().join("empty.yaml");
+        std::fs::write(&empty, "").unwrap();
+        let config = opsgram::config::load(&empty, &opsgram::config::Env::default()).unwrap().config;
+        let files = opsgram::jobs::Files::new(world.path().join("logs"), world.path().join("work"));
+        let charts = Charts::new(store.clone(), Live::new(config), Arc::new(files));
+        let now = Millis::now();
+        let host = opsgram::drivers::host::name();
+        let mut tx = store.begin().await.unwrap();
+        let values = [("memory", 95.0), ("disk:/", 40.0), ("load5", 1.0)].map(|(name, value)| (name.to_owned(), value));
+        samples::add(&mut tx, &host, "boot", now, &values).await.unwrap();
+        store.commit(tx).await.unwrap();
+        let cores = f64::from(u32::try_from(opsgram::drivers::host::cores()).unwrap());
+        for (subject, unit, levels) in [
+            (Subject::Memory, Unit::Percent, vec![(92.0, Severity::Warning), (98.0, Severity::Critical)]),
+            (Subject::All, Unit::Percent, vec![(92.0, Severity::Warning), (98.0, Severity::Critical)]),
+            (Subject::Disks, Unit::Percent, vec![(90.0, Severity::Warning), (97.0, Severity::Critical)]),
+            (Subject::Load, Unit::Number, vec![(4.0 * cores, Severity::Warning), (8.0 * cores, Severity::Critical)]),
+            (Subject::Network, Unit::BytesPerSecond, vec![]),
+        ] {
+            let until = now.plus(Duration::from_secs(1));
+            let wanted = Wanted { subject, span: Span::Hour, until, host: host.clone() };
+            let chart = charts.chart(&wanted).await.unwrap();
+            let limits: Vec<_> = chart.limits.iter().map(|limit| (limit.value, limit.severity)).collect();
+            assert_eq!((chart.unit, limits), (unit, levels), "{subject:?}");
+            let dots: usize = chart.lines.iter().map(|line| line.dots.len()).sum();
+            assert_eq!(dots, usize::from(subject != Subject::Network), "{subject:?}");
+        }
+        store.close().await;
+    }
+}
+
+on_both! {
+    /// Each machine that was looked at has a status by its name, and charts; what is no machine is told which there are.
+    async fn the_status_of_another_machine_is_asked_for_by_its_name(world) {
+        world.start().await;
+        let here = opsgram::drivers::host::name();
+        let alone = world.asks(CLEO, CLEO, "/status moon").await;
+        assert!(alone.text.ends_with("or jobs for a part."), "{}", alone.text);
+        let own = world.asks(CLEO, CLEO, &format!("/status {}", here.to_uppercase())).await;
+        assert!(own.text.starts_with(&format!("🖥 {here} · up ")) && own.text.contains("No jobs are running."), "{}", own.text);
+        let store = world.services().store.clone();
+        let mut tx = store.begin().await.unwrap();
+        let ago = Millis::now().minus(Duration::from_secs(600));
+        let values = [("memory", 95.0), ("disk:/", 40.2), ("uptime", 7200.0)].map(|(name, value)| (name.to_owned(), value));
+        samples::add(&mut tx, "Web-2", "boot", ago, &values).await.unwrap();
+        samples::add(&mut tx, "old", "boot", ago.minus(Duration::from_secs(7 * 3600)), &values).await.unwrap();
+        samples::roll(&mut tx, "old", ago).await.unwrap();
+        samples::prune(&mut tx, Millis::now()).await.unwrap();
+        store.commit(tx).await.unwrap();
+        let other = world.asks(CLEO, CLEO, "/status web-2").await;
+        let lines: Vec<&str> = other.text.lines().collect();
+        assert_eq!(lines[0], "🖥 Web-2 · up 2 h");
+        assert!(lines[1].starts_with("🕓 As it was 10 m"), "{}", other.text);
+        // No check looks there in this world, so what is usual counts.
+        assert_eq!(lines[2..], ["🔴 Memory 95 %", "🟢 / 41 %"]);
+        world.presses(CLEO, &other, "24 h").await;
+        let chart = picture(&world, CLEO, other.id).await;
+        assert_eq!(chart.text, "CPU and memory of Web-2, last 24 h");
+        world.presses(CLEO, &other, "Refresh").await;
+        let old = world.asks(CLEO, CLEO, "/status old").await;
+        assert_eq!(old.text, "🖥 old was not looked at in the last 6 hours.");
+        let wrong = world.asks(CLEO, CLEO, "/status moon").await;
+        let names = format!("For a machine, write its name: {here}, Web-2, old.");
+        assert!(wrong.text.ends_with(&names), "{}", wrong.text);
+        let forged = world.forges(CLEO, CLEO, "chart:all:1h:moon").await;
+        assert!(forged.unwrap().contains("Nothing is kept of that machine"));
+        world.quiet().await;
         world.polite();
     }
 }

@@ -1,6 +1,6 @@
 //! `/selftest` and `opsgram check`: each part tells how it is, whatever the others do.
 
-use crate::harness::tools::{Gate, free_port};
+use crate::harness::tools::{Gate, executable, free_port};
 use crate::harness::wire::Wire;
 use crate::harness::{ANN, BEN, Database, OPS, Outside, PATIENCE, UNWATCHED, World};
 use crate::on_both;
@@ -12,7 +12,6 @@ use opsgram::sandbox::{Fault, FaultKind, Message, Standing};
 use opsgram::selftest::{Part, Report, State};
 use std::fs;
 use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -84,12 +83,10 @@ fn shell(world: &mut World) {
     let folder = world.path().join("bin");
     fs::create_dir(&folder).unwrap();
     let program = folder.join("ssh");
-    fs::write(
+    executable(
         &program,
         "#!/bin/sh\necho 'OpenSSH_9.2p1 Debian-2, OpenSSL' >&2\n",
-    )
-    .unwrap();
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    );
     let path = std::env::var("PATH").unwrap();
     world.variable("PATH", &format!("{}:{path}", folder.display()));
 }

@@ -477,6 +477,34 @@ on_both! {
 }
 
 on_both! {
+    /// The bot dies while it takes something back: that is told, and is tried again by whoever may.
+    async fn an_undo_that_was_cut_off_is_tried_again(world) {
+        let done = put(&mut world, &["undo_for: 20m"]);
+        let back = world.path().join("back");
+        let good = fs::read_to_string(&back).unwrap();
+        let begun = world.path().join("begun");
+        fs::write(&back, format!("echo > {}; sleep 1000", begun.display())).unwrap();
+        let bot = Outside::start(&world).await;
+        world.say(BEN, "/run put x");
+        let card = world.sees(BEN, "✅ put · #1 · exit 0").await;
+        world.presses(BEN, &card, "Undo (20 m)").await;
+        let asked = world.sees(BEN, "Take back put · #1?").await;
+        world.presses(BEN, &asked, "Take it back").await;
+        until("it to begin", || begun.exists()).await;
+        bot.kill().await;
+        fs::write(&back, good).unwrap();
+        world.start().await;
+        let lost = world.sees(BEN, "💥 put · #2 · taking back #1 · lost").await;
+        assert_eq!(lines(&done), ["put x"]);
+        world.presses(BEN, &lost, "Take it back again").await;
+        world.sees(BEN, "↩️ put · #3 · took back #1").await;
+        world.quiet().await;
+        assert_eq!(world.asks(BEN, BEN, "/retry 2").await.text, "#1 was taken back already, by #3.");
+        assert_eq!(lines(&done), ["put x", "back x"]);
+    }
+}
+
+on_both! {
     /// The page of a job says until when it has to be confirmed, with the answers for who may give them.
     async fn the_page_of_a_job_asks_as_well(world) {
         put(&mut world, &["confirm_within: 1h", "undo_for: 2h"]);

@@ -122,6 +122,11 @@ impl Captures {
         read
     }
 
+    /// The secret values read so far, in their order; also those after the first one of a rule, which are not told.
+    pub fn secrets(&self) -> &[String] {
+        &self.secrets
+    }
+
     /// The names that were not read yet.
     pub fn missing(&self) -> impl Iterator<Item = &str> {
         let missing = self.rules.iter().filter(|rule| !rule.found);

@@ -11,8 +11,9 @@ mod words;
 pub use param::{Form, Param};
 pub use step::{Answer, Lock, Said, StepRow, StepState, TURN};
 pub use template::{Source, Template, Values};
+pub use words::line as command_line;
 
-use super::ids::Place;
+use super::ids::{JobId, Place};
 use super::role::Role;
 use super::schedule::Retries;
 use serde::{Deserialize, Serialize};
@@ -36,6 +37,9 @@ pub struct RunArgs {
     pub shown: Vec<String>,
     /// The definition.
     pub flow: Arc<Workflow>,
+    /// The run that it goes on with: what was done there counts as done here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<JobId>,
 }
 
 /// A workflow with its defaults resolved.
@@ -369,10 +373,10 @@ impl Step {
     /// The folder of its programs, below `run`.
     ///
     /// # Errors
-    /// Which value its name lacks.
+    /// Which value its name lacks, or that it leads elsewhere.
     pub fn folder(&self, run: &std::path::Path, values: &Values) -> Result<PathBuf, String> {
         match &self.cwd {
-            Some(cwd) => Ok(run.join(cwd.fill(values)?)),
+            Some(cwd) => Ok(run.join(cwd.fill_path(values)?)),
             None => Ok(run.to_path_buf()),
         }
     }

@@ -272,6 +272,28 @@ impl Template {
         Ok(text)
     }
 
+    /// The text as the path of a folder: by its values it leads neither up nor, unless it was written so, anywhere but
+    /// below.
+    ///
+    /// # Errors
+    /// Which value is not there, or that the path leads elsewhere.
+    pub fn fill_path(&self, values: &Values) -> Result<String, String> {
+        let path = self.fill(values)?;
+        let climbs = |path: &str| path.split('/').any(|part| part == "..");
+        let written = self.pieces.iter().filter_map(|piece| match piece {
+            Piece::Text(plain) => Some(plain.as_str()),
+            Piece::Value(_) => None,
+        });
+        let leads_up = climbs(&path) && !written.into_iter().any(climbs);
+        let leads_away = path.starts_with('/') && !self.beginning().starts_with('/');
+        match leads_up || leads_away {
+            true => Err(format!(
+                "`{path}` leads out of the folder that it is to be below"
+            )),
+            false => Ok(path),
+        }
+    }
+
     /// The text as an address of the web: a value is one part of it and never more, whatever it holds, unless the address
     /// begins with it.
     ///
@@ -339,6 +361,25 @@ mod tests {
         // A value that looks like a place is none.
         assert_eq!(fill("{{ steps.t.url }}").unwrap(), "{{ params.repo }}");
         assert_eq!(fill(r#"{{ "{{" }} .Name }}"#).unwrap(), "{{ .Name }}");
+    }
+
+    #[test]
+    fn values_do_not_lead_a_path_elsewhere() {
+        for (text, value, wanted) in [
+            ("{{ params.x }}", "repo/src", Some("repo/src")),
+            ("{{ params.x }}", "/etc", None),
+            ("{{ params.x }}", "a/../../b", None),
+            ("repo/{{ params.x }}", "..", None),
+            ("repo/{{ params.x }}", "..a", Some("repo/..a")),
+            ("/srv/{{ params.x }}", "site", Some("/srv/site")),
+            ("/srv/{{ params.x }}", "../etc", None),
+            ("../{{ params.x }}", "site", Some("../site")),
+        ] {
+            let mut values = Values::default();
+            values.set(Source::Param("x".into()), value);
+            let filled = Template::parse(text).unwrap().fill_path(&values);
+            assert_eq!(filled.ok().as_deref(), wanted, "{text} {value}");
+        }
     }
 
     fn address(text: &str, value: &str) -> Result<Url, String> {

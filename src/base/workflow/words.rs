@@ -4,7 +4,8 @@ use super::{Source, Step, Template, Until, Values, Work, Workflow};
 use crate::base::time::human;
 
 /// The program and its arguments as one line; what a person could mistake for two words stands in quotes.
-fn line(argv: &[Template], values: &Values) -> String {
+#[must_use]
+pub fn line(argv: &[Template], values: &Values) -> String {
     let word = |element: &Template| {
         let text = element.show(values);
         match text.is_empty() || text.contains(|c: char| c.is_whitespace() || c == '\'' || c == '"')

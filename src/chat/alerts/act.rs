@@ -119,11 +119,11 @@ async fn page(request: &Request, incident: &Incident) -> Result<Reply> {
     let silenced = open::remark(incident, &silences, now);
     let mut rows = Vec::new();
     if incident.cleared.is_none() {
-        rows = of_one(
-            incident,
+        let may = (
             may_press(request, Role::Operator),
             may_fix(request, incident),
         );
+        rows = of_one(incident, &request.services.live.current(), may);
     }
     rows.push(vec![AlertPress::Now.press().button("‹ All alerts")]);
     Ok(Reply::html(details(incident, silenced, now)).buttons(rows))

@@ -14,6 +14,7 @@ use super::keyboards::{Press, in_pairs};
 use crate::base::alert::{Severity, Unit};
 use crate::base::text::{bytes, escape, shorten, utf16_len, visible_len};
 use crate::base::time::{Millis, human};
+use crate::config::{Config, Live};
 use crate::delivery::Buttons;
 use crate::monitors::charts::{Span, Subject};
 use crate::monitors::incidents::{Day, Line, Shown, TRIES, Voice};
@@ -35,7 +36,17 @@ const SHORT_NOTE: usize = 80;
 const UNITS: usize = 3800;
 
 /// Puts incidents into words.
-pub struct Words;
+pub struct Words {
+    live: Live,
+}
+
+impl Words {
+    /// Words of incidents of this configuration's checks.
+    #[must_use]
+    pub fn new(live: Live) -> Self {
+        Self { live }
+    }
+}
 
 impl Voice for Words {
     fn incidents(&self, shown: &Shown) -> (String, Buttons) {
@@ -49,7 +60,7 @@ impl Voice for Words {
                 listed(&heading(shown), entries)
             }
         };
-        (html, buttons(shown))
+        (html, buttons(shown, &self.live.current()))
     }
 
     fn no_fix(&self, incident: &Incident, script: &str, why: &str) -> String {
@@ -338,7 +349,9 @@ fn remarks(incident: &Incident, now: Millis) -> Vec<String> {
             clock(*at, now)
         ));
     }
-    if let Some((by, until)) = &incident.snoozed {
+    if let Some((by, until)) = &incident.snoozed
+        && *until > now
+    {
         lines.push(format!(
             "😴 Not told again until {} ({})",
             clock(*until, now),
@@ -355,6 +368,9 @@ fn remarks(incident: &Incident, now: Millis) -> Vec<String> {
                 fixed.tries
             ),
             FixState::Failed => format!("🔧 Its fix failed, {at}"),
+            FixState::Stopped => {
+                format!("🔧 Its fix was stopped, {at}; for this it is not started by itself again")
+            }
         });
     }
     let last = incident.fixed.map(|fixed| fixed.at);
@@ -362,7 +378,12 @@ fn remarks(incident: &Incident, now: Millis) -> Vec<String> {
         lines.push("🔧 Its fix ran as often within the hour as it may by itself.".to_owned());
     }
     if incident.flapping {
-        lines.push("It comes and goes. From now on only this message changes.".to_owned());
+        lines.push(match incident.severity {
+            Severity::Warning => {
+                "It comes and goes. Until it stays or becomes critical, only this message changes."
+            }
+            Severity::Critical => "It comes and goes. Until it stays, only this message changes.",
+        }.to_owned());
     }
     lines
 }
@@ -447,11 +468,11 @@ fn whole_bytes(value: f64) -> String {
 }
 
 /// The buttons of a message: of its only incident all, of several one each.
-fn buttons(shown: &Shown) -> Buttons {
+fn buttons(shown: &Shown, config: &Config) -> Buttons {
     let live: Vec<&Line> = shown.lines.iter().filter(|line| line.live).collect();
     match (shown.lines.as_slice(), live.as_slice()) {
         (_, []) => Vec::new(),
-        ([_], [line]) => of_one(&line.incident, shown.acts, line.fix.is_some()),
+        ([_], [line]) => of_one(&line.incident, config, (shown.acts, line.fix.is_some())),
         (_, several) => {
             let each = several.iter().take(BUTTONS).map(|line| {
                 let name = shorten(&line.incident.check, 30);
@@ -469,7 +490,7 @@ fn buttons(shown: &Shown) -> Buttons {
 
 /// The buttons of one incident that lasts: for whoever may do something about it, and may run its fix.
 #[must_use]
-pub fn of_one(incident: &Incident, acts: bool, fix: bool) -> Buttons {
+pub fn of_one(incident: &Incident, config: &Config, (acts, fix): (bool, bool)) -> Buttons {
     let id = incident.id;
     let mut first = Vec::new();
     let mut second = Vec::new();
@@ -480,9 +501,9 @@ pub fn of_one(incident: &Incident, acts: bool, fix: bool) -> Buttons {
         first.push(AlertPress::Snooze(id).press().button("Snooze 1 h"));
         second.push(AlertPress::Silence(id).press().button("Silence…"));
     }
-    if let Some(subject) = Subject::of_topic(&incident.topic) {
-        second.push(Press::Chart(subject, Span::Hour).button("Chart"));
-    }
+    let chart = Subject::of_incident(incident, config)
+        .and_then(|subject| Press::chart(subject, Span::Hour, &incident.host));
+    second.extend(chart.map(|chart| chart.button("Chart")));
     if fix {
         second.push(AlertPress::Fix(id).press().button("Fix"));
     }

@@ -399,6 +399,7 @@ async fn submit(
     let submitted = match from {
         None => jobs.submit(grant, job, origin).await?,
         Some(earlier) => {
+            let job = workflows::retry::going_on(job, earlier)?;
             let beside = workflows::retry::beside(request, &job, earlier).await?;
             jobs.submit_with(grant, job, origin, beside).await?
         }

@@ -8,7 +8,7 @@ use crate::base::text::{MESSAGE_UNITS, escape, shorten, utf16_len};
 use crate::base::time::human;
 use crate::base::upload::Uploads;
 use crate::base::workflow::{
-    OnCrash, OnFailure, RunArgs, Source, Step, Template, Values, Work, Workflow,
+    OnCrash, OnFailure, RunArgs, Source, Step, Values, Work, Workflow, command_line,
 };
 use crate::chat::commands::run;
 use crate::chat::dialog;
@@ -149,12 +149,9 @@ fn tell(flow: &Workflow, number: usize, step: &Step, values: &Values, last: bool
         let (left, right) = (when.left.show(values), when.right.show(values));
         lines.push(format!("   only if {left} {sign} {right}"));
     }
-    let argv = |argv: &[Template]| {
-        let words: Vec<_> = argv.iter().map(|element| element.show(values)).collect();
-        words.join(" ")
-    };
     if let Some(check) = &step.skip_if {
-        lines.push(format!("   skipped if this exits with 0: {}", argv(check)));
+        let check = command_line(check, values);
+        lines.push(format!("   skipped if this exits with 0: {check}"));
     }
     if let Some(within) = step.confirm_within {
         lines.push(format!(
@@ -163,7 +160,7 @@ fn tell(flow: &Workflow, number: usize, step: &Step, values: &Values, last: bool
         ));
     }
     if let Some(undo) = &step.undo {
-        lines.push(format!("   undo: {}", argv(undo)));
+        lines.push(format!("   undo: {}", command_line(undo, values)));
     }
     let lines: Vec<_> = lines.iter().map(|line| shorten(line, LINE)).collect();
     lines.join("\n")
@@ -189,6 +186,7 @@ fn is_program(work: &Work) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::workflow::Template;
     use std::time::Duration;
 
     fn step(name: &str, argv: &[&str], needs: Vec<usize>) -> Step {

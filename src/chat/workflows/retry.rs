@@ -203,6 +203,27 @@ fn taken_over(
     Ok(carried)
 }
 
+/// The run as one that goes on with an earlier one, and not only does the same anew.
+///
+/// # Errors
+/// A failure of ours.
+pub fn going_on(job: NewJob, earlier: JobId) -> Result<NewJob> {
+    let mut args: RunArgs = serde_json::from_str(&job.payload).map_err(anyhow::Error::new)?;
+    args.from = Some(earlier);
+    let payload = serde_json::to_string(&args).map_err(anyhow::Error::new)?;
+    Ok(NewJob { payload, ..job })
+}
+
+/// The newest run that went on with what this one did.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn went_on(db: &mut store::Connection, id: JobId) -> Result<Option<JobId>> {
+    let later = store::jobs::retries(db, id).await?;
+    let goes_on = |job: &&Job| look::args(job).is_some_and(|args| args.from == Some(id));
+    Ok(later.iter().find(goes_on).map(|job| job.id))
+}
+
 /// What was taken back counts as done no more, whether from this run or from one that went on with it.
 async fn refuse_undone(request: &Request, job: &Job, name: &str) -> Result<()> {
     let mut db = request.services.store.read().await?;
@@ -217,8 +238,7 @@ async fn refuse_undone(request: &Request, job: &Job, name: &str) -> Result<()> {
                 other => crate::chat::undo::taken_back(run, by, other),
             });
         }
-        let later = store::jobs::latest_retry(&mut db, run).await?;
-        next = later.map(|later| later.id);
+        next = went_on(&mut db, run).await?;
     }
     Ok(())
 }

@@ -1,8 +1,8 @@
 //! Taking back what a run did: asked first, then a run of its own, once.
 
 use super::press::FlowPress;
-use super::retry::begin_with;
-use super::{known, rows, taken_back, visible};
+use super::retry::{begin_with, went_on};
+use super::{known, may_run, rows, taken_back, visible};
 use crate::access::Grant;
 use crate::base::error::{Error, Refusal, Result};
 use crate::base::ids::JobId;
@@ -148,8 +148,11 @@ struct Run {
 async fn found(request: &Request, id: JobId, action: &'static str) -> Result<Run> {
     let (job, grant) = visible(request, id, action, Role::Viewer).await?;
     let args = look::args(&job).ok_or_else(|| nothing(id))?;
-    let config = request.services.live.current();
-    known(request, &config, &args.flow.name)?;
+    // It is taken back as it was, also when its workflow is another one by now, or gone.
+    if !may_run(request, &job) {
+        let config = request.services.live.current();
+        known(request, &config, &args.flow.name)?;
+    }
     let rows = rows(request, id).await?;
     Ok(Run {
         job,
@@ -213,8 +216,14 @@ impl Run {
             )));
         }
         if let Some((step, value)) = undo::lacking(flow, &self.rows) {
+            let mut steps = flow.steps.iter();
+            let is_secret = steps.any(|one| one.name == step && undo::needs_secret(flow, one));
+            let why = match is_secret {
+                true => "is a secret: it went with the run, and is kept nowhere",
+                false => "was never found",
+            };
             return Err(Error::refused(format!(
-                "{step} cannot be taken back: that needs {value}, which is a secret, or was never found, and is kept nowhere. So nothing of #{id} is taken back from here; /workflow plan {} shows how each step is taken back by hand.",
+                "{step} cannot be taken back: that needs {value}, which {why}. So nothing of #{id} is taken back from here; /workflow plan {} shows how each step is taken back by hand.",
                 flow.name
             )));
         }
@@ -225,10 +234,9 @@ impl Run {
 /// A run that went on where this one failed counts its steps as its own: both taken back would do it twice.
 async fn refuse_continued(request: &Request, id: JobId) -> Result<()> {
     let mut db = request.services.store.read().await?;
-    match store::jobs::latest_retry(&mut db, id).await? {
+    match went_on(&mut db, id).await? {
         Some(later) => Err(Error::refused(format!(
-            "#{0} went on with what #{id} did. Take that one back instead.",
-            later.id
+            "#{later} went on with what #{id} did. Take that one back instead."
         ))),
         None => Ok(()),
     }

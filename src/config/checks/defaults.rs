@@ -8,7 +8,7 @@ use super::super::fault::{At, Report};
 use super::super::tree::{self, Entry, Node, Value};
 use super::{Around, Check};
 use crate::base::name::{MAX_LEN, Name};
-use crate::config::{Config, Probe, asks_github};
+use crate::config::{Config, DiskMeasure, Probe, asks_github};
 
 /// Cautious: what they tell is worth being woken for.
 const DEFAULTS: &str = "
@@ -109,10 +109,12 @@ pub(in crate::config) fn comes_along(check: &Check, one: &Config, other: &Config
     }
 }
 
-/// Whether one of the checks watches this disk.
+/// Whether one of the checks watches how much room this disk has. How fast it fills, or its inodes, is another matter.
 fn watches(checks: &BTreeMap<Name, Check>, wanted: &Path) -> bool {
     checks.values().any(|check| match &check.probe {
-        Probe::Disk { path, .. } => path == wanted,
+        Probe::Disk { path, measure } => {
+            path == wanted && matches!(measure, DiskMeasure::Percent | DiskMeasure::Free)
+        }
         _ => false,
     })
 }

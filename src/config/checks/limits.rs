@@ -8,7 +8,8 @@ use super::super::tree::Node;
 use crate::base::alert::{Severity, Unit};
 use crate::base::time::parse_duration;
 
-/// The distance between a threshold and where it is over, when the configuration does not say: points of a percentage.
+/// The distance between a threshold and where it is over, when the configuration does not say: points of a percentage, or
+/// half of a smaller threshold.
 const POINTS: f64 = 3.0;
 /// The same for other values, as a share of the threshold.
 const SHARE: f64 = 0.1;
@@ -42,7 +43,7 @@ impl Limits {
     pub fn new(unit: Unit, rises: bool, warn: Option<f64>, crit: Option<f64>) -> Self {
         let before = |limit: f64| {
             let distance = match unit {
-                Unit::Percent => POINTS,
+                Unit::Percent => POINTS.min(limit.abs() / 2.0),
                 Unit::Number
                 | Unit::Bytes
                 | Unit::BytesPerSecond

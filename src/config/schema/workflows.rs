@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 
-use super::{Arg, Given, OneOrMore, Places, Retry, Scalar, Schedule, Time};
+use super::checks::OneOrMore;
+use super::{Arg, Given, Places, Retry, Scalar, Schedule, Time};
 use crate::base::name::Name;
 use crate::base::role::Role;
 

@@ -110,7 +110,7 @@ fn what_there_is_by_itself_is_changed_or_turned_off_by_its_name() {
         .collect();
     let config = home
         .good(&format!(
-            "checks:\n  mine: {{kind: disk, path: /, measure: inodes}}\n{off}"
+            "checks:\n  mine: {{kind: disk, path: /, measure: free, warn: 5GB}}\n{off}"
         ))
         .config;
     assert_eq!(
@@ -118,6 +118,18 @@ fn what_there_is_by_itself_is_changed_or_turned_off_by_its_name() {
         ["load", "memory", "mine", "reboot"],
         "/ is watched by mine"
     );
+    for measure in ["inodes", "full_in"] {
+        let config = home
+            .good(&format!(
+                "checks:\n  mine: {{kind: disk, path: /, measure: {measure}}}\n{off}"
+            ))
+            .config;
+        assert_eq!(
+            names(&config),
+            ["disk", "load", "memory", "mine", "reboot"],
+            "what {measure} tells is not that / is full"
+        );
+    }
 }
 
 #[test]

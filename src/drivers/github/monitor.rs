@@ -24,6 +24,9 @@ pub struct Known {
     pub own: Own,
     /// How many looks, dispatches or runs failed in a row, and when the last did.
     pub failed: Option<(u32, Millis)>,
+    /// Since when GitHub says, each time it is asked, that it knows no run like the one that goes.
+    #[serde(default)]
+    pub gone_since: Option<Millis>,
 }
 
 /// What is known of the run that is kept going.
@@ -99,11 +102,19 @@ impl Known {
         if active.is_err() {
             self.fails(now);
         }
+        let is_listed = self.missing(active).is_none();
         let missing = missing.and_then(|run| run.as_ref().ok());
         let listed = active.iter().flat_map(|active| &active.runs);
         news.extend(self.finds(listed.chain(missing.and_then(Option::as_ref))));
-        if let Some(run) = missing {
-            news.extend(self.loses(run.as_ref(), now));
+        match missing {
+            Some(None) if self.is_gone(active, now) => news.extend(self.loses(None, now)),
+            Some(None) => {}
+            Some(Some(run)) => {
+                self.gone_since = None;
+                news.extend(self.loses(Some(run), now));
+            }
+            None if is_listed => self.gone_since = None,
+            None => {}
         }
         if let Ok(active) = active {
             news.extend(self.adopts(active, now));
@@ -125,6 +136,16 @@ impl Known {
         Some(News::Found(run.clone()))
     }
 
+    /// Whether a run that GitHub does not know is gone: one that it just began is not shown everywhere at once, and without the
+    /// right to see any, none is shown. So it has to say that for a while, and to show the list.
+    fn is_gone(&mut self, active: &Result<Active, Unknown>, now: Millis) -> bool {
+        if active.is_err() {
+            return false;
+        }
+        let since = *self.gone_since.get_or_insert(now);
+        pending(since, VISIBLE_AFTER, now).is_none()
+    }
+
     /// Takes in what GitHub says of the run that goes; `None` when it knows none of this id.
     fn loses(&mut self, run: Option<&Run>, now: Millis) -> Option<News> {
         let Own::Runs {
@@ -142,6 +163,7 @@ impl Known {
             true => self.failed = None,
             false => self.fails(now),
         }
+        self.gone_since = None;
         // Perhaps it was not the one that was begun, and that one is still to be shown.
         self.own = match sure || !may_come {
             true => Own::None,

@@ -1,8 +1,9 @@
 //! A GitHub that errs, limits and lies.
 
 use super::*;
-use crate::drivers::tests::{Asked, Server, Told};
+use crate::drivers::tests::{Asked, Server, Told, closed};
 use std::sync::MutexGuard;
+use url::Url;
 
 /// What it says when it is asked, one answer after the other, before it says what is true.
 #[derive(Default)]
@@ -98,7 +99,7 @@ struct Bench {
     hub: Arc<Mutex<Hub>>,
     github: GitHub,
     target: Target,
-    server: Server,
+    _server: Server,
 }
 
 impl Bench {
@@ -128,7 +129,7 @@ impl Bench {
             hub,
             github,
             target,
-            server,
+            _server: server,
         }
     }
 
@@ -292,8 +293,10 @@ async fn no_error_and_no_lie_means_that_none_runs() {
     bench.hub().add(1, "in_progress", "push", "main");
     bench.hub().total = Some(0);
     assert_eq!(bench.active().await.unwrap().runs.len(), 1);
-    bench.server.stop().await;
-    let unknown = bench.github.active(&bench.target).await.unwrap_err();
+    let (_held, address) = closed();
+    let api = Url::parse(&format!("http://{address}/")).unwrap();
+    let nowhere = GitHub::new(Web::default(), api, "hunter22".into(), Clock::default());
+    let unknown = nowhere.active(&bench.target).await.unwrap_err();
     assert!(unknown.why.contains("refuses the connection"), "{unknown}");
 }
 
@@ -456,7 +459,7 @@ async fn a_clock_that_is_wrong_here_hides_no_run_of_ours() {
         let bench = Bench::at(Millis(second * 1000)).await;
         let sent = Known {
             own: Own::Sent(bench.github.clock.now()),
-            failed: None,
+            ..Known::default()
         };
         let finds = async || {
             let active = bench.active().await;

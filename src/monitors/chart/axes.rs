@@ -32,12 +32,15 @@ pub(super) fn amount(unit: Unit, value: f64) -> String {
         reason = "a negative amount of bytes is none"
     )]
     let whole = value.round() as u64;
+    let rest = (value - value.round()).abs();
     let short = match value.abs() {
-        0.0..10.0 if value.fract().abs() > 0.004 => format!("{value:.1}"),
+        0.0..1.0 if rest > 0.004 => format!("{value:.2}").trim_end_matches('0').to_owned(),
+        0.0..10.0 if rest > 0.04 => format!("{value:.1}"),
         _ => format!("{value:.0}"),
     };
     match unit {
         Unit::Number => short,
+        Unit::Percent if rest > 0.04 => format!("{value:.1} %"),
         Unit::Percent => format!("{value:.0} %"),
         Unit::Bytes => bytes(whole),
         Unit::BytesPerSecond => format!("{}/s", bytes(whole)),

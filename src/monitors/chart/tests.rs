@@ -111,7 +111,17 @@ fn examples() -> Vec<(&'static str, Chart)> {
         wave("Received", 24, 60_000, 3.3e6, never),
         wave("Sent", 24, 60_000, 9e5, |dot| (600..700).contains(&dot)),
     ];
+    let mut memory = chart(
+        1,
+        Unit::Percent,
+        vec![wave("Memory", 1, 10_000, 95.0, never)],
+    );
+    memory.limits = vec![
+        limit(92.0, Severity::Warning),
+        limit(98.0, Severity::Critical),
+    ];
     vec![
+        ("memory", memory),
         ("none", chart(1, Unit::Percent, Vec::new())),
         ("one", one),
         (
@@ -220,6 +230,25 @@ fn limits_and_marks_are_where_they_belong() {
 }
 
 #[test]
+fn a_level_is_written_beside_one_that_it_would_cover() {
+    let beside = |levels: &[f64]| {
+        let mut chart = chart(1, Unit::Percent, Vec::new());
+        chart.limits = levels
+            .iter()
+            .map(|level| limit(*level, Severity::Warning))
+            .collect();
+        let pixels = decode(&draw(&chart, utc).unwrap());
+        count(&pixels, AMBER, PLOT.2 - 150..PLOT.2 - 90)
+    };
+    // Three lines have three times the dashes of one; what is more is a value.
+    let one = beside(&[70.0]);
+    let apart = beside(&[20.0, 40.0, 70.0]);
+    let near = beside(&[62.0, 66.0, 70.0]);
+    assert_eq!(apart, 3 * one);
+    assert!(near > apart + 100, "{near} and {apart}");
+}
+
+#[test]
 fn times_are_round_on_the_clocks_of_the_place() {
     let labels = |hours: i64, ahead: i64| {
         let local = move |at: Millis| utc(Millis(at.0 + ahead * 60_000));
@@ -246,7 +275,11 @@ fn axes_end_above_the_greatest_value_at_a_round_one() {
         assert_eq!(scale(unit, most), (top, every), "{unit:?} {most}");
     }
     assert_eq!(amount(Unit::BytesPerSecond, 1_500_000.0), "1.5 MB/s");
-    assert_eq!(amount(Unit::Number, 0.25), "0.2");
+    assert_eq!(amount(Unit::Number, 0.25), "0.25");
+    assert_eq!(amount(Unit::Number, 0.05), "0.05");
+    assert_eq!(amount(Unit::Number, 2.5), "2.5");
+    assert_eq!(amount(Unit::Percent, 80.0), "80 %");
+    assert_eq!(amount(Unit::Percent, 99.9), "99.9 %");
     assert_eq!(amount(Unit::Celsius, 71.4), "71 °C");
 }
 

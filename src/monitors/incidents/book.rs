@@ -110,6 +110,7 @@ impl Book {
             return false;
         };
         incident.acked = Some((by.to_owned(), now));
+        incident.snoozed = None;
         self.touch(id);
         true
     }

@@ -11,7 +11,7 @@ use crate::delivery::Outgoing;
 use crate::monitors::Ledger;
 use crate::store::freeze;
 use crate::store::incidents::{self, FixState, Fixed, Incident, Told};
-use crate::store::{self, Tx, jobs, outbox};
+use crate::store::{self, Connection, jobs, outbox};
 use std::time::Duration;
 
 /// The hour in which fixes that run by themselves are counted.
@@ -44,11 +44,15 @@ fn source(incident: i64, try_: i64) -> String {
 
 impl Incidents {
     /// The fixes that are to run by themselves now; notes how those before went, and that the limit is reached.
-    pub(super) async fn fixes(&self, tx: &mut Tx, desk: &mut Desk) -> store::Result<Vec<Wanted>> {
+    pub(super) async fn fixes(
+        &self,
+        db: &mut Connection,
+        desk: &mut Desk,
+    ) -> store::Result<Vec<Wanted>> {
         let now = desk.scene.now;
         let mut wanted: Vec<Wanted> = Vec::new();
-        note_ends(tx, &mut desk.book).await?;
-        if freeze::is_frozen(tx).await? {
+        note_ends(db, &mut desk.book).await?;
+        if freeze::is_frozen(db).await? {
             return Ok(wanted);
         }
         let open: Vec<Incident> = desk.book.incidents.values().cloned().collect();
@@ -65,7 +69,7 @@ impl Incidents {
                 Telling::In(place, message) => Some((place, message)),
                 Telling::Nowhere => None,
             };
-            let made = incidents::fixes_since(tx, &incident.check, now.minus(HOUR)).await?;
+            let made = incidents::fixes_since(db, &incident.check, now.minus(HOUR)).await?;
             let begun = wanted
                 .iter()
                 .filter(|one| one.incident.check == incident.check);
@@ -147,7 +151,7 @@ impl Incidents {
 }
 
 /// Whether it is time for a fix: one when it begins, one more when it gets worse, and a few after failures unless somebody
-/// takes care of it.
+/// takes care of it. After one that was stopped it is left to people.
 fn is_due(incident: &Incident, now: Millis) -> bool {
     if incident.cleared.is_some() {
         return false;
@@ -156,7 +160,7 @@ fn is_due(incident: &Incident, now: Millis) -> bool {
         return true;
     };
     match last.state {
-        FixState::Running => false,
+        FixState::Running | FixState::Stopped => false,
         FixState::Done | FixState::Failed if incident.severity > last.severity => true,
         FixState::Done => false,
         FixState::Failed => {
@@ -213,7 +217,7 @@ fn told(book: &Book, incident: &Incident, scene: &scene::Scene) -> Telling {
 }
 
 /// Takes down how the jobs of fixes ended.
-async fn note_ends(tx: &mut Tx, book: &mut Book) -> store::Result<()> {
+async fn note_ends(db: &mut Connection, book: &mut Book) -> store::Result<()> {
     let running: Vec<(i64, Fixed)> = book
         .incidents
         .values()
@@ -221,11 +225,11 @@ async fn note_ends(tx: &mut Tx, book: &mut Book) -> store::Result<()> {
         .filter(|(_, fixed)| fixed.state == FixState::Running)
         .collect();
     for (id, fixed) in running {
-        let state = match jobs::state_of(tx, &source(id, fixed.tries)).await? {
+        let state = match jobs::state_of(db, &source(id, fixed.tries)).await? {
             Some(JobState::Queued | JobState::Running) => continue,
             Some(JobState::Succeeded) => FixState::Done,
-            Some(JobState::Failed | JobState::Cancelled | JobState::TimedOut | JobState::Lost)
-            | None => FixState::Failed,
+            Some(JobState::Cancelled | JobState::Lost) => FixState::Stopped,
+            Some(JobState::Failed | JobState::TimedOut) | None => FixState::Failed,
         };
         if let Some(incident) = book.incidents.get_mut(&id) {
             incident.fixed = Some(Fixed { state, ..fixed });
@@ -292,7 +296,7 @@ mod tests {
 
     #[test]
     fn a_fix_is_tried_when_it_begins_when_it_worsens_and_after_a_failure() {
-        use FixState::{Done, Failed, Running};
+        use FixState::{Done, Failed, Running, Stopped};
         use Severity::{Critical, Warning};
         for (severity, fixed, minutes, due) in [
             (Warning, None, 0, true),
@@ -306,6 +310,8 @@ mod tests {
             (Warning, Some((Warning, 1, Failed)), 5, true),
             (Warning, Some((Warning, 3, Failed)), 60, false),
             (Critical, Some((Warning, 3, Failed)), 0, true),
+            (Warning, Some((Warning, 1, Stopped)), 60, false),
+            (Critical, Some((Warning, 1, Stopped)), 60, false),
         ] {
             let now = Millis(minutes * MINUTE);
             let one = incident(severity, fixed);

@@ -113,7 +113,7 @@ impl Incidents {
     /// # Errors
     /// When the database refuses, or another instance leads; the next step comes to the same.
     pub async fn tick(&self, now: Millis) -> store::Result<()> {
-        if self.is_idle().await? {
+        if !self.is_anything_due(now).await? {
             return Ok(());
         }
         let mut tx = self.inner.store.begin_led().await?;
@@ -130,12 +130,21 @@ impl Incidents {
         Ok(())
     }
 
-    /// Whether there is nothing that a moment could make due.
-    async fn is_idle(&self) -> store::Result<bool> {
+    /// Whether this moment makes something due. Mostly it does not, also while something is wrong: then nothing is written.
+    async fn is_anything_due(&self, now: Millis) -> store::Result<bool> {
         let mut db = self.inner.store.read().await?;
-        Ok(incidents::unsettled(&mut db).await?.is_empty()
-            && broadcasts::under_way(&mut db).await?.is_empty()
-            && incidents::withdrawn_and_out(&mut db).await?.is_empty())
+        if !broadcasts::under_way(&mut db).await?.is_empty() {
+            return Ok(true);
+        }
+        if incidents::unsettled(&mut db).await?.is_empty()
+            && incidents::withdrawn_and_out(&mut db).await?.is_empty()
+        {
+            return Ok(false);
+        }
+        let mut desk = self.read(&mut db, 0, now, &[], &[]).await?;
+        desk.book.tick(&desk.scene);
+        let wanted = self.fixes(&mut db, &mut desk).await?;
+        Ok(desk.book != desk.before || !wanted.is_empty())
     }
 
     /// Does something about an incident, with the right to it. The incident as it is then, and whether that changed it;
@@ -164,8 +173,7 @@ impl Incidents {
         Ok(incident.map(|incident| (incident, changed)))
     }
 
-    /// Reads what a step needs, and holds back every other one: what is not settled, the newest incident of these checks,
-    /// and the incidents of these numbers.
+    /// Reads what a step needs, and holds back every other one.
     async fn open(
         &self,
         tx: &mut Tx,
@@ -174,32 +182,45 @@ impl Incidents {
         ids: &[i64],
     ) -> store::Result<Desk> {
         let next = incidents::hold(tx, 0).await?;
+        self.read(tx, next, now, checks, ids).await
+    }
+
+    /// Reads what is not settled, the newest incident of these checks, and the incidents of these numbers. `next` is the
+    /// number that is free.
+    async fn read(
+        &self,
+        db: &mut Connection,
+        next: i64,
+        now: Millis,
+        checks: &[&str],
+        ids: &[i64],
+    ) -> store::Result<Desk> {
         let mut book = Book {
             next,
             ..Book::default()
         };
-        for incident in incidents::unsettled(tx).await? {
+        for incident in incidents::unsettled(db).await? {
             book.incidents.insert(incident.id, incident);
         }
-        for telling in incidents::tellings_unsettled(tx).await? {
+        for telling in incidents::tellings_unsettled(db).await? {
             book.tellings
                 .insert((telling.incident, telling.place), telling);
         }
-        for message in incidents::messages_unsettled(tx).await? {
+        for message in incidents::messages_unsettled(db).await? {
             book.messages.insert(message.id, message);
         }
         let mut more: BTreeSet<i64> = ids.iter().copied().collect();
         for check in checks {
-            more.extend(incidents::last_of(tx, check).await?);
+            more.extend(incidents::last_of(db, check).await?);
         }
         let undelivered: BTreeMap<i64, Millis> =
-            incidents::undelivered(tx).await?.into_iter().collect();
-        let went: BTreeSet<i64> = incidents::withdrawn_and_out(tx)
+            incidents::undelivered(db).await?.into_iter().collect();
+        let went: BTreeSet<i64> = incidents::withdrawn_and_out(db)
             .await?
             .into_iter()
             .collect();
         for id in more {
-            read_incident(tx, &mut book, id).await?;
+            read_incident(db, &mut book, id).await?;
         }
         let told = book.tellings.values().filter_map(|telling| telling.message);
         let wanted: BTreeSet<i64> = told
@@ -208,7 +229,7 @@ impl Incidents {
             .collect();
         for id in wanted {
             if !book.messages.contains_key(&id)
-                && let Some(message) = incidents::message(tx, id).await?
+                && let Some(message) = incidents::message(db, id).await?
             {
                 book.messages.insert(id, message);
             }
@@ -219,7 +240,7 @@ impl Incidents {
             .flat_map(|message| message.members.iter().copied())
             .collect();
         for id in members {
-            read_incident(tx, &mut book, id).await?;
+            read_incident(db, &mut book, id).await?;
         }
         let mut lost = BTreeSet::new();
         for telling in book.tellings.values() {
@@ -227,7 +248,7 @@ impl Incidents {
                 .message
                 .filter(|_| self.inner.outbox.is_gone(telling.place.chat))
                 && let Some(message) = book.messages.get(&message)
-                && !incidents::is_out(tx, message).await?
+                && !incidents::is_out(db, message).await?
             {
                 lost.insert(message.id);
             }
@@ -236,7 +257,7 @@ impl Incidents {
             undelivered,
             lost,
             went,
-            ..self.scene(tx, now).await?
+            ..self.scene(db, now).await?
         };
         Ok(Desk {
             before: book.clone(),
@@ -416,13 +437,13 @@ impl Ledger for Incidents {
 }
 
 /// Reads an incident with what was told of it, unless it is there.
-async fn read_incident(tx: &mut Tx, book: &mut Book, id: i64) -> store::Result<()> {
+async fn read_incident(db: &mut Connection, book: &mut Book, id: i64) -> store::Result<()> {
     if book.incidents.contains_key(&id) {
         return Ok(());
     }
-    if let Some(incident) = incidents::find(tx, id).await? {
+    if let Some(incident) = incidents::find(db, id).await? {
         book.incidents.insert(id, incident);
-        for telling in incidents::tellings(tx, id).await? {
+        for telling in incidents::tellings(db, id).await? {
             book.tellings.insert((id, telling.place), telling);
         }
     }

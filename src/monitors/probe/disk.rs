@@ -53,6 +53,9 @@ impl Points {
     /// Takes down what is free; then the seconds until nothing is, if it goes on like that. `None` when it does not fill.
     pub(in crate::monitors) fn left(&mut self, now: Millis, free: u64) -> Option<f64> {
         self.add(now, free);
+        if free == 0 {
+            return Some(0.0);
+        }
         let slope = self.slope().filter(|slope| *slope > 0.0)?;
         let seconds = number(free) / slope;
         (seconds < FAR.as_secs_f64()).then_some(seconds)
@@ -80,6 +83,9 @@ impl Around<'_> {
                 let left = points.left(self.now, disk.available);
                 *memory = serde_json::to_value(points).unwrap_or_default();
                 match left {
+                    Some(seconds) if disk.available == 0 => {
+                        self.value(seconds, Some(format!("{shown} is full")))
+                    }
                     Some(seconds) => {
                         let time = human(Duration::from_secs_f64(seconds));
                         self.value(
@@ -97,6 +103,16 @@ impl Around<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_full_has_no_time_left() {
+        let mut points = Points::default();
+        assert_eq!(points.left(Millis(0), 0), Some(0.0));
+        for minute in 1..100 {
+            let left = points.left(Millis(minute * 60_000), 0);
+            assert_eq!(left, Some(0.0), "it stays full: {minute}");
+        }
+    }
 
     #[test]
     fn the_slope_is_that_of_the_last_hour() {

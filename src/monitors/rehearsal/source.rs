@@ -3,8 +3,9 @@
 use super::Cannot;
 use crate::base::alert::Reading;
 use crate::base::time::Millis;
-use crate::config::{Check, CheckKind, DiskMeasure, Flow, Limits, Probe};
+use crate::config::{Check, CheckKind, DiskMeasure, Limits, Probe};
 use crate::drivers::host;
+use crate::monitors::levels;
 use crate::monitors::probe::Points;
 use crate::monitors::state::Seen;
 use crate::store::samples::Value;
@@ -42,27 +43,11 @@ pub(super) enum Reads {
 
 /// Where a check's values are kept.
 pub(super) async fn of(check: &Check, known: &BTreeSet<String>) -> Result<Source, Cannot> {
-    let as_is = |series: &str| (series.to_owned(), Reads::Share(1.0));
     let (series, reads) = match &check.probe {
-        Probe::Cpu => as_is("cpu"),
-        Probe::Load { per_core } => {
-            let cores = u32::try_from(host::cores()).map_or(1.0, f64::from);
-            let divisor = if *per_core { cores } else { 1.0 };
-            ("load5".to_owned(), Reads::Share(divisor))
-        }
-        Probe::Memory => as_is("memory"),
-        Probe::Swap => as_is("swap"),
-        Probe::Throughput { flow, device: None } => as_is(match flow {
-            Flow::DiskRead => "io.read",
-            Flow::DiskWrite => "io.write",
-            Flow::NetIn => "net.rx",
-            Flow::NetOut => "net.tx",
-        }),
         Probe::Throughput {
             device: Some(device),
             ..
         } => return Err(Cannot::Device(device.clone())),
-        Probe::Temperature { sensor: None } => as_is("temperature"),
         Probe::Temperature {
             sensor: Some(sensor),
         } => return Err(Cannot::Sensor(sensor.clone())),
@@ -77,7 +62,15 @@ pub(super) async fn of(check: &Check, known: &BTreeSet<String>) -> Result<Source
             let disk = disk.ok_or_else(|| Cannot::Disk(path.clone()))?;
             (format!("{what}:{}", disk.display()), reads)
         }
-        other => return Err(Cannot::Kind(other.kind())),
+        other => {
+            let series = levels::series(other).ok_or_else(|| Cannot::Kind(other.kind()))?;
+            let cores = u32::try_from(host::cores()).map_or(1.0, f64::from);
+            let divisor = match other {
+                Probe::Load { per_core: true } => cores,
+                _ => 1.0,
+            };
+            (series.to_owned(), Reads::Share(divisor))
+        }
     };
     match known.contains(&series) {
         true => Ok(Source { series, reads }),
@@ -91,10 +84,7 @@ async fn disk(path: &Path, known: &BTreeSet<String>) -> Option<PathBuf> {
         .iter()
         .filter_map(|name| name.strip_prefix("disk:").map(PathBuf::from))
         .collect();
-    match sampled.iter().find(|sampled| *sampled == path) {
-        Some(same) => Some(same.clone()),
-        None => host::holding(path, sampled).await,
-    }
+    levels::disk(path, &sampled).await
 }
 
 /// What the check finds in a stretch of time: on the average, and at its worst.

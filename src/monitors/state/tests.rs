@@ -214,6 +214,26 @@ fn what_flaps_is_told_once_and_again_when_it_is_calm() {
 }
 
 #[test]
+fn from_bad_to_worse_is_one_rise() {
+    let looks = |values: &[f64]| -> Vec<_> {
+        let all = values.repeat(RISES);
+        all.into_iter().map(value).collect()
+    };
+    let flaps = |seen: &[Result<Seen, String>]| {
+        let rule = rule(0);
+        let one = |state, (seen, minute)| step(state, &rule, seen, Millis(minute * MINUTE)).0;
+        let state = seen.iter().zip(0..).fold(State::default(), one);
+        state.is_flapping()
+    };
+    let up_and_over = looks(&[85.0, 95.0, 10.0]);
+    assert!(!flaps(&up_and_over[..3 * (RISES - 1)]), "too early");
+    assert!(flaps(&up_and_over));
+    let up_and_down = looks(&[85.0, 95.0]);
+    assert!(!flaps(&up_and_down[..2 * (RISES - 1)]), "too early");
+    assert!(flaps(&up_and_down));
+}
+
+#[test]
 fn a_clock_that_is_set_back_tells_nothing_twice_and_loses_nothing() {
     let rule = rule(2 * MINUTE);
     let mut state = State::default();

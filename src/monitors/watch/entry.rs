@@ -59,9 +59,9 @@ pub(super) fn decide(
     let reading = look.seen.map(|seen| seen.reading);
     let turn = turn.or_else(|| {
         let told = before.told.as_ref();
-        let follows =
-            state.firing().is_some() && is_worth_telling(told, &reading, worst, &rule, now);
-        follows.then_some(Turn::Reads)
+        let is_calm = before.state.is_flapping() && !state.is_flapping();
+        let is_worth = is_calm || is_worth_telling(told, &reading, worst, &rule, now);
+        (state.firing().is_some() && is_worth).then_some(Turn::Reads)
     });
     let old = before
         .written

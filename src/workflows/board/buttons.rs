@@ -56,7 +56,9 @@ pub(super) fn after(view: &View<'_>, verdict: Verdict) -> Option<Vec<Button>> {
 
 /// Whether a run that is over may be taken back.
 pub(super) fn offers_undo(view: &View<'_>) -> bool {
-    !takes_back(view) && !view.flow.undo_for.is_zero() && undo::is_there(view.flow, view.rows)
+    let (flow, rows) = (view.flow, view.rows);
+    let is_there = undo::is_there(flow, rows) && undo::lacking(flow, rows).is_none();
+    is_there && !takes_back(view) && !flow.undo_for.is_zero()
 }
 
 /// Whether it takes another run back itself, which is done once.

@@ -47,7 +47,7 @@ fn work_interrupted(step: &Step, row: &mut StepRow, now: Millis) -> bool {
             row.adrift = false;
             return false;
         }
-        Work::Github { .. } if row.found.contains_key(SENT) => {
+        Work::Github { .. } if row.found.get(SENT).is_some_and(|sent| !sent.is_empty()) => {
             row.adrift = false;
             return false;
         }

@@ -29,8 +29,21 @@ pub fn missed(flow: &Workflow, rows: &[StepRow]) -> Vec<(usize, String)> {
         .filter(|(_, (_, row))| row.state == StepState::Done);
     found
         .filter_map(|(seq, (finder, _))| {
-            let waits = |state| matches!(state, StepState::Waiting | StepState::Asked);
-            let mut open = both().filter(|(_, row)| waits(row.state));
+            // What takes a step back knows what the step knew.
+            let waits = |step: &Step, state| match state {
+                StepState::Waiting | StepState::Asked => true,
+                StepState::Confirming | StepState::Stranded => step.undo.is_some(),
+                StepState::Running
+                | StepState::Up
+                | StepState::Reverting
+                | StepState::Done
+                | StepState::Ignored
+                | StepState::Failed
+                | StepState::Skipped
+                | StepState::Blocked
+                | StepState::Stopped => false,
+            };
+            let mut open = both().filter(|(step, row)| waits(step, row.state));
             let (by, _) = open.find(|(later, _)| needs(later, finder))?;
             Some((seq, by.name.clone()))
         })

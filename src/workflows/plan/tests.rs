@@ -242,7 +242,14 @@ fn a_secret_is_missed_by_whoever_still_needs_it() {
         vec![finder, step("other", runs(), vec![0]), user],
         Vec::new(),
     );
-    use StepState::{Asked, Done, Failed, Running, Waiting};
+    use StepState::{Asked, Confirming, Done, Failed, Running, Stranded, Waiting};
+    let mut undone = flow.clone();
+    undone.steps[2].undo = Some(vec![Template::literal("back")]);
+    for state in [Confirming, Stranded] {
+        let rows = rows(&[Done, Waiting, state]);
+        assert_eq!(missed(&flow, &rows), vec![], "nothing takes it back");
+        assert_eq!(missed(&undone, &rows), vec![(0, "use".to_owned())]);
+    }
     for (states, wanted) in [
         ([Done, Waiting, Waiting], vec![(0, "use".to_owned())]),
         ([Done, Done, Asked], vec![(0, "use".to_owned())]),

@@ -7,7 +7,6 @@ use crate::base::time::Millis;
 use crate::base::workflow::{Step, StepState, Work};
 use crate::drivers::host;
 use crate::jobs::action::Stopped;
-use crate::jobs::redact::Redactor;
 use crate::store;
 use crate::store::outbox::Reach;
 use crate::workflows::plan::{self, step};
@@ -55,8 +54,7 @@ impl Run {
         now: Millis,
     ) {
         let (flow, row) = (&self.args.flow, &self.rows[seq]);
-        let redactor = Redactor::new(self.secrets.iter().map(String::as_str));
-        let mask = |text: &str| redactor.mask(text);
+        let mask = |text: &str| self.secrets.mask(text);
         let left = |at: Millis| plan::left_to_answer(flow, &self.rows, row, at);
         let began = row.until.map(|until| until.minus(step.timeout));
         let names = |reach: Reach| {

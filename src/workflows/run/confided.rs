@@ -5,7 +5,6 @@ use super::write::REFUSED;
 use crate::base::workflow::Source;
 use crate::base::workflow::capture::Found;
 use crate::jobs::action::{ActionCx, Stopped};
-use crate::jobs::redact::Redactor;
 use crate::store;
 use crate::workflows::Inner;
 use crate::workflows::confide::{self, Way};
@@ -19,7 +18,7 @@ impl Run {
         };
         let source = Source::Step(step.name.clone(), found.name.clone());
         self.values.set(source, &found.value);
-        self.secrets.push(found.value.clone());
+        self.secrets.learn(&found.value);
         let attempt = self.rows[seq].attempt;
         let told = confide::of(&self.inner, &self.cx.job, (seq, attempt), step, found);
         self.confided.extend(told);
@@ -31,7 +30,7 @@ impl Run {
         let Some(step) = step(&self.args.flow, seq) else {
             return;
         };
-        let veiled = mask(&value, &self.secrets);
+        let veiled = self.secrets.mask(&value);
         if veiled == value {
             self.rows[seq].found.insert(name, value);
             return;
@@ -65,11 +64,6 @@ impl Run {
     pub(super) fn words_of_confided(&self) -> String {
         confide::words(&self.cx.job, &self.confided)
     }
-}
-
-/// A text as people may read it.
-pub(super) fn mask(text: &str, secrets: &[String]) -> String {
-    Redactor::new(secrets.iter().map(String::as_str)).mask(text)
 }
 
 /// Promises that all is removed that this run told in private, except of the steps `but`; tries until the database takes it.

@@ -1,7 +1,6 @@
 //! What comes to a run while it lasts: ends of steps, what they say, answers, and that it is to stop.
 
 use super::Run;
-use super::confided::mask;
 use crate::base::job::Ending;
 use crate::base::time::Millis;
 use crate::base::workflow::{StepRow, StepState, Work};
@@ -9,6 +8,7 @@ use crate::jobs::action::Stopped;
 use crate::jobs::live::StopReason;
 use crate::workflows::ask;
 use crate::workflows::plan::{self, Halt, step};
+use crate::workflows::secrets::Secrets;
 use crate::workflows::steps::{End, Event};
 use futures::StreamExt;
 use std::time::Duration;
@@ -189,9 +189,9 @@ impl Run {
 }
 
 /// What went wrong may be told with a value that must not be seen.
-fn masked(ending: Ending, secrets: &[String]) -> Ending {
+fn masked(ending: Ending, secrets: &Secrets) -> Ending {
     match ending {
-        Ending::Broken(why) => Ending::Broken(mask(&why, secrets)),
+        Ending::Broken(why) => Ending::Broken(secrets.mask(&why)),
         other => other,
     }
 }

@@ -17,7 +17,7 @@ pub(super) async fn bring(inner: &Inner, hand: &Hand) -> End {
         Ok(asked) => asked,
         Err(why) => return broken(why),
     };
-    let mut printer = match Printer::new(hand, &hand.secrets) {
+    let mut printer = match Printer::new(hand, &[]) {
         Ok(printer) => printer,
         Err(why) => return broken(why),
     };
@@ -55,7 +55,7 @@ fn asked(inner: &Inner, hand: &Hand) -> Result<(Wanted, How), String> {
         url: fill(url)?,
         branch: branch.as_ref().map(fill).transpose()?,
         depth: *depth,
-        dir: program::folder(hand)?.join(fill(dir)?),
+        dir: program::folder(hand)?.join(dir.fill_path(&hand.values)?),
         local: inner.local,
     };
     let token = token.as_deref().map(|name| {

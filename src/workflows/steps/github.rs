@@ -96,8 +96,6 @@ impl<'a> Job<'a> {
         let inputs = inputs
             .iter()
             .map(|(name, value)| Ok((name.clone(), fill(value)?)));
-        let mut secrets = hand.secrets.clone();
-        secrets.push(value.to_owned());
         Ok(Self {
             inner,
             hand,
@@ -111,7 +109,7 @@ impl<'a> Job<'a> {
             target,
             branch: fill(branch)?,
             inputs: inputs.collect::<Result<_, String>>()?,
-            printer: Printer::new(hand, &secrets)?,
+            printer: Printer::new(hand, &[value])?,
         })
     }
 

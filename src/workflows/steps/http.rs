@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use url::Url;
 
 pub(super) async fn ask(inner: &Inner, hand: &Hand) -> End {
-    let mut printer = match Printer::new(hand, &hand.secrets) {
+    let mut printer = match Printer::new(hand, &[]) {
         Ok(printer) => printer,
         Err(why) => return broken(why),
     };

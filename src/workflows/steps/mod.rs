@@ -10,6 +10,7 @@ mod wait;
 pub(super) use output::{Speaker, Voices};
 
 use super::Inner;
+use super::secrets::Secrets;
 use crate::base::job::Ending;
 use crate::base::time::Millis;
 use crate::base::workflow::capture::Found;
@@ -74,7 +75,7 @@ pub(super) struct Hand {
     /// The workflow.
     pub flow: Arc<Workflow>,
     /// What must not be seen.
-    pub secrets: Vec<String>,
+    pub secrets: Secrets,
     /// Who printed what.
     pub speaker: Speaker,
     /// Fires when it must end.

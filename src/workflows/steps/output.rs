@@ -7,6 +7,7 @@ use crate::delivery::render::{Size, render};
 use crate::jobs::live::Output;
 use crate::jobs::output::{LogWriter, steps_folder};
 use crate::jobs::redact::Redactor;
+use crate::workflows::secrets::Secrets;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc::UnboundedSender;
@@ -88,6 +89,9 @@ pub(super) struct Printer {
     seq: usize,
     title: String,
     redactor: Redactor,
+    secrets: Secrets,
+    /// So many of the secrets are masked.
+    masks: usize,
     captures: Captures,
     /// Fires when everything that was looked for was found.
     whole: CancellationToken,
@@ -98,11 +102,11 @@ pub(super) struct Printer {
 }
 
 impl Printer {
-    /// The output of a try; the log of an earlier try gives way.
+    /// The output of a try, without the secrets of its run and these; the log of an earlier try gives way.
     ///
     /// # Errors
     /// Which expression of what is to be found is none.
-    pub fn new(hand: &Hand, secrets: &[String]) -> Result<Self, String> {
+    pub fn new(hand: &Hand, secrets: &[&str]) -> Result<Self, String> {
         let captures = Captures::new(&hand.step.capture)?;
         let mut voices = hand.speaker.lock().unwrap_or_else(PoisonError::into_inner);
         voices.forget(hand.seq);
@@ -115,7 +119,9 @@ impl Printer {
         Ok(Self {
             seq: hand.seq,
             title: hand.step.name.clone(),
-            redactor: Redactor::new(secrets.iter().map(String::as_str)),
+            redactor: Redactor::new(secrets.iter().copied()),
+            secrets: hand.secrets.clone(),
+            masks: 0,
             captures,
             whole: CancellationToken::new(),
             log,
@@ -158,12 +164,21 @@ impl Printer {
     }
 
     fn pass(&mut self, bytes: &[u8]) {
+        // Another step may have found one meanwhile.
+        let known = self.secrets.all();
+        if let Some(news @ [_, ..]) = known.get(self.masks..) {
+            self.redactor.learn(news.iter().map(String::as_str));
+            self.masks = known.len();
+        }
         let masked = self.redactor.push(bytes).into_owned();
         self.take(&masked);
     }
 
     fn tell(&self, found: Vec<Found>) {
         let is_news = !found.is_empty();
+        for secret in self.captures.secrets() {
+            self.secrets.learn(secret);
+        }
         for one in found {
             // The run is over when nobody listens.
             let _ = self.events.send(Event::Found {

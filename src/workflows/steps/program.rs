@@ -4,7 +4,7 @@ use super::output::Printer;
 use super::{End, Event, Hand, Inner, broken, fill};
 use crate::base::job::{Ending, UNDO_SOURCE};
 use crate::base::workflow::Template;
-use crate::config::{PASSED, Script};
+use crate::config::PASSED;
 use crate::drivers::process::{self, Spec};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -26,7 +26,7 @@ const FOREVER: Duration = Duration::from_secs(3650 * 24 * 3600);
 /// Runs a program to its end.
 pub(super) async fn run(inner: &Inner, hand: &Hand, argv: &[Template]) -> End {
     match spec(inner, hand, argv, hand.step.timeout) {
-        Ok(spec) => drive(hand, spec, &hand.secrets, false).await,
+        Ok(spec) => drive(hand, spec, &[], false).await,
         Err(why) => broken(why),
     }
 }
@@ -37,7 +37,7 @@ pub(super) async fn serve(inner: &Inner, hand: &Hand, argv: &[Template]) -> End 
         Ok(mut spec) => {
             // Into a pipe most programs write what they say by the block: it would come when it is full, or never.
             spec.tty = !hand.step.capture.is_empty();
-            drive(hand, spec, &hand.secrets, true).await
+            drive(hand, spec, &[], true).await
         }
         Err(why) => broken(why),
     }
@@ -75,14 +75,8 @@ pub(super) async fn script(inner: &Inner, hand: &Hand, name: &str, given: &[Temp
         timeout: hand.step.timeout,
         grace: script.grace.unwrap_or(GRACE),
     };
-    let mut secrets = hand.secrets.clone();
-    secrets.extend(script_secrets(inner, script));
-    drive(hand, spec, &secrets, false).await
-}
-
-fn script_secrets<'a>(inner: &'a Inner, script: &'a Script) -> impl Iterator<Item = String> + 'a {
     let known = script.secrets.iter().filter_map(|name| inner.env.get(name));
-    known.map(str::to_owned)
+    drive(hand, spec, &known.collect::<Vec<_>>(), false).await
 }
 
 /// Whether a program exits with 0; what it prints is nobody's business.
@@ -96,7 +90,7 @@ pub(super) async fn succeeds(inner: &Inner, hand: &Hand, argv: &[Template]) -> b
 
 /// Runs a program and reads what it prints. A service is up when all was found that is looked for in it, or when it has
 /// lived for a moment.
-async fn drive(hand: &Hand, spec: Spec, secrets: &[String], serves: bool) -> End {
+async fn drive(hand: &Hand, spec: Spec, secrets: &[&str], serves: bool) -> End {
     let mut printer = match Printer::new(hand, secrets) {
         Ok(printer) => printer,
         Err(why) => return broken(why),
@@ -147,6 +141,10 @@ async fn drive(hand: &Hand, spec: Spec, secrets: &[String], serves: bool) -> End
     };
     let ending = match finished.end {
         process::End::Cancelled if !late.is_cancelled() => return End::Stopped,
+        process::End::Exited(0) if missing.is_empty() && serves => Ending::Broken(
+            "it ended by itself, with exit 0, although it is to go on until the run ends"
+                .to_owned(),
+        ),
         process::End::Exited(0) if missing.is_empty() => Ending::Exited(0),
         process::End::Exited(0) | process::End::Cancelled => {
             Ending::Broken(format!("it did not print {}", missing.join(", ")))

@@ -19,7 +19,6 @@ use opsgram::sandbox::{self, Message, Rates, Sandbox};
 use opsgram::services::Services;
 use opsgram::workflows::Steady;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -143,8 +142,7 @@ impl World {
     /// Writes an executable shell script and configures it; `more` are further lines of its YAML, such as `"role: admin"`.
     pub fn script(&mut self, name: &str, body: &str, more: &[&str]) -> PathBuf {
         let path = self.dir.path().join(format!("{name}.sh"));
-        fs::write(&path, format!("#!/bin/bash\n{body}\n")).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        tools::executable(&path, &format!("#!/bin/bash\n{body}\n"));
         self.scripts.push_str(&format!("  {name}:\n"));
         if !more.iter().any(|line| line.starts_with("run:")) {
             self.scripts

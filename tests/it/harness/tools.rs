@@ -11,9 +11,27 @@ use std::io::Write;
 use std::net::{TcpListener, UdpSocket};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
+
+/// Writes a program. Another process writes it: a process that another test forks off this one in that moment would hold what
+/// is open for writing here, and a program that somebody writes cannot be started.
+pub fn executable(path: &Path, text: &str) {
+    let mut writer = Command::new("sh")
+        .args([
+            "-c",
+            "cat > \"$0.new\" && chmod 755 \"$0.new\" && mv \"$0.new\" \"$0\"",
+        ])
+        .arg(path)
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = writer.stdin.take().unwrap();
+    input.write_all(text.as_bytes()).unwrap();
+    drop(input);
+    assert!(writer.wait().unwrap().success(), "{}", path.display());
+}
 
 /// Below those that the system hands out by itself: one that is let go while a bot starts again, nobody else gets.
 const PORTS: Range<u16> = 20_000..32_000;

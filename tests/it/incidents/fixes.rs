@@ -2,6 +2,7 @@
 
 use super::{CRITICAL, Clock, WARNING, begin, change, record, tick, told};
 use crate::harness::ANN;
+use crate::harness::tools::Gate;
 use crate::on_both;
 use opsgram::base::alert::{Severity, Turn};
 use opsgram::base::time::Millis;
@@ -58,6 +59,35 @@ on_both! {
         let card = world.sees(ANN, "✅ free · #2").await;
         let alert = told(&world, ANN).into_iter().find(|one| one.id == card.reply_to.unwrap_or_default());
         assert!(alert.is_some_and(|alert| alert.text.contains("disk-root")), "it answers the alert");
+    }
+}
+
+on_both! {
+    /// While a fix runs nobody is asked about it; when it is over, they are.
+    async fn a_fix_that_runs_is_not_asked_about(world) {
+        let mut gate = Gate::new(&world, "gate");
+        world.script("free", &gate.wait(), &["role: operator"]);
+        let rules = |_: &str| Rule {
+            fix: Some(Fix { script: "free".to_owned(), auto: false, per_hour: 2 }),
+            ..Rule::default()
+        };
+        begin(&mut world, Some(Arc::new(rules))).await;
+        let mut clock = Clock::new();
+        record(&world, &[change("load-1", WARNING, 91.0, clock.0)]).await;
+        tick(&world, clock.on(11)).await;
+        let alert = told(&world, ANN).remove(0);
+        world.presses(ANN, &alert, "Fix").await;
+        let asked = world.sees(ANN, "Run free? This is what will be executed:").await;
+        world.presses(ANN, &asked, "Run").await;
+        world.sees(ANN, "▶️ free · #1").await;
+        world.presses(ANN, &alert, "Fix").await;
+        world.sees(ANN, "free runs already, as #1. Press again when that is over").await;
+        gate.open(1);
+        world.sees(ANN, "✅ free · #1").await;
+        world.presses(ANN, &alert, "Fix").await;
+        world.quiet().await;
+        assert_eq!(world.count(ANN, "Run free? This is what will be executed:"), 1);
+        assert_eq!(world.jobs().await, 1);
     }
 }
 

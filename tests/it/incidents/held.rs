@@ -166,6 +166,30 @@ on_both! {
 }
 
 on_both! {
+    /// What was snoozed until the night is told again in the morning.
+    async fn a_snooze_that_ends_at_night_is_not_forgotten(world) {
+        begin(&mut world, None).await;
+        let now = Millis::now();
+        let hour = |at: Millis| at.utc().format("%H:%M").to_string();
+        let end = now.plus(Duration::from_secs(2 * 3600));
+        let asked = format!("/subscribe quiet {}-{} UTC", hour(now.minus(Duration::from_secs(60))), hour(end));
+        assert!(world.asks(ANN, ANN, &asked).await.text.contains("only what is critical"));
+        record(&world, &[change("disk-root", CRITICAL, 97.0, now)]).await;
+        tick(&world, now.plus(Duration::from_secs(11))).await;
+        let told_first = told(&world, ANN).remove(0);
+        world.presses(ANN, &told_first, "Snooze 1 h").await;
+        let eased = Turn::Became(opsgram::base::alert::Severity::Warning);
+        record(&world, &[change("disk-root", eased, 91.0, now.plus(Duration::from_secs(60)))]).await;
+        for (seconds, messages) in [(3700, 1), (2 * 3600 - 70, 1), (2 * 3600 + 61, 2), (3 * 3600, 2)] {
+            tick(&world, now.plus(Duration::from_secs(seconds))).await;
+            assert_eq!(told(&world, ANN).len(), messages, "{seconds}");
+        }
+        let last = told(&world, ANN).remove(1);
+        assert!(!last.text.contains("Not told again until"), "{}", last.text);
+    }
+}
+
+on_both! {
     /// What follows from another incident is not told; the cause says how many there are.
     async fn a_cause_hides_what_follows_from_it(world) {
         begin(&mut world, None).await;

@@ -278,6 +278,23 @@ on_both! {
         let messages = told(&world, ANN);
         assert_eq!(messages.len(), 3, "two before it was known to flap, and one that says so");
         assert!(messages[2].text.contains("It comes and goes."), "{}", messages[2].text);
+        // What becomes critical meanwhile rings once; when it stays, it is told again like everything else.
+        for (turn, value, flapping, rings) in [
+            (WARNING, 91.0, true, 3),
+            (Turn::Became(Severity::Critical), 98.0, true, 4),
+            (Turn::Became(Severity::Warning), 91.0, true, 4),
+            (Turn::Became(Severity::Critical), 98.0, true, 4),
+            (Turn::Reads, 98.0, false, 4),
+        ] {
+            let one = change("disk-root", turn, value, clock.on(60));
+            record(&world, &[Change { flapping, ..one }]).await;
+            tick(&world, clock.on(15)).await;
+            assert_eq!(told(&world, ANN).len(), rings, "{turn:?}");
+        }
+        let last = &told(&world, ANN)[3];
+        assert!(!last.silent && !last.text.contains("It comes and goes."), "{}", last.text);
+        tick(&world, clock.on(4 * 3600)).await;
+        assert_eq!(told(&world, ANN).len(), 5);
     }
 }
 

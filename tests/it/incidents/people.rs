@@ -65,6 +65,30 @@ on_both! {
 }
 
 on_both! {
+    /// Whoever ends a subscription is not told again of what goes on, and sees its end; whoever begins one is told with the
+    /// others.
+    async fn subscriptions_hold_for_what_goes_on(world) {
+        begin(&mut world, None).await;
+        assert!(world.asks(BEN, BEN, "/subscribe all").await.text.contains("is told of everything"));
+        let mut clock = Clock::new();
+        record(&world, &[change("disk-root", CRITICAL, 98.0, clock.0)]).await;
+        tick(&world, clock.on(11)).await;
+        let counts = || [ANN, BEN, CLEO].map(|chat| told(&world, chat).len());
+        assert_eq!(counts(), [1, 1, 0]);
+        assert!(world.asks(BEN, BEN, "/unsubscribe all").await.text.contains("is told of nothing"));
+        assert!(world.asks(CLEO, CLEO, "/subscribe disk").await.text.contains("is told of everything about disk"));
+        let again = [2, told(&world, BEN).len(), told(&world, CLEO).len()];
+        tick(&world, clock.on(4 * 3600)).await;
+        tick(&world, clock.on(11)).await;
+        assert_eq!(counts(), [again[0], again[1], again[2] + 1]);
+        record(&world, &[change("disk-root", Turn::Cleared, 9.0, clock.on(60))]).await;
+        tick(&world, clock.on(11)).await;
+        let texts: Vec<String> = told(&world, BEN).into_iter().map(|message| message.text).collect();
+        assert!(texts.iter().any(|text| text.contains("disk-root recovered")), "{texts:?}");
+    }
+}
+
+on_both! {
     /// A check that names whom to tell leaves out the owners who chose nothing, and they can see so.
     async fn an_owner_sees_which_checks_others_are_told_of(world) {
         world.set("checks:\n  mine: {kind: cpu, warn: 99, notify: [ann]}\n  site: {kind: cpu, warn: 99, notify: [ben]}");

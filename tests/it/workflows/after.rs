@@ -2,7 +2,7 @@
 
 use super::deploy;
 use crate::harness::tools::lines;
-use crate::harness::{BEN, CLEO};
+use crate::harness::{ANN, BEN, CLEO};
 use crate::on_both;
 use std::fs;
 
@@ -74,6 +74,62 @@ on_both! {
         assert!(refused.iter().any(|line| line.actor.0 == CLEO), "a viewer's press is in the trail");
         assert_eq!(told, "There is nothing of #2 to take back.");
         assert_eq!(world.jobs().await, 2);
+    }
+}
+
+on_both! {
+    /// A run that only does the same once more takes nothing over: each is taken back by itself, also when the workflow is no
+    /// longer configured.
+    async fn a_run_that_was_run_again_is_taken_back_itself(world) {
+        deploy(&mut world);
+        world.start().await;
+        world.say(BEN, "/workflow run deploy v3");
+        let card = world.sees(BEN, "✅ deploy · #1 · succeeded").await;
+        world.quiet().await;
+        world.presses(BEN, &card, "Run again").await;
+        world.sees(BEN, "✅ deploy · #2 · succeeded").await;
+        world.quiet().await;
+        world.settings.clear();
+        world.config_file();
+        world.asks(ANN, ANN, "/reload").await;
+        for (id, by) in [(1, 3), (2, 4)] {
+            world.say(BEN, &format!("/workflow undo {id}"));
+            let asked = world.sees(BEN, &format!("Take back deploy · #{id}?")).await;
+            world.presses(BEN, &asked, "Take it back").await;
+            world.sees(BEN, &format!("↩️ deploy · #{by} · took back #{id}")).await;
+        }
+        world.quiet().await;
+        let done = ["build", "put", "build", "put", "back v3 1", "back v3 2"];
+        assert_eq!(lines(&world.path().join("done")), done);
+    }
+}
+
+on_both! {
+    /// While everything is frozen nothing is taken back, whether it was asked before or is now; afterwards the question still
+    /// stands.
+    async fn a_frozen_run_is_not_taken_back(world) {
+        deploy(&mut world);
+        world.sandbox.open_private(ANN);
+        world.start().await;
+        world.say(BEN, "/workflow run deploy v3");
+        let card = world.sees(BEN, "✅ deploy · #1 · succeeded").await;
+        world.quiet().await;
+        world.presses(BEN, &card, "Undo … (10 m)").await;
+        let asked = world.sees(BEN, "Take back deploy · #1?").await;
+        world.say(ANN, "/freeze moving");
+        world.sees(ANN, "froze everything").await;
+        world.presses(BEN, &asked, "Take it back").await;
+        world.sees(BEN, "Frozen by ann").await;
+        let told = world.forges(BEN, BEN, "flow:undo:1").await.unwrap_or_default();
+        assert!(told.contains("Frozen by ann"), "{told}");
+        world.quiet().await;
+        assert_eq!(world.jobs().await, 1);
+        world.say(ANN, "/unfreeze");
+        world.sees(ANN, "ended the freeze").await;
+        world.presses(BEN, &asked, "Take it back").await;
+        world.sees(BEN, "↩️ deploy · #2 · took back #1").await;
+        world.quiet().await;
+        assert_eq!(lines(&world.path().join("done")), ["build", "put", "back v3 1"]);
     }
 }
 

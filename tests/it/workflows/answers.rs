@@ -124,8 +124,8 @@ on_both! {
     steps:
       - {name: before, run: [echo, 'key s3cr3t-value'], needs: [], capture: {key: 'key (.*)', secret: true}}
       - {name: gate, needs: [before], approve: {question: 'Really {{ params.tag }}?', role: operator}}
-      - {name: drain, needs: [gate], run: [echo, drain, '{{ params.tag }}'], env: {KEY: '{{ steps.before.key }}'}, undo: [echo, fill]}
-      - {name: swap, needs: [drain], run: [echo, swap]}
+      - {name: drain, needs: [gate], run: [echo, drain, '{{ params.tag }}'], undo: [echo, fill]}
+      - {name: swap, needs: [drain], run: [echo, swap], env: {KEY: '{{ steps.before.key }}'}}
       - {name: rare, needs: [drain], when: '{{ params.tag }} == v8', run: [echo, rare]}
       - {name: beside, needs: [before], run: [echo, beside]}");
         world.start().await;

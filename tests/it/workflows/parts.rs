@@ -1,6 +1,7 @@
 //! Steps against real counterparts: a git server, web servers that err, services that fork or die, programs that wait.
 
 use super::program;
+use super::secrets::is_kept_nowhere;
 use super::web::{Reply, Web};
 use crate::harness::tools::{Gate, children, free_port, is_alive, lines, until};
 use crate::harness::{ANN, BEN, OPS, World};
@@ -154,20 +155,7 @@ on_both! {
         until("the message to be deleted", gone).await;
         assert_eq!(world.count(OPS, "writekey"), 0);
         assert_eq!(children(&world), [0; 0]);
-        // Neither the database nor a log has it.
-        let mut open = vec![world.path().join("data")];
-        while let Some(folder) = open.pop() {
-            for entry in fs::read_dir(folder).unwrap().flatten() {
-                match entry.file_type().unwrap().is_dir() {
-                    true => open.push(entry.path()),
-                    false => {
-                        let bytes = fs::read(entry.path()).unwrap_or_default();
-                        let text = String::from_utf8_lossy(&bytes);
-                        assert!(!text.contains("writekey99"), "{}", entry.path().display());
-                    }
-                }
-            }
-        }
+        is_kept_nowhere(&world, "writekey99");
     }
 }
 
@@ -179,6 +167,7 @@ on_both! {
         let pid = world.path().join("pid");
         let early = program(&world, "early", "echo nothing; exit 4");
         let mute = program(&world, "mute", "echo nothing; sleep 1000");
+        let left = program(&world, "left", "echo at 7; sleep 0.2");
         let later = program(&world, "later", &format!("setsid sleep 1000 & echo $! > {}; echo at 7; {}; exit 3", pid.display(), gate.wait()));
         let flow = |name: &str, serve: &str, within: &str| format!(
             "  {name}:
@@ -188,13 +177,17 @@ on_both! {
       - {{name: hold, hold: 1h}}
     always: [{{name: clean, run: [echo, clean]}}]\n"
         );
-        world.set(&format!("workflows:\n{}{}{}", flow("early", &early, "30s"), flow("mute", &mute, "1s"), flow("later", &later, "30s")));
+        let flows = [flow("early", &early, "30s"), flow("mute", &mute, "1s"), flow("left", &left, "30s"), flow("later", &later, "30s")];
+        world.set(&format!("workflows:\n{}", flows.concat()));
         world.start().await;
         world.say(BEN, "/workflow run early");
         let card = world.sees(BEN, "failed at serve: exit 4").await;
         assert!(card.text.contains("▫️ hold") && card.text.contains("✅ clean"), "{}", card.text);
         world.say(BEN, "/workflow run mute");
         world.sees(BEN, "failed at serve: it did not print port").await;
+        world.say(BEN, "/workflow run left");
+        let card = world.sees(BEN, "failed at serve: it ended by itself, with exit 0").await;
+        assert!(card.text.contains("✅ clean") && !card.text.contains("✅ serve"), "{}", card.text);
         world.say(BEN, "/workflow run later");
         world.sees(BEN, "⏳ hold").await;
         let forked: i32 = lines(&pid)[0].parse().unwrap();

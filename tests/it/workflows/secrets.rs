@@ -7,6 +7,7 @@ use crate::harness::{BEN, Database, OPS, Outside, World};
 use crate::on_both;
 use opsgram::sandbox::{Fault, FaultKind};
 use opsgram::store;
+use std::fs;
 use std::time::Duration;
 
 const SECRET: &str = "https://sshx.example/s/AbC123#key,writekey";
@@ -27,6 +28,23 @@ fn share(world: &mut World) {
       - {{name: terminal, service: [python3, {fake}, '{{{{ run.id }}}}'], capture: {{url: '(https://\\S+/s/\\S+)', within: 20s, secret: true}}}}
       - {{name: hold, hold: 1h}}"
     ));
+}
+
+/// Checks that neither the database nor a log of this world has a text.
+pub(super) fn is_kept_nowhere(world: &World, text: &str) {
+    let mut open = vec![world.path().join("data")];
+    while let Some(folder) = open.pop() {
+        for entry in fs::read_dir(folder).unwrap().flatten() {
+            match entry.file_type().unwrap().is_dir() {
+                true => open.push(entry.path()),
+                false => {
+                    let bytes = fs::read(entry.path()).unwrap_or_default();
+                    let kept = String::from_utf8_lossy(&bytes).contains(text);
+                    assert!(!kept, "{}", entry.path().display());
+                }
+            }
+        }
+    }
 }
 
 /// How many rows of the outbox hold something sealed, and that none has a secret to be read.
@@ -238,7 +256,8 @@ on_both! {
         world.answer(&pressed).await;
         let card = world.sees(BEN, "✅ put · #1 · succeeded").await;
         world.quiet().await;
-        world.presses(BEN, &card, "Undo … (10 m)").await;
+        assert!(card.button("Undo … (10 m)").is_none(), "{card:?}");
+        world.say(BEN, "/workflow undo 1");
         world.sees(BEN, "put cannot be taken back: that needs steps.login.token, which is a secret").await;
         world.forges(BEN, BEN, "flow:undone:1").await;
         world.quiet().await;
@@ -270,6 +289,37 @@ on_both! {
         world.sees(BEN, "make · #2 · succeeded").await;
         let asked = world.asks(BEN, BEN, "/workflow undo 2").await;
         assert!(asked.text.contains(&format!("make: sh {back} 7")), "{}", asked.text);
+    }
+}
+
+on_both! {
+    /// A step that runs already when another one finds a secret, and comes across it by a way of its own, does not show it.
+    async fn what_is_found_is_masked_in_steps_that_run_already(world) {
+        let mut gate = Gate::new(&world, "gate");
+        let note = world.path().join("note");
+        // The second one is told to nobody, and is a secret all the same.
+        let both = format!("printf '%s\\n' {SECRET} {SECRET}-anew");
+        let fake = program(&world, "fake", &format!("{both} | tee {}; exec sleep 1000", note.display()));
+        let peek = program(&world, "peek", &format!("echo begun; {}; sed 's/^/it is /' {}; exit 3", gate.wait(), note.display()));
+        world.set(&format!(
+            "workflows:
+  share:
+    notify: []
+    steps:
+      - {{name: peek, run: [sh, {peek}]}}
+      - {{name: terminal, service: [sh, {fake}], needs: [], capture: {{url: '(https://\\S+/s/\\S+)', within: 20s, secret: true}}}}"
+        ));
+        world.start().await;
+        world.asks(BEN, BEN, "/whoami").await;
+        world.sandbox.say(BEN, OPS, "/workflow run share");
+        world.sees(OPS, "begun").await;
+        world.sees(BEN, SECRET).await;
+        gate.open(1);
+        let card = world.sees(OPS, "failed at peek").await;
+        assert!(card.text.contains("it is •••\nit is •••"), "{}", card.text);
+        world.quiet().await;
+        assert_eq!(world.count(OPS, "writekey"), 0);
+        is_kept_nowhere(&world, "writekey");
     }
 }
 

@@ -1,10 +1,11 @@
 //! `/status`: the server at a glance, and charts of it.
 
+mod elsewhere;
 mod words;
 
 use super::About;
 use crate::access::Asked;
-use crate::base::error::{Error, Result};
+use crate::base::error::Result;
 use crate::base::role::Role;
 use crate::base::text::escape;
 use crate::base::time::Millis;
@@ -14,10 +15,11 @@ use crate::chat::commands::jobs::clock;
 use crate::chat::keyboards::Press;
 use crate::chat::reply::Reply;
 use crate::chat::request::Request;
-use crate::config::Device;
-use crate::delivery::{Body, Buttons, Outgoing};
+use crate::config::{Config, Device};
+use crate::delivery::{Body, Button, Buttons, Outgoing};
 use crate::drivers::host::{self, Sample, Sampler};
 use crate::monitors::charts::{Span, Subject, Wanted};
+use crate::monitors::levels::{Levels, Machine};
 use crate::store;
 use crate::store::history::Cursor;
 use std::sync::Arc;
@@ -26,7 +28,7 @@ use std::time::Duration;
 /// What the help says.
 pub const ABOUT: About = About {
     name: "status",
-    form: "[cpu|mem|du|net|jobs]",
+    form: "[cpu|mem|du|net|jobs|machine]",
     does: "Show how the server is",
     example: ("/status du", "shows the disks alone"),
     role: Some(Role::Viewer),
@@ -94,42 +96,57 @@ pub async fn handle(request: &Request, rest: &str) -> Result<Reply> {
 /// # Errors
 /// The refusal in words, or a failure of ours.
 pub async fn show(request: &Request, word: &str) -> Result<Reply> {
-    let part = Part::parse(word).ok_or_else(|| {
-        let other: String = word.chars().take(40).collect();
-        Error::refused(format!(
-            "There is no status of “{other}”. Write /status for all, or /status cpu, mem, du, net or jobs for a part."
-        ))
-    })?;
     request
         .allow(Asked::new("status.show", word, Role::Viewer))
         .await?;
+    let part = match Part::parse(word) {
+        Some(part) => part,
+        None => match elsewhere::named(request, word).await? {
+            machine if machine == host::name() => Part::All,
+            machine => return elsewhere::show(request, &machine).await,
+        },
+    };
     let config = request.services.live.current();
     let devices = &config.monitored_devices;
     let sample = newest(request, devices).await?;
+    let levels = &levels(request, &config, &sample).await;
     let mut lines = vec![words::title(&sample)];
     lines.extend(super::freeze::line(request).await?);
     match part {
         Part::All => {
             lines.extend(wrong(request).await?);
-            lines.extend(words::cpu(&sample));
-            lines.push(words::load(&sample));
-            lines.extend(words::memory(&sample));
-            lines.extend(words::disks(devices, &sample));
-            lines.extend(words::network(&sample));
-            lines.extend(words::temperature(&sample));
+            lines.extend(words::cpu(levels, &sample));
+            lines.push(words::load(levels, &sample));
+            lines.extend(words::memory(levels, &sample));
+            lines.extend(words::disks(levels, devices, &sample));
+            lines.extend(words::network(levels, &sample));
+            lines.extend(words::temperature(levels, &sample));
             lines.extend(jobs(request).await?);
         }
         Part::Cpu => {
-            lines.extend(words::cpu_closely(&sample));
-            lines.push(words::load(&sample));
-            lines.extend(words::temperature(&sample));
+            lines.extend(words::cpu_closely(levels, &sample));
+            lines.push(words::load(levels, &sample));
+            lines.extend(words::temperature(levels, &sample));
         }
-        Part::Memory => lines.extend(words::memory_closely(&sample)),
-        Part::Disks => lines.extend(words::disks_closely(devices, &sample)),
-        Part::Network => lines.push(words::network_closely(&sample)),
+        Part::Memory => lines.extend(words::memory_closely(levels, &sample)),
+        Part::Disks => lines.extend(words::disks_closely(levels, devices, &sample)),
+        Part::Network => lines.push(words::network_closely(levels, &sample)),
         Part::Jobs => lines.extend(jobs(request).await?),
     }
-    Ok(Reply::html(lines.join("\n")).buttons(buttons(part)))
+    Ok(Reply::html(lines.join("\n")).buttons(buttons(part, &sample.host)))
+}
+
+/// From where on values are bad, by the checks; what was told to be bad stays so as long as its incident does.
+async fn levels(request: &Request, config: &Config, sample: &Sample) -> Levels {
+    let disks = sample.disks.iter();
+    let disks: Vec<_> = disks.map(|mount| mount.path.clone()).collect();
+    let machine = Machine {
+        cores: Some(sample.cores),
+        disks: &disks,
+        is_here: true,
+    };
+    let levels = Levels::of(config, machine).await;
+    levels.while_told(request.services.board.told())
 }
 
 /// What is wrong now, the worst first.
@@ -158,20 +175,28 @@ async fn newest(request: &Request, devices: &[Device]) -> Result<Arc<Sample>> {
     Ok(Arc::new(sample.map_err(anyhow::Error::new)?))
 }
 
-/// Sends a chart.
+/// Sends a chart of a machine, or of this one.
 ///
 /// # Errors
 /// The refusal in words, or a failure of ours.
-pub async fn chart(request: &Request, subject: Subject, span: Span) -> Result<Reply> {
+pub async fn chart(
+    request: &Request,
+    (subject, span): (Subject, Span),
+    machine: Option<String>,
+) -> Result<Reply> {
     let asked = format!("{} {}", subject.as_str(), span.as_str());
     request
         .allow(Asked::new("status.chart", asked, Role::Viewer))
         .await?;
+    let machine = match machine {
+        Some(machine) => elsewhere::known(request, machine).await?,
+        None => host::name(),
+    };
     let wanted = Wanted {
         subject,
         span,
         until: Millis::now(),
-        host: host::name(),
+        host: machine,
     };
     let body = Body::Document {
         key: wanted.key(),
@@ -212,16 +237,25 @@ async fn jobs(request: &Request) -> Result<Vec<String>> {
     Ok(lines)
 }
 
-fn buttons(part: Part) -> Buttons {
-    let charts = part.subject().map(|subject| {
-        let span = |span: Span| Press::Chart(subject, span).button(span.label());
-        Span::ALL.map(span).to_vec()
-    });
+fn buttons(part: Part, machine: &str) -> Buttons {
+    let subject = part.subject();
+    let charts = subject.map_or_else(Vec::new, |subject| charts(subject, machine));
     let others = vec![
         Press::Status(part.as_str().to_owned()).button("Refresh"),
         Press::Jobs("running".to_owned(), Cursor::Newest).button("Running jobs"),
     ];
-    charts.into_iter().chain([others]).collect()
+    let mut rows = vec![charts, others];
+    rows.retain(|row| !row.is_empty());
+    rows
+}
+
+/// The buttons that send charts of a machine.
+fn charts(subject: Subject, machine: &str) -> Vec<Button> {
+    let span = |span: Span| {
+        let press = Press::chart(subject, span, machine)?;
+        Some(press.button(span.label()))
+    };
+    Span::ALL.into_iter().filter_map(span).collect()
 }
 
 #[cfg(test)]
@@ -233,7 +267,7 @@ mod tests {
         for word in ["all", "cpu", "mem", "du", "net", "jobs"] {
             let part = Part::parse(word).unwrap();
             assert_eq!(part.as_str(), word);
-            let rows = buttons(part).len();
+            let rows = buttons(part, "web").len();
             assert_eq!(rows, if part == Part::Jobs { 1 } else { 2 }, "{word}");
         }
         assert_eq!(Part::parse(""), Some(Part::All));

@@ -50,10 +50,14 @@ fn the_next_step_is_exactly_this_table() {
         ahead: 0,
     });
     let none = Known::default();
-    let own = |own| Known { own, failed: None };
+    let own = |own| Known {
+        own,
+        ..Known::default()
+    };
     let failed = |failures, at| Known {
         own: Own::None,
         failed: Some((failures, at)),
+        gone_since: None,
     };
     let table = [
         (none.clone(), listed(&[]), Step::Dispatch),
@@ -113,7 +117,7 @@ proptest! {
         until in prop::option::of(any::<i64>()), now in any::<i64>(),
     ) {
         let own = [Own::None, Own::Sent(Millis(at)), goes(1)][own];
-        let known = Known { own, failed: failed.map(|(failures, at)| (failures, Millis(at))) };
+        let known = Known { own, failed: failed.map(|(failures, at)| (failures, Millis(at))), gone_since: None };
         let step = monitor_step(&known, &unknown(until.map(Millis)), Millis(now));
         prop_assert!(matches!(step, Step::Wait(_)), "{step:?}");
         let some = Active { runs: vec![run(1)], complete: false, ahead: 0 };
@@ -205,7 +209,7 @@ fn a_run_that_goes_is_over_only_when_github_says_so_of_it() {
             sure: true,
             seen: false,
         },
-        failed: None,
+        ..Known::default()
     };
     assert_eq!(known.missing(&none), Some(7));
     assert_eq!(known.missing(&listed(&[7])), None);
@@ -218,9 +222,30 @@ fn a_run_that_goes_is_over_only_when_github_says_so_of_it() {
     let shown = dispatched(7, 1);
     let (news, _) = known.takes(&none, Some(&Ok(Some(shown.clone()))), after(70));
     assert_eq!(news, [News::Found(shown.clone())]);
-    // Deleted: by then it would be shown.
+    // Deleted: GitHub says so for a while, and meanwhile shows the list.
     let mut deleted = known.clone();
-    let (news, step) = deleted.takes(&none, Some(&gone), after(500));
+    for (list, second, again) in [
+        (unknown(None), 400, 430),
+        (none.clone(), 500, 510),
+        (unknown(None), 510, 570),
+        (none.clone(), 619, 629),
+    ] {
+        let (news, step) = deleted.takes(&list, Some(&gone), after(second));
+        assert_eq!((news, step), (vec![], Step::Wait(after(again))), "{second}");
+    }
+    let mut shown_again = deleted.clone();
+    assert_eq!(
+        shown_again
+            .takes(&none, Some(&Ok(Some(shown.clone()))), after(620))
+            .0,
+        []
+    );
+    assert_eq!(
+        shown_again.takes(&none, Some(&gone), after(621)).0,
+        [],
+        "it counts anew"
+    );
+    let (news, step) = deleted.takes(&none, Some(&gone), after(620));
     assert_eq!((news, step), (vec![News::Over(7, None)], Step::Dispatch));
     let over = Run {
         conclusion: Some("failure".to_owned()),
@@ -235,7 +260,7 @@ fn a_run_that_goes_is_over_only_when_github_says_so_of_it() {
 fn the_run_of_a_dispatch_is_found_in_the_list() {
     let sent = Known {
         own: Own::Sent(NOW),
-        failed: None,
+        ..Known::default()
     };
     let list = |runs| {
         Ok(Active {

@@ -1,7 +1,7 @@
 //! Questions to a web server that is slow, wrong, busy, or hangs up.
 
 use super::*;
-use crate::drivers::tests::{Asked, Server, Told};
+use crate::drivers::tests::{Asked, Server, Told, closed};
 use std::sync::{Arc, Mutex};
 
 const LONG: Duration = Duration::from_secs(40);
@@ -123,12 +123,12 @@ async fn why_there_is_no_reply_is_a_sentence_without_secrets() {
     tls.set_port(Some(plain.address.port())).unwrap();
     let why = ask("GET", tls).await.unwrap_err();
     assert!(why.contains("gives no safe connection"), "{why}");
-    let url = server.url("/");
-    server.stop().await;
+    let (_held, closed) = closed();
+    let url = Url::parse(&format!("http://{closed}/")).unwrap();
     let why = ask("GET", url).await.unwrap_err();
     assert_eq!(
         why,
-        format!("{host} refuses the connection: nothing listens there.")
+        format!("{closed} refuses the connection: nothing listens there.")
     );
     let nowhere = Url::parse("http://ann:hunter2@nowhere.invalid/?key=hunter2").unwrap();
     let why = ask("GET", nowhere).await.unwrap_err();

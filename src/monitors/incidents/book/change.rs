@@ -66,7 +66,7 @@ impl Book {
     }
 
     /// Sees to it that everybody concerned is told.
-    fn address(&mut self, id: i64, scene: &Scene) {
+    pub(super) fn address(&mut self, id: i64, scene: &Scene) {
         let incident = self.incidents[&id].clone();
         for place in scene.audience(&incident) {
             if self.tellings.contains_key(&(id, place)) {
@@ -105,13 +105,10 @@ impl Book {
         };
         let worse = severity > incident.severity;
         incident.severity = severity;
-        incident.flapping |= change.flapping;
+        incident.flapping = change.flapping;
         read(incident, change);
-        if worse && !change.flapping {
-            // They were given for something less.
-            incident.acked = None;
-            incident.snoozed = None;
-            self.escalate(id, scene);
+        if worse {
+            self.escalate(id, change.flapping, scene);
         }
         self.address(id, scene);
         self.touch(id);
@@ -126,10 +123,30 @@ impl Book {
         }
     }
 
-    /// What was told as a warning is told anew.
-    fn escalate(&mut self, id: i64, scene: &Scene) {
-        let incident = self.incidents[&id].clone();
-        for place in self.places_of(id) {
+    /// It is told anew that it is worse; with `once`, only where it was not told as this bad before.
+    fn escalate(&mut self, id: i64, once: bool, scene: &Scene) {
+        let Some(incident) = self.incidents.get_mut(&id) else {
+            return;
+        };
+        let told_of_less = |telling: &Telling| {
+            telling
+                .severity
+                .is_some_and(|told| told < incident.severity)
+        };
+        let places: Vec<Place> = self
+            .tellings
+            .values()
+            .filter(|telling| telling.incident == id && (!once || told_of_less(telling)))
+            .map(|telling| telling.place)
+            .collect();
+        if !once || !places.is_empty() {
+            // They were given for something less.
+            incident.acked = None;
+            incident.snoozed = None;
+        }
+        let incident = incident.clone();
+        let audience = scene.audience(&incident);
+        for place in places.into_iter().filter(|place| audience.contains(place)) {
             let hold = scene.hold(self, &incident, place);
             let Some(telling) = self.tellings.get_mut(&(id, place)) else {
                 continue;

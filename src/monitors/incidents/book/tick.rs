@@ -6,7 +6,7 @@ use crate::base::ids::Place;
 use crate::monitors::incidents::causes;
 use crate::monitors::incidents::scene::Scene;
 use crate::store::incidents::{Hold, Incident, Kind, Telling, Told};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Why something is told in a new message.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -32,6 +32,16 @@ impl Book {
                 due.entry(place).or_default().push((id, why));
             }
         }
+        let again: BTreeSet<i64> = due
+            .values()
+            .flatten()
+            .filter(|(_, why)| *why == Why::Again)
+            .map(|(id, _)| *id)
+            .collect();
+        for id in again {
+            // Who wants to know of it only since it began is told when the others are told again.
+            self.address(id, scene);
+        }
         for (place, mut told) in due {
             let begins = told.iter().any(|(_, why)| *why != Why::Released);
             if begins {
@@ -48,16 +58,31 @@ impl Book {
                 scene,
             );
         }
-        for incident in self.incidents.values_mut() {
-            if incident
-                .snoozed
-                .as_ref()
-                .is_some_and(|(_, until)| *until <= scene.now)
-            {
-                incident.snoozed = None;
+        self.wake(scene);
+        self.settle();
+    }
+
+    /// Ends what was snoozed until now, once it was told again wherever somebody is to know of it.
+    fn wake(&mut self, scene: &Scene) {
+        let over: Vec<Incident> = self
+            .incidents
+            .values()
+            .filter(|one| one.snoozed.as_ref().is_some_and(|(_, at)| *at <= scene.now))
+            .cloned()
+            .collect();
+        for incident in over {
+            let is_held = |place: &Place| {
+                let hold = scene.hold(self, &incident, *place);
+                matches!(hold, Some(Hold::Quiet | Hold::Silence))
+            };
+            let mut places = self.places_of(incident.id).into_iter();
+            if places.any(|place| is_held(&place)) {
+                continue;
+            }
+            if let Some(one) = self.incidents.get_mut(&incident.id) {
+                one.snoozed = None;
             }
         }
-        self.settle();
     }
 
     /// Moves one telling on; why it is to be told now, if it is.
@@ -68,7 +93,10 @@ impl Book {
             return None;
         }
         let hold = scene.hold(self, &incident, place);
+        let wants = !(scene.may)(place) || scene.audience(&incident).contains(&place);
         let (next, why) = match telling.told {
+            // Whoever chose otherwise meanwhile is told nothing more; what is there already goes on to be true.
+            Told::Waiting(_) | Told::Held(_) if !wants => (Told::Done, None),
             // Nobody there can be told, and when they are back, it is no news: it was over before.
             Told::Waiting(_) | Told::Held(_)
                 if hold == Some(Hold::Gone) && incident.cleared.is_some() =>
@@ -97,11 +125,11 @@ impl Book {
                 if incident.cleared.is_some() {
                     return None;
                 }
-                if scene.lost.contains(&message) {
+                if wants && scene.lost.contains(&message) {
                     // It never was out: there is nothing to edit when it is told again.
                     self.tellings.get_mut(&(id, place))?.message = None;
                     (Told::Held(Hold::Gone), None)
-                } else if hold.is_none() && is_due_again(&incident, &telling, scene) {
+                } else if wants && hold.is_none() && is_due_again(&incident, &telling, scene) {
                     if scene.undelivered.contains_key(&message) {
                         // It was not told yet: its time runs from when it is.
                         self.tellings.get_mut(&(id, place))?.at = Some(scene.now);
@@ -156,11 +184,20 @@ impl Book {
 /// Whether the time has come to tell it once more.
 fn is_due_again(incident: &Incident, telling: &Telling, scene: &Scene) -> bool {
     // What comes and goes is told once; when it stays, it is told again.
-    if incident.acked.is_some() || incident.flapping || !(scene.may)(telling.place) {
+    if incident.flapping || !(scene.may)(telling.place) {
         return false;
     }
     if let Some((_, until)) = &incident.snoozed {
-        return *until <= scene.now;
+        if *until > scene.now {
+            return false;
+        }
+        // What was told at a time to come was told by a clock that was wrong.
+        if telling.at.is_none_or(|at| at < *until || at > scene.now) {
+            return true;
+        }
+    }
+    if incident.acked.is_some() {
+        return false;
     }
     let rule = (scene.rules)(&incident.check);
     let every = match incident.severity {

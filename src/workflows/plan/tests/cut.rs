@@ -1,6 +1,7 @@
 //! Steps that were cut off, and clocks that were put.
 
 use super::*;
+use std::collections::BTreeMap;
 
 fn cut(step: &Step, row: &mut StepRow) -> bool {
     begin(step, row, Millis(1));
@@ -45,6 +46,38 @@ fn what_may_still_be_at_work_elsewhere_is_not_begun_again() {
         assert_eq!(row.state, wanted, "{work:?} {rule:?} {state:?}");
         assert_eq!(asks, row.state.is_asked());
         assert_eq!(row.adrift, asks, "{work:?}: it is told with the question");
+    }
+}
+
+#[test]
+fn what_was_begun_at_github_is_followed_until_it_is_known_to_be_over() {
+    let github = |keep| Work::Github {
+        repo: Template::literal("ann/site"),
+        workflow: Template::literal("ci.yml"),
+        branch: Template::literal("main"),
+        inputs: BTreeMap::new(),
+        token: "TOKEN".to_owned(),
+        wait: true,
+        keep,
+        api: "https://api.example".to_owned(),
+    };
+    use StepState::{Asked, Running};
+    for (keep, sent, wanted) in [
+        (false, None, Asked),
+        (false, Some("1000"), Running),
+        // The run there was over, and the bot died before that was written: another one is begun only by the rule.
+        (false, Some(""), Asked),
+        (true, None, Running),
+    ] {
+        let mut row = rows(&[Running]).remove(0);
+        let noted = sent.map(|sent| (SENT.to_owned(), sent.to_owned()));
+        row.found.extend(noted);
+        let asks = interrupted(&with(github(keep), OnCrash::Ask), &mut row, Millis(5));
+        assert_eq!(
+            (row.state, asks),
+            (wanted, wanted == Asked),
+            "{keep} {sent:?}"
+        );
     }
 }
 
