@@ -18,12 +18,43 @@ use std::time::Duration;
 /// Tries to mark an update as handled; then it is left to the next start, which finds it done by its source.
 const MARK_TRIES: u32 = 5;
 
-/// Runs a handler and turns its failures into words.
-pub async fn guard(request: &Request, handler: impl Future<Output = Result<Reply>>) -> Reply {
-    let result = match AssertUnwindSafe(handler).catch_unwind().await {
-        Ok(result) => result,
-        Err(_) => Err(Error::Internal(anyhow::anyhow!("a handler panicked"))),
-    };
+/// What lost its connection to the database in the middle is done so often in all.
+const CUT_TRIES: u32 = 3;
+
+/// Stands around the handler of a request.
+pub struct Guard<'r> {
+    request: &'r Request,
+    tries: u32,
+}
+
+impl<'r> Guard<'r> {
+    /// Around the handler of this request.
+    pub fn new(request: &'r Request) -> Self {
+        Self { request, tries: 0 }
+    }
+
+    /// Runs the handler and turns its failures into words. `None` when the connection to the database was lost under it: it is to
+    /// be run anew, as it would be after a crash, and finds by its source what the lost transaction was committing.
+    pub async fn run(&mut self, handler: impl Future<Output = Result<Reply>>) -> Option<Reply> {
+        let result = match AssertUnwindSafe(handler).catch_unwind().await {
+            Ok(result) => result,
+            Err(_) => Err(Error::Internal(anyhow::anyhow!("a handler panicked"))),
+        };
+        self.tries += 1;
+        if let Err(Error::Internal(error)) = &result
+            && is_cut(error)
+            && self.tries < CUT_TRIES
+        {
+            tracing::warn!(error = format!("{error:#}"), "a request is handled anew");
+            self.request.forget_grants();
+            return None;
+        }
+        Some(reply(self.request, result))
+    }
+}
+
+/// What a handler's result says to the asker.
+fn reply(request: &Request, result: Result<Reply>) -> Reply {
     match result {
         Ok(reply) => reply,
         Err(Error::Refused(refusal)) => {
@@ -99,19 +130,26 @@ pub async fn deliver(request: &Request, mut reply: Reply) {
 /// What cannot be written is told in words, or as `unwritten`.
 async fn promise(request: &Request, message: Outgoing, unwritten: Option<Outgoing>) {
     let services = &request.services;
-    let written = async {
-        let mut tx = services.store.begin_led().await?;
-        services.outbox.promise(&mut tx, &message).await?;
+    let mut tries = 1..=CUT_TRIES;
+    let written = loop {
+        tries.next();
+        let written = async {
+            let mut tx = services.store.begin_led().await?;
+            services.outbox.promise(&mut tx, &message).await?;
+            for grant in request.grants() {
+                grant.record(&mut tx).await?;
+            }
+            store::inbox::mark_handled(&mut tx, request.update, Millis::now()).await?;
+            services.store.commit(tx).await
+        };
+        let written = written.await;
         for grant in request.grants() {
-            grant.record(&mut tx).await?;
+            grant.settle(&written);
         }
-        store::inbox::mark_handled(&mut tx, request.update, Millis::now()).await?;
-        services.store.commit(tx).await
+        if !matches!(written, Err(store::Error::Cut(_))) || tries.is_empty() {
+            break written;
+        }
     };
-    let written = written.await;
-    for grant in request.grants() {
-        grant.settle(&written);
-    }
     if let Err(error) = written {
         tracing::error!(%error, "an answer could not be promised");
         let refused = Error::from(error);
@@ -168,6 +206,11 @@ pub async fn mark_handled(services: &Services, id: UpdateId) {
     if let Err(error) = marked.await {
         tracing::error!(%id, %error, "an update could not be marked as handled");
     }
+}
+
+fn is_cut(error: &anyhow::Error) -> bool {
+    let cause = error.downcast_ref::<store::Error>();
+    matches!(cause, Some(store::Error::Cut(_)))
 }
 
 fn is_group(request: &Request) -> bool {

@@ -1,7 +1,7 @@
 //! Routes updates to handlers and sends what they say. A handler stores and returns; it never waits for work.
 
 use super::commands::{self, Command, read_line, start, whoami};
-use super::deliver::{deliver, guard, mark_handled};
+use super::deliver::{Guard, deliver, mark_handled};
 use super::files;
 use super::keyboards::Press;
 use super::message::{Author, Incoming, place};
@@ -83,7 +83,12 @@ async fn read_message(services: Services, me: Me, update: Update, message: Messa
         return;
     }
     async {
-        let reply = guard(&request, take_message(&request, &incoming)).await;
+        let mut guard = Guard::new(&request);
+        let reply = loop {
+            if let Some(reply) = guard.run(take_message(&request, &incoming)).await {
+                break reply;
+            }
+        };
         deliver(&request, reply).await;
     }
     .instrument(span)
@@ -140,7 +145,13 @@ async fn read_press(services: Services, bot: Bot, me: Me, update: Update, query:
             query,
             answered: false,
         };
-        let mut reply = guard(&request, take_press(&request, &mut pressed, &data)).await;
+        let mut guard = Guard::new(&request);
+        let mut reply = loop {
+            let handler = take_press(&request, &mut pressed, &data);
+            if let Some(reply) = guard.run(handler).await {
+                break reply;
+            }
+        };
         if pressed.answered {
             // Too late for words at the button: they go as a message, which in a group says whom they are for.
             if reply.toast.take().is_some() && !request.actor.place.chat.is_private() {

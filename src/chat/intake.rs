@@ -202,7 +202,8 @@ impl Keeper {
         let why = match error {
             store::Error::Full(_) => "the disk of my database is full",
             store::Error::Locked(_) => "my database is locked by another program",
-            store::Error::Other(_)
+            store::Error::Cut(_)
+            | store::Error::Other(_)
             | store::Error::Deposed
             | store::Error::Migrate(_)
             | store::Error::Corrupt(_) => "my database does not answer",

@@ -130,6 +130,12 @@ impl Request {
             .clone()
     }
 
+    /// What was allowed so far counts as not asked: it is asked anew.
+    pub fn forget_grants(&self) {
+        let mut grants = self.grants.lock().unwrap_or_else(PoisonError::into_inner);
+        grants.clear();
+    }
+
     /// The asker's role here; `None` for unknown persons and unlisted groups.
     #[must_use]
     pub fn role(&self) -> Option<Role> {

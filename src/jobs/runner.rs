@@ -83,7 +83,8 @@ impl Jobs {
             }
             Ok(Claim::Busy | Claim::Gone) => {}
             Err(error) => {
-                tracing::error!(job = %id, %error, "a job could not be claimed; the sweep will push it again");
+                tracing::error!(job = %id, %error, "a job could not be claimed; it is pushed again soon");
+                self.inner.refused.notify_one();
             }
         }
     }

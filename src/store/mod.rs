@@ -73,6 +73,10 @@ pub enum Error {
     /// Another process holds the database's lock.
     #[error("the database is locked by another process")]
     Locked(#[source] sqlx::Error),
+    /// The connection was lost in the middle, or the database gave it up, as it does with a transaction that stood still for
+    /// long. Nothing of the transaction holds; when it was being committed, nobody can tell.
+    #[error("the connection to the database was lost")]
+    Cut(#[source] sqlx::Error),
     /// Anything else.
     #[error(transparent)]
     Other(sqlx::Error),
@@ -94,19 +98,34 @@ impl From<sqlx::Error> for Error {
                 db.code().unwrap_or_default().into_owned(),
                 db.message().to_owned(),
             ),
+            sqlx::Error::Io(io) if is_cut(io.kind()) => return Self::Cut(error),
             _ => return Self::Other(error),
         };
         // SQLite's primary result codes are the low byte of the extended ones: 5 BUSY, 6 LOCKED, 13 FULL, 10 IOERR.
-        // PostgreSQL's 53100 is disk_full, 55P03 lock_not_available.
+        // PostgreSQL's 53100 is disk_full, 55P03 lock_not_available, 25P03 idle_in_transaction_session_timeout, 57P01
+        // admin_shutdown, 57P02 crash_shutdown.
         let primary = code.parse::<i64>().map(|code| code & 0xff);
         if primary == Ok(13) || code == "53100" || message.contains("disk is full") {
             Self::Full(error)
         } else if matches!(primary, Ok(5 | 6)) && code.len() < 5 || code == "55P03" {
             Self::Locked(error)
+        } else if matches!(code.as_str(), "25P03" | "57P01" | "57P02") {
+            Self::Cut(error)
         } else {
             Self::Other(error)
         }
     }
+}
+
+/// Whether a connection that was there is not any more.
+fn is_cut(kind: io::ErrorKind) -> bool {
+    matches!(
+        kind,
+        io::ErrorKind::UnexpectedEof
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::BrokenPipe
+    )
 }
 
 impl From<Error> for crate::base::error::Error {
@@ -120,9 +139,11 @@ impl From<Error> for crate::base::error::Error {
                 "My database is locked by another program, so I have not done this. \
                  Try again in a moment.",
             ),
-            Error::Other(_) | Error::Deposed | Error::Migrate(_) | Error::Corrupt(_) => {
-                Self::Internal(anyhow::Error::new(error))
-            }
+            Error::Cut(_)
+            | Error::Other(_)
+            | Error::Deposed
+            | Error::Migrate(_)
+            | Error::Corrupt(_) => Self::Internal(anyhow::Error::new(error)),
         }
     }
 }

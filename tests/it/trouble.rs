@@ -5,9 +5,10 @@ use crate::harness::{ANN, BEN, CLEO, Database, PATIENCE, World};
 use crate::on_both;
 use opsgram::base::job::JobState;
 use opsgram::store;
-use sqlx::{ConnectOptions, Connection, Executor};
+use sqlx::{ConnectOptions, Connection, Executor, Row};
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_loses_nothing_does_nothing_half_and_ends_by_itself() {
@@ -189,6 +190,75 @@ async fn a_database_server_that_is_away_loses_nothing() {
     told.await.unwrap();
     world.quiet().await;
     assert_eq!(lines(&runs).len(), 1);
+    world.finish().await;
+}
+
+/// The database gives up a connection that waits for the claims, as soon as there is one.
+async fn give_up_one_that_waits(db: &mut sqlx::PgConnection) {
+    let begun = Instant::now();
+    let given_up = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+         WHERE datname = current_database() AND wait_event_type = 'Lock' AND wait_event = 'advisory'";
+    while !db
+        .fetch_optional(given_up)
+        .await
+        .unwrap()
+        .is_some_and(|row| row.get(0))
+    {
+        assert!(begun.elapsed() < PATIENCE, "nobody waits for the claims");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// A connection that is lost in the middle of a command, or of a job's start, as after a pause of the whole machine: both are done
+/// all the same, once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_lost_connection_cut_off_is_done_anew() {
+    let mut world = World::new(Database::postgres().await).await;
+    let mut gate = Gate::new(&world, "gate");
+    let runs = world.path().join("runs");
+    let body = format!("echo $OPSGRAM_JOB >> {}; {}", runs.display(), gate.wait());
+    world.script("work", &body, &[]);
+    world.start().await;
+    let database = world.database().await;
+    let store::Location::Postgres(url) = world.location() else {
+        panic!("not on PostgreSQL");
+    };
+    let mut db = sqlx::PgConnection::connect(&url).await.unwrap();
+    let claims = async || {
+        let mut claims = database.begin().await.unwrap();
+        let patient = "SET LOCAL idle_in_transaction_session_timeout = 0";
+        claims.execute(patient).await.unwrap();
+        database.lock_claims(&mut claims).await.unwrap();
+        claims
+    };
+    let held = claims().await;
+    world.say(BEN, "/run work");
+    give_up_one_that_waits(&mut db).await;
+    give_up_one_that_waits(&mut db).await;
+    database.commit(held).await.unwrap();
+    world.sees(BEN, "▶️ work · #1").await;
+    world.say(BEN, "/run work");
+    world.sees(BEN, "⏳ work · #2").await;
+    let held = claims().await;
+    // With the end of the first it is the second's turn.
+    gate.open(1);
+    give_up_one_that_waits(&mut db).await;
+    database.commit(held).await.unwrap();
+    gate.open(1);
+    world.sees(BEN, "✅ work · #2").await;
+    // Lost whenever it is tried, it is told, and not done.
+    let held = claims().await;
+    world.say(BEN, "/run work");
+    for _ in 0..3 {
+        give_up_one_that_waits(&mut db).await;
+    }
+    let told = "Something went wrong on my side, and nothing was done.";
+    world.sees(BEN, told).await;
+    database.commit(held).await.unwrap();
+    world.quiet().await;
+    assert_eq!(lines(&runs), ["1", "2"]);
+    assert_eq!(world.count(BEN, told), 1);
+    database.close().await;
     world.finish().await;
 }
 
