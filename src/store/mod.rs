@@ -39,6 +39,7 @@ pub use inspect::{Inspection, inspect};
 
 use presence::Presence;
 use sqlx::any::AnyPoolOptions;
+use sqlx::migrate::MigrateError;
 use sqlx::{AnyConnection, AnyPool, Connection as _};
 use std::fs::{DirBuilder, OpenOptions};
 use std::io;
@@ -61,6 +62,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Whoever leaves a transaction on PostgreSQL alone for so long is stopped or cut off: the database gives it up.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Tries to bring the schema up to date, when the connection is lost meanwhile.
+const MIGRATE_TRIES: u32 = 3;
 /// Arbitrary key of the PostgreSQL advisory lock under which jobs are claimed.
 const CLAIM_LOCK: i64 = 0x6f70_7367;
 
@@ -85,7 +88,7 @@ pub enum Error {
     Deposed,
     /// The schema could not be brought up to date.
     #[error("migrating the database")]
-    Migrate(#[from] sqlx::migrate::MigrateError),
+    Migrate(#[from] MigrateError),
     /// A stored value that this version cannot read.
     #[error("the database holds {0}")]
     Corrupt(String),
@@ -98,18 +101,17 @@ impl From<sqlx::Error> for Error {
                 db.code().unwrap_or_default().into_owned(),
                 db.message().to_owned(),
             ),
-            sqlx::Error::Io(io) if is_cut(io.kind()) => return Self::Cut(error),
+            _ if is_cut(&error) => return Self::Cut(error),
             _ => return Self::Other(error),
         };
         // SQLite's primary result codes are the low byte of the extended ones: 5 BUSY, 6 LOCKED, 13 FULL, 10 IOERR.
-        // PostgreSQL's 53100 is disk_full, 55P03 lock_not_available, 25P03 idle_in_transaction_session_timeout, 57P01
-        // admin_shutdown, 57P02 crash_shutdown.
+        // PostgreSQL's 53100 is disk_full, 55P03 lock_not_available.
         let primary = code.parse::<i64>().map(|code| code & 0xff);
         if primary == Ok(13) || code == "53100" || message.contains("disk is full") {
             Self::Full(error)
         } else if matches!(primary, Ok(5 | 6)) && code.len() < 5 || code == "55P03" {
             Self::Locked(error)
-        } else if matches!(code.as_str(), "25P03" | "57P01" | "57P02") {
+        } else if is_cut(&error) {
             Self::Cut(error)
         } else {
             Self::Other(error)
@@ -118,14 +120,21 @@ impl From<sqlx::Error> for Error {
 }
 
 /// Whether a connection that was there is not any more.
-fn is_cut(kind: io::ErrorKind) -> bool {
-    matches!(
-        kind,
-        io::ErrorKind::UnexpectedEof
-            | io::ErrorKind::ConnectionReset
-            | io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::BrokenPipe
-    )
+fn is_cut(error: &sqlx::Error) -> bool {
+    match error {
+        // PostgreSQL's idle_in_transaction_session_timeout, admin_shutdown and crash_shutdown.
+        sqlx::Error::Database(db) => {
+            matches!(db.code().as_deref(), Some("25P03" | "57P01" | "57P02"))
+        }
+        sqlx::Error::Io(io) => matches!(
+            io.kind(),
+            io::ErrorKind::UnexpectedEof
+                | io::ErrorKind::ConnectionReset
+                | io::ErrorKind::ConnectionAborted
+                | io::ErrorKind::BrokenPipe
+        ),
+        _ => false,
+    }
 }
 
 impl From<Error> for crate::base::error::Error {
@@ -303,7 +312,19 @@ impl Store {
     }
 
     async fn migrate(&self) -> Result<()> {
-        Ok(migrator(&self.location).run(&self.write).await?)
+        let mut tries = 1..=MIGRATE_TRIES;
+        loop {
+            tries.next();
+            match migrator(&self.location).run(&self.write).await {
+                // What was migrated stays; it goes on with the step that was cut off.
+                Err(MigrateError::Execute(cause) | MigrateError::ExecuteMigration(cause, _))
+                    if is_cut(&cause) && !tries.is_empty() =>
+                {
+                    tracing::warn!(%cause, "the schema is brought up to date anew");
+                }
+                done => return Ok(done?),
+            }
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use crate::harness::tools::{Gate, SmallDisk, lines, until};
 use crate::harness::{ANN, BEN, CLEO, Database, PATIENCE, World};
 use crate::on_both;
 use opsgram::base::job::JobState;
-use opsgram::store;
+use opsgram::store::{self, Store};
 use sqlx::{ConnectOptions, Connection, Executor, Row};
 use std::fs;
 use std::path::Path;
@@ -193,20 +193,46 @@ async fn a_database_server_that_is_away_loses_nothing() {
     world.finish().await;
 }
 
-/// The database gives up a connection that waits for the claims, as soon as there is one.
+/// The database gives up a connection that waits for another's lock, as soon as there is one.
 async fn give_up_one_that_waits(db: &mut sqlx::PgConnection) {
     let begun = Instant::now();
     let given_up = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-         WHERE datname = current_database() AND wait_event_type = 'Lock' AND wait_event = 'advisory'";
+         WHERE datname = current_database() AND wait_event_type = 'Lock'";
     while !db
         .fetch_optional(given_up)
         .await
         .unwrap()
         .is_some_and(|row| row.get(0))
     {
-        assert!(begun.elapsed() < PATIENCE, "nobody waits for the claims");
+        assert!(begun.elapsed() < PATIENCE, "nobody waits for a lock");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
+}
+
+/// A connection that is lost while the schema is brought up to date.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_that_a_lost_connection_cut_off_goes_on() {
+    let mut world = World::new(Database::postgres().await).await;
+    let store::Location::Postgres(url) = world.location() else {
+        panic!("not on PostgreSQL");
+    };
+    let mut db = sqlx::PgConnection::connect(&url).await.unwrap();
+    let mut other = sqlx::PgConnection::connect(&url).await.unwrap();
+    other.execute("BEGIN").await.unwrap();
+    other
+        .execute("CREATE TABLE jobs (id BIGINT)")
+        .await
+        .unwrap();
+    let opening = tokio::spawn(Store::open(world.location()));
+    give_up_one_that_waits(&mut db).await;
+    give_up_one_that_waits(&mut db).await;
+    other.execute("ROLLBACK").await.unwrap();
+    let store = opening.await.unwrap().unwrap();
+    let mut reading = store.read().await.unwrap();
+    assert_eq!(store::jobs::counts(&mut reading).await.unwrap(), (0, 0));
+    drop(reading);
+    store.close().await;
+    world.finish().await;
 }
 
 /// A connection that is lost in the middle of a command, or of a job's start, as after a pause of the whole machine: both are done
