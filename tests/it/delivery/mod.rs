@@ -5,6 +5,7 @@ mod closed;
 mod faults;
 mod moved;
 
+use crate::harness::stalls::ran;
 use crate::harness::{PATIENCE, World};
 use opsgram::base::ids::{ChatId, JobId, Place};
 use opsgram::sandbox::{Call, Message};
@@ -146,7 +147,9 @@ fn sent_at(message: &Message) -> Instant {
     message.history[0].at
 }
 
-fn between(wait: Duration, least: u64, most: u64) {
-    let range = Duration::from_millis(least)..Duration::from_millis(most);
-    assert!(range.contains(&wait), "{wait:?}");
+/// From one moment to the other so many milliseconds passed; no more of those in which the machine ran.
+fn between([begun, end]: [Instant; 2], least: u64, most: u64) {
+    let (wait, ran) = (end - begun, ran(begun, end));
+    assert!(wait >= Duration::from_millis(least), "{wait:?}");
+    assert!(ran < Duration::from_millis(most), "{ran:?} of {wait:?}");
 }

@@ -4,6 +4,7 @@ pub mod browser;
 mod database;
 pub mod docker;
 mod outside;
+pub mod stalls;
 mod talk;
 pub mod tools;
 pub mod wire;
@@ -109,6 +110,7 @@ pub const UNWATCHED: &str = "  disk: false
 impl World {
     /// A world with the four people, a group, no scripts, and no bot yet. Rates are off.
     pub async fn new(database: Database) -> Self {
+        stalls::watch();
         let sandbox = Sandbox::start(sandbox::Options {
             rates: Rates::Off,
             ..sandbox::Options::default()

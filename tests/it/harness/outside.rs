@@ -1,6 +1,7 @@
 //! The bot as a process of its own, to be killed.
 
 use super::World;
+use super::stalls::ran_since;
 use super::tools::until;
 use nix::sys::signal::{self, Signal};
 use nix::unistd::Pid;
@@ -75,12 +76,12 @@ impl Outside {
         signal::kill(pid, signal).unwrap();
     }
 
-    /// SIGTERM; returns the exit code and how long it took.
+    /// SIGTERM; returns the exit code and how long it took, while the machine ran.
     pub async fn terminate(mut self) -> (Option<i32>, Duration) {
         let begun = std::time::Instant::now();
         self.signal(Signal::SIGTERM);
         let status = self.child.wait().await.unwrap();
-        (status.code(), begun.elapsed())
+        (status.code(), ran_since(begun))
     }
 
     /// Waits until it ends by itself; the exit code.
