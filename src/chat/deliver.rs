@@ -18,38 +18,38 @@ use std::time::Duration;
 /// Tries to mark an update as handled; then it is left to the next start, which finds it done by its source.
 const MARK_TRIES: u32 = 5;
 
-/// What lost its connection to the database in the middle is done so often in all.
-const CUT_TRIES: u32 = 3;
-
 /// Stands around the handler of a request.
 pub struct Guard<'r> {
     request: &'r Request,
-    tries: u32,
+    was_tried: bool,
 }
 
 impl<'r> Guard<'r> {
     /// Around the handler of this request.
     pub fn new(request: &'r Request) -> Self {
-        Self { request, tries: 0 }
+        Self {
+            request,
+            was_tried: false,
+        }
     }
 
-    /// Runs the handler and turns its failures into words. `None` when the connection to the database was lost under it: it is to
-    /// be run anew, as it would be after a crash, and finds by its source what the lost transaction was committing.
+    /// Runs the handler and turns its failures into words. `None` when the connection to the database was lost under it, or none
+    /// could be had, for the first time: it is to be run once more, as it would be after a crash, and finds by its source what the
+    /// lost transaction was committing.
     pub async fn run(&mut self, handler: impl Future<Output = Result<Reply>>) -> Option<Reply> {
         let result = match AssertUnwindSafe(handler).catch_unwind().await {
             Ok(result) => result,
             Err(_) => Err(Error::Internal(anyhow::anyhow!("a handler panicked"))),
         };
-        self.tries += 1;
-        if let Err(Error::Internal(error)) = &result
-            && is_cut(error)
-            && self.tries < CUT_TRIES
-        {
-            tracing::warn!(error = format!("{error:#}"), "a request is handled anew");
-            self.request.forget_grants();
-            return None;
+        let was_tried = std::mem::replace(&mut self.was_tried, true);
+        match &result {
+            Err(Error::Internal(error)) if !was_tried && passes(error) => {
+                tracing::warn!(error = format!("{error:#}"), "a request is handled anew");
+                self.request.forget_grants();
+                None
+            }
+            _ => Some(reply(self.request, result)),
         }
-        Some(reply(self.request, result))
     }
 }
 
@@ -130,9 +130,7 @@ pub async fn deliver(request: &Request, mut reply: Reply) {
 /// What cannot be written is told in words, or as `unwritten`.
 async fn promise(request: &Request, message: Outgoing, unwritten: Option<Outgoing>) {
     let services = &request.services;
-    let mut tries = 1..=CUT_TRIES;
-    let written = loop {
-        tries.next();
+    let write = async || {
         let written = async {
             let mut tx = services.store.begin_led().await?;
             services.outbox.promise(&mut tx, &message).await?;
@@ -146,9 +144,11 @@ async fn promise(request: &Request, message: Outgoing, unwritten: Option<Outgoin
         for grant in request.grants() {
             grant.settle(&written);
         }
-        if !matches!(written, Err(store::Error::Cut(_))) || tries.is_empty() {
-            break written;
-        }
+        written
+    };
+    let written = match write().await {
+        Err(error) if error.passes() => write().await,
+        written => written,
     };
     if let Err(error) = written {
         tracing::error!(%error, "an answer could not be promised");
@@ -208,9 +208,9 @@ pub async fn mark_handled(services: &Services, id: UpdateId) {
     }
 }
 
-fn is_cut(error: &anyhow::Error) -> bool {
+fn passes(error: &anyhow::Error) -> bool {
     let cause = error.downcast_ref::<store::Error>();
-    matches!(cause, Some(store::Error::Cut(_)))
+    cause.is_some_and(store::Error::passes)
 }
 
 fn is_group(request: &Request) -> bool {

@@ -203,6 +203,7 @@ impl Keeper {
             store::Error::Full(_) => "the disk of my database is full",
             store::Error::Locked(_) => "my database is locked by another program",
             store::Error::Cut(_)
+            | store::Error::Busy(_)
             | store::Error::Other(_)
             | store::Error::Deposed
             | store::Error::Migrate(_)

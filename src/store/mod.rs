@@ -62,8 +62,6 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Whoever leaves a transaction on PostgreSQL alone for so long is stopped or cut off: the database gives it up.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Tries to bring the schema up to date, when the connection is lost meanwhile.
-const MIGRATE_TRIES: u32 = 3;
 /// Arbitrary key of the PostgreSQL advisory lock under which jobs are claimed.
 const CLAIM_LOCK: i64 = 0x6f70_7367;
 
@@ -80,6 +78,9 @@ pub enum Error {
     /// long. Nothing of the transaction holds; when it was being committed, nobody can tell.
     #[error("the connection to the database was lost")]
     Cut(#[source] sqlx::Error),
+    /// No connection could be had in time; nothing was done.
+    #[error("no connection to the database was free in time")]
+    Busy(#[source] sqlx::Error),
     /// Anything else.
     #[error(transparent)]
     Other(sqlx::Error),
@@ -88,10 +89,19 @@ pub enum Error {
     Deposed,
     /// The schema could not be brought up to date.
     #[error("migrating the database")]
-    Migrate(#[from] MigrateError),
+    Migrate(#[source] MigrateError),
     /// A stored value that this version cannot read.
     #[error("the database holds {0}")]
     Corrupt(String),
+}
+
+impl Error {
+    /// Whether what failed is worth doing once more at once: when the whole machine was paused, connections were given up
+    /// and time ran out meanwhile.
+    #[must_use]
+    pub fn passes(&self) -> bool {
+        matches!(self, Self::Cut(_) | Self::Busy(_))
+    }
 }
 
 impl From<sqlx::Error> for Error {
@@ -101,6 +111,7 @@ impl From<sqlx::Error> for Error {
                 db.code().unwrap_or_default().into_owned(),
                 db.message().to_owned(),
             ),
+            sqlx::Error::PoolTimedOut => return Self::Busy(error),
             _ if is_cut(&error) => return Self::Cut(error),
             _ => return Self::Other(error),
         };
@@ -115,6 +126,19 @@ impl From<sqlx::Error> for Error {
             Self::Cut(error)
         } else {
             Self::Other(error)
+        }
+    }
+}
+
+impl From<MigrateError> for Error {
+    fn from(error: MigrateError) -> Self {
+        match error {
+            MigrateError::Execute(cause) | MigrateError::ExecuteMigration(cause, _)
+                if is_cut(&cause) =>
+            {
+                Self::Cut(cause)
+            }
+            error => Self::Migrate(error),
         }
     }
 }
@@ -149,6 +173,7 @@ impl From<Error> for crate::base::error::Error {
                  Try again in a moment.",
             ),
             Error::Cut(_)
+            | Error::Busy(_)
             | Error::Other(_)
             | Error::Deposed
             | Error::Migrate(_)
@@ -192,6 +217,17 @@ impl Store {
     /// # Errors
     /// When it cannot be opened or migrated; nothing is left half-migrated.
     pub async fn open(location: Location) -> Result<Self> {
+        match Self::try_to_open(location.clone()).await {
+            // What was migrated stays; it goes on with the step that was cut off.
+            Err(error) if error.passes() => {
+                tracing::warn!(%error, "the database is opened once more");
+                Self::try_to_open(location).await
+            }
+            opened => opened,
+        }
+    }
+
+    async fn try_to_open(location: Location) -> Result<Self> {
         sqlx::any::install_default_drivers();
         let (read, write) = match &location {
             Location::Sqlite(path) => open_sqlite(path).await?,
@@ -312,19 +348,7 @@ impl Store {
     }
 
     async fn migrate(&self) -> Result<()> {
-        let mut tries = 1..=MIGRATE_TRIES;
-        loop {
-            tries.next();
-            match migrator(&self.location).run(&self.write).await {
-                // What was migrated stays; it goes on with the step that was cut off.
-                Err(MigrateError::Execute(cause) | MigrateError::ExecuteMigration(cause, _))
-                    if is_cut(&cause) && !tries.is_empty() =>
-                {
-                    tracing::warn!(%cause, "the schema is brought up to date anew");
-                }
-                done => return Ok(done?),
-            }
-        }
+        Ok(migrator(&self.location).run(&self.write).await?)
     }
 }
 

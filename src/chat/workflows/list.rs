@@ -5,6 +5,7 @@ use super::press::FlowPress;
 use crate::access::Asked as Wanted;
 use crate::base::error::Result;
 use crate::base::ids::JobId;
+use crate::base::job::JobState;
 use crate::base::role::Role;
 use crate::base::text::{escape, shorten};
 use crate::base::time::{Millis, human};
@@ -15,8 +16,10 @@ use crate::chat::keyboards::{PAGE, Press, turns};
 use crate::chat::reply::Reply;
 use crate::chat::request::Request;
 use crate::config::Script;
+use crate::delivery::undo::words as undo_words;
 use crate::schedules::Entry;
 use crate::store::jobs::{self, Job};
+use crate::store::undo;
 use crate::store::workflows::{self, Tally};
 use crate::workflows::{Asked, look, plan};
 use std::collections::{BTreeSet, HashMap};
@@ -78,6 +81,8 @@ struct Runs {
     /// Of each workflow the last one that is over, and the first of those that go on.
     jobs: HashMap<JobId, Job>,
     steps: HashMap<JobId, Vec<StepRow>>,
+    /// Which job takes one back, and where that stands.
+    undone: HashMap<JobId, (JobId, JobState)>,
 }
 
 impl Runs {
@@ -93,6 +98,7 @@ impl Runs {
         Ok(Self {
             jobs: jobs::find_all(&mut db, &told).await?,
             steps: workflows::steps_of(&mut db, &told).await?,
+            undone: undo::by_all(&mut db, &told).await?,
             tallies,
         })
     }
@@ -102,10 +108,14 @@ impl Runs {
         Some((self.jobs.get(&id)?, steps))
     }
 
-    /// The last one that is over, in words.
+    /// The last one that is over, and what became of taking it back, in words.
     fn last(&self, tally: &Tally, now: Millis) -> Option<String> {
         let (job, rows) = self.run(tally.last?)?;
-        Some(outcome(job, rows, now))
+        let outcome = outcome(job, rows, now);
+        Some(match self.undone.get(&job.id) {
+            Some((by, state)) => format!("{outcome} · {}", undo_words(*by, *state)),
+            None => outcome,
+        })
     }
 
     /// Those that go on: at work, or by what of somebody they wait for. `None` when there are none.

@@ -68,6 +68,7 @@ on_both! {
         world.forges(BEN, BEN, "again:2").await;
         world.sees(BEN, "#2 took back #1. That is done once.").await;
         let list = world.asks(BEN, BEN, "/workflow").await;
+        assert!(list.text.contains("#1 · ↩️ taken back by #2"), "{}", list.text);
         assert!(list.text.contains("1 ok") && list.text.contains("#1"), "{}", list.text);
         let told = world.forges(BEN, BEN, "flow:undo:2").await.unwrap();
         let refused = world.audited("workflow.undo.ask", "refused").await;
