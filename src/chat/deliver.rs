@@ -34,23 +34,48 @@ impl<'r> Guard<'r> {
     }
 
     /// Runs the handler and turns its failures into words. `None` when the connection to the database was lost under it, or none
-    /// could be had, for the first time: it is to be run once more, as it would be after a crash, and finds by its source what the
-    /// lost transaction was committing.
+    /// could be had, for the first time: it is to be run once more, as it would be after a crash. Not if what it was committing
+    /// holds all the same: nothing is left to be done then.
     pub async fn run(&mut self, handler: impl Future<Output = Result<Reply>>) -> Option<Reply> {
         let result = match AssertUnwindSafe(handler).catch_unwind().await {
             Ok(result) => result,
             Err(_) => Err(Error::Internal(anyhow::anyhow!("a handler panicked"))),
         };
         let was_tried = std::mem::replace(&mut self.was_tried, true);
+        let request = self.request;
         match &result {
             Err(Error::Internal(error)) if !was_tried && passes(error) => {
-                tracing::warn!(error = format!("{error:#}"), "a request is handled anew");
-                self.request.forget_grants();
+                tracing::warn!(
+                    error = format!("{error:#}"),
+                    "a request failed in the middle"
+                );
+            }
+            _ => return Some(reply(request, result)),
+        }
+        match is_handled(request).await {
+            Ok(false) => {
+                request.forget_grants();
                 None
             }
-            _ => Some(reply(self.request, result)),
+            Ok(true) => {
+                request.forget_grants();
+                request.services.outbox.kick(request.actor.place.chat);
+                Some(Reply::settled())
+            }
+            Err(error) => {
+                tracing::error!(%error, "whether it is done all the same cannot be read");
+                Some(reply(request, result))
+            }
         }
     }
+}
+
+async fn is_handled(request: &Request) -> store::Result<bool> {
+    let store = &request.services.store;
+    let mut tx = store.begin_led().await?;
+    let is_handled = store::inbox::is_handled(&mut tx, request.update).await?;
+    store.commit(tx).await?;
+    Ok(is_handled)
 }
 
 /// What a handler's result says to the asker.

@@ -121,6 +121,10 @@ impl Jobs {
         let row = self.row(grant, &job, &origin);
         let added = self.accept(grant, &job, &origin, &row, beside).await;
         grant.settle(&added);
+        if added.is_err() {
+            // Where the connection was lost, it may be there all the same.
+            self.inner.refused.notify_one();
+        }
         let id = match added? {
             Added::Before(id) => return Ok(Submitted::Before(id)),
             Added::New(id) => id,

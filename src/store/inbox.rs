@@ -39,6 +39,21 @@ pub async fn mark_handled(db: &mut Connection, id: UpdateId, at: Millis) -> Resu
     Ok(())
 }
 
+/// Whether an update is handled. A transaction whose connection was lost, and that may still be committed, is waited for.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn is_handled(db: &mut Connection, id: UpdateId) -> Result<bool> {
+    // It changes nothing, but takes the row's lock, which a mere look would not wait for.
+    let row = sqlx::query(
+        "UPDATE inbox SET handled_at = handled_at WHERE update_id = $1 RETURNING handled_at",
+    )
+    .bind(id.0)
+    .fetch_optional(db)
+    .await?;
+    Ok(row.is_some_and(|row| row.get::<Option<i64>, _>(0).is_some()))
+}
+
 /// The updates that were stored and not handled, oldest first, with their JSON.
 ///
 /// # Errors

@@ -1,7 +1,8 @@
 //! A full disk, a locked or absent database: told in a clear line, nothing half-done, and over by itself.
 
 use crate::harness::tools::{Gate, SmallDisk, lines, until};
-use crate::harness::{ANN, BEN, CLEO, Database, PATIENCE, World};
+use crate::harness::wire::Wire;
+use crate::harness::{ANN, BEN, CLEO, Database, Outside, PATIENCE, World};
 use crate::on_both;
 use opsgram::base::job::JobState;
 use opsgram::store::{self, Store};
@@ -283,6 +284,58 @@ async fn what_a_lost_connection_cut_off_is_done_anew() {
     assert_eq!(lines(&runs), ["1", "2"]);
     assert_eq!(world.count(BEN, told), 1);
     database.close().await;
+    world.finish().await;
+}
+
+/// A connection that is lost while an answer of a dialog is committed, which holds all the same: what was said is not taken for the
+/// answer to the next question as well.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_committed_though_the_connection_was_lost_is_not_done_again() {
+    let mut world = World::new(Database::postgres().await).await;
+    world.script(
+        "two",
+        r#"echo "$@""#,
+        &["args: [{name: one}, {name: other}]"],
+    );
+    let store::Location::Postgres(url) = world.location() else {
+        panic!("not on PostgreSQL");
+    };
+    let wire = Wire::to(&world.location()).await;
+    world.variable("OPSGRAM_DATABASE", wire.url());
+    let bot = Outside::start(&world).await;
+    let mut db = sqlx::PgConnection::connect(&url).await.unwrap();
+    let mut gate = sqlx::PgConnection::connect(&url).await.unwrap();
+    world.say(BEN, "/run two");
+    world.sees(BEN, "one").await;
+    // Whoever marks an update as handled waits at its commit.
+    for text in [
+        "CREATE FUNCTION wait_here() RETURNS trigger LANGUAGE plpgsql
+         AS 'BEGIN PERFORM pg_advisory_xact_lock(4711); RETURN NULL; END'",
+        "CREATE CONSTRAINT TRIGGER wait_here AFTER UPDATE ON inbox DEFERRABLE INITIALLY DEFERRED
+         FOR EACH ROW WHEN (OLD.handled_at IS NULL) EXECUTE FUNCTION wait_here()",
+    ] {
+        db.execute(text).await.unwrap();
+    }
+    gate.execute("SELECT pg_advisory_lock(4711)").await.unwrap();
+    world.say(BEN, "first");
+    let waits = "SELECT pid FROM pg_stat_activity WHERE datname = current_database()
+         AND wait_event = 'advisory' AND query = 'COMMIT'";
+    while db.fetch_optional(waits).await.unwrap().is_none() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    wire.tear();
+    until("the bot to notice", || {
+        bot.logged().contains("a request failed in the middle")
+    })
+    .await;
+    gate.execute("SELECT pg_advisory_unlock(4711)")
+        .await
+        .unwrap();
+    world.sees(BEN, "other").await;
+    world.say(BEN, "second");
+    let card = world.sees(BEN, "✅ two · #1").await;
+    assert!(card.text.contains("first second"), "{}", card.text);
+    bot.terminate().await;
     world.finish().await;
 }
 

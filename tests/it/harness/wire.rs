@@ -9,6 +9,7 @@ use tokio::sync::watch;
 pub struct Wire {
     url: String,
     whole: watch::Sender<bool>,
+    torn: watch::Sender<u64>,
 }
 
 impl Wire {
@@ -24,8 +25,10 @@ impl Wire {
         let here = listener.local_addr().unwrap();
         let url = format!("{before}//{user}@{here}/{name}");
         let whole = watch::Sender::new(true);
-        tokio::spawn(serve(listener, server.to_owned(), whole.clone()));
-        Self { url, whole }
+        let torn = watch::Sender::default();
+        let ends = (whole.clone(), torn.clone());
+        tokio::spawn(serve(listener, server.to_owned(), ends));
+        Self { url, whole, torn }
     }
 
     /// The address of the database through this wire.
@@ -40,19 +43,34 @@ impl Wire {
     pub fn mend(&self) {
         self.whole.send_replace(true);
     }
+
+    /// All connections that there are end; the server works on at what it was told.
+    pub fn tear(&self) {
+        self.torn.send_modify(|times| *times += 1);
+    }
 }
 
-async fn serve(listener: TcpListener, server: String, whole: watch::Sender<bool>) {
+async fn serve(
+    listener: TcpListener,
+    server: String,
+    (whole, torn): (watch::Sender<bool>, watch::Sender<u64>),
+) {
     while let Ok((near, _)) = listener.accept().await {
-        let (server, whole) = (server.clone(), whole.clone());
+        let (server, whole, mut torn) = (server.clone(), whole.clone(), torn.subscribe());
         tokio::spawn(async move {
             whole.subscribe().wait_for(|whole| *whole).await.unwrap();
             let (near_read, near_write) = near.into_split();
             let (far_read, far_write) = TcpStream::connect(server).await.unwrap().into_split();
-            tokio::join!(
-                carry(near_read, far_write, whole.subscribe()),
-                carry(far_read, near_write, whole.subscribe())
-            )
+            let both = async {
+                tokio::join!(
+                    carry(near_read, far_write, whole.subscribe()),
+                    carry(far_read, near_write, whole.subscribe())
+                )
+            };
+            tokio::select! {
+                _ = both => {}
+                _ = torn.changed() => {}
+            }
         });
     }
 }
