@@ -409,6 +409,8 @@ on_both! {
             world.say(ANN, "/run work");
         }
         world.sees(ANN, "⏳ work · #3 · queued (2 ahead)").await;
+        // One that waits for its turn is ahead as well.
+        world.sees(ANN, "▶️ work · #1").await;
         let (code, took) = bot.terminate().await;
         assert_eq!(code, Some(0));
         assert!(took < Duration::from_secs(8), "{took:?}");
