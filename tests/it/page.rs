@@ -212,7 +212,7 @@ async fn on_a_phone_files_are_sent_and_the_bot_is_killed() {
     browser.reads("/retry").await;
     browser.click("#panel-toggle", "").await;
     browser.click("#tab-calls", "").await;
-    browser.click(".call summary", "429").await;
+    browser.click(".call .code", "429").await;
     browser
         .until(
             "document.querySelector('.call[open] .call-parts')?.innerText.includes('retry_after')",

@@ -189,7 +189,10 @@ impl World {
             yaml.push_str(&format!("scripts:\n{}", self.scripts));
         }
         let file = self.dir.path().join("opsgram.yaml");
-        fs::write(&file, yaml).unwrap();
+        // A bot that begins to read it in this moment must not find half of it.
+        if fs::read_to_string(&file).ok().as_ref() != Some(&yaml) {
+            fs::write(&file, yaml).unwrap();
+        }
         file
     }
 
