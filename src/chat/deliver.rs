@@ -33,9 +33,9 @@ impl<'r> Guard<'r> {
         }
     }
 
-    /// Runs the handler and turns its failures into words. `None` when the connection to the database was lost under it, or none
-    /// could be had, for the first time: it is to be run once more, as it would be after a crash. Not if what it was committing
-    /// holds all the same: nothing is left to be done then.
+    /// Runs the handler and turns its failures into words. When the connection to the database was lost under it, or none could
+    /// be had, it is looked whether what it was committing holds all the same: then nothing is left to be done. If not, `None` the
+    /// first time: it is to be run once more, as it would be after a crash.
     pub async fn run(&mut self, handler: impl Future<Output = Result<Reply>>) -> Option<Reply> {
         let result = match AssertUnwindSafe(handler).catch_unwind().await {
             Ok(result) => result,
@@ -44,7 +44,7 @@ impl<'r> Guard<'r> {
         let was_tried = std::mem::replace(&mut self.was_tried, true);
         let request = self.request;
         match &result {
-            Err(Error::Internal(error)) if !was_tried && passes(error) => {
+            Err(Error::Internal(error)) if passes(error) => {
                 tracing::warn!(
                     error = format!("{error:#}"),
                     "a request failed in the middle"
@@ -53,15 +53,16 @@ impl<'r> Guard<'r> {
             _ => return Some(reply(request, result)),
         }
         match is_handled(request).await {
-            Ok(false) => {
-                request.forget_grants();
-                None
-            }
             Ok(true) => {
                 request.forget_grants();
                 request.services.outbox.kick(request.actor.place.chat);
                 Some(Reply::settled())
             }
+            Ok(false) if !was_tried => {
+                request.forget_grants();
+                None
+            }
+            Ok(false) => Some(reply(request, result)),
             Err(error) => {
                 tracing::error!(%error, "whether it is done all the same cannot be read");
                 Some(reply(request, result))

@@ -219,7 +219,7 @@ impl Jobs {
         Ok(())
     }
 
-    /// Resolves when the queue has not taken a job: a sweep is due.
+    /// Resolves when the queue has not taken a job, or the database one that was asked for or begun: a sweep is due.
     pub async fn refused(&self) {
         self.inner.refused.notified().await;
     }

@@ -121,7 +121,7 @@ impl Jobs {
         let row = self.row(grant, &job, &origin);
         let added = self.accept(grant, &job, &origin, &row, beside).await;
         grant.settle(&added);
-        if added.is_err() {
+        if matches!(added, Err(Error::Internal(_))) {
             // Where the connection was lost, it may be there all the same.
             self.inner.refused.notify_one();
         }

@@ -106,13 +106,15 @@ impl Error {
 
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
+        if is_cut(&error) {
+            return Self::Cut(error);
+        }
         let (code, message) = match &error {
             sqlx::Error::Database(db) => (
                 db.code().unwrap_or_default().into_owned(),
                 db.message().to_owned(),
             ),
             sqlx::Error::PoolTimedOut => return Self::Busy(error),
-            _ if is_cut(&error) => return Self::Cut(error),
             _ => return Self::Other(error),
         };
         // SQLite's primary result codes are the low byte of the extended ones: 5 BUSY, 6 LOCKED, 13 FULL, 10 IOERR.
@@ -122,8 +124,6 @@ impl From<sqlx::Error> for Error {
             Self::Full(error)
         } else if matches!(primary, Ok(5 | 6)) && code.len() < 5 || code == "55P03" {
             Self::Locked(error)
-        } else if is_cut(&error) {
-            Self::Cut(error)
         } else {
             Self::Other(error)
         }

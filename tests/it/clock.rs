@@ -7,7 +7,7 @@ use opsgram::base::ids::JobId;
 use opsgram::base::time::Millis;
 use opsgram::config::{self, Env};
 use opsgram::services::Services;
-use opsgram::store::{self, schedules};
+use opsgram::store::{self, Store, schedules};
 
 const MINUTE: i64 = 60_000;
 const HOUR: i64 = 60 * MINUTE;
@@ -461,6 +461,16 @@ async fn pausing_lets_times_pass_and_resuming_makes_up_for_none() {
     assert_eq!(runs(&app).await, Vec::<String>::new());
 }
 
+/// What waits in the queue counts as another's job from here on.
+async fn fill_the_queue(store: &Store) {
+    let mut tx = store.begin().await.unwrap();
+    sqlx::query("UPDATE schedules SET last_job = NULL")
+        .execute(&mut *tx)
+        .await
+        .unwrap();
+    store.commit(tx).await.unwrap();
+}
+
 #[tokio::test]
 async fn what_cannot_start_is_told_once_and_goes_on_when_it_can() {
     let mut world = world("schedule: every 1h").await;
@@ -468,14 +478,8 @@ async fn what_cannot_start_is_told_once_and_goes_on_when_it_can() {
     let app = build(&world).await;
     step(&app, 0).await;
     step(&app, HOUR).await;
-    // The queue is full of another's job.
     let store = &app.services().store;
-    let mut tx = store.begin().await.unwrap();
-    sqlx::query("UPDATE schedules SET last_job = NULL")
-        .execute(&mut *tx)
-        .await
-        .unwrap();
-    store.commit(tx).await.unwrap();
+    fill_the_queue(store).await;
     for hour in 2..5 {
         step(&app, hour * HOUR).await;
     }
@@ -492,12 +496,7 @@ async fn what_cannot_start_is_told_once_and_goes_on_when_it_can() {
     step(&app, 5 * HOUR).await;
     assert_eq!(runs(&app).await, ["60", "300"]);
     // After a run that started, the same is news.
-    let mut tx = store.begin().await.unwrap();
-    sqlx::query("UPDATE schedules SET last_job = NULL")
-        .execute(&mut *tx)
-        .await
-        .unwrap();
-    store.commit(tx).await.unwrap();
+    fill_the_queue(store).await;
     for hour in 6..8 {
         step(&app, hour * HOUR).await;
     }
